@@ -1,0 +1,29 @@
+//! What happened: operations, outcomes, events, histories and the run directory that holds them.
+//!
+//! Every other room speaks in the types of this one. It depends on no room, knows no store and judges nothing.
+//!
+//! Invariants:
+//! - The vocabulary of [`Op`] is closed: an exhaustive `match` shows every place that a new operation must reach.
+//! - The order of a history's events is the order in which they were recorded; an invocation is recorded before
+//!   its request is sent and a completion after its answer is read. Real-time precedence is therefore the order
+//!   of positions, never a comparison of time stamps.
+//! - Times are nanoseconds since the start of the run, from one monotonic clock.
+
+mod event;
+mod journal;
+mod line;
+mod nemesis;
+mod op;
+mod operation;
+mod outcome;
+mod run_dir;
+mod value;
+
+pub use event::{Event, EventKind, Process};
+pub use journal::{JournalError, JournalReader, append_line, read_journal};
+pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
+pub use op::{Op, OpKind};
+pub use operation::{History, HistoryError, NemesisSpan, OPEN, Operation};
+pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
+pub use run_dir::{RunDir, TestRecord};
+pub use value::{Key, Value};

@@ -1,0 +1,222 @@
+//! The JSON form of an event: one flat object, so that a journal can be read by eye, by `jq` and fast.
+//!
+//! `type` says what the line is: `invoke`, `ok`, `fail`, `info` for a client's operation (Jepsen's words),
+//! `nemesis-invoke` and `nemesis-complete` for the nemesis', `note` for the rest. Absent fields are not written;
+//! `"value":null` means that nil was read, no `value` that nothing was answered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Answer, ErrorClass, Event, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op,
+    OpKind, Outcome, Process, Reason, Value,
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Line {
+    time_ns: u64,
+    process: Process,
+    #[serde(rename = "type")]
+    kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    f: Option<OpKind>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::value::present"
+    )]
+    key: Option<Value>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::value::present"
+    )]
+    value: Option<Value>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::value::present"
+    )]
+    expected: Option<Value>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::value::present"
+    )]
+    new: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<u16>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    mismatch: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorClass>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nemesis: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    action: Option<NemesisAction>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    target: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    nodes: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Invoke,
+    Ok,
+    Fail,
+    Info,
+    NemesisInvoke,
+    NemesisComplete,
+    Note,
+}
+
+impl From<Event> for Line {
+    fn from(event: Event) -> Line {
+        let mut line = Line {
+            time_ns: event.time_ns,
+            process: event.process,
+            kind: Kind::Note,
+            f: None,
+            key: None,
+            value: None,
+            expected: None,
+            new: None,
+            node: None,
+            mismatch: false,
+            error: None,
+            message: String::new(),
+            nemesis: None,
+            action: None,
+            target: String::new(),
+            nodes: Vec::new(),
+            detail: String::new(),
+            hold: None,
+            note: None,
+        };
+        match event.kind {
+            EventKind::Invoke { op, node } => {
+                line.kind = Kind::Invoke;
+                line.f = Some(op.kind());
+                line.node = node;
+                let key = match op {
+                    Op::Read { key } => key,
+                    Op::Write { key, value } => {
+                        line.value = Some(value);
+                        key
+                    }
+                    Op::Cas { key, expected, new } => {
+                        line.expected = Some(expected);
+                        line.new = Some(new);
+                        key
+                    }
+                };
+                line.key = (!key.is_nil()).then_some(key);
+            }
+            EventKind::Complete(Outcome::Ok(Answer { value })) => {
+                line.kind = Kind::Ok;
+                line.value = value;
+            }
+            EventKind::Complete(Outcome::Fail(Failure::Mismatch { current })) => {
+                line.kind = Kind::Fail;
+                line.mismatch = true;
+                line.value = current;
+            }
+            EventKind::Complete(Outcome::Fail(Failure::Error(reason))) => {
+                line.kind = Kind::Fail;
+                line.error = Some(reason.class);
+                line.message = reason.message;
+            }
+            EventKind::Complete(Outcome::Info(reason)) => {
+                line.kind = Kind::Info;
+                line.error = Some(reason.class);
+                line.message = reason.message;
+            }
+            EventKind::NemesisInvoke(op) => {
+                line.kind = Kind::NemesisInvoke;
+                line.nemesis = Some(op.nemesis);
+                line.action = Some(op.action);
+                line.target = op.target;
+            }
+            EventKind::NemesisComplete(outcome) => {
+                line.kind = Kind::NemesisComplete;
+                line.nodes = outcome.nodes;
+                line.detail = outcome.detail;
+                line.hold = Some(outcome.hold);
+            }
+            EventKind::Note { note, node, detail } => {
+                line.note = Some(note);
+                line.nodes = if node.is_empty() { Vec::new() } else { vec![node] };
+                line.detail = detail;
+            }
+        }
+        line
+    }
+}
+
+impl TryFrom<Line> for Event {
+    type Error = String;
+
+    fn try_from(line: Line) -> Result<Event, String> {
+        fn need<T>(field: Option<T>, what: &str) -> Result<T, String> {
+            field.ok_or_else(|| format!("the field `{what}` is missing"))
+        }
+        let reason = |error: Option<ErrorClass>, message: String| Reason {
+            class: error.unwrap_or(ErrorClass::Other),
+            message,
+        };
+        let kind = match line.kind {
+            Kind::Invoke => {
+                let key = line.key.unwrap_or_default();
+                let op = match need(line.f, "f")? {
+                    OpKind::Read => Op::Read { key },
+                    OpKind::Write => Op::Write {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
+                    OpKind::Cas => Op::Cas {
+                        key,
+                        expected: need(line.expected, "expected")?,
+                        new: need(line.new, "new")?,
+                    },
+                };
+                EventKind::Invoke { op, node: line.node }
+            }
+            Kind::Ok => EventKind::Complete(Outcome::Ok(Answer { value: line.value })),
+            Kind::Fail if line.mismatch => EventKind::Complete(Outcome::mismatch(line.value)),
+            Kind::Fail => {
+                EventKind::Complete(Outcome::Fail(Failure::Error(reason(line.error, line.message))))
+            }
+            Kind::Info => EventKind::Complete(Outcome::Info(reason(line.error, line.message))),
+            Kind::NemesisInvoke => EventKind::NemesisInvoke(NemesisOp {
+                nemesis: need(line.nemesis, "nemesis")?,
+                action: need(line.action, "action")?,
+                target: line.target,
+            }),
+            Kind::NemesisComplete => EventKind::NemesisComplete(NemesisOutcome {
+                nodes: line.nodes,
+                detail: line.detail,
+                hold: need(line.hold, "hold")?,
+            }),
+            Kind::Note => EventKind::Note {
+                note: need(line.note, "note")?,
+                node: line.nodes.into_iter().next().unwrap_or_default(),
+                detail: line.detail,
+            },
+        };
+        Ok(Event {
+            time_ns: line.time_ns,
+            process: line.process,
+            kind,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! What the nemesis did. Its operations stand in the same history as the clients'.
+
+use serde::{Deserialize, Serialize};
+
+/// One act of a nemesis, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NemesisOp {
+    /// Which nemesis: `kill`, `pause`, `partition`, …
+    pub nemesis: String,
+    /// Whether the fault begins or ends.
+    pub action: NemesisAction,
+    /// What it is aimed at, in that nemesis' own words: `one`, `leader`, `majorities-ring`, …
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target: String,
+}
+
+/// Whether a fault begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NemesisAction {
+    /// The fault begins.
+    Start,
+    /// The fault ends and its undo is done.
+    Stop,
+}
+
+/// What a nemesis really did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NemesisOutcome {
+    /// The nodes that were hit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<String>,
+    /// What was done, for people: `n1 n2 | n3 n4 n5`, `killed n3 (leader)`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Whether it took hold.
+    pub hold: Hold,
+}
+
+/// Whether a fault took hold, as found by a probe and not by the exit code of the tool that installed it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "hold", content = "why", rename_all = "kebab-case")]
+pub enum Hold {
+    /// A probe saw the fault, or after the end of the fault no longer saw it.
+    Verified,
+    /// It was tried, and a probe contradicts it. A run with such a fault is never `valid`.
+    Failed(String),
+    /// It was not tried, for the reason given (say, no such node was alive).
+    Skipped(String),
+}

@@ -1,0 +1,107 @@
+//! The values that operations carry and the keys that name objects.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// A register's content, or an argument of an operation.
+///
+/// In JSON: `null`, a number or a string. `Nil` is what a register holds before its first write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Value {
+    /// Nothing was written yet.
+    #[default]
+    Nil,
+    /// An integer, the value that perjury's own workloads write.
+    Int(i64),
+    /// Text, as other harnesses record it.
+    Text(Arc<str>),
+}
+
+/// The name of the object that an operation addresses. `Key::Nil` means the only object of a history.
+pub type Key = Value;
+
+impl Value {
+    /// A text value.
+    pub fn text(text: &str) -> Self {
+        Value::Text(Arc::from(text))
+    }
+
+    /// Whether this is [`Value::Nil`].
+    pub fn is_nil(&self) -> bool {
+        matches!(self, Value::Nil)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::Int(value)
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Nil => f.write_str("nil"),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+// Written by hand because a derived untagged enum first copies its input into a tree, for every value of a journal.
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Nil => s.serialize_unit(),
+            Value::Int(value) => s.serialize_i64(*value),
+            Value::Text(text) => s.serialize_str(text),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, an integer or a string")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+                Ok(Value::Nil)
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Int(value))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+                i64::try_from(value)
+                    .map(Value::Int)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::text(text))
+            }
+        }
+        d.deserialize_any(Visitor)
+    }
+}
+
+/// For optional fields: keeps nil (`"value":null`) apart from nothing (no such field).
+pub(crate) mod present {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(value: &Option<Value>, s: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().unwrap_or(&Value::Nil).serialize(s)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Value>, D::Error> {
+        Value::deserialize(d).map(Some)
+    }
+}
