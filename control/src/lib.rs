@@ -1,1 +1,24 @@
-//! (skeleton)
+//! Where a cluster runs and what can be done to it: the I/O traits and the environments that implement them.
+//!
+//! Invariants:
+//! - Async stops here: whoever implements [`Remote`], [`Net`], [`Db`] or [`Client`] may wait for the world;
+//!   history, generator, checker and the reports never do. Every wait has a deadline.
+//! - Faults are scoped: own namespaces, own iptables chains, own processes by number. Nothing here matches a
+//!   process by name or flushes a table.
+//! - What would outlive a dead controller is written to the undo log before it is done.
+
+mod client;
+mod db;
+mod environment;
+mod error;
+mod net;
+mod remote;
+mod system;
+
+pub use client::Client;
+pub use db::Db;
+pub use environment::{EnvKind, Environment, Node};
+pub use error::ControlError;
+pub use net::{Link, LinkControl, Net, Shape, both_ways, links_between};
+pub use remote::{Command, Daemon, Output, Pid, ProcessState, Remote, Signal};
+pub use system::{MakeSystem, System, SystemOptions};

@@ -1,0 +1,74 @@
+//! A place where a cluster runs: some nodes and the network between them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{ControlError, Net, Remote};
+
+/// One node of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its position among the nodes, from 0.
+    pub index: usize,
+    /// Its name: `n1`, `n2`, …
+    pub name: String,
+}
+
+/// The kinds of environments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvKind {
+    /// One network namespace a node.
+    Netns,
+    /// Plain processes on loopback ports: kill and pause only.
+    Local,
+}
+
+/// A place where a cluster runs.
+#[async_trait]
+pub trait Environment: Send + Sync {
+    /// Which kind it is.
+    fn kind(&self) -> EnvKind;
+
+    /// The nodes, in order of their indices.
+    fn nodes(&self) -> &[Node];
+
+    /// One node as a machine.
+    fn remote(&self, node: usize) -> Arc<dyn Remote>;
+
+    /// The network between the nodes.
+    fn net(&self) -> Arc<dyn Net>;
+
+    /// Where a service of `node` that wants `port` listens, for its peers and for the controller. The address is
+    /// the same for all of a run; the port may be another one where the nodes share an address.
+    fn endpoint(&self, node: usize, port: u16) -> Result<SocketAddr, ControlError>;
+
+    /// What this environment cannot do here, and how to get it; for people, one line each.
+    fn lost(&self) -> &[String];
+
+    /// Ends every process that was started here and removes what was made. May be called twice.
+    async fn tear_down(&self) -> Result<(), ControlError>;
+}
+
+impl Node {
+    /// The nodes `n1` … `nN`.
+    pub fn numbered(count: usize) -> Vec<Node> {
+        (0..count)
+            .map(|index| Node {
+                index,
+                name: format!("n{}", index + 1),
+            })
+            .collect()
+    }
+}
+
+impl EnvKind {
+    /// `netns` or `local`.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnvKind::Netns => "netns",
+            EnvKind::Local => "local",
+        }
+    }
+}
