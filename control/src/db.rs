@@ -28,6 +28,11 @@ pub trait Db: Send + Sync {
     /// What the store's process on `node` is doing.
     async fn state(&self, node: usize) -> Result<ProcessState, ControlError>;
 
+    /// The nodes whose process has ended although nobody ended it.
+    async fn crashed(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
     /// Waits until the whole store answers.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::Event;
+use crate::line::Line;
 
 /// Why a journal could not be read.
 #[derive(Debug, Error)]
@@ -37,8 +38,8 @@ pub enum JournalError {
 }
 
 /// Appends `event` as one line of JSON, newline included, to `buffer`.
-pub fn append_line(buffer: &mut Vec<u8>, event: &Event) {
-    serde_json::to_writer(&mut *buffer, event).expect("an event is always serializable");
+pub fn append_line(buffer: &mut Vec<u8>, event: Event) {
+    serde_json::to_writer(&mut *buffer, &Line::from(event)).expect("an event is always serializable");
     buffer.push(b'\n');
 }
 

@@ -80,7 +80,7 @@ proptest! {
         let path = dir.path().join("history.jsonl");
         let mut bytes = Vec::new();
         for event in &events {
-            append_line(&mut bytes, event);
+            append_line(&mut bytes, event.clone());
         }
         if torn {
             bytes.extend_from_slice(br#"{"time_ns":5,"process":1,"ty"#);
@@ -154,7 +154,7 @@ fn lines_are_flat_and_readable() {
         let mut line = Vec::new();
         append_line(
             &mut line,
-            &Event {
+            Event {
                 time_ns: 9,
                 process: Process::Client(4),
                 kind,

@@ -1,0 +1,219 @@
+//! The command line. Flags are stable: scripts depend on them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds out whether a distributed store tells the truth.
+///
+/// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
+#[derive(Parser, Debug)]
+#[command(name = "perjury", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run a test: start a cluster, drive it, break it, judge it, report.
+    Test(TestArgs),
+    /// Judge a recorded history: a run directory or a journal file.
+    Check(CheckArgs),
+    /// Write the reports of a run directory anew.
+    Report(ReportArgs),
+    /// List the systems, workloads, nemeses and planted bugs.
+    List,
+    /// Undo what a controller that died has left behind.
+    Heal(HealArgs),
+    /// Measure perjury itself and the bundled cluster.
+    Bench(BenchArgs),
+    /// Be one node of the bundled Raft cluster.
+    Node(NodeArgs),
+}
+
+/// `perjury test`
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Examples:
+  perjury test                                     the bundled cluster, all nemeses, 30 s
+  perjury test --bug stale-read --nemesis partition    catch a planted bug
+  perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
+  perjury test --nemesis none --ops 10000 --seed 7")]
+pub struct TestArgs {
+    /// The system under test (see `perjury list`).
+    #[arg(default_value = "bundled")]
+    pub system: String,
+    /// Where the nodes run; `auto` takes the best that works here.
+    #[arg(long, value_enum, default_value_t = EnvArg::Auto)]
+    pub env: EnvArg,
+    /// How links between nodes are cut; `auto` takes iptables where it works, else the built-in switch.
+    #[arg(long, value_enum, default_value_t = LinksArg::Auto)]
+    pub links: LinksArg,
+    /// How many nodes.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64), allow_negative_numbers = true)]
+    pub nodes: u16,
+    /// What is asked of the store (see `perjury list`).
+    #[arg(long, default_value = "register")]
+    pub workload: String,
+    /// What goes wrong: a list like `kill,pause,partition` or `kill:leader,partition:majorities-ring`, or `none`.
+    /// By default every nemesis that the environment can do.
+    #[arg(long, value_name = "LIST")]
+    pub nemesis: Option<String>,
+    /// A planted bug of the bundled cluster to switch on (see `perjury list`).
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+    /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
+    #[arg(long, default_value = "2n", value_name = "N")]
+    pub concurrency: String,
+    /// The most operations a second; as many as possible when not given.
+    #[arg(long, value_name = "OPS")]
+    pub rate: Option<f64>,
+    /// How long clients are active, such as `30s` or `5m`.
+    #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
+    pub time_limit: Duration,
+    /// The most operations in all.
+    #[arg(long, value_name = "N")]
+    pub ops: Option<u64>,
+    /// How long a client waits for an answer.
+    #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
+    pub op_timeout: Duration,
+    /// The seed of everything random; drawn and printed when not given.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// The directory in which run directories are made.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+    /// Keep the nodes' data as well as their logs.
+    #[arg(long)]
+    pub keep_data: bool,
+}
+
+/// `perjury check`
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// A run directory, or a journal (`history.jsonl`).
+    #[arg(value_name = "RUN_OR_FILE")]
+    pub path: PathBuf,
+}
+
+/// `perjury report`
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// A run directory.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+}
+
+/// `perjury heal`
+#[derive(Args, Debug)]
+pub struct HealArgs {
+    /// A run directory; by default every run in the directory of runs.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// The directory in which run directories are made.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+}
+
+/// `perjury bench`
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub what: BenchWhat,
+}
+
+/// What `perjury bench` measures.
+#[derive(Subcommand, Debug, Clone)]
+pub enum BenchWhat {
+    /// The controller alone, with clients that answer at once.
+    Runner {
+        /// Client threads.
+        #[arg(long, default_value_t = 10)]
+        concurrency: usize,
+        /// Operations in all.
+        #[arg(long, default_value_t = 1_000_000)]
+        ops: u64,
+    },
+    /// Puts on the bundled cluster, beside etcd's where `etcd` is on the PATH.
+    Store {
+        /// Nodes of each cluster.
+        #[arg(long, default_value_t = 3)]
+        nodes: u16,
+        /// Connections, spread over the nodes.
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+        /// How long each cluster is loaded.
+        #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
+        time: Duration,
+    },
+}
+
+/// `perjury node`
+#[derive(Args, Debug)]
+pub struct NodeArgs {
+    /// This node's number, from 1.
+    #[arg(long)]
+    pub id: u64,
+    /// The directory in which it keeps its log, its term and its vote.
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where it listens for its peers.
+    #[arg(long, value_name = "ADDRESS")]
+    pub raft: std::net::SocketAddr,
+    /// Where it listens for clients (HTTP).
+    #[arg(long, value_name = "ADDRESS")]
+    pub http: std::net::SocketAddr,
+    /// A member of the first configuration, as `ID=ADDRESS`, this node included; repeat for each.
+    #[arg(long = "peer", value_parser = parse_peer, value_name = "ID=ADDRESS")]
+    pub peers: Vec<(u64, std::net::SocketAddr)>,
+    /// How often a leader shows that it lives.
+    #[arg(long, default_value = "50ms", value_parser = parse_duration, value_name = "TIME")]
+    pub heartbeat: Duration,
+    /// The shortest silence after which a follower stands for election; each draws up to twice as much.
+    #[arg(long, default_value = "300ms", value_parser = parse_duration, value_name = "TIME")]
+    pub election_timeout: Duration,
+    /// A bug to plant (see `perjury list`).
+    #[arg(long, value_name = "NAME")]
+    pub bug: Option<String>,
+}
+
+/// `--env`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EnvArg {
+    /// The best that works here.
+    Auto,
+    /// One network namespace a node.
+    Netns,
+    /// Plain processes on loopback ports: kill and pause only.
+    Local,
+}
+
+/// `--links`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinksArg {
+    /// iptables where it works, else the switch.
+    Auto,
+    /// Rules in a chain of perjury's own.
+    Iptables,
+    /// The built-in switch in user space.
+    Switch,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
+    if duration.is_zero() {
+        return Err("it must be longer than nothing".into());
+    }
+    Ok(duration)
+}
+
+fn parse_peer(text: &str) -> Result<(u64, std::net::SocketAddr), String> {
+    let (id, address) = text.split_once('=').ok_or("write it like `1=10.0.0.1:7000`")?;
+    let id = id.parse().map_err(|_| format!("`{id}` is not a node's number"))?;
+    let address = address.parse().map_err(|_| format!("`{address}` is not an address with a port"))?;
+    Ok((id, address))
+}

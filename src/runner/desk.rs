@@ -1,0 +1,283 @@
+//! The desk at which workers hand in completions and take operations: one lock around everything that must agree
+//! about the order of events.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use generator::{Action, Context, Generator, Next, Thread};
+use history::{Event, EventKind, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use super::{Journal, Runtime};
+
+/// What has happened so far, for the progress line and for the end of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Client operations that were invoked.
+    pub invoked: u64,
+    /// Client operations that ended `ok`.
+    pub ok: u64,
+    /// … `fail`, a cas that did not match included.
+    pub fail: u64,
+    /// … `info`.
+    pub info: u64,
+    /// The faults that are in force, for people.
+    pub faults: Vec<String>,
+    /// The node that was last seen to lead.
+    pub leader: Option<String>,
+}
+
+/// The shared state of a run. See the [module](super).
+pub struct Desk<R> {
+    runtime: Arc<R>,
+    journal: Journal,
+    state: Mutex<State>,
+    changed: Notify,
+    stopped: Notify,
+    stopping: AtomicBool,
+    clients: usize,
+}
+
+struct State {
+    generator: Box<dyn Generator>,
+    totals: Totals,
+    acting: Option<NemesisOp>,
+    /// Counts events, so that a worker can tell whether anything happened since it was told to wait.
+    version: u64,
+}
+
+/// Who comes to the desk.
+#[derive(Clone, Copy)]
+pub(super) struct Caller {
+    /// Its thread, as generators know it.
+    pub thread: Thread,
+    /// Its process, as the history knows it.
+    pub process: Process,
+    /// The node that it talks to.
+    pub node: Option<u16>,
+}
+
+impl Caller {
+    /// The nemesis.
+    pub const NEMESIS: Caller = Caller {
+        thread: Thread::Nemesis,
+        process: Process::Nemesis,
+        node: None,
+    };
+}
+
+/// What a worker is to do next.
+pub(super) enum Step {
+    /// Invoke this operation, whose invocation is recorded.
+    Invoke(Op),
+    /// Let the nemesis do this; its invocation is recorded.
+    Nemesis(NemesisOp),
+    /// Wait until then, then go on with [`Desk::begin`].
+    Later { at_ns: u64, action: Action },
+    /// Wait until then, or until something happens after `version`, then ask again.
+    Wait { until_ns: Option<u64>, version: u64 },
+    /// Nothing more.
+    Done,
+}
+
+impl<R: Runtime> Desk<R> {
+    /// A desk for `clients` client threads.
+    pub fn new(runtime: Arc<R>, journal: Journal, clients: usize) -> Desk<R> {
+        Desk {
+            runtime,
+            journal,
+            state: Mutex::new(State {
+                generator: Box::new(Nothing),
+                totals: Totals::default(),
+                acting: None,
+                version: 0,
+            }),
+            changed: Notify::new(),
+            stopped: Notify::new(),
+            stopping: AtomicBool::new(false),
+            clients,
+        }
+    }
+
+    /// The clock.
+    pub fn runtime(&self) -> &Arc<R> {
+        &self.runtime
+    }
+
+    /// How many client threads there are.
+    pub fn clients(&self) -> usize {
+        self.clients
+    }
+
+    /// What has happened so far.
+    pub fn totals(&self) -> Totals {
+        self.lock().totals.clone()
+    }
+
+    /// Hands out no further operation; what is under way ends by itself.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+        self.stopped.notify_waiters();
+    }
+
+    /// Whether [`Desk::stop`] was called, or the journal cannot be written.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire) || self.journal.has_failed()
+    }
+
+    /// Records something that nobody asked for.
+    pub fn note(&self, note: &str, node: &str, detail: String) {
+        let mut state = self.lock();
+        if note == "leader" {
+            state.totals.leader = Some(node.to_owned());
+        }
+        let kind = EventKind::Note {
+            note: note.to_owned(),
+            node: node.to_owned(),
+            detail,
+        };
+        self.record(&mut state, Process::Nemesis, kind);
+    }
+
+    /// Writes out the journal.
+    ///
+    /// # Errors
+    /// When any write of the run failed.
+    pub fn close(self) -> Result<()> {
+        self.journal.close()
+    }
+
+    /// Replaces the generator, between two phases.
+    pub(super) fn install(&self, generator: Box<dyn Generator>) {
+        self.lock().generator = generator;
+    }
+
+    /// Resolves at the next event, or when the run is stopped.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Resolves when the run is stopped.
+    pub(super) fn stopped(&self) -> Notified<'_> {
+        self.stopped.notified()
+    }
+
+    pub(super) fn journal_is_full(&self) -> bool {
+        self.journal.is_full()
+    }
+
+    /// Whether anything was recorded since `version`.
+    pub(super) fn moved_on(&self, version: u64) -> bool {
+        self.lock().version != version
+    }
+
+    /// Hands in the completion of the last operation, if any, and takes the next one.
+    pub(super) fn step(&self, caller: Caller, completed: Option<EventKind>) -> Step {
+        let mut state = self.lock();
+        if let Some(kind) = completed {
+            self.told(&mut state, caller, kind);
+        }
+        if self.is_stopping() {
+            return Step::Done;
+        }
+        let context = self.context(caller.thread);
+        match state.generator.next(&context) {
+            Next::Do { at_ns, action } if at_ns <= context.now_ns => self.begin_locked(&mut state, caller, action),
+            Next::Do { at_ns, action } => Step::Later { at_ns, action },
+            Next::Pending { until_ns } => Step::Wait {
+                until_ns,
+                version: state.version,
+            },
+            Next::Done => Step::Done,
+        }
+    }
+
+    /// Records the invocation of an action whose time has come.
+    pub(super) fn begin(&self, caller: Caller, action: Action) -> Step {
+        self.begin_locked(&mut self.lock(), caller, action)
+    }
+
+    /// Records an event without taking the next operation.
+    pub(super) fn tell(&self, caller: Caller, kind: EventKind) {
+        self.told(&mut self.lock(), caller, kind);
+    }
+
+    fn begin_locked(&self, state: &mut State, caller: Caller, action: Action) -> Step {
+        let (step, kind) = match action {
+            Action::Op(op) => (
+                Step::Invoke(op.clone()),
+                EventKind::Invoke { op, node: caller.node },
+            ),
+            Action::Nemesis(op) => (Step::Nemesis(op.clone()), EventKind::NemesisInvoke(op)),
+        };
+        self.told(state, caller, kind);
+        step
+    }
+
+    /// Counts, tells the generator and records.
+    fn told(&self, state: &mut State, caller: Caller, kind: EventKind) {
+        match &kind {
+            EventKind::Invoke { .. } => state.totals.invoked += 1,
+            EventKind::Complete(Outcome::Ok(_)) => state.totals.ok += 1,
+            EventKind::Complete(Outcome::Fail(_)) => state.totals.fail += 1,
+            EventKind::Complete(Outcome::Info(_)) => state.totals.info += 1,
+            EventKind::NemesisInvoke(op) => state.acting = Some(op.clone()),
+            EventKind::NemesisComplete(outcome) => {
+                if let Some(op) = state.acting.take() {
+                    note_fault(&mut state.totals.faults, &op, outcome);
+                }
+            }
+            EventKind::Note { .. } => {}
+        }
+        let context = self.context(caller.thread);
+        state.generator.update(&context, &kind);
+        self.record(state, caller.process, kind);
+    }
+
+    fn record(&self, state: &mut State, process: Process, kind: EventKind) {
+        state.version += 1;
+        self.journal.push(Event {
+            time_ns: self.runtime.now_ns(),
+            process,
+            kind,
+        });
+        self.changed.notify_waiters();
+    }
+
+    fn context(&self, thread: Thread) -> Context {
+        Context {
+            now_ns: self.runtime.now_ns(),
+            thread,
+            clients: self.clients,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A worker that panicked inside the lock has already ended the run; counting on is harmless.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps the list of faults in force.
+fn note_fault(faults: &mut Vec<String>, op: &NemesisOp, outcome: &NemesisOutcome) {
+    match op.action {
+        NemesisAction::Start if outcome.hold == history::Hold::Verified => {
+            faults.push(format!("{} {}", op.nemesis, outcome.detail));
+        }
+        NemesisAction::Start => {}
+        NemesisAction::Stop if op.nemesis == "heal" => faults.clear(),
+        NemesisAction::Stop => faults.retain(|fault| !fault.starts_with(&op.nemesis)),
+    }
+}
+
+/// The generator before the first phase.
+struct Nothing;
+
+impl Generator for Nothing {
+    fn next(&mut self, _: &Context) -> Next {
+        Next::Done
+    }
+}

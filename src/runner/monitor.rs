@@ -1,0 +1,40 @@
+//! Watches the store from outside during a run: who leads, and what died by itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Db, Node};
+
+use super::{Desk, Runtime};
+
+/// How often the store is asked.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Records a note in the history whenever another node leads and whenever a node's process died unasked.
+/// Runs until it is dropped.
+pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
+    let mut leader = None;
+    let mut crashed = BTreeSet::new();
+    let name = |index: usize| nodes.get(index).map_or_else(|| index.to_string(), |node| node.name.clone());
+    loop {
+        let primaries = db.primaries().await;
+        // An isolated old leader may believe in itself for a while; the newest one counts.
+        if let Some(&first) = primaries.first()
+            && leader != Some(first)
+        {
+            leader = Some(first);
+            let detail = match primaries[1..].iter().map(|&index| name(index)).collect::<Vec<_>>() {
+                others if others.is_empty() => String::new(),
+                others => format!("{} still believes to lead", others.join(", ")),
+            };
+            desk.note("leader", &name(first), detail);
+        }
+        let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();
+        for &index in now.difference(&crashed) {
+            desk.note("crash", &name(index), "its process ended, and nobody had asked it to".into());
+        }
+        crashed = now;
+        tokio::time::sleep(INTERVAL).await;
+    }
+}

@@ -1,0 +1,272 @@
+//! Workers: one task a client thread, and one for the nemesis.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use async_trait::async_trait;
+use control::{Client, ControlError};
+use generator::{Generator, Thread};
+use history::{
+    ErrorClass, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process,
+};
+use nemeses::{Nemesis, NemesisContext};
+
+use super::desk::{Caller, Desk, Step};
+use super::runtime::Runtime;
+
+/// How long a client thread rests after an error, so that a dead node is not hammered.
+const REST_AFTER_ERROR: Duration = Duration::from_millis(20);
+/// How long one act of the nemesis may take.
+const NEMESIS_LIMIT: Duration = Duration::from_secs(30);
+
+/// How clients are connected; a [`control::System`] in tests of stores, something trivial in benchmarks.
+#[async_trait]
+pub trait Connect: Send + Sync + 'static {
+    /// Connects a new client to one node; nothing of an operation is sent before this succeeded.
+    async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError>;
+}
+
+/// Runs phases of a test: each a generator, performed by all client threads and the nemesis.
+pub struct Runner<R> {
+    desk: Arc<Desk<R>>,
+    connect: Arc<dyn Connect>,
+    nodes: usize,
+    op_timeout: Duration,
+    /// The next process number of each client thread; it goes on from phase to phase.
+    processes: Vec<u64>,
+}
+
+impl<R: Runtime> Runner<R> {
+    /// A runner whose client thread i talks to node i mod `nodes`.
+    pub fn new(desk: Arc<Desk<R>>, connect: Arc<dyn Connect>, nodes: usize, op_timeout: Duration) -> Runner<R> {
+        let processes = (0..desk.clients() as u64).collect();
+        Runner {
+            desk,
+            connect,
+            nodes,
+            op_timeout,
+            processes,
+        }
+    }
+
+    /// Performs all that `generator` asks for. The nemesis, when one is given, is healed as soon as its own part
+    /// is done, while clients may still wait for their last answers.
+    ///
+    /// # Errors
+    /// When a worker panicked: a bug.
+    pub async fn run(
+        &mut self,
+        generator: Box<dyn Generator>,
+        nemesis: Option<(&mut dyn Nemesis, &NemesisContext)>,
+    ) -> Result<()> {
+        self.desk.install(generator);
+        let mut tasks = Vec::new();
+        for (thread, &process) in self.processes.iter().enumerate() {
+            let mut worker = Worker {
+                desk: self.desk.clone(),
+                connect: self.connect.clone(),
+                thread,
+                node: thread % self.nodes,
+                process,
+                op_timeout: self.op_timeout,
+                client: None,
+            };
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let task = self.desk.runtime().spawn(Box::pin(async move {
+                worker.run().await;
+                // The receiver is gone only if the runner is.
+                let _ = sender.send(worker.process);
+            }));
+            tasks.push((task, receiver));
+        }
+        if let Some((nemesis, context)) = nemesis {
+            drive_nemesis(&self.desk, nemesis, context).await;
+            heal(&self.desk, nemesis, context).await;
+        }
+        for (process, (task, receiver)) in self.processes.iter_mut().zip(tasks) {
+            task.await.map_err(|error| anyhow!("a worker ended badly: {error}"))?;
+            *process = receiver.await?;
+        }
+        Ok(())
+    }
+}
+
+/// One client thread.
+struct Worker<R> {
+    desk: Arc<Desk<R>>,
+    connect: Arc<dyn Connect>,
+    thread: usize,
+    node: usize,
+    process: u64,
+    op_timeout: Duration,
+    client: Option<Box<dyn Client>>,
+}
+
+impl<R: Runtime> Worker<R> {
+    async fn run(&mut self) {
+        let mut completed = None;
+        loop {
+            let mut step = self.desk.step(self.caller(), completed.take());
+            if let Step::Later { at_ns, action } = step {
+                if !sleep_until(&self.desk, at_ns).await {
+                    return;
+                }
+                step = self.desk.begin(self.caller(), action);
+            }
+            match step {
+                Step::Invoke(op) => {
+                    let outcome = self.perform(&op).await;
+                    if outcome.is_answer() {
+                        completed = Some(EventKind::Complete(outcome));
+                    } else {
+                        self.hand_in_error(outcome).await;
+                    }
+                }
+                Step::Wait { until_ns, version } => wait(&self.desk, until_ns, version).await,
+                Step::Nemesis(_) | Step::Later { .. } => unreachable!("client threads are given due operations"),
+                Step::Done => return,
+            }
+            while self.desk.journal_is_full() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+
+    async fn hand_in_error(&mut self, outcome: Outcome) {
+        let retires = outcome.is_info();
+        self.desk.tell(self.caller(), EventKind::Complete(outcome));
+        if retires {
+            self.client = None;
+            self.process += self.desk.clients() as u64;
+        }
+        let rest_ns = REST_AFTER_ERROR.as_nanos() as u64;
+        sleep_until(&self.desk, self.desk.runtime().now_ns() + rest_ns).await;
+    }
+
+    /// Performs one operation, once.
+    async fn perform(&mut self, op: &Op) -> Outcome {
+        let deadline_ns = self.desk.runtime().now_ns() + self.op_timeout.as_nanos() as u64;
+        let timeout = self.desk.runtime().sleep_until(deadline_ns);
+        let work = async {
+            let client = match &mut self.client {
+                Some(client) => client,
+                empty => match self.connect.connect(self.node).await {
+                    Ok(client) => empty.insert(client),
+                    Err(error) => return Outcome::fail(ErrorClass::ConnectionRefused, error.to_string()),
+                },
+            };
+            client.invoke(op).await
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = timeout => {
+                // The request may be half sent and its answer may still come: this connection is of no more use.
+                self.client = None;
+                let message = format!("no answer within {} ms", self.op_timeout.as_millis());
+                if op.is_read_only() {
+                    Outcome::fail(ErrorClass::Timeout, message)
+                } else {
+                    Outcome::info(ErrorClass::Timeout, message)
+                }
+            }
+        };
+        if let Outcome::Fail(Failure::Error(reason)) = &outcome
+            && matches!(reason.class, ErrorClass::ConnectionRefused | ErrorClass::ConnectionLost)
+        {
+            self.client = None;
+        }
+        outcome
+    }
+
+    fn caller(&self) -> Caller {
+        Caller {
+            thread: Thread::Client(self.thread),
+            process: Process::Client(self.process),
+            node: u16::try_from(self.node).ok(),
+        }
+    }
+}
+
+/// Lets the nemesis do all that the generator asks of it.
+async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
+    let mut completed = None;
+    loop {
+        let mut step = desk.step(Caller::NEMESIS, completed.take());
+        if let Step::Later { at_ns, action } = step {
+            if !sleep_until(desk, at_ns).await {
+                return;
+            }
+            step = desk.begin(Caller::NEMESIS, action);
+        }
+        match step {
+            Step::Nemesis(op) => {
+                let acting = tokio::time::timeout(NEMESIS_LIMIT, nemesis.invoke(context, &op));
+                completed = Some(EventKind::NemesisComplete(acting.await.unwrap_or_else(|_| too_slow())));
+            }
+            Step::Wait { until_ns, version } => wait(desk, until_ns, version).await,
+            Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of its own"),
+            Step::Done => return,
+        }
+    }
+}
+
+/// Undoes every fault, as an act of the nemesis in the history.
+async fn heal<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
+    let op = NemesisOp {
+        nemesis: "heal".into(),
+        action: NemesisAction::Stop,
+        target: String::new(),
+    };
+    desk.tell(Caller::NEMESIS, EventKind::NemesisInvoke(op));
+    let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
+    let outcome = healing.await.unwrap_or_else(|_| too_slow());
+    desk.tell(Caller::NEMESIS, EventKind::NemesisComplete(outcome));
+}
+
+fn too_slow() -> NemesisOutcome {
+    NemesisOutcome {
+        nodes: Vec::new(),
+        detail: String::new(),
+        hold: Hold::Failed(format!("did not end within {} s", NEMESIS_LIMIT.as_secs())),
+    }
+}
+
+/// Sleeps until `at_ns`; `false` if the run is stopped before.
+async fn sleep_until<R: Runtime>(desk: &Desk<R>, at_ns: u64) -> bool {
+    let timer = desk.runtime().sleep_until(at_ns);
+    tokio::pin!(timer);
+    loop {
+        let stopped = desk.stopped();
+        tokio::pin!(stopped);
+        // Registered before the flag is read, so that a stop in between is not missed.
+        stopped.as_mut().enable();
+        if desk.is_stopping() {
+            return false;
+        }
+        tokio::select! {
+            () = &mut timer => return true,
+            () = stopped => {}
+        }
+    }
+}
+
+/// Waits until `until_ns`, or until something is recorded after `version`, or until the run is stopped.
+async fn wait<R: Runtime>(desk: &Desk<R>, until_ns: Option<u64>, version: u64) {
+    let changed = desk.changed();
+    tokio::pin!(changed);
+    changed.as_mut().enable();
+    if desk.is_stopping() || desk.moved_on(version) {
+        return;
+    }
+    match until_ns {
+        None => changed.await,
+        Some(at_ns) => {
+            tokio::select! {
+                () = desk.runtime().sleep_until(at_ns) => {}
+                () = changed => {}
+            }
+        }
+    }
+}
