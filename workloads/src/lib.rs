@@ -1,1 +1,79 @@
-//! (skeleton)
+//! What is asked of a store and how its answers are judged: one file a workload, one list ([`ALL`]).
+//!
+//! Invariant: a workload knows neither store nor network; it says which operations it needs ([`Workload::needs`]),
+//! and whichever system supports them can run it.
+
+mod register;
+
+use checker::Analysis;
+use generator::Generator;
+use history::{History, OpKind};
+
+/// A workload, ready to run.
+pub struct Workload {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What the clients do while faults come and go; without end, so put a limit around it.
+    pub generator: Box<dyn Generator>,
+    /// What the clients do after the heal: mostly reads that show whether anything acknowledged was lost. It ends
+    /// by itself.
+    pub final_generator: Option<Box<dyn Generator>>,
+    /// The operations that a system must support.
+    pub needs: &'static [OpKind],
+    /// The model by which its histories are judged, for reports.
+    pub model: &'static str,
+    /// Judges a history.
+    pub check: Box<dyn Fn(&History) -> Analysis + Send + Sync>,
+}
+
+/// What the user may set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadOptions {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// How many client threads there are.
+    pub clients: usize,
+    /// How many operations a key gets before a fresh one takes its place; at least 1.
+    pub ops_per_key: u64,
+    /// How many keys are in use at a time; 0 means half the number of client threads.
+    pub keys_at_once: usize,
+    /// The share of client threads that only read, 0 to 1. They go on reading where a write would block, which is
+    /// what shows stale reads.
+    pub readers: f64,
+    /// What the other threads do, as weights of read, write and cas.
+    pub mix: [u32; 3],
+    /// How many keys are read after the heal, at most.
+    pub final_keys: usize,
+}
+
+/// One line of the list of workloads.
+pub struct Entry {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// Makes it.
+    pub make: fn(&WorkloadOptions) -> Workload,
+}
+
+/// Every workload.
+pub const ALL: &[Entry] = &[register::ENTRY];
+
+/// The workload of that name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    ALL.iter().find(|entry| entry.name == name)
+}
+
+impl Default for WorkloadOptions {
+    fn default() -> Self {
+        WorkloadOptions {
+            seed: 0,
+            clients: 10,
+            ops_per_key: 300,
+            keys_at_once: 0,
+            readers: 0.5,
+            mix: [1, 2, 2],
+            final_keys: 2000,
+        }
+    }
+}
