@@ -1,1 +1,23 @@
-fn main() {}
+//! perjury finds out whether a distributed store tells the truth. See the README for the tour and the code map.
+//!
+//! The story: [`cli`] says what the user may ask, [`commands`] has one file a subcommand, [`plan`] turns flags into
+//! a checked plan, [`runner`] performs it. Everything else lives in the other rooms.
+
+mod cli;
+mod commands;
+mod exit;
+mod plan;
+mod runner;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // Before any thread exists: `test` may have to move into namespaces of its own, which a process with threads
+    // cannot do.
+    match cli::Cli::try_parse() {
+        Ok(cli) => exit::code(commands::run(cli.command)),
+        Err(error) => exit::usage(&error),
+    }
+}

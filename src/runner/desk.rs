@@ -48,6 +48,24 @@ struct State {
     version: u64,
 }
 
+impl State {
+    fn count(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Invoke { .. } => self.totals.invoked += 1,
+            EventKind::Complete(Outcome::Ok(_)) => self.totals.ok += 1,
+            EventKind::Complete(Outcome::Fail(_)) => self.totals.fail += 1,
+            EventKind::Complete(Outcome::Info(_)) => self.totals.info += 1,
+            EventKind::NemesisInvoke(op) => self.acting = Some(op.clone()),
+            EventKind::NemesisComplete(outcome) => {
+                if let Some(op) = self.acting.take() {
+                    note_fault(&mut self.totals.faults, &op, outcome);
+                }
+            }
+            EventKind::Note { .. } => {}
+        }
+    }
+}
+
 /// Who comes to the desk.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
@@ -205,6 +223,13 @@ impl<R: Runtime> Desk<R> {
         self.told(&mut self.lock(), caller, kind);
     }
 
+    /// Records an act of the nemesis that no generator asked for and none is told of: the heal at the end.
+    pub(super) fn tell_unasked(&self, kind: EventKind) {
+        let mut state = self.lock();
+        state.count(&kind);
+        self.record(&mut state, Process::Nemesis, kind);
+    }
+
     fn begin_locked(&self, state: &mut State, caller: Caller, action: Action) -> Step {
         let (step, kind) = match action {
             Action::Op(op) => (
@@ -219,19 +244,7 @@ impl<R: Runtime> Desk<R> {
 
     /// Counts, tells the generator and records.
     fn told(&self, state: &mut State, caller: Caller, kind: EventKind) {
-        match &kind {
-            EventKind::Invoke { .. } => state.totals.invoked += 1,
-            EventKind::Complete(Outcome::Ok(_)) => state.totals.ok += 1,
-            EventKind::Complete(Outcome::Fail(_)) => state.totals.fail += 1,
-            EventKind::Complete(Outcome::Info(_)) => state.totals.info += 1,
-            EventKind::NemesisInvoke(op) => state.acting = Some(op.clone()),
-            EventKind::NemesisComplete(outcome) => {
-                if let Some(op) = state.acting.take() {
-                    note_fault(&mut state.totals.faults, &op, outcome);
-                }
-            }
-            EventKind::Note { .. } => {}
-        }
+        state.count(&kind);
         let context = self.context(caller.thread);
         state.generator.update(&context, &kind);
         self.record(state, caller.process, kind);

@@ -219,10 +219,10 @@ async fn heal<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &N
         action: NemesisAction::Stop,
         target: String::new(),
     };
-    desk.tell(Caller::NEMESIS, EventKind::NemesisInvoke(op));
+    desk.tell_unasked(EventKind::NemesisInvoke(op));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
-    desk.tell(Caller::NEMESIS, EventKind::NemesisComplete(outcome));
+    desk.tell_unasked(EventKind::NemesisComplete(outcome));
 }
 
 fn too_slow() -> NemesisOutcome {

@@ -1,0 +1,19 @@
+//! `perjury report`: writes the reports of a run directory anew.
+
+use history::RunDir;
+
+use super::check::{judge, read_history, read_record};
+use crate::cli::ReportArgs;
+use crate::exit::{CommandResult, Done};
+
+/// Judges the run again and writes `results.json`, `report.html` and `junit.xml`.
+pub fn run(args: &ReportArgs) -> CommandResult {
+    let run = RunDir::new(&args.run);
+    let record = read_record(&run)?;
+    let history = read_history(&run.history())?;
+    let analysis = judge(&record, &history)?;
+    let results = reports::write_all(&run, &record, &history, &analysis)?;
+    print!("{}", reports::summary_text(&results));
+    println!("report: {}", run.report().display());
+    Ok(Done::Judged(results.verdict))
+}

@@ -1,0 +1,370 @@
+//! `perjury test`: start a cluster, drive it, break it, judge it, report.
+//!
+//! Invariants:
+//! - Whatever goes wrong after the environment was opened, it is torn down before the command ends.
+//! - The run directory tells the plan before the cluster starts, and the journal what happened until the last
+//!   millisecond: a controller that dies leaves a run that can be checked.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use async_trait::async_trait;
+use control::{Client, ControlError, Db, Environment, System, SystemOptions};
+use generator::Generator;
+use history::{RunDir, TestRecord};
+use nemeses::{Fault, FaultOptions, NemesisContext};
+use tokio::sync::watch;
+use workloads::{Workload, WorkloadOptions};
+
+use super::check::{judge, read_history};
+use crate::cli::TestArgs;
+use crate::exit::{CommandResult, Done, Failure};
+use crate::plan::{self, Plan};
+use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime, show_progress, watch_store};
+
+/// How long a cluster may take until it answers, at the start and after the last heal.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How long the final reads may take.
+const FINAL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs a test.
+pub fn run(args: TestArgs) -> CommandResult {
+    let plan = Plan::new(args)?;
+    let place = match super::place::settle(&plan)? {
+        super::place::Settled::Here(place) => place,
+        super::place::Settled::Elsewhere(code) => return Ok(Done::Code(code)),
+    };
+    super::block_on(async {
+        let interrupts = watch_interrupts()?;
+        super::heal::heal_all(&plan.args.runs)?;
+        let run = make_run_dir(&plan)?;
+        log_to(&run.log())?;
+        let environment = place.open(&plan, run.root()).await?;
+        let test = Test {
+            plan: &plan,
+            run: &run,
+            environment: environment.clone(),
+            interrupts: interrupts.clone(),
+        };
+        let ran = unless_aborted(interrupts, test.run(place.lost())).await;
+        let torn_down = environment.tear_down().await;
+        let record = ran?;
+        torn_down?;
+        if !plan.args.keep_data {
+            remove_data(&run, &record);
+        }
+        let history = read_history(&run.history())?;
+        let analysis = judge(&record, &history)?;
+        let results = reports::write_all(&run, &record, &history, &analysis)?;
+        print!("{}", reports::summary_text(&results));
+        println!("report: {}", run.report().display());
+        Ok(Done::Judged(results.verdict))
+    })
+}
+
+/// How often the user has asked to stop: once to finish early, twice to give up.
+type Interrupts = watch::Receiver<u32>;
+
+struct Test<'a> {
+    plan: &'a Plan,
+    run: &'a RunDir,
+    environment: Arc<dyn Environment>,
+    interrupts: Interrupts,
+}
+
+impl Test<'_> {
+    /// All that needs the cluster. What it returns is written to the run directory already.
+    async fn run(&self, lost: &[String]) -> Result<TestRecord, Failure> {
+        let plan = self.plan;
+        let nodes = self.environment.nodes();
+        let options = SystemOptions { bug: plan.args.bug.clone() };
+        let system = (plan.system.make)(self.environment.clone(), &options)?;
+        let workload = self.workload();
+        if let Some(kind) = plan::unsupported(&*system, workload.needs) {
+            return Err(Failure::Usage(format!(
+                "the workload `{}` needs `{kind}`, which `{}` cannot do",
+                plan.args.workload, plan.args.system
+            )));
+        }
+        let (entries, left_out) = plan.nemeses_in(self.environment.kind())?;
+        let fault = self.fault(&entries)?;
+        let mut record = self.record(&workload, entries.iter().map(|(entry, _)| entry.name));
+        record.lost.extend(lost.iter().cloned());
+        record.lost.extend(left_out);
+        self.run.write_test(&record).context("cannot write test.json")?;
+        announce(self.run, &record);
+
+        let db = system.db();
+        for node in nodes {
+            db.start(node.index).await?;
+        }
+        db.ready(READY_LIMIT).await?;
+        record.system_version = db.version().await;
+        self.run.write_test(&record).context("cannot write test.json")?;
+
+        self.drive(system, db, workload, fault).await?;
+        Ok(record)
+    }
+
+    /// The main phase, the heal and the final reads.
+    async fn drive(
+        &self,
+        system: Arc<dyn System>,
+        db: Arc<dyn Db>,
+        workload: Workload,
+        mut fault: Fault,
+    ) -> Result<(), Failure> {
+        let plan = self.plan;
+        let limit_ns = plan.args.time_limit.as_nanos() as u64;
+        let journal = Journal::create(&self.run.history())?;
+        let runtime = TokioRuntime::start();
+        let desk = Arc::new(Desk::new(runtime, journal, plan.concurrency));
+        let connect = Arc::new(SystemConnect {
+            system,
+            timeout: plan.args.op_timeout,
+        });
+        let mut runner = Runner::new(desk.clone(), connect, plan.nodes(), plan.args.op_timeout);
+        let nemesis_context = NemesisContext {
+            environment: self.environment.clone(),
+            db: db.clone(),
+        };
+        let side_tasks = [
+            tokio::spawn(watch_store(desk.clone(), db.clone(), self.environment.nodes().to_vec())),
+            tokio::spawn(show_progress(desk.clone(), limit_ns)),
+            tokio::spawn(stop_on_interrupt(desk.clone(), self.interrupts.clone())),
+        ];
+
+        let clients = limited(workload.generator, plan, limit_ns);
+        let main = generator::split(clients, generator::time_limit(limit_ns, fault.generator));
+        runner
+            .run(Box::new(main), Some((&mut *fault.nemesis, &nemesis_context)))
+            .await?;
+        if let Some(last) = workload.final_generator
+            && !desk.is_stopping()
+        {
+            db.ready(READY_LIMIT).await.context("the cluster did not come back after the last heal")?;
+            let stopper = {
+                let desk = desk.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(FINAL_LIMIT).await;
+                    desk.stop();
+                })
+            };
+            runner.run(last, None).await?;
+            stopper.abort();
+        }
+
+        drop(runner);
+        for task in side_tasks {
+            task.abort();
+            // Waited for, so that the desk has no other owner left and can be closed. It was aborted: an error.
+            let _ = task.await;
+        }
+        let desk = Arc::into_inner(desk).ok_or_else(|| anyhow!("a task still holds the journal"))?;
+        desk.close()?;
+        Ok(())
+    }
+
+    fn workload(&self) -> Workload {
+        (self.plan.workload.make)(&WorkloadOptions {
+            seed: self.plan.seed,
+            clients: self.plan.concurrency,
+            ..WorkloadOptions::default()
+        })
+    }
+
+    fn fault(&self, entries: &[(&'static nemeses::Entry, Vec<String>)]) -> Result<Fault, Failure> {
+        let mut faults = Vec::new();
+        for (position, (entry, targets)) in entries.iter().enumerate() {
+            let options = FaultOptions {
+                nodes: self.plan.nodes(),
+                targets: targets.clone(),
+                seed: self.plan.seed.wrapping_add(position as u64 + 1),
+                ..FaultOptions::default()
+            };
+            match (entry.make)(&options) {
+                Ok(fault) => faults.push(fault),
+                Err(why) if self.plan.nemeses_named => return Err(Failure::Usage(why)),
+                Err(why) => tracing::info!("the nemesis {} is left out: {why}", entry.name),
+            }
+        }
+        Ok(nemeses::compose(faults, self.plan.seed))
+    }
+
+    fn record(&self, workload: &Workload, nemesis: impl Iterator<Item = &'static str>) -> TestRecord {
+        let args = &self.plan.args;
+        TestRecord {
+            perjury_version: env!("CARGO_PKG_VERSION").into(),
+            host: host(),
+            command: self.plan.command(),
+            started_at: jiff::Timestamp::now().to_string(),
+            system: args.system.clone(),
+            system_version: String::new(),
+            bug: args.bug.clone(),
+            env: self.environment.kind().name().into(),
+            links: self.environment.net().control().name().into(),
+            lost: self.environment.lost().to_vec(),
+            nodes: self.environment.nodes().iter().map(|node| node.name.clone()).collect(),
+            workload: args.workload.clone(),
+            model: workload.model.into(),
+            nemesis: nemesis.map(str::to_owned).collect(),
+            concurrency: self.plan.concurrency as u32,
+            rate_per_s: args.rate,
+            time_limit_s: args.time_limit.as_secs_f64(),
+            ops: args.ops,
+            op_timeout_ms: args.op_timeout.as_millis() as u64,
+            seed: self.plan.seed,
+            client_retries: "clients never retry, and neither does the HTTP library below them; after an error a \
+                             client thread rests 20 ms, after an `info` it goes on as a new process"
+                .into(),
+        }
+    }
+}
+
+/// The clients' generator under the limits of the command line.
+fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+    if let Some(rate) = plan.args.rate {
+        generator = Box::new(generator::rate(rate, plan.seed, generator));
+    }
+    if let Some(ops) = plan.args.ops {
+        generator = Box::new(generator::limit(ops, generator));
+    }
+    Box::new(generator::time_limit(limit_ns, generator))
+}
+
+/// Connects clients to the system under test.
+struct SystemConnect {
+    system: Arc<dyn System>,
+    timeout: Duration,
+}
+
+#[async_trait]
+impl Connect for SystemConnect {
+    async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError> {
+        self.system.connect(node, self.timeout).await
+    }
+}
+
+/// Counts SIGINT, SIGTERM and SIGHUP.
+fn watch_interrupts() -> anyhow::Result<Interrupts> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (sender, receiver) = watch::channel(0);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind).context("cannot listen for signals")?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                sender.send_modify(|count| *count += 1);
+            }
+        });
+    }
+    Ok(receiver)
+}
+
+/// The first interrupt ends the main phase early; healing, checking and reporting go on.
+async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interrupts) {
+    if interrupts.wait_for(|count| *count >= 1).await.is_ok() {
+        eprintln!("perjury: stopping early; once more to give up at once");
+        desk.stop();
+    }
+}
+
+/// The second interrupt, or the first one while the cluster still starts, ends the test at once.
+async fn unless_aborted<T>(
+    mut interrupts: Interrupts,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        result = work => result,
+        _ = interrupts.wait_for(|count| *count >= 2) => {
+            Err(Failure::Harness(anyhow!("interrupted; what was journalled can be judged with `perjury check`")))
+        }
+    }
+}
+
+fn announce(run: &RunDir, record: &TestRecord) {
+    let nemesis = match record.nemesis.as_slice() {
+        [] => "no nemesis".to_owned(),
+        names => names.join(", "),
+    };
+    eprintln!(
+        "perjury: {} on {} nodes ({}, links: {}), workload {}, {nemesis}, seed {}; run directory {}",
+        record.system,
+        record.nodes.len(),
+        record.env,
+        record.links,
+        record.workload,
+        record.seed,
+        run.root().display()
+    );
+    for lost in &record.lost {
+        eprintln!("perjury: note: {lost}");
+    }
+}
+
+/// Makes a run directory of its own for this run.
+fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
+    let runs = &plan.args.runs;
+    let cannot = |error: std::io::Error| {
+        Failure::Usage(format!(
+            "cannot write to the directory of runs {}: {error}; give another one with --runs",
+            runs.display()
+        ))
+    };
+    std::fs::create_dir_all(runs).map_err(cannot)?;
+    let runs = std::fs::canonicalize(runs).map_err(cannot)?;
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+    let name = format!("{stamp}-{}-{}-{}", plan.args.system, plan.args.workload, plan.seed);
+    for attempt in 0..100 {
+        let path = match attempt {
+            0 => runs.join(&name),
+            n => runs.join(format!("{name}-{n}")),
+        };
+        match std::fs::create_dir(&path) {
+            Ok(()) => return Ok(RunDir::new(path)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(cannot(error)),
+        }
+    }
+    Err(Failure::Usage(format!("{} is full of runs named {name}", runs.display())))
+}
+
+/// Sends the controller's log to `perjury.log`.
+fn log_to(path: &Path) -> anyhow::Result<()> {
+    let file = std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PERJURY_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::sync::Mutex::new(file))
+        .init();
+    Ok(())
+}
+
+/// The nodes' data are of no use once the run is judged well; their logs stay.
+fn remove_data(run: &RunDir, record: &TestRecord) {
+    for node in &record.nodes {
+        let data: PathBuf = run.node(node).join("data");
+        if let Err(error) = std::fs::remove_dir_all(&data)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("cannot remove {}: {error}", data.display());
+        }
+    }
+}
+
+fn host() -> String {
+    match nix::sys::utsname::uname() {
+        Ok(name) => format!(
+            "{} {} {}",
+            name.sysname().to_string_lossy(),
+            name.release().to_string_lossy(),
+            name.machine().to_string_lossy()
+        ),
+        Err(_) => std::env::consts::OS.to_owned(),
+    }
+}

@@ -1,0 +1,78 @@
+//! How perjury ends: exit codes and the one line that says what went wrong.
+//!
+//! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
+
+use std::process::ExitCode;
+
+use checker::Verdict;
+
+/// The user asked for something that cannot be.
+pub const USAGE: u8 = 254;
+/// The harness itself failed.
+pub const HARNESS: u8 = 255;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user's mistake: one line that says what is wrong and what to do.
+    Usage(String),
+    /// Anything else.
+    Harness(anyhow::Error),
+}
+
+/// What a command comes to.
+pub enum Done {
+    /// It did what it should, and there is nothing to judge.
+    Fine,
+    /// It judged a history.
+    Judged(Verdict),
+    /// Another process did the work and ended with this code.
+    Code(u8),
+}
+
+/// The result of a command.
+pub type CommandResult = Result<Done, Failure>;
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Harness(error.into())
+    }
+}
+
+/// Prints what went wrong, if anything, and gives the exit code.
+pub fn code(result: CommandResult) -> ExitCode {
+    match result {
+        Ok(Done::Fine) => ExitCode::SUCCESS,
+        Ok(Done::Judged(verdict)) => ExitCode::from(verdict.exit_code()),
+        Ok(Done::Code(code)) => ExitCode::from(code),
+        Err(Failure::Usage(line)) => {
+            eprintln!("perjury: {line}");
+            ExitCode::from(USAGE)
+        }
+        Err(Failure::Harness(error)) => {
+            eprintln!("perjury: {error:#}");
+            ExitCode::from(HARNESS)
+        }
+    }
+}
+
+/// Prints help and versions in full, and a mistake in the arguments as one line.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{error}");
+    } else {
+        eprintln!("perjury: {} (see --help)", what.join(" ").trim_start_matches("error: "));
+    }
+    ExitCode::from(USAGE)
+}

@@ -1,0 +1,303 @@
+//! From flags to a plan: everything about a test that can be checked before anything is started.
+//!
+//! Invariant: nothing here touches the world, so every mistake found here leaves nothing behind.
+
+use std::time::Duration;
+
+use control::EnvKind;
+use history::OpKind;
+
+use crate::cli::{EnvArg, LinksArg, TestArgs};
+use crate::exit::Failure;
+
+/// A test that makes sense.
+pub struct Plan {
+    /// The flags.
+    pub args: TestArgs,
+    /// The system.
+    pub system: &'static systems::Entry,
+    /// The workload.
+    pub workload: &'static workloads::Entry,
+    /// The nemeses with their targets, and whether the user named them.
+    pub nemeses: Vec<(&'static nemeses::Entry, Vec<String>)>,
+    /// Whether the user named the nemeses; those that are only the default give way to what the environment can.
+    pub nemeses_named: bool,
+    /// Client threads.
+    pub concurrency: usize,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// The most client threads; each holds a connection and its buffers.
+const MOST_CLIENTS: usize = 10_000;
+
+impl Plan {
+    /// Checks the flags against the lists and against each other.
+    pub fn new(args: TestArgs) -> Result<Plan, Failure> {
+        let nodes = usize::from(args.nodes);
+        let system = systems::find(&args.system)
+            .ok_or_else(|| unknown("system", &args.system, systems::ALL.iter().map(|e| e.name)))?;
+        let workload = workloads::find(&args.workload)
+            .ok_or_else(|| unknown("workload", &args.workload, workloads::ALL.iter().map(|e| e.name)))?;
+        if let Some(bug) = &args.bug {
+            let bugs = (system.bugs)();
+            if bugs.is_empty() {
+                return Err(Failure::Usage(format!(
+                    "--bug {bug}: `{}` has no planted bugs; only the bundled cluster has",
+                    system.name
+                )));
+            }
+            if !bugs.iter().any(|known| known.name == bug) {
+                return Err(unknown("planted bug", bug, bugs.iter().map(|known| known.name)));
+            }
+        }
+        let nemeses = parse_nemeses(args.nemesis.as_deref())?;
+        check_environment(&args, &nemeses)?;
+        let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+        let concurrency = parse_concurrency(&args.concurrency, nodes)?;
+        if let Some(rate) = args.rate
+            && !(rate.is_finite() && rate > 0.0)
+        {
+            return Err(Failure::Usage(format!("--rate {rate}: give more than 0 operations a second")));
+        }
+        if args.ops == Some(0) {
+            return Err(Failure::Usage("--ops 0: a test needs at least one operation".into()));
+        }
+        if args.time_limit > Duration::from_secs(7 * 24 * 3600) {
+            return Err(Failure::Usage("--time-limit: at most a week".into()));
+        }
+        let nemeses_named = args.nemesis.is_some();
+        let plan = Plan {
+            args,
+            system,
+            workload,
+            nemeses,
+            nemeses_named,
+            concurrency,
+            seed,
+        };
+        // Made once for the mistakes that only the nemesis itself can see, such as too few nodes for its target.
+        plan.check_faults(nodes)?;
+        Ok(plan)
+    }
+
+    /// The number of nodes.
+    pub fn nodes(&self) -> usize {
+        usize::from(self.args.nodes)
+    }
+
+    /// The nemeses that this environment can do, and a line for each that is left out. A nemesis that the user
+    /// named is never left out silently: that is a usage error.
+    #[allow(clippy::type_complexity)]
+    pub fn nemeses_in(
+        &self,
+        kind: EnvKind,
+    ) -> Result<(Vec<(&'static nemeses::Entry, Vec<String>)>, Vec<String>), Failure> {
+        let can_cut = kind == EnvKind::Netns;
+        let mut taken = Vec::new();
+        let mut lost = Vec::new();
+        for (entry, targets) in &self.nemeses {
+            if can_cut || !entry.needs_links {
+                taken.push((*entry, targets.clone()));
+            } else if self.nemeses_named {
+                return Err(Failure::Usage(format!(
+                    "--nemesis {}: links cannot be cut in the environment `{}`; leave it out or use --env netns",
+                    entry.name,
+                    kind.name()
+                )));
+            } else {
+                lost.push(format!(
+                    "the nemesis `{}` is left out: links cannot be cut in the environment `{}`",
+                    entry.name,
+                    kind.name()
+                ));
+            }
+        }
+        Ok((taken, lost))
+    }
+
+    /// The arguments that run this test again.
+    pub fn command(&self) -> Vec<String> {
+        let args = &self.args;
+        let mut command = vec!["test".to_owned(), args.system.clone()];
+        let mut flag = |name: &str, value: String| command.extend([format!("--{name}"), value]);
+        flag("env", value_name(args.env));
+        flag("links", value_name(args.links));
+        flag("nodes", args.nodes.to_string());
+        flag("workload", args.workload.clone());
+        if let Some(nemesis) = &args.nemesis {
+            flag("nemesis", nemesis.clone());
+        }
+        if let Some(bug) = &args.bug {
+            flag("bug", bug.clone());
+        }
+        flag("concurrency", args.concurrency.clone());
+        if let Some(rate) = args.rate {
+            flag("rate", rate.to_string());
+        }
+        flag("time-limit", humantime::format_duration(args.time_limit).to_string().replace(' ', ""));
+        if let Some(ops) = args.ops {
+            flag("ops", ops.to_string());
+        }
+        flag("op-timeout", humantime::format_duration(args.op_timeout).to_string().replace(' ', ""));
+        flag("seed", self.seed.to_string());
+        command
+    }
+
+    fn check_faults(&self, nodes: usize) -> Result<(), Failure> {
+        for (entry, targets) in &self.nemeses {
+            let options = nemeses::FaultOptions {
+                nodes,
+                targets: targets.clone(),
+                seed: self.seed,
+                ..Default::default()
+            };
+            if let Err(why) = (entry.make)(&options)
+                && self.nemeses_named
+            {
+                return Err(Failure::Usage(why));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a workload's operations are all known to the system.
+pub fn unsupported(system: &dyn control::System, needs: &[OpKind]) -> Option<OpKind> {
+    needs.iter().copied().find(|&kind| !system.supports(kind))
+}
+
+fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {
+    match list {
+        None => Ok(nemeses::ALL.iter().map(|entry| (entry, Vec::new())).collect()),
+        Some("none") => Ok(Vec::new()),
+        Some(list) => {
+            let named = nemeses::parse(list).map_err(|why| Failure::Usage(format!("--nemesis {list}: {why}")))?;
+            named
+                .into_iter()
+                .map(|(name, targets)| {
+                    let entry = nemeses::find(&name)
+                        .ok_or_else(|| unknown("nemesis", &name, nemeses::ALL.iter().map(|e| e.name)))?;
+                    Ok((entry, targets))
+                })
+                .collect()
+        }
+    }
+}
+
+fn check_environment(
+    args: &TestArgs,
+    nemeses: &[(&'static nemeses::Entry, Vec<String>)],
+) -> Result<(), Failure> {
+    if args.env != EnvArg::Local {
+        return Ok(());
+    }
+    if args.links != LinksArg::Auto {
+        return Err(Failure::Usage(
+            "--links has no meaning with --env local: there are no links to cut; drop one of the two".into(),
+        ));
+    }
+    if args.nemesis.is_some()
+        && let Some((entry, _)) = nemeses.iter().find(|(entry, _)| entry.needs_links)
+    {
+        return Err(Failure::Usage(format!(
+            "--nemesis {} cannot work with --env local, where links cannot be cut; use --env netns",
+            entry.name
+        )));
+    }
+    Ok(())
+}
+
+/// `12` or `2n`.
+fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
+    let number = match text.strip_suffix('n') {
+        Some("") => Some(nodes),
+        Some(factor) => factor.parse::<usize>().ok().and_then(|factor| factor.checked_mul(nodes)),
+        None => text.parse().ok(),
+    };
+    match number {
+        Some(number) if (1..=MOST_CLIENTS).contains(&number) => Ok(number),
+        _ => Err(Failure::Usage(format!(
+            "--concurrency {text}: give a number from 1 to {MOST_CLIENTS}, or a multiple of the nodes such as `2n`"
+        ))),
+    }
+}
+
+fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
+    let known: Vec<&str> = known.collect();
+    Failure::Usage(format!("there is no {what} `{name}`; there is {}", known.join(", ")))
+}
+
+fn value_name<T: clap::ValueEnum>(value: T) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn plan(line: &str) -> Result<Plan, String> {
+        let cli = Cli::try_parse_from(["perjury", "test"].into_iter().chain(line.split_whitespace()))
+            .map_err(|error| error.to_string())?;
+        let Command::Test(args) = cli.command else {
+            unreachable!("the line begins with `test`")
+        };
+        Plan::new(args).map_err(|failure| match failure {
+            Failure::Usage(line) => line,
+            Failure::Harness(error) => panic!("{error:#}"),
+        })
+    }
+
+    #[test]
+    fn mistakes_get_one_line_that_names_them() {
+        let cases = [
+            ("etcdd", "no system `etcdd`"),
+            ("--workload bank", "no workload `bank`"),
+            ("--nemesis kil", "kil"),
+            ("--bug hurry", "no planted bug `hurry`; there is stale-read"),
+            ("--concurrency 0", "--concurrency 0: give a number"),
+            ("--concurrency 2m", "--concurrency 2m: give a number"),
+            ("--concurrency 99999999999999999999n", "give a number"),
+            ("--rate 0", "--rate 0: give more than 0"),
+            ("--rate nan", "give more than 0"),
+            ("--ops 0", "at least one operation"),
+            ("--time-limit 0s", "longer than nothing"),
+            ("--time-limit soon", "30s"),
+            ("--nodes 0", "0 is not in 1..=64"),
+            ("--nodes 2 --nemesis partition:majority", "2 nodes"),
+            ("--env local --links switch", "--links has no meaning with --env local"),
+            ("--env local --nemesis partition", "--nemesis partition cannot work with --env local"),
+        ];
+        for (line, expected) in cases {
+            let message = plan(line).err().unwrap_or_else(|| panic!("`{line}` was accepted"));
+            assert!(message.contains(expected), "`{line}` says: {message}");
+        }
+    }
+
+    #[test]
+    fn the_command_of_a_plan_makes_the_same_plan() {
+        let lines = [
+            "",
+            "--seed 7 --ops 100 --rate 12.5 --concurrency 3n --nodes 3 --time-limit 90s",
+            "--nemesis kill:leader,pause --bug stale-read --op-timeout 250ms --links switch",
+            "--nemesis none --env local",
+        ];
+        for line in lines {
+            let first = plan(line).unwrap();
+            let again = plan(&first.command()[1..].join(" ")).unwrap();
+            assert_eq!(first.command(), again.command(), "`{line}`");
+            assert_eq!(first.seed, again.seed);
+            assert_eq!(first.concurrency, again.concurrency);
+        }
+    }
+
+    #[test]
+    fn concurrency_counts_by_nodes() {
+        for (text, expected) in [("7", 7), ("n", 5), ("2n", 10), ("40n", 200)] {
+            assert_eq!(parse_concurrency(text, 5).unwrap_or(0), expected, "{text}");
+        }
+    }
+}

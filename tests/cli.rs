@@ -1,0 +1,111 @@
+//! Every mistake gets one clear line and the right exit code, and leaves nothing behind.
+
+use assert_cmd::Command;
+
+const USAGE: i32 = 254;
+
+fn perjury() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_perjury"));
+    command.timeout(std::time::Duration::from_secs(60));
+    command
+}
+
+/// Runs it in a fresh directory; asserts one line on standard error and an empty directory afterwards.
+fn refused(args: &[&str], expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let output = perjury().args(args).current_dir(dir.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(USAGE), "{args:?}: {stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{args:?} says:\n{stderr}");
+    assert!(stderr.contains(expected), "{args:?} says: {stderr}");
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert!(left.is_empty(), "{args:?} left {left:?}");
+}
+
+#[test]
+fn mistakes_in_flags() {
+    let cases: &[(&[&str], &str)] = &[
+        (&["test", "zookeper"], "there is no system `zookeper`; there is bundled"),
+        (&["test", "--workload", "bank"], "there is no workload `bank`; there is register"),
+        (&["test", "--nemesis", "earthquake"], "earthquake"),
+        (&["test", "--bug", "haste"], "there is no planted bug `haste`"),
+        (&["test", "--env", "local", "--links", "iptables"], "--links has no meaning with --env local"),
+        (&["test", "--env", "local", "--nemesis", "kill,partition"], "cannot work with --env local"),
+        (&["test", "--nodes", "2", "--nemesis", "partition:majority"], "2 nodes"),
+        (&["test", "--nodes", "many"], "--nodes"),
+        (&["test", "--time-limit", "forever"], "--time-limit"),
+        (&["test", "--concurrency", "none"], "--concurrency none"),
+        (&["test", "--colour", "red"], "--colour"),
+        (&["frobnicate"], "frobnicate"),
+    ];
+    for (args, expected) in cases {
+        refused(args, expected);
+    }
+}
+
+#[test]
+fn mistakes_in_files() {
+    refused(&["check", "nowhere"], "nowhere");
+    refused(&["report", "nowhere"], "nowhere is not a run directory");
+    refused(&["heal", "nowhere"], "nowhere");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("history.jsonl");
+    std::fs::write(&file, "{\"time_ns\":1,\"process\":0,\"type\":\"ok\"}\n").unwrap();
+    refused(&["check", file.to_str().unwrap()], "process 0 completes an operation that it never invoked");
+    std::fs::write(&file, "what is this?\n").unwrap();
+    refused(&["check", file.to_str().unwrap()], "history.jsonl:1: not a journal event");
+    refused(&["check", dir.path().to_str().unwrap()], "is not a run directory");
+}
+
+#[test]
+fn a_directory_of_runs_that_cannot_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    // A file in the way stops root as well, whom permissions do not.
+    let runs = file.join("runs");
+    refused(&["test", "--time-limit", "1s", "--runs", runs.to_str().unwrap()], "cannot write to the directory of runs");
+}
+
+#[test]
+fn a_journal_is_judged_by_its_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("history.jsonl");
+    let write = |value: i64, time: u64| {
+        format!(
+            "{{\"time_ns\":{time},\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"key\":1,\"value\":{value}}}\n\
+             {{\"time_ns\":{},\"process\":0,\"type\":\"ok\"}}\n",
+            time + 1
+        )
+    };
+    let read = |value: i64, time: u64| {
+        format!(
+            "{{\"time_ns\":{time},\"process\":1,\"type\":\"invoke\",\"f\":\"read\",\"key\":1}}\n\
+             {{\"time_ns\":{},\"process\":1,\"type\":\"ok\",\"value\":{value}}}\n",
+            time + 1
+        )
+    };
+    let many: String = (0..20).map(|n| write(n, n as u64 * 100) + &read(n, n as u64 * 100 + 50)).collect();
+    let stale = format!("{many}{}", read(3, 5000));
+    let cases = [(many, 0), (stale, 1), (String::new(), 2)];
+    for (text, expected) in cases {
+        std::fs::write(&file, &text).unwrap();
+        let output = perjury().arg("check").arg(&file).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(expected), "{stdout}");
+        if expected == 1 {
+            assert!(stdout.contains("invalid") && stdout.contains('3'), "{stdout}");
+        }
+    }
+}
+
+#[test]
+fn the_list_names_everything() {
+    let output = perjury().arg("list").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    for name in
+        ["bundled", "register", "kill", "pause", "partition", "majorities-ring", "stale-read", "forget-vote"]
+    {
+        assert!(text.contains(name), "{text}");
+    }
+}
