@@ -105,6 +105,20 @@ impl Next {
         }
     }
 
+    /// The sooner of two answers, neither of which is [`Next::Do`]; something pending comes before being done.
+    pub(crate) fn sooner(self, other: Next) -> Next {
+        match (self, other) {
+            (Next::Pending { until_ns: a }, Next::Pending { until_ns: b }) => Next::Pending {
+                until_ns: match (a, b) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (one, other) => one.or(other),
+                },
+            },
+            (Next::Done, other) => other,
+            (pending, _) => pending,
+        }
+    }
+
     /// Nothing before `until_ns`.
     pub fn pending_until(until_ns: u64) -> Next {
         Next::Pending {

@@ -7,6 +7,21 @@
 //! - No operation is lost, none is handed out twice.
 //! - The times handed out to one thread never go backwards.
 
+mod any;
 mod api;
+mod leaf;
+mod limit;
+mod mix;
+mod rate;
+mod sequence;
+pub mod sim;
+mod threads;
 
+pub use any::{Any, any};
 pub use api::{Action, Context, Generator, Next, Thread};
+pub use leaf::{Func, List, Nothing, Ops, Sleep, func, list, nothing, once, ops, sleep};
+pub use limit::{Delay, Limit, TimeLimit, UntilOk, delay, limit, time_limit, until_ok};
+pub use mix::{Mix, mix};
+pub use rate::{Rate, Spacing, rate, stagger};
+pub use sequence::{Phases, Repeat, Sequence, phases, repeat, sequence};
+pub use threads::{EachThread, Split, clients, each_thread, nemesis, split};
