@@ -22,6 +22,6 @@ pub use api::{Action, Context, Generator, Next, Thread};
 pub use leaf::{Func, List, Nothing, Ops, Sleep, func, list, nothing, once, ops, sleep};
 pub use limit::{Delay, Limit, TimeLimit, UntilOk, delay, limit, time_limit, until_ok};
 pub use mix::{Mix, mix};
-pub use rate::{Rate, Spacing, rate, stagger};
+pub use rate::{Rate, rate, stagger};
 pub use sequence::{Phases, Repeat, Sequence, phases, repeat, sequence};
 pub use threads::{EachThread, Split, clients, each_thread, nemesis, split};

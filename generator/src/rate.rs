@@ -6,15 +6,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Context, Generator, Next};
 
-/// How the times of a schedule are spaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spacing {
-    /// All gaps are the same.
-    Even,
-    /// Gaps of a Poisson process: exponentially distributed, as the arrivals of independent users.
-    Poisson,
-}
-
 /// One schedule for all threads.
 ///
 /// The schedule does not drift: its times depend on the seed alone, not on how long operations take. When every
@@ -29,23 +20,31 @@ pub struct Rate<G> {
     next_ns: Option<f64>,
 }
 
-/// `per_second` operations a second. A rate that is not a positive number means no limit.
-pub fn rate<G: Generator>(seed: u64, per_second: f64, spacing: Spacing, child: G) -> Rate<G> {
-    let mean_ns = if per_second > 0.0 { 1e9 / per_second } else { 0.0 };
+/// `per_second` operations a second, with the gaps of a Poisson process unless [`Rate::evenly`]. A rate that is not
+/// a positive number means no limit.
+pub fn rate<G: Generator>(per_second: f64, seed: u64, child: G) -> Rate<G> {
     Rate {
         child,
-        spacing,
-        mean_ns,
+        spacing: Spacing::Poisson,
+        mean_ns: if per_second > 0.0 { 1e9 / per_second } else { 0.0 },
         rng: ChaCha8Rng::seed_from_u64(seed),
         next_ns: None,
     }
 }
 
-/// An operation about every `mean_ns`, with the gaps of a Poisson process; 0 means no limit.
-pub fn stagger<G: Generator>(seed: u64, mean_ns: u64, child: G) -> Rate<G> {
+/// An operation about every `mean_ns`; 0 means no limit.
+pub fn stagger<G: Generator>(mean_ns: u64, seed: u64, child: G) -> Rate<G> {
     Rate {
         mean_ns: mean_ns as f64,
-        ..rate(seed, 0.0, Spacing::Poisson, child)
+        ..rate(0.0, seed, child)
+    }
+}
+
+impl<G> Rate<G> {
+    /// All gaps the same.
+    pub fn evenly(mut self) -> Rate<G> {
+        self.spacing = Spacing::Even;
+        self
     }
 }
 
@@ -72,4 +71,13 @@ impl<G: Generator> Generator for Rate<G> {
     fn update(&mut self, ctx: &Context, event: &EventKind) {
         self.child.update(ctx, event);
     }
+}
+
+/// How the times of a schedule are spaced.
+#[derive(Clone, Copy, Debug)]
+enum Spacing {
+    /// All gaps are the same.
+    Even,
+    /// Exponentially distributed, as between the arrivals of independent users.
+    Poisson,
 }

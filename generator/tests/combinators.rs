@@ -69,14 +69,10 @@ fn one_thread_alone() {
     assert_eq!(alone(delay(4 * MS, writes([1, 2]))), [(4, 1), (9, 2)]);
     assert_eq!(alone(until_ok(writes([1, 2]))), [(0, 1)]);
     assert_eq!(
-        alone(rate(0, 500.0, Spacing::Even, writes([1, 2, 3]))),
+        alone(rate(500.0, 0, writes([1, 2, 3])).evenly()),
         [(0, 1), (2, 2), (4, 3)]
     );
-    assert_eq!(
-        alone(rate(0, 0.0, Spacing::Even, writes([1, 2]))),
-        [(0, 1), (1, 2)],
-        "no limit"
-    );
+    assert_eq!(alone(rate(0.0, 0, writes([1, 2]))), [(0, 1), (1, 2)], "no limit");
     let slept = sequence(vec![
         Box::new(sleep(5 * MS)),
         writes([1, 2]),
@@ -192,7 +188,7 @@ fn a_phase_begins_when_nothing_of_the_last_is_in_flight() {
 #[test]
 fn a_schedule_does_not_drift_when_threads_are_busy() {
     // 1,000 a second, but each of the 2 threads needs 10 ms for the first 20 operations, then next to nothing.
-    let mut generator = rate(1, 1000.0, Spacing::Even, writes(0..200));
+    let mut generator = rate(1000.0, 1, writes(0..200)).evenly();
     let sim = Sim {
         clients: 2,
         ..Sim::default()
@@ -212,7 +208,7 @@ fn a_schedule_does_not_drift_when_threads_are_busy() {
 
 #[test]
 fn poisson_gaps_have_the_right_mean_and_spread() {
-    let times = alone_ns(stagger(42, 10 * MS, writes(0..2000)));
+    let times = alone_ns(stagger(10 * MS, 42, writes(0..2000)));
     let gaps: Vec<f64> = times
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) as f64 / (10.0 * MS as f64))

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use generator::sim::{End, Run, Sim, ok};
 use generator::{
-    Action, Context, Generator, Next, Spacing, Thread, any as soonest, delay, each_thread, limit, list, mix,
-    phases, rate, repeat, sequence, sleep, time_limit,
+    Action, Context, Generator, Next, Thread, any as soonest, delay, each_thread, limit, list, mix, phases,
+    rate, repeat, sequence, sleep, time_limit,
 };
 use history::{Op, Value};
 use proptest::prelude::*;
@@ -100,8 +100,8 @@ impl Builder {
             }
             Tree::Delay(ns, child) => Box::new(delay(*ns, self.build(child))),
             Tree::Rate(seed, per_second, even, child) => {
-                let spacing = if *even { Spacing::Even } else { Spacing::Poisson };
-                Box::new(rate(*seed, f64::from(*per_second), spacing, self.build(child)))
+                let child = rate(f64::from(*per_second), *seed, self.build(child));
+                Box::new(if *even { child.evenly() } else { child })
             }
             Tree::Mix(seed, children) => {
                 let children = children
