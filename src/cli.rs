@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use control::{EnvChoice, LinkChoice};
 
 /// Finds out whether a distributed store tells the truth.
 ///
@@ -46,12 +47,14 @@ pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
     pub system: String,
-    /// Where the nodes run; `auto` takes the best that works here.
-    #[arg(long, value_enum, default_value_t = EnvArg::Auto)]
-    pub env: EnvArg,
-    /// How links between nodes are cut; `auto` takes iptables where it works, else the built-in switch.
-    #[arg(long, value_enum, default_value_t = LinksArg::Auto)]
-    pub links: LinksArg,
+    /// Where the nodes run: `netns` (one network namespace a node), `local` (plain processes on loopback ports: kill
+    /// and pause only), or `auto`, the best that works here.
+    #[arg(long, default_value_t, value_name = "ENV")]
+    pub env: EnvChoice,
+    /// How links between nodes are cut: `iptables` (rules in a chain of perjury's own), `switch` (built in, in user
+    /// space), or `auto`, iptables where it works.
+    #[arg(long, default_value_t, value_name = "HOW")]
+    pub links: LinkChoice,
     /// How many nodes.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64), allow_negative_numbers = true)]
     pub nodes: u16,
@@ -179,28 +182,6 @@ pub struct NodeArgs {
     /// A bug to plant (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
-}
-
-/// `--env`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EnvArg {
-    /// The best that works here.
-    Auto,
-    /// One network namespace a node.
-    Netns,
-    /// Plain processes on loopback ports: kill and pause only.
-    Local,
-}
-
-/// `--links`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LinksArg {
-    /// iptables where it works, else the switch.
-    Auto,
-    /// Rules in a chain of perjury's own.
-    Iptables,
-    /// The built-in switch in user space.
-    Switch,
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

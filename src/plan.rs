@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use control::EnvKind;
+use control::{EnvChoice, EnvKind, LinkChoice};
 use history::OpKind;
 
-use crate::cli::{EnvArg, LinksArg, TestArgs};
+use crate::cli::TestArgs;
 use crate::exit::Failure;
 
 /// A test that makes sense.
@@ -121,8 +121,8 @@ impl Plan {
         let args = &self.args;
         let mut command = vec!["test".to_owned(), args.system.clone()];
         let mut flag = |name: &str, value: String| command.extend([format!("--{name}"), value]);
-        flag("env", value_name(args.env));
-        flag("links", value_name(args.links));
+        flag("env", args.env.to_string());
+        flag("links", args.links.to_string());
         flag("nodes", args.nodes.to_string());
         flag("workload", args.workload.clone());
         if let Some(nemesis) = &args.nemesis {
@@ -189,10 +189,10 @@ fn check_environment(
     args: &TestArgs,
     nemeses: &[(&'static nemeses::Entry, Vec<String>)],
 ) -> Result<(), Failure> {
-    if args.env != EnvArg::Local {
+    if args.env != EnvChoice::Local {
         return Ok(());
     }
-    if args.links != LinksArg::Auto {
+    if args.links != LinkChoice::Auto {
         return Err(Failure::Usage(
             "--links has no meaning with --env local: there are no links to cut; drop one of the two".into(),
         ));
@@ -226,10 +226,6 @@ fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
     let known: Vec<&str> = known.collect();
     Failure::Usage(format!("there is no {what} `{name}`; there is {}", known.join(", ")))
-}
-
-fn value_name<T: clap::ValueEnum>(value: T) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

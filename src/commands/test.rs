@@ -33,13 +33,14 @@ const FINAL_LIMIT: Duration = Duration::from_secs(10);
 /// Runs a test.
 pub fn run(args: TestArgs) -> CommandResult {
     let plan = Plan::new(args)?;
+    // Outside any namespace of our own, where the numbers of an earlier run's processes still mean something.
+    super::heal::heal_all(&plan.args.runs)?;
     let place = match super::place::settle(&plan)? {
         super::place::Settled::Here(place) => place,
         super::place::Settled::Elsewhere(code) => return Ok(Done::Code(code)),
     };
     super::block_on(async {
         let interrupts = watch_interrupts()?;
-        super::heal::heal_all(&plan.args.runs)?;
         let run = make_run_dir(&plan)?;
         log_to(&run.log())?;
         let environment = place.open(&plan, run.root()).await?;
@@ -227,7 +228,7 @@ impl Test<'_> {
 /// The clients' generator under the limits of the command line.
 fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
     if let Some(rate) = plan.args.rate {
-        generator = Box::new(generator::rate(rate, plan.seed, generator));
+        generator = Box::new(generator::rate(plan.seed, rate, generator::Spacing::Poisson, generator));
     }
     if let Some(ops) = plan.args.ops {
         generator = Box::new(generator::limit(ops, generator));

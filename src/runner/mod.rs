@@ -24,6 +24,8 @@ mod journal;
 mod live;
 mod monitor;
 mod runtime;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use desk::{Desk, Totals};
