@@ -4,3 +4,4 @@
 pub mod bug;
 pub mod core;
 pub mod machine;
+pub mod storage;
