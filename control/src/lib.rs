@@ -7,18 +7,34 @@
 //!   process by name or flushes a table.
 //! - What would outlive a dead controller is written to the undo log before it is done.
 
+mod children;
+mod choice;
 mod client;
 mod db;
 mod environment;
 mod error;
+mod local;
+mod machine;
 mod net;
+#[cfg(target_os = "linux")]
+pub mod netns;
+#[cfg(not(target_os = "linux"))]
+#[path = "netns_elsewhere.rs"]
+pub mod netns;
+mod open;
+mod prober;
+mod process;
 mod remote;
 mod system;
+mod undo;
 
+pub use choice::{EnvChoice, LinkChoice, Means, NetnsTrial, Refusal, Resolved, resolve};
 pub use client::Client;
 pub use db::Db;
 pub use environment::{EnvKind, Environment, Node};
 pub use error::ControlError;
 pub use net::{Link, LinkControl, Net, Shape, both_ways, links_between};
+pub use open::{OpenOptions, open};
 pub use remote::{Command, Daemon, Output, Pid, ProcessState, Remote, Signal};
 pub use system::{MakeSystem, System, SystemOptions};
+pub use undo::{HealReport, heal};

@@ -1,0 +1,240 @@
+//! A node that is a part of this machine: plain processes, or processes in a network namespace.
+//!
+//! Invariants:
+//! - A signal has taken hold when [`Remote::signal`] returns: a killed process is reaped, a frozen one stands still.
+//! - Nothing read from a program grows without limit.
+
+use std::fs::OpenOptions;
+use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nix::sys::signal::killpg;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::Instant;
+
+use crate::children::Children;
+use crate::{Command, ControlError, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
+
+/// The most that is kept of a program's output, each stream; a program that writes more gets SIGPIPE.
+const OUTPUT_LIMIT: u64 = 16 << 20;
+
+/// How long a signal may take to show.
+const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// A node on this machine.
+pub(crate) struct Machine {
+    pub(crate) node: Node,
+    pub(crate) directory: PathBuf,
+    pub(crate) own_binary: PathBuf,
+    pub(crate) children: Arc<Children>,
+    /// The network namespace in which its programs run; `None` for that of the controller.
+    #[cfg(target_os = "linux")]
+    pub(crate) network: Option<Arc<OwnedFd>>,
+}
+
+impl Machine {
+    /// Makes the node's directory and its machine, without a network namespace.
+    pub(crate) fn new(node: Node, run_dir: &Path, children: Arc<Children>) -> Result<Machine, ControlError> {
+        let file_error = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| ControlError::File { path, source }
+        };
+        let run_dir = std::path::absolute(run_dir).map_err(file_error(run_dir))?;
+        let directory = run_dir.join(&node.name);
+        std::fs::create_dir_all(&directory).map_err(file_error(&directory))?;
+        Ok(Machine {
+            node,
+            directory,
+            own_binary: std::env::current_exe().map_err(|source| ControlError::System {
+                what: "cannot find the path of this program".into(),
+                source,
+            })?,
+            children,
+            #[cfg(target_os = "linux")]
+            network: None,
+        })
+    }
+
+    /// What a child does between fork and exec to be on this node.
+    fn move_in(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
+        #[cfg(target_os = "linux")]
+        let network = self.network.clone();
+        move || {
+            #[cfg(target_os = "linux")]
+            if let Some(network) = &network {
+                nix::sched::setns(network, nix::sched::CloneFlags::CLONE_NEWNET)?;
+            }
+            Ok(())
+        }
+    }
+
+    fn spawn_error(&self, program: &std::ffi::OsStr, source: io::Error) -> ControlError {
+        ControlError::Spawn {
+            node: self.node.name.clone(),
+            program: program.to_string_lossy().into_owned(),
+            source,
+        }
+    }
+}
+
+#[async_trait]
+impl Remote for Machine {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn own_binary(&self) -> &Path {
+        &self.own_binary
+    }
+
+    async fn exec(&self, command: &Command) -> Result<Output, ControlError> {
+        let mut process = tokio::process::Command::new(&command.program);
+        process
+            .args(&command.args)
+            .envs(command.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        // SAFETY: `move_in` makes one system call and allocates nothing.
+        unsafe { process.pre_exec(self.move_in()) };
+        let mut child = process
+            .spawn()
+            .map_err(|source| self.spawn_error(&command.program, source))?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let run = async {
+            let (stdout, stderr) = tokio::join!(read_limited(stdout), read_limited(stderr));
+            Ok::<_, io::Error>((child.wait().await?, stdout?, stderr?))
+        };
+        match tokio::time::timeout(command.limit, run).await {
+            Ok(Ok((status, stdout, stderr))) => Ok(Output {
+                code: status.code(),
+                stdout,
+                stderr,
+            }),
+            Ok(Err(source)) => Err(ControlError::System {
+                what: format!("cannot read what {command} on {} writes", self.node.name),
+                source,
+            }),
+            Err(_) => {
+                // Not waited for yet, so the number is still the child's; its helpers are in its group.
+                if let Some(group) = child.id() {
+                    let _ = killpg(
+                        nix::unistd::Pid::from_raw(group as i32),
+                        nix::sys::signal::SIGKILL,
+                    );
+                }
+                Err(ControlError::Deadline {
+                    what: format!("the end of {command} on {}", self.node.name),
+                    limit: command.limit,
+                    hint: "; it was killed".into(),
+                })
+            }
+        }
+    }
+
+    async fn upload(&self, local: &Path, remote: &Path) -> Result<(), ControlError> {
+        copy(local, remote).await
+    }
+
+    async fn download(&self, remote: &Path, local: &Path) -> Result<(), ControlError> {
+        copy(remote, local).await
+    }
+
+    async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
+        let log_error = |source| ControlError::File {
+            path: daemon.log.clone(),
+            source,
+        };
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&daemon.log)
+            .map_err(log_error)?;
+        let mut command = std::process::Command::new(&daemon.program);
+        command
+            .args(&daemon.args)
+            .envs(daemon.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&daemon.directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().map_err(log_error)?)
+            .stderr(log);
+        // SAFETY: `move_in` makes one system call and allocates nothing.
+        unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, self.move_in()) };
+        let children = Arc::clone(&self.children);
+        let node = self.node.name.clone();
+        tokio::task::spawn_blocking(move || children.spawn(&node, command))
+            .await
+            .map_err(|error| ControlError::Other(format!("spawning was broken off: {error}")))?
+    }
+
+    async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError> {
+        self.children.signal(pid, signal)?;
+        let deadline = Instant::now() + SIGNAL_LIMIT;
+        loop {
+            let state = self.children.state(pid)?;
+            let holds = match signal {
+                Signal::Term => true,
+                Signal::Kill => state == ProcessState::Gone,
+                Signal::Stop => state != ProcessState::Running,
+                Signal::Cont => state != ProcessState::Stopped,
+            };
+            if holds {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(ControlError::Deadline {
+                    what: format!(
+                        "the effect of {signal:?} on process {} of {}",
+                        pid.pid, self.node.name
+                    ),
+                    limit: SIGNAL_LIMIT,
+                    hint: String::new(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn state(&self, pid: Pid) -> Result<ProcessState, ControlError> {
+        self.children.state(pid)
+    }
+}
+
+async fn read_limited(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(OUTPUT_LIMIT).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+async fn copy(from: &Path, to: &Path) -> Result<(), ControlError> {
+    // Copying a file onto itself would empty it.
+    if let (Ok(from), Ok(to)) = (
+        tokio::fs::canonicalize(from).await,
+        tokio::fs::canonicalize(to).await,
+    ) && from == to
+    {
+        return Ok(());
+    }
+    match tokio::fs::copy(from, to).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(ControlError::File {
+            // The system does not say which of the two it was.
+            path: if from.exists() { to } else { from }.to_path_buf(),
+            source,
+        }),
+    }
+}

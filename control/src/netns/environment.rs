@@ -1,0 +1,165 @@
+//! The environment itself: opens the namespaces and hands out nodes and links.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::iptables::Iptables;
+use super::links::{Chains, Cutter, Links};
+use super::supervise::entered;
+use super::switch::Switch;
+use super::topology::{self, MAX_NODES, Topology};
+use crate::children::Children;
+use crate::machine::Machine;
+use crate::prober::Prober;
+use crate::undo::UndoLog;
+use crate::{ControlError, EnvKind, Environment, LinkChoice, LinkControl, Net, Node, OpenOptions, Remote};
+
+/// One network namespace a node.
+pub(crate) struct Netns {
+    nodes: Vec<Node>,
+    machines: Vec<Arc<Machine>>,
+    links: Arc<Links>,
+    children: Arc<Children>,
+    lost: Vec<String>,
+}
+
+impl Netns {
+    pub(crate) fn open(options: &OpenOptions) -> Result<Netns, ControlError> {
+        let entered = entered().ok_or_else(|| {
+            ControlError::Other(
+                "the environment `netns` was opened outside its namespaces; this is a bug".into(),
+            )
+        })?;
+        let count = options.nodes;
+        if count > MAX_NODES {
+            return Err(ControlError::Other(format!(
+                "{count} nodes are too many for the environment `netns`: at most {MAX_NODES}"
+            )));
+        }
+        let iptables = choose(options)?;
+        let control = if iptables.is_some() {
+            LinkControl::Iptables
+        } else {
+            LinkControl::Switch
+        };
+        let mut lost = options.lost.clone();
+        if control == LinkControl::Iptables {
+            lost.push("links can be cut, but not delayed or made lossy; use --links switch for that".into());
+        }
+
+        let supervisor = entered.supervisor;
+        let undo = UndoLog::create(
+            &options.run_dir,
+            EnvKind::Netns,
+            supervisor,
+            entered.place.clone(),
+            true,
+        )?;
+        let children = Arc::new(Children::new(Arc::new(undo)));
+        let topology = topology::build(count, control)?;
+        let prober = prober(&topology)?;
+        let nodes = Node::numbered(count);
+        let machines = nodes
+            .iter()
+            .zip(&topology.nodes)
+            .map(|(node, namespace)| {
+                let mut machine = Machine::new(node.clone(), &options.run_dir, Arc::clone(&children))?;
+                machine.network = Some(Arc::clone(namespace.fd()));
+                Ok(Arc::new(machine))
+            })
+            .collect::<Result<_, ControlError>>()?;
+        let cutter = match iptables {
+            Some(iptables) => Cutter::Iptables(Arc::new(Chains::new(iptables, topology.nodes)?)),
+            None => {
+                let switch = Switch::start(&topology.switch, count, options.seed)?;
+                Cutter::Switch(Mutex::new(Some(switch)))
+            }
+        };
+        Ok(Netns {
+            nodes,
+            machines,
+            links: Arc::new(Links::new(count, cutter, prober)),
+            children,
+            lost,
+        })
+    }
+}
+
+/// The iptables to use, or none for the switch.
+fn choose(options: &OpenOptions) -> Result<Option<Iptables>, ControlError> {
+    if options.links == LinkChoice::Switch {
+        return Ok(None);
+    }
+    let found = if options.hide_iptables {
+        Err(("iptables is hidden".into(), "do not hide it".into()))
+    } else {
+        Iptables::find()
+    };
+    match found {
+        Ok(iptables) => Ok(Some(iptables)),
+        Err((why, remedy)) if options.links == LinkChoice::Iptables => Err(ControlError::Unavailable {
+            env: "netns --links iptables",
+            why,
+            remedy,
+        }),
+        Err((why, _)) => {
+            tracing::info!("links are cut by the switch: {why}");
+            Ok(None)
+        }
+    }
+}
+
+/// One socket a node, made inside its namespace.
+fn prober(topology: &Topology) -> Result<Prober, ControlError> {
+    topology
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(node, namespace)| namespace.run(|| UdpSocket::bind((topology::address(node), 0))))
+        .collect::<Result<_, _>>()
+        .and_then(Prober::new)
+        .map_err(|source| ControlError::System {
+            what: "cannot bind a UDP socket on a node".into(),
+            source,
+        })
+}
+
+#[async_trait]
+impl Environment for Netns {
+    fn kind(&self) -> EnvKind {
+        EnvKind::Netns
+    }
+
+    fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    fn remote(&self, node: usize) -> Arc<dyn Remote> {
+        Arc::clone(&self.machines[node]) as Arc<dyn Remote>
+    }
+
+    fn net(&self) -> Arc<dyn Net> {
+        Arc::clone(&self.links) as Arc<dyn Net>
+    }
+
+    fn endpoint(&self, node: usize, port: u16) -> Result<SocketAddr, ControlError> {
+        Ok((topology::address(node), port).into())
+    }
+
+    fn lost(&self) -> &[String] {
+        &self.lost
+    }
+
+    async fn tear_down(&self) -> Result<(), ControlError> {
+        let (children, links) = (Arc::clone(&self.children), Arc::clone(&self.links));
+        tokio::task::spawn_blocking(move || {
+            let ended = children.end_all();
+            links.stop();
+            ended
+        })
+        .await
+        .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?
+    }
+}

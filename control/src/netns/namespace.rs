@@ -1,0 +1,93 @@
+//! One network namespace without a name, and doing something inside it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::sched::{CloneFlags, setns, unshare};
+use rtnetlink::Handle;
+
+use crate::ControlError;
+
+/// A network namespace; it lives as long as this or a process inside does.
+#[derive(Clone, Debug)]
+pub(super) struct Namespace {
+    fd: Arc<OwnedFd>,
+}
+
+impl Namespace {
+    /// Makes a new, empty namespace.
+    pub(super) fn create() -> Result<Namespace, ControlError> {
+        // A namespace is entered by a thread, so a short-lived thread makes it and hands out the descriptor.
+        on_thread(|| {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            File::open("/proc/thread-self/ns/net")
+        })
+        .map(|file| Namespace {
+            fd: Arc::new(file.into()),
+        })
+        .map_err(|source| ControlError::System {
+            what: "cannot make a network namespace".into(),
+            source,
+        })
+    }
+
+    /// The descriptor that holds it.
+    pub(super) fn fd(&self) -> &Arc<OwnedFd> {
+        &self.fd
+    }
+
+    /// Runs `work` on a thread inside the namespace. Sockets made there stay there.
+    pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+        on_thread(|| {
+            setns(&self.fd, CloneFlags::CLONE_NEWNET)?;
+            work()
+        })
+    }
+
+    /// Talks rtnetlink inside the namespace.
+    pub(super) fn netlink<T, F>(&self, work: impl FnOnce(Handle) -> F + Send) -> io::Result<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T, rtnetlink::Error>>,
+    {
+        self.run(|| netlink(work))
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Talks rtnetlink in the namespace of this thread.
+pub(super) fn netlink<T, F>(work: impl FnOnce(Handle) -> F) -> io::Result<T>
+where
+    F: Future<Output = Result<T, rtnetlink::Error>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    runtime.block_on(async {
+        let (connection, handle, _) = rtnetlink::new_connection()?;
+        let connection = tokio::spawn(connection);
+        let result = work(handle).await.map_err(|error| match error {
+            rtnetlink::Error::NetlinkError(message) => message.to_io(),
+            other => io::Error::other(other.to_string()),
+        });
+        connection.abort();
+        result
+    })
+}
+
+fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("namespace".into())
+            .spawn_scoped(scope, work)?
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

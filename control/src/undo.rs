@@ -1,0 +1,336 @@
+//! The undo log: what a controller that died left behind, and how it is ended.
+//!
+//! `undo.jsonl` in the run directory has one JSON line for the controller, one before each thing that would outlive
+//! it, and one when such a thing is gone. A frozen process needs no line of its own: SIGKILL ends it frozen or not.
+//!
+//! Invariants:
+//! - A process is ended only if its number *and* its start match; never by name. Where the system cannot tell starts,
+//!   its command line must name the run directory.
+//! - Processes in a PID namespace of their own are never signalled from outside: their numbers mean others there, and
+//!   the kernel ends them with the namespace.
+//! - While the controller lives, nothing is touched.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use history::RunDir;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::getpgid;
+use serde::{Deserialize, Serialize};
+
+use crate::{ControlError, EnvKind, Pid, process};
+
+/// How long a process that got SIGKILL may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a process number means something.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Linux' boot id; empty elsewhere.
+    boot: String,
+    /// The PID namespace, as `/proc/self/ns/pid` names it; empty elsewhere.
+    pid_namespace: String,
+}
+
+/// One line of `undo.jsonl`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line {
+    /// The first line: who wrote this file. In `netns` the supervisor, which lives as long as the controller.
+    Controller { pid: Pid, place: Place, env: String },
+    /// A process is about to run. `inner`: in a PID namespace that ends with the controller.
+    Process {
+        id: u64,
+        node: String,
+        program: String,
+        pid: Pid,
+        inner: bool,
+    },
+    /// The thing with this id is gone.
+    Undone { id: u64 },
+}
+
+/// The undo log of a live controller.
+#[derive(Debug)]
+pub(crate) struct UndoLog {
+    path: PathBuf,
+    file: Mutex<File>,
+    next: AtomicU64,
+    inner: bool,
+}
+
+/// What [`heal`] found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealReport {
+    /// The controller of the run, if it is still alive; then nothing was done.
+    pub still_running: Option<Pid>,
+    /// What was ended, one line each.
+    pub done: Vec<String>,
+    /// What could not be undone and why, one line each.
+    pub left: Vec<String>,
+}
+
+/// Undoes what the dead controller of a run left behind. May be called again; a run that ended well has nothing left.
+///
+/// # Errors
+/// When the undo log cannot be read or written. A run without one has nothing to undo.
+pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
+    let path = RunDir::new(run_dir).undo();
+    let text = match std::fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HealReport::default()),
+        Err(source) => return Err(ControlError::File { path, source }),
+    };
+    let mut report = HealReport::default();
+    let lines = read_lines(&text, &mut report.left);
+    let Some((Line::Controller { pid, place, .. }, things)) = lines.split_first() else {
+        return Ok(report);
+    };
+    let here = Place::here();
+    if place.boot != here.boot {
+        // Another boot, or another machine: none of these processes exists.
+        return Ok(report);
+    }
+    if place.pid_namespace != here.pid_namespace {
+        report
+            .left
+            .push("the run was started in another container: heal it there".into());
+        return Ok(report);
+    }
+    if process::is_alive(*pid) {
+        report.still_running = Some(*pid);
+        return Ok(report);
+    }
+    let mut file = open_to_append(&path)?;
+    if !text.is_empty() && !text.ends_with('\n') {
+        // Keep the torn line apart from ours.
+        let _ = file.write_all(b"\n");
+    }
+    for thing in things {
+        let Line::Process {
+            id,
+            node,
+            program,
+            pid,
+            inner,
+        } = thing
+        else {
+            continue;
+        };
+        if *inner || things.contains(&Line::Undone { id: *id }) {
+            continue;
+        }
+        let what = format!("{program} of {node} (process {})", pid.pid);
+        match end(*pid, run_dir) {
+            Ok(was_there) => {
+                if was_there {
+                    report.done.push(format!("ended {what}"));
+                }
+                append(&mut file, &path, &Line::Undone { id: *id })?;
+            }
+            Err(why) => report.left.push(format!("{what}: {why}")),
+        }
+    }
+    Ok(report)
+}
+
+/// Ends a process that an earlier controller started; says whether it was there.
+fn end(pid: Pid, run_dir: &Path) -> Result<bool, String> {
+    if !process::is_alive(pid) || !is_that_one(pid, run_dir) {
+        return Ok(false);
+    }
+    let number = nix::unistd::Pid::from_raw(pid.pid);
+    // Daemons lead a group of their own; where this one does not (yet), only itself is meant.
+    let sent = match getpgid(Some(number)) {
+        Ok(group) if group == number => killpg(number, Signal::SIGKILL),
+        _ => kill(number, Signal::SIGKILL),
+    };
+    match sent {
+        Ok(()) => {}
+        Err(Errno::ESRCH) => return Ok(false),
+        Err(error) => return Err(format!("cannot be ended: {}", error.desc())),
+    }
+    let deadline = Instant::now() + END_LIMIT;
+    while process::is_alive(pid) {
+        if Instant::now() > deadline {
+            return Err(format!(
+                "got SIGKILL and is still there after {} s",
+                END_LIMIT.as_secs()
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(true)
+}
+
+/// With a known start the number was compared already; without one, the command line must name the run directory.
+fn is_that_one(pid: Pid, run_dir: &Path) -> bool {
+    if pid.started != 0 {
+        return process::started(pid.pid) == Some(pid.started);
+    }
+    let output = std::process::Command::new("ps")
+        .args(["-o", "command=", "-p", &pid.pid.to_string()])
+        .output();
+    let run_dir = std::path::absolute(run_dir).unwrap_or_else(|_| run_dir.to_path_buf());
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*run_dir.to_string_lossy()))
+}
+
+/// The lines that can be understood, in order. A torn last line is normal after a crash; others are reported.
+fn read_lines(text: &str, left: &mut Vec<String>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        match serde_json::from_str(line) {
+            Ok(line) => lines.push(line),
+            Err(_) if !line.ends_with('\n') || line.trim().is_empty() => {}
+            Err(_) => left.push(format!("line {} of the undo log cannot be read", number + 1)),
+        }
+    }
+    lines
+}
+
+fn open_to_append(path: &Path) -> Result<File, ControlError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|source| ControlError::File {
+            path: path.to_path_buf(),
+            source,
+        })
+}
+
+/// One write a line, so that lines of two writers never mix. No fsync: processes do not survive a power cut either.
+fn append(file: &mut File, path: &Path, line: &Line) -> Result<(), ControlError> {
+    let mut bytes = serde_json::to_vec(line).map_err(|error| ControlError::Other(error.to_string()))?;
+    bytes.push(b'\n');
+    file.write_all(&bytes).map_err(|source| ControlError::File {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+impl UndoLog {
+    /// Starts the log of a run whose controller is `controller` at `place`. `inner`: the processes are in a PID
+    /// namespace that ends with the controller.
+    pub(crate) fn create(
+        run_dir: &Path,
+        env: EnvKind,
+        controller: Pid,
+        place: Place,
+        inner: bool,
+    ) -> Result<UndoLog, ControlError> {
+        let path = RunDir::new(run_dir).undo();
+        let mut file = open_to_append(&path)?;
+        if file.metadata().is_ok_and(|meta| meta.len() > 0) {
+            return Err(ControlError::Other(format!(
+                "{} exists: a run directory is for one run",
+                path.display()
+            )));
+        }
+        let first = Line::Controller {
+            pid: controller,
+            place,
+            env: env.name().into(),
+        };
+        append(&mut file, &path, &first)?;
+        Ok(UndoLog {
+            path,
+            file: Mutex::new(file),
+            next: AtomicU64::new(1),
+            inner,
+        })
+    }
+
+    /// Notes a process that is about to run; gives the id for [`UndoLog::undone`].
+    pub(crate) fn process(&self, node: &str, program: &str, pid: Pid) -> Result<u64, ControlError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.append(&Line::Process {
+            id,
+            node: node.into(),
+            program: program.into(),
+            pid,
+            inner: self.inner,
+        })?;
+        Ok(id)
+    }
+
+    /// Notes that a thing is gone.
+    pub(crate) fn undone(&self, id: u64) -> Result<(), ControlError> {
+        self.append(&Line::Undone { id })
+    }
+
+    fn append(&self, line: &Line) -> Result<(), ControlError> {
+        let mut file = self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        append(&mut file, &self.path, line)
+    }
+}
+
+impl Place {
+    /// Where this process is.
+    pub(crate) fn here() -> Place {
+        let read = |path: &str| {
+            std::fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim()
+                .to_string()
+        };
+        let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        Place {
+            boot: read("/proc/sys/kernel/random/boot_id"),
+            pid_namespace: link.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+impl HealReport {
+    /// Whether nothing of the run is left.
+    pub fn is_clean(&self) -> bool {
+        self.still_running.is_none() && self.left.is_empty()
+    }
+}
+
+impl fmt::Display for HealReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pid) = self.still_running {
+            return write!(
+                f,
+                "the run is still going on (process {}): nothing was done",
+                pid.pid
+            );
+        }
+        if self.done.is_empty() && self.left.is_empty() {
+            return write!(f, "nothing was left behind");
+        }
+        let lines = self.done.iter().cloned();
+        let left = self.left.iter().map(|line| format!("not undone: {line}"));
+        write!(f, "{}", lines.chain(left).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn torn_and_foreign_lines() {
+        let undone = r#"{"undone":{"id":1}}"#;
+        for (text, understood, left) in [
+            (String::new(), 0, 0),
+            (format!("{undone}\n"), 1, 0),
+            (format!("{undone}\n{{\"proc"), 1, 0),
+            (format!("{undone}\n\n{undone}\n"), 2, 0),
+            (format!("{{\"chain\":{{}}}}\n{undone}\n"), 1, 1),
+            (format!("{undone}\n{undone}"), 2, 0),
+        ] {
+            let mut complaints = Vec::new();
+            assert_eq!(read_lines(&text, &mut complaints).len(), understood, "{text}");
+            assert_eq!(complaints.len(), left, "{text}");
+        }
+    }
+}
