@@ -380,6 +380,11 @@ pub enum Body {
         /// The round answered.
         round: u64,
     },
+    /// The commit index has moved and no Append is due that could carry it. Not answered.
+    Commit {
+        /// The commit index, as far as the receiver is known to have the leader's log.
+        commit: Index,
+    },
     /// InstallSnapshot (Raft §7) in one message; its size is bounded by that of the state.
     InstallSnapshot {
         /// The snapshot.
@@ -399,4 +404,57 @@ pub enum Body {
         /// Reads of the batch wait until this index is applied.
         index: Index,
     },
+}
+
+impl Entry {
+    /// About how many bytes it takes on a wire or a disk.
+    pub fn size(&self) -> usize {
+        use machine::{Command, Value};
+        let value = |value: &Value| {
+            if let Value::Text(text) = value {
+                text.len()
+            } else {
+                8
+            }
+        };
+        24 + match &self.payload {
+            Payload::Noop | Payload::OpenSession => 0,
+            Payload::Membership(membership) => membership.members.len() * 32,
+            Payload::Apply {
+                command: Command::Write { key, value: new },
+                ..
+            } => key.len() + value(new),
+            Payload::Apply {
+                command: Command::Cas { key, expected, new },
+                ..
+            } => key.len() + value(expected) + value(new),
+        }
+    }
+}
+
+impl Membership {
+    /// The nodes that count in quorums.
+    pub fn voters(&self) -> impl Iterator<Item = NodeId> {
+        self.members
+            .iter()
+            .filter(|(_, member)| member.voter)
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether a node counts in quorums.
+    pub fn is_voter(&self, id: NodeId) -> bool {
+        self.members.get(&id).is_some_and(|member| member.voter)
+    }
+
+    /// How many voters make a quorum: more than half.
+    pub fn quorum(&self) -> usize {
+        self.voters().count() / 2 + 1
+    }
+
+    /// What at least a quorum of the voters has reached, given what each has.
+    pub fn reached_by_quorum(&self, mut of: impl FnMut(NodeId) -> u64) -> u64 {
+        let mut values: Vec<u64> = self.voters().map(&mut of).collect();
+        values.sort_unstable_by(|a, b| b.cmp(a));
+        values.get(self.quorum() - 1).copied().unwrap_or(0)
+    }
 }

@@ -12,7 +12,8 @@ pub struct Config {
     pub id: NodeId,
     /// The first membership, the same on all of its nodes; empty on a node that is to join later.
     pub initial: Membership,
-    /// Seeds the election timeouts; nodes must not share it.
+    /// Seeds the election timeouts and the numbers of read batches; different for every node and every start, so
+    /// that an answer meant for an earlier life is never taken for one to this.
     pub seed: u64,
     /// The shortest election timeout; each is drawn from here up to twice this (Raft §5.2).
     pub election_timeout_ns: u64,

@@ -1,0 +1,95 @@
+//! Applies what is committed, in order (Raft §5.3), answers for it, and replaces the log's past with a snapshot
+//! (Raft §7).
+
+use std::sync::Arc;
+
+use super::api::{Answer, Entry, Payload, PersistSnapshot, RequestError, Snapshot};
+use super::{Core, State};
+use crate::machine::Applied;
+
+impl Core {
+    pub(super) fn apply(&mut self) {
+        while self.applied < self.commit {
+            let Some(entry) = self.log.get(self.applied + 1).cloned() else {
+                break;
+            };
+            let result = self.apply_entry(&entry);
+            self.applied = entry.index;
+            if let State::Leader(leader) = &mut self.role
+                && leader
+                    .pending
+                    .front()
+                    .is_some_and(|(index, _)| *index <= entry.index)
+                && let Some((_, id)) = leader.pending.pop_front()
+            {
+                self.outbox.reply(id, result);
+            }
+        }
+        self.serve_reads();
+        if self.applied - self.snapshot.last_index >= self.config.snapshot_every {
+            self.take_snapshot();
+        }
+        self.step_down_when_removed();
+    }
+
+    fn apply_entry(&mut self, entry: &Entry) -> Result<Answer, RequestError> {
+        match &entry.payload {
+            Payload::Apply { session, command } => {
+                let session = session.map(|session| (session.client, session.sequence));
+                match self.machine.apply(entry.index, session, command) {
+                    Applied::Output(output) => Ok(Answer::Applied(output)),
+                    Applied::SessionExpired => Err(RequestError::SessionExpired),
+                    Applied::StaleSequence => Err(RequestError::StaleSequence),
+                }
+            }
+            Payload::OpenSession => {
+                self.machine.open_session(entry.index);
+                Ok(Answer::Session(entry.index))
+            }
+            Payload::Membership(membership) => Ok(Answer::Changed(membership.clone())),
+            // Nobody asked for it, so nobody gets this answer.
+            Payload::Noop => Err(RequestError::LeadershipLost),
+        }
+    }
+
+    /// A leader that is not in its own committed membership has done its last duty (thesis §4.2.2).
+    fn step_down_when_removed(&mut self) {
+        let committed = self
+            .memberships
+            .last()
+            .is_some_and(|(index, _)| *index <= self.commit);
+        if matches!(self.role, State::Leader(_)) && committed && !self.membership().is_voter(self.id()) {
+            self.become_follower(self.hard_state.term, None);
+        }
+    }
+
+    fn take_snapshot(&mut self) {
+        let covers = self
+            .memberships
+            .iter()
+            .rposition(|(index, _)| *index <= self.applied)
+            .unwrap_or(0);
+        let Some(last_term) = self.log.term(self.applied) else {
+            return;
+        };
+        let Ok(data) = self.machine.to_bytes() else { return };
+        let membership = self.memberships[covers].1.clone();
+        self.memberships.drain(..covers);
+        self.snapshot = Arc::new(Snapshot {
+            last_index: self.applied,
+            last_term,
+            membership,
+            data,
+        });
+        // Followers that lag a little still get entries; what isn't durable here must still be written.
+        let discard_to = self
+            .applied
+            .saturating_sub(self.config.keep_entries)
+            .min(self.durable_index);
+        self.log.compact_to(discard_to);
+        self.outbox.save_snapshot(PersistSnapshot {
+            snapshot: self.snapshot.clone(),
+            discard_to,
+        });
+    }
+}
