@@ -1,0 +1,154 @@
+//! `kill`: ends processes with SIGKILL and starts them again.
+//!
+//! Shows: acknowledged writes that were only in memory, votes and terms forgotten across a restart (two leaders in
+//! one term), torn logs that are not recovered. Published cases: Redis-Raft's lost updates (Jepsen 2020), etcd's
+//! inconsistent data after a SIGKILL under load (etcd 3.5.0 to 3.5.2, etcd-io/etcd#13766).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::ProcessState;
+use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::time::sleep;
+
+use crate::cycle::{Cycle, Span};
+use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
+use crate::shapes::names;
+use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext, stop_all};
+
+const NAME: &str = "kill";
+
+/// How long after its start a process must still run for the restart to count.
+const STILL_RUNNING: Duration = Duration::from_millis(200);
+/// The longest pause between the restarts of two nodes, milliseconds.
+const RESTART_GAP_MS: u64 = 150;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: NAME,
+    description: "ends processes with SIGKILL, and starts them again after a short while",
+    targets: PROCESS_NAMES,
+    needs_links: false,
+    min_nodes: 1,
+    colour: "#e15759",
+    make,
+};
+
+fn make(options: &FaultOptions) -> Result<Fault, String> {
+    let targets = bag(NAME, PROCESSES, options)?;
+    // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
+    let hold = Span::of(options.interval, 0.04, 0.8);
+    let quiet = Span::of(options.interval, 0.4, 0.8);
+    Ok(Fault {
+        name: NAME,
+        nemesis: Box::new(Kill {
+            killed: BTreeSet::new(),
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+        }),
+        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
+        final_generator: stop_all(NAME),
+        colour: ENTRY.colour,
+    })
+}
+
+struct Kill {
+    /// The nodes that we ended and have not yet seen running again.
+    killed: BTreeSet<usize>,
+    rng: ChaCha8Rng,
+}
+
+#[async_trait]
+impl Nemesis for Kill {
+    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
+        match op.action {
+            NemesisAction::Start => self.kill(ctx, &op.target).await,
+            NemesisAction::Stop => {
+                let nodes = self.killed.iter().copied().collect();
+                self.start(ctx, nodes).await
+            }
+        }
+    }
+
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+        self.killed.extend(gone);
+        let nodes = self.killed.iter().copied().collect();
+        self.start(ctx, nodes).await
+    }
+}
+
+impl Kill {
+    async fn kill(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+        // Asked for any target, so that the history says whether the leader was hit.
+        let leader = leader(ctx).await;
+        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
+            Ok(nodes) => nodes,
+            Err(why) => return skipped(why),
+        };
+        self.killed.extend(&nodes);
+        let errors = on_each(ctx, &nodes, |db, node| async move {
+            db.kill(node).await.map_err(|error| error.to_string())?;
+            settle(db, node, |state| state == ProcessState::Gone).await
+        })
+        .await;
+        let detail = format!("killed {}", describe(ctx, &nodes, leader));
+        outcome(ctx, &nodes, detail, lines(ctx, errors))
+    }
+
+    /// Starts nodes one after the other in random order with short pauses: an election among some of them while
+    /// the others are still down is where forgotten votes show.
+    async fn start(&mut self, ctx: &NemesisContext, mut nodes: Vec<usize>) -> NemesisOutcome {
+        if nodes.is_empty() {
+            return outcome(ctx, &[], String::new(), Vec::new());
+        }
+        nodes.shuffle(&mut self.rng);
+        let mut errors = Vec::new();
+        for (position, &node) in nodes.iter().enumerate() {
+            if position > 0 {
+                sleep(Duration::from_millis(self.rng.random_range(0..=RESTART_GAP_MS))).await;
+            }
+            errors.extend(on_each(ctx, &[node], |db, node| async move { db.start(node).await }).await);
+        }
+        let runs = |state| state == ProcessState::Running;
+        let started = without(&nodes, &errors);
+        errors.extend(on_each(ctx, &started, |db, node| settle(db, node, runs)).await);
+        sleep(STILL_RUNNING).await;
+        let running = nodes_in(ctx, runs).await;
+        for node in without(&nodes, &errors) {
+            if running.contains(&node) {
+                self.killed.remove(&node);
+            } else {
+                let why = format!("it does not run {} ms after its start", STILL_RUNNING.as_millis());
+                errors.push((node, why));
+            }
+        }
+        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        outcome(ctx, &nodes, detail, lines(ctx, errors))
+    }
+}
+
+/// The nodes on which nothing went wrong.
+fn without(nodes: &[usize], errors: &[(usize, String)]) -> Vec<usize> {
+    let went_wrong = |node| errors.iter().any(|(other, _)| *other == node);
+    nodes.iter().copied().filter(|&node| !went_wrong(node)).collect()
+}
+
+/// `n1 n3 (leader)`.
+pub(crate) fn describe(ctx: &NemesisContext, nodes: &[usize], leader: Option<usize>) -> String {
+    let names: Vec<String> = nodes
+        .iter()
+        .map(|&node| {
+            let name = crate::process::name(ctx, node);
+            if Some(node) == leader {
+                format!("{name} (leader)")
+            } else {
+                name
+            }
+        })
+        .collect();
+    names.join(" ")
+}

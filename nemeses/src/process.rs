@@ -1,0 +1,161 @@
+//! What faults of processes share: acting on several nodes at once, and verifying what became of them.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Db, ProcessState};
+use history::{Hold, NemesisOutcome};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::NemesisContext;
+
+/// How long one call to a node may take.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// How long a process may take to reach the state that it was sent to.
+const STATE_LIMIT: Duration = Duration::from_secs(5);
+/// How often the state of a process is asked.
+const STATE_POLL: Duration = Duration::from_millis(5);
+/// How long a leader is waited for, when the leader is to be hit.
+const LEADER_LIMIT: Duration = Duration::from_millis(1500);
+/// How often it is asked who leads.
+const LEADER_POLL: Duration = Duration::from_millis(100);
+
+/// Does something on several nodes at once; gives the nodes on which it went wrong, with the reason.
+pub(crate) async fn on_each<F, E>(
+    ctx: &NemesisContext,
+    nodes: &[usize],
+    act: impl Fn(Arc<dyn Db>, usize) -> F,
+) -> Vec<(usize, String)>
+where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Display + Send + 'static,
+{
+    let mut tasks = JoinSet::new();
+    let mut node_of = HashMap::new();
+    for &node in nodes {
+        let work = act(ctx.db.clone(), node);
+        let task = tasks.spawn(async move {
+            match timeout(CALL_LIMIT, work).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some((node, error.to_string())),
+                Err(_) => Some((node, format!("no end within {} s", CALL_LIMIT.as_secs()))),
+            }
+        });
+        node_of.insert(task.id(), node);
+    }
+    let mut errors = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        // A task that panicked is a bug of an environment, but must not pass for a success.
+        errors.extend(
+            ended.unwrap_or_else(|error| node_of.get(&error.id()).map(|&node| (node, error.to_string()))),
+        );
+    }
+    errors.sort();
+    errors
+}
+
+/// Waits until the store's process on `node` is in a state that `wanted` accepts.
+///
+/// # Errors
+/// In which state it was instead.
+pub(crate) async fn settle(
+    db: Arc<dyn Db>,
+    node: usize,
+    wanted: impl Fn(ProcessState) -> bool,
+) -> Result<(), String> {
+    let deadline = Instant::now() + STATE_LIMIT;
+    loop {
+        let state = db.state(node).await.map_err(|error| error.to_string())?;
+        if wanted(state) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("it is still {}", word(state)));
+        }
+        sleep(STATE_POLL).await;
+    }
+}
+
+/// The nodes whose process is in a state that `wanted` accepts. A node that does not say is left out.
+pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState) -> bool) -> Vec<usize> {
+    let mut found = Vec::new();
+    for node in ctx.environment.nodes() {
+        if let Ok(Ok(state)) = timeout(CALL_LIMIT, ctx.db.state(node.index)).await
+            && wanted(state)
+        {
+            found.push(node.index);
+        }
+    }
+    found
+}
+
+/// The node that leads, waited for a little while, because often an election is under way.
+pub(crate) async fn leader(ctx: &NemesisContext) -> Option<usize> {
+    let deadline = Instant::now() + LEADER_LIMIT;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let primaries = timeout(left, ctx.db.primaries()).await.unwrap_or_default();
+        if let Some(&node) = primaries.first() {
+            return Some(node);
+        }
+        if Instant::now() + LEADER_POLL >= deadline {
+            return None;
+        }
+        sleep(LEADER_POLL).await;
+    }
+}
+
+/// A line for each node on which something went wrong.
+pub(crate) fn lines(ctx: &NemesisContext, errors: Vec<(usize, String)>) -> Vec<String> {
+    errors
+        .into_iter()
+        .map(|(node, error)| format!("{}: {error}", name(ctx, node)))
+        .collect()
+}
+
+/// What was done to some nodes: verified unless there are errors.
+pub(crate) fn outcome(
+    ctx: &NemesisContext,
+    nodes: &[usize],
+    detail: String,
+    errors: Vec<String>,
+) -> NemesisOutcome {
+    NemesisOutcome {
+        nodes: nodes.iter().map(|&node| name(ctx, node)).collect(),
+        detail,
+        hold: if errors.is_empty() {
+            Hold::Verified
+        } else {
+            Hold::Failed(errors.join("; "))
+        },
+    }
+}
+
+/// Nothing was done, for a reason.
+pub(crate) fn skipped(why: impl Into<String>) -> NemesisOutcome {
+    NemesisOutcome {
+        nodes: Vec::new(),
+        detail: String::new(),
+        hold: Hold::Skipped(why.into()),
+    }
+}
+
+/// The name of a node.
+pub(crate) fn name(ctx: &NemesisContext, node: usize) -> String {
+    ctx.environment
+        .nodes()
+        .get(node)
+        .map_or_else(|| format!("node {node}"), |node| node.name.clone())
+}
+
+fn word(state: ProcessState) -> &'static str {
+    match state {
+        ProcessState::Running => "running",
+        ProcessState::Stopped => "stopped",
+        ProcessState::Gone => "gone",
+    }
+}

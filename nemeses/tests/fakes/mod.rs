@@ -1,0 +1,249 @@
+//! A cluster in memory: nodes, processes and links that do what they are told, except where a flaw says otherwise.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{
+    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, ProcessState, Remote, Shape,
+};
+use nemeses::NemesisContext;
+
+/// What is wrong with the fake, so that verification has something to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    KillDoesNothing,
+    PauseDoesNothing,
+    ResumeDoesNothing,
+    DiesAfterStart,
+    StartFails,
+    StartNeverEnds,
+    CutLeaks,
+    CutBreaksOthers,
+    CutFails,
+    HealForgetsOne,
+    ProbeFails,
+    NoLinks,
+}
+
+/// The cluster.
+pub struct World {
+    nodes: Vec<Node>,
+    flaws: Vec<Flaw>,
+    pub leader: Mutex<Option<usize>>,
+    pub states: Mutex<Vec<ProcessState>>,
+    pub cut: Mutex<BTreeSet<Link>>,
+    /// Every call that changes something, in order.
+    pub calls: Mutex<Vec<String>>,
+}
+
+impl World {
+    pub fn new(nodes: usize, flaws: &[Flaw]) -> Arc<World> {
+        Arc::new(World {
+            nodes: Node::numbered(nodes),
+            flaws: flaws.to_vec(),
+            leader: Mutex::new(Some(0)),
+            states: Mutex::new(vec![ProcessState::Running; nodes]),
+            cut: Mutex::default(),
+            calls: Mutex::default(),
+        })
+    }
+
+    pub fn context(self: &Arc<World>) -> NemesisContext {
+        NemesisContext {
+            environment: Arc::new(Handle(self.clone())),
+            db: Arc::new(Handle(self.clone())),
+        }
+    }
+
+    /// The nodes in a state, by index.
+    pub fn nodes_in(&self, wanted: ProcessState) -> Vec<usize> {
+        let states = self.states.lock().expect("no test thread panicked");
+        (0..states.len()).filter(|&node| states[node] == wanted).collect()
+    }
+
+    /// Whether all is as before any fault.
+    pub fn is_whole(&self) -> bool {
+        self.nodes_in(ProcessState::Running).len() == self.nodes.len()
+            && self.cut.lock().expect("no test thread panicked").is_empty()
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaws.contains(&flaw)
+    }
+
+    fn set(&self, call: &str, node: usize, from: &[ProcessState], to: ProcessState) {
+        self.calls
+            .lock()
+            .expect("no test thread panicked")
+            .push(format!("{call} {}", self.nodes[node].name));
+        let state = &mut self.states.lock().expect("no test thread panicked")[node];
+        if from.contains(state) {
+            *state = to;
+        }
+    }
+}
+
+/// The traits belong to another crate, and so does `Arc`.
+#[derive(Clone)]
+struct Handle(Arc<World>);
+
+#[async_trait]
+impl Environment for Handle {
+    fn kind(&self) -> EnvKind {
+        EnvKind::Netns
+    }
+
+    fn nodes(&self) -> &[Node] {
+        &self.0.nodes
+    }
+
+    fn remote(&self, _: usize) -> Arc<dyn Remote> {
+        panic!("faults act through Db and Net only")
+    }
+
+    fn net(&self) -> Arc<dyn Net> {
+        Arc::new(self.clone())
+    }
+
+    fn endpoint(&self, _: usize, _: u16) -> Result<SocketAddr, ControlError> {
+        Err(ControlError::Other("no sockets in memory".into()))
+    }
+
+    fn lost(&self) -> &[String] {
+        &[]
+    }
+
+    async fn tear_down(&self) -> Result<(), ControlError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Db for Handle {
+    async fn start(&self, node: usize) -> Result<(), ControlError> {
+        if self.0.has(Flaw::StartFails) {
+            return Err(ControlError::Other("no space left on device".into()));
+        }
+        if self.0.has(Flaw::StartNeverEnds) {
+            std::future::pending::<()>().await;
+        }
+        self.0
+            .set("start", node, &[ProcessState::Gone], ProcessState::Running);
+        if self.0.has(Flaw::DiesAfterStart) {
+            let world = self.0.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                world.set("crash", node, &[ProcessState::Running], ProcessState::Gone);
+            });
+        }
+        Ok(())
+    }
+
+    async fn kill(&self, node: usize) -> Result<(), ControlError> {
+        if !self.0.has(Flaw::KillDoesNothing) {
+            let alive = [ProcessState::Running, ProcessState::Stopped];
+            self.0.set("kill", node, &alive, ProcessState::Gone);
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, node: usize) -> Result<(), ControlError> {
+        if !self.0.has(Flaw::PauseDoesNothing) {
+            self.0
+                .set("pause", node, &[ProcessState::Running], ProcessState::Stopped);
+        }
+        Ok(())
+    }
+
+    async fn resume(&self, node: usize) -> Result<(), ControlError> {
+        if !self.0.has(Flaw::ResumeDoesNothing) {
+            self.0
+                .set("resume", node, &[ProcessState::Stopped], ProcessState::Running);
+        }
+        Ok(())
+    }
+
+    async fn wipe(&self, _: usize) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    async fn state(&self, node: usize) -> Result<ProcessState, ControlError> {
+        Ok(self.0.states.lock().expect("no test thread panicked")[node])
+    }
+
+    async fn ready(&self, _: Duration) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    async fn primaries(&self) -> Vec<usize> {
+        let leader = *self.0.leader.lock().expect("no test thread panicked");
+        leader.into_iter().collect()
+    }
+
+    async fn version(&self) -> String {
+        String::new()
+    }
+
+    fn log_files(&self, _: usize) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl Net for Handle {
+    fn control(&self) -> LinkControl {
+        if self.0.has(Flaw::NoLinks) {
+            LinkControl::None
+        } else {
+            LinkControl::Switch
+        }
+    }
+
+    fn can_shape(&self) -> bool {
+        false
+    }
+
+    async fn cut(&self, links: &[Link]) -> Result<(), ControlError> {
+        if self.0.has(Flaw::CutFails) {
+            return Err(ControlError::Other("iptables: permission denied".into()));
+        }
+        self.0.cut.lock().expect("no test thread panicked").extend(links);
+        Ok(())
+    }
+
+    async fn shape(&self, _: Link, _: Shape) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    async fn heal(&self) -> Result<(), ControlError> {
+        let mut cut = self.0.cut.lock().expect("no test thread panicked");
+        let kept = cut.first().copied().filter(|_| self.0.has(Flaw::HealForgetsOne));
+        cut.clear();
+        cut.extend(kept);
+        Ok(())
+    }
+
+    async fn probe(&self, links: &[Link], limit: Duration) -> Result<Vec<bool>, ControlError> {
+        if self.0.has(Flaw::ProbeFails) {
+            return Err(ControlError::Other("no sockets left".into()));
+        }
+        let cut = self.0.cut.lock().expect("no test thread panicked").clone();
+        let first_cut = cut.first().copied();
+        let passes: Vec<bool> = links
+            .iter()
+            .map(|link| {
+                let leaks = self.0.has(Flaw::CutLeaks) && Some(*link) == first_cut;
+                let broken = self.0.has(Flaw::CutBreaksOthers) && !cut.is_empty();
+                leaks || !(cut.contains(link) || broken)
+            })
+            .collect();
+        if passes.contains(&false) {
+            tokio::time::sleep(limit).await;
+        }
+        Ok(passes)
+    }
+}

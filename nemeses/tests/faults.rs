@@ -1,0 +1,417 @@
+//! Every fault on a cluster in memory: it does what its name says, verifies it, undoes it, and tells what went wrong.
+
+mod fakes;
+
+use control::ProcessState;
+use fakes::{Flaw, World};
+use generator::sim::{End, Sim};
+use generator::{Action, time_limit};
+use history::{EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
+use nemeses::{ALL, Fault, FaultOptions, compose, find};
+
+fn make(name: &str) -> Fault {
+    let entry = find(name).expect("in the list");
+    (entry.make)(&FaultOptions::default()).expect("five nodes are enough for the default mix")
+}
+
+fn act(nemesis: &str, action: NemesisAction, target: &str) -> NemesisOp {
+    NemesisOp {
+        nemesis: nemesis.into(),
+        action,
+        target: target.into(),
+    }
+}
+
+/// `verified`, or `failed: why`, or `skipped: why`.
+fn told(outcome: &NemesisOutcome) -> String {
+    match &outcome.hold {
+        Hold::Verified => "verified".into(),
+        Hold::Failed(why) => format!("failed: {why}"),
+        Hold::Skipped(why) => format!("skipped: {why}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_fault_with_every_target_takes_hold_and_is_undone() {
+    for entry in ALL {
+        for target in entry.targets {
+            let world = World::new(5, &[]);
+            let ctx = world.context();
+            let mut fault = make(entry.name);
+            let started = fault
+                .nemesis
+                .invoke(&ctx, &act(entry.name, NemesisAction::Start, target))
+                .await;
+            assert_eq!(told(&started), "verified", "{}:{target}", entry.name);
+            assert!(!world.is_whole(), "{}:{target} changed nothing", entry.name);
+            assert!(
+                !started.nodes.is_empty() && !started.detail.is_empty(),
+                "{started:?}"
+            );
+            let stopped = fault
+                .nemesis
+                .invoke(&ctx, &act(entry.name, NemesisAction::Stop, target))
+                .await;
+            assert_eq!(told(&stopped), "verified", "{}:{target}", entry.name);
+            assert!(world.is_whole(), "{}:{target} was not undone", entry.name);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_right_nodes_are_hit() {
+    // (fault, target, state, how many of 5 at least, at most)
+    let cases = [
+        ("kill", "one", ProcessState::Gone, 1, 1),
+        ("kill", "minority", ProcessState::Gone, 1, 2),
+        ("kill", "majority", ProcessState::Gone, 3, 4),
+        ("kill", "all", ProcessState::Gone, 5, 5),
+        ("pause", "minority", ProcessState::Stopped, 1, 2),
+        ("pause", "all", ProcessState::Stopped, 5, 5),
+    ];
+    for (name, target, state, least, most) in cases {
+        let world = World::new(5, &[]);
+        let started = make(name)
+            .nemesis
+            .invoke(&world.context(), &act(name, NemesisAction::Start, target))
+            .await;
+        let hit = world.nodes_in(state);
+        assert!((least..=most).contains(&hit.len()), "{name}:{target} hit {hit:?}");
+        let names: Vec<String> = hit.iter().map(|node| format!("n{}", node + 1)).collect();
+        assert_eq!(started.nodes, names);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_leader_is_the_one_that_the_store_names() {
+    let world = World::new(5, &[]);
+    let ctx = world.context();
+    *world.leader.lock().expect("no test thread panicked") = Some(3);
+    let outcome = make("kill")
+        .nemesis
+        .invoke(&ctx, &act("kill", NemesisAction::Start, "leader"))
+        .await;
+    assert_eq!(outcome.detail, "killed n4 (leader)");
+    let outcome = make("partition")
+        .nemesis
+        .invoke(&ctx, &act("partition", NemesisAction::Start, "leader"))
+        .await;
+    assert_eq!(outcome.detail, "n4 | n1 n2 n3 n5");
+
+    *world.leader.lock().expect("no test thread panicked") = None;
+    for name in ["kill", "pause", "partition"] {
+        let outcome = make(name)
+            .nemesis
+            .invoke(&ctx, &act(name, NemesisAction::Start, "leader"))
+            .await;
+        assert_eq!(
+            told(&outcome),
+            "skipped: no node says that it is leader",
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_take_hold_is_told() {
+    // (fault, target, flaw, what the start says, what the stop says)
+    let cases = [
+        (
+            "kill",
+            "leader",
+            Flaw::KillDoesNothing,
+            "failed: n1: it is still running",
+            "verified",
+        ),
+        (
+            "pause",
+            "leader",
+            Flaw::PauseDoesNothing,
+            "failed: n1: it is still running",
+            "verified",
+        ),
+        (
+            "pause",
+            "leader",
+            Flaw::ResumeDoesNothing,
+            "verified",
+            "failed: n1: it is still stopped",
+        ),
+        (
+            "kill",
+            "leader",
+            Flaw::DiesAfterStart,
+            "verified",
+            "failed: n1: it does not run 200 ms after its start",
+        ),
+        (
+            "kill",
+            "leader",
+            Flaw::StartFails,
+            "verified",
+            "failed: n1: no space left on device",
+        ),
+        (
+            "kill",
+            "leader",
+            Flaw::StartNeverEnds,
+            "verified",
+            "failed: n1: no end within 10 s",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::CutLeaks,
+            "failed: a packet still passes n1->n2",
+            "verified",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::CutBreaksOthers,
+            "failed: nothing passes n2->n3 n2->n4 n2->n5 n3->n2 n3->n4 n3->n5 and 6 more",
+            "verified",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::CutFails,
+            "failed: iptables: permission denied",
+            "verified",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::HealForgetsOne,
+            "verified",
+            "failed: nothing passes n1->n2",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::ProbeFails,
+            "failed: the links cannot be probed: no sockets left",
+            "failed: the links cannot be probed: no sockets left",
+        ),
+        (
+            "partition",
+            "leader",
+            Flaw::NoLinks,
+            "skipped: links cannot be cut in this environment",
+            "verified",
+        ),
+        (
+            "kill",
+            "nobody",
+            Flaw::NoLinks,
+            "skipped: no target `nobody` of 5 node(s)",
+            "verified",
+        ),
+    ];
+    for (name, target, flaw, start, stop) in cases {
+        let world = World::new(5, &[flaw]);
+        let ctx = world.context();
+        let mut fault = make(name);
+        let started = fault
+            .nemesis
+            .invoke(&ctx, &act(name, NemesisAction::Start, target))
+            .await;
+        let stopped = fault
+            .nemesis
+            .invoke(&ctx, &act(name, NemesisAction::Stop, target))
+            .await;
+        assert_eq!(
+            (told(&started).as_str(), told(&stopped).as_str()),
+            (start, stop),
+            "{flaw:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn heal_undoes_everything_and_can_be_repeated() {
+    let world = World::new(5, &[]);
+    let ctx = world.context();
+    let mut fault = compose(ALL.iter().map(|entry| make(entry.name)).collect(), 1);
+    for (name, target) in [("partition", "bridge"), ("pause", "minority"), ("kill", "one")] {
+        let outcome = fault
+            .nemesis
+            .invoke(&ctx, &act(name, NemesisAction::Start, target))
+            .await;
+        assert_eq!(told(&outcome), "verified");
+    }
+    // What another controller left behind is healed too.
+    world.states.lock().expect("no test thread panicked")[4] = ProcessState::Gone;
+    for _ in 0..2 {
+        assert_eq!(told(&fault.nemesis.heal(&ctx).await), "verified");
+        assert!(world.is_whole());
+    }
+    let fresh = World::new(5, &[]);
+    let calls = || fresh.calls.lock().expect("no test thread panicked").clone();
+    assert_eq!(told(&fault.nemesis.heal(&fresh.context()).await), "verified");
+    assert!(calls().is_empty(), "a whole cluster is left alone: {:?}", calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_composed_fault_refuses_strangers() {
+    let world = World::new(5, &[]);
+    let mut fault = compose(vec![make("kill")], 1);
+    let outcome = fault
+        .nemesis
+        .invoke(&world.context(), &act("pause", NemesisAction::Start, "one"))
+        .await;
+    assert_eq!(told(&outcome), "skipped: there is no nemesis `pause` in this run");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    // (fault, target, nodes, possible)
+    let cases = [
+        ("kill", "majority", 2, false),
+        ("pause", "minority", 2, false),
+        ("partition", "majority", 2, false),
+        ("partition", "majorities-ring", 3, false),
+        ("partition", "bridge", 3, true),
+        ("partition", "halves", 1, false),
+        ("partition", "all", 5, false),
+        ("kill", "leader", 1, true),
+    ];
+    for (name, target, nodes, possible) in cases {
+        let options = FaultOptions {
+            nodes,
+            targets: vec![target.into()],
+            ..FaultOptions::default()
+        };
+        let made = (find(name).expect("in the list").make)(&options);
+        assert_eq!(
+            made.is_ok(),
+            possible,
+            "{name}:{target} with {nodes} nodes: {:?}",
+            made.err()
+        );
+    }
+    for entry in ALL {
+        for nodes in 0..7 {
+            let options = FaultOptions {
+                nodes,
+                ..FaultOptions::default()
+            };
+            assert_eq!(
+                (entry.make)(&options).is_ok(),
+                nodes >= entry.min_nodes,
+                "{} of {nodes}",
+                entry.name
+            );
+        }
+    }
+}
+
+/// The schedule of 30 s in which every act takes 300 ms: `(time, act)`; `skip` says which starts are skipped.
+fn schedule(fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
+    let mut generator = time_limit(30_000_000_000, fault.generator);
+    let sim = Sim {
+        nemesis: true,
+        ..Sim::default()
+    };
+    let run = sim.run(&mut generator, |_, action| {
+        let Action::Nemesis(op) = action else {
+            panic!("a fault has nothing to do for clients");
+        };
+        let hold = if op.action == NemesisAction::Start && skip(op) {
+            Hold::Skipped("no leader".into())
+        } else {
+            Hold::Verified
+        };
+        let outcome = NemesisOutcome {
+            nodes: Vec::new(),
+            detail: String::new(),
+            hold,
+        };
+        (300_000_000, EventKind::NemesisComplete(outcome))
+    });
+    assert_eq!(run.end, End::Done);
+    run.nemesis()
+        .into_iter()
+        .map(|(time_ns, op)| (time_ns, op.clone()))
+        .collect()
+}
+
+#[test]
+fn thirty_seconds_hold_many_cycles() {
+    for seed in 0..20 {
+        for (name, least) in [("kill", 9), ("pause", 5), ("partition", 5)] {
+            let options = FaultOptions {
+                seed,
+                ..FaultOptions::default()
+            };
+            let fault = (find(name).expect("in the list").make)(&options).expect("five nodes");
+            let acts = schedule(fault, |_| false);
+            let starts = acts
+                .iter()
+                .filter(|(_, op)| op.action == NemesisAction::Start)
+                .count();
+            assert!(starts >= least, "{name} starts {starts} times");
+        }
+    }
+}
+
+#[test]
+fn starts_and_stops_alternate_and_everybody_has_a_turn() {
+    for seed in 0..20 {
+        let options = |position| FaultOptions {
+            seed: seed + position,
+            ..FaultOptions::default()
+        };
+        let faults = ALL
+            .iter()
+            .zip(0..)
+            .map(|(entry, i)| (entry.make)(&options(i)).expect("five nodes"));
+        let acts = schedule(compose(faults.collect(), seed), |_| false);
+        for pair in acts.chunks(2) {
+            assert_eq!(pair[0].1.action, NemesisAction::Start);
+            if let [(started_ns, start), (stopped_ns, stop)] = pair {
+                assert_eq!(stop.action, NemesisAction::Stop);
+                assert_eq!((&start.nemesis, &start.target), (&stop.nemesis, &stop.target));
+                assert!(stopped_ns - started_ns > 300_000_000);
+            }
+        }
+        for entry in ALL {
+            assert!(
+                acts.iter().any(|(_, op)| op.nemesis == entry.name),
+                "{} had no turn",
+                entry.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_skipped_start_is_not_stopped() {
+    let faults = ALL.iter().map(|entry| make(entry.name)).collect();
+    let acts = schedule(compose(faults, 3), |op| op.target == "leader");
+    let mut open = None;
+    let mut skipped = 0;
+    for (_, op) in &acts {
+        match op.action {
+            NemesisAction::Start if op.target == "leader" => skipped += 1,
+            NemesisAction::Start => assert_eq!(open.replace(&op.nemesis), None),
+            NemesisAction::Stop => assert_eq!(open.take(), Some(&op.nemesis)),
+        }
+    }
+    assert!(skipped > 0);
+}
+
+#[test]
+fn nothing_composed_does_nothing() {
+    assert!(schedule(compose(Vec::new(), 0), |_| false).is_empty());
+}
+
+#[test]
+fn equal_seeds_give_equal_schedules() {
+    for entry in ALL {
+        assert_eq!(
+            schedule(make(entry.name), |_| false),
+            schedule(make(entry.name), |_| false)
+        );
+    }
+}
