@@ -83,8 +83,7 @@ impl Nemesis for Kill {
 
 impl Kill {
     async fn kill(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        // Asked for any target, so that the history says whether the leader was hit.
-        let leader = leader(ctx).await;
+        let leader = leader(ctx, target == "leader").await;
         let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
             Ok(nodes) => nodes,
             Err(why) => return skipped(why),

@@ -105,8 +105,8 @@ impl Partition {
         let Some(shape) = Shape::named(target) else {
             return skipped(format!("no shape `{target}`"));
         };
-        let leader = if shape.wants_leader() {
-            leader(ctx).await
+        let leader = if shape.prefers_leader() {
+            leader(ctx, shape == Shape::Leader).await
         } else {
             None
         };

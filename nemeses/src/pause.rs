@@ -72,7 +72,7 @@ impl Nemesis for Pause {
 
 impl Pause {
     async fn pause(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx).await;
+        let leader = leader(ctx, target == "leader").await;
         let chosen = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
             Ok(nodes) => nodes,
             Err(why) => return skipped(why),

@@ -93,8 +93,9 @@ pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState)
     found
 }
 
-/// The node that leads, waited for a little while, because often an election is under way.
-pub(crate) async fn leader(ctx: &NemesisContext) -> Option<usize> {
+/// The node that leads. When it is to be hit (`wanted`) it is waited for a little while, because often an election is
+/// under way; else it is asked once, so that the history can say whether it was hit.
+pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> {
     let deadline = Instant::now() + LEADER_LIMIT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -102,7 +103,7 @@ pub(crate) async fn leader(ctx: &NemesisContext) -> Option<usize> {
         if let Some(&node) = primaries.first() {
             return Some(node);
         }
-        if Instant::now() + LEADER_POLL >= deadline {
+        if !wanted || Instant::now() + LEADER_POLL >= deadline {
             return None;
         }
         sleep(LEADER_POLL).await;

@@ -56,8 +56,8 @@ impl Shape {
         })
     }
 
-    /// Whether it is not the same without a leader.
-    pub fn wants_leader(self) -> bool {
+    /// Whether knowing the leader changes it.
+    pub fn prefers_leader(self) -> bool {
         matches!(self, Shape::Leader | Shape::Majority | Shape::OneWay)
     }
 }
