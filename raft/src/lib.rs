@@ -5,3 +5,4 @@ pub mod bug;
 pub mod core;
 pub mod machine;
 pub mod storage;
+pub mod transport;

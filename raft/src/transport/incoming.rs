@@ -1,0 +1,160 @@
+//! The connections that peers made: receive, pass on, answer pings.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::frame::{self, FrameError, Kind};
+use super::{Hello, Incoming, TransportConfig, VERSION};
+use crate::core::api::NodeId;
+
+/// More connections than this wait to be accepted.
+const MAX_CONNECTIONS: usize = 128;
+/// A peer pings ten times a second; one that is silent for so long is gone.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How much is read at once, at least.
+const READ_BYTES: usize = 64 << 10;
+
+/// The newest connection of each peer. An older one is what a partition left behind.
+type Newest = Mutex<HashMap<NodeId, AbortHandle>>;
+
+#[derive(Debug, thiserror::Error)]
+enum Closed {
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("it sent {0}")]
+    Frame(#[from] FrameError),
+    #[error("it closed the connection")]
+    Ended,
+    #[error("it was silent for too long")]
+    Silent,
+    #[error("it is no peer: {0}")]
+    Stranger(String),
+    #[error("this node is stopping")]
+    Stopping,
+}
+
+/// Accepts connections until it is aborted; all of them end with it.
+pub(super) async fn listen(
+    config: Arc<TransportConfig>,
+    listener: TcpListener,
+    incoming: mpsc::Sender<Incoming>,
+) {
+    let newest = Arc::new(Newest::default());
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = places.clone().acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely; trying again at once would only burn the processor.
+                tracing::warn!(%error, "cannot accept a peer's connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let (config, newest, incoming) = (config.clone(), newest.clone(), incoming.clone());
+        // The task needs its own handle to be found by the peer's next connection.
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let task = connections.spawn(async move {
+            let _place = place;
+            if let Ok(own) = told.await {
+                serve(&config, stream, &newest, own, &incoming).await;
+            }
+        });
+        let _ = tell.send(task);
+    }
+}
+
+async fn serve(
+    config: &TransportConfig,
+    mut stream: TcpStream,
+    newest: &Newest,
+    own: AbortHandle,
+    incoming: &mpsc::Sender<Incoming>,
+) {
+    let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    let greeted = tokio::time::timeout(config.connect_timeout, greet(config, &mut stream, &mut buffer)).await;
+    let from = match greeted.unwrap_or(Err(Closed::Silent)) {
+        Ok(from) => from,
+        Err(reason) => {
+            tracing::debug!(%reason, "turned a connection away");
+            return;
+        }
+    };
+    let older = newest.lock().unwrap_or_else(PoisonError::into_inner).insert(from, own);
+    if let Some(older) = older {
+        older.abort();
+    }
+    tracing::debug!(peer = from, "a peer connected");
+    let Err(reason) = receive(&mut stream, &mut buffer, from, incoming).await;
+    tracing::debug!(peer = from, %reason, "a peer's connection ended");
+}
+
+async fn greet(
+    config: &TransportConfig,
+    stream: &mut TcpStream,
+    buffer: &mut BytesMut,
+) -> Result<NodeId, Closed> {
+    stream.set_nodelay(true)?;
+    let (kind, payload) = loop {
+        match frame::decode(buffer)? {
+            Some(first) => break first,
+            None => read(stream, buffer).await?,
+        }
+    };
+    let hello = match postcard::from_bytes::<Hello>(&payload) {
+        Ok(hello) if kind == Kind::Hello => hello,
+        _ => return Err(Closed::Stranger("it does not say who it is".into())),
+    };
+    let from = hello.from;
+    let expected = Hello { version: VERSION, cluster: config.cluster.clone(), from, to: config.id };
+    if hello != expected {
+        return Err(Closed::Stranger(format!("it says {hello:?} instead of {expected:?}")));
+    }
+    let answer = Hello { from: config.id, to: from, ..expected };
+    let payload = postcard::to_stdvec(&answer).map_err(std::io::Error::other)?;
+    let mut out = BytesMut::new();
+    frame::encode(&mut out, Kind::Hello, &payload);
+    stream.write_all(&out).await?;
+    Ok(from)
+}
+
+async fn receive(
+    stream: &mut TcpStream,
+    buffer: &mut BytesMut,
+    from: NodeId,
+    incoming: &mpsc::Sender<Incoming>,
+) -> Result<std::convert::Infallible, Closed> {
+    let mut pong = BytesMut::new();
+    frame::encode(&mut pong, Kind::Pong, &[]);
+    loop {
+        while let Some((kind, payload)) = frame::decode(buffer)? {
+            match kind {
+                Kind::Data => (incoming.send(Incoming::Frame { from, payload }).await)
+                    .map_err(|_| Closed::Stopping)?,
+                Kind::Ping => stream.write_all(&pong).await?,
+                Kind::Hello | Kind::Pong => {}
+            }
+        }
+        tokio::time::timeout(SILENCE, read(stream, buffer)).await.unwrap_or(Err(Closed::Silent))?;
+    }
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<(), Closed> {
+    buffer.reserve(READ_BYTES);
+    match stream.read_buf(buffer).await? {
+        0 => Err(Closed::Ended),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Frames between nodes over TCP, best effort: what cannot be sent now is dropped, as Raft allows (§5.1 of the
+//! paper: RPCs are retried and idempotent).
+//!
+//! Every node connects to each of its peers and only sends there; what it receives comes over the connections that
+//! the peers made. So a link has one owner, and either end's restart is repaired by whoever wants to send.
+//!
+//! ```text
+//! sender                              receiver
+//!   Hello(cluster, from, to)  ─────▶    checks
+//!                             ◀─────  Hello
+//!   Data …, Ping              ─────▶
+//!                             ◀─────  Pong
+//! ```
+//!
+//! Invariants:
+//! - Nothing grows while a peer is away: queues are bounded in frames and in bytes, and closed links take nothing.
+//! - A link on which nothing comes back is given up within [`TransportConfig::dead_after`]. Left alone, TCP would
+//!   go on for minutes after a partition, and by then wait seconds between attempts: the cluster would stay cut
+//!   long after the network has healed.
+//! - Frames of one connection arrive in order or not at all, each at most once.
+
+mod frame;
+mod incoming;
+mod outgoing;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use self::frame::MAX_PAYLOAD_BYTES;
+use self::outgoing::Outgoing;
+use crate::core::api::NodeId;
+
+/// The version of the protocol, checked when connecting.
+const VERSION: u32 = 1;
+
+/// How a node talks to its peers.
+#[derive(Debug, Clone)]
+pub struct TransportConfig {
+    /// This node.
+    pub id: NodeId,
+    /// Nodes of different clusters refuse each other.
+    pub cluster: String,
+    /// Connecting and the handshake together take no longer.
+    pub connect_timeout: Duration,
+    /// A link is asked for a sign of life so often.
+    pub ping_every: Duration,
+    /// A link that has not answered for so long is closed and made anew.
+    pub dead_after: Duration,
+    /// The longest pause between two attempts to connect.
+    pub max_backoff: Duration,
+    /// A link drops what is sent beyond so many waiting frames.
+    pub queue_frames: usize,
+    /// A link drops what is sent beyond so many waiting bytes.
+    pub queue_bytes: usize,
+}
+
+impl TransportConfig {
+    /// What suits a LAN or a loopback interface.
+    pub fn new(id: NodeId) -> TransportConfig {
+        TransportConfig {
+            id,
+            cluster: "default".into(),
+            connect_timeout: Duration::from_millis(250),
+            ping_every: Duration::from_millis(100),
+            dead_after: Duration::from_millis(400),
+            max_backoff: Duration::from_millis(100),
+            queue_frames: 4096,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What the transport tells the driver.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A peer sent this.
+    Frame {
+        /// Who says to have sent it.
+        from: NodeId,
+        /// What was sent.
+        payload: Bytes,
+    },
+    /// The link to a peer was lost: of what was sent to it, any may or may not have arrived.
+    Lost {
+        /// The peer.
+        to: NodeId,
+    },
+}
+
+/// The first frame of a connection, both ways.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Hello {
+    version: u32,
+    cluster: String,
+    from: NodeId,
+    to: NodeId,
+}
+
+/// How often things happened, over the life of the process.
+#[derive(Debug, Default)]
+pub struct TransportCounters {
+    /// Frames dropped because a queue was full or a link was down.
+    pub dropped_frames: AtomicU64,
+    /// Frames sent.
+    pub sent_frames: AtomicU64,
+    /// Bytes sent, framing included.
+    pub sent_bytes: AtomicU64,
+    /// Links made, the first time or again.
+    pub connects: AtomicU64,
+}
+
+/// The links of one node. Dropping it closes them all.
+#[derive(Debug)]
+pub struct Transport {
+    config: Arc<TransportConfig>,
+    counters: Arc<TransportCounters>,
+    incoming: mpsc::Sender<Incoming>,
+    links: BTreeMap<NodeId, Outgoing>,
+    listener: JoinHandle<()>,
+}
+
+impl Transport {
+    /// Starts to receive on `listener`; must be called within a tokio runtime. Whoever listens to `incoming` being
+    /// slow makes the peers slow, nothing else.
+    pub fn start(config: TransportConfig, listener: TcpListener, incoming: mpsc::Sender<Incoming>) -> Transport {
+        let config = Arc::new(config);
+        let listener = tokio::spawn(incoming::listen(config.clone(), listener, incoming.clone()));
+        Transport {
+            config,
+            counters: Arc::default(),
+            incoming,
+            links: BTreeMap::new(),
+            listener,
+        }
+    }
+
+    /// Keeps links to exactly these peers; one whose address is the same is left alone.
+    pub fn set_peers<'a>(&mut self, peers: impl IntoIterator<Item = (NodeId, &'a str)>) {
+        let mut old = std::mem::take(&mut self.links);
+        for (id, address) in peers {
+            if id == self.config.id {
+                continue;
+            }
+            let kept = old.remove(&id).filter(|link| link.address() == address);
+            let link = kept.unwrap_or_else(|| {
+                Outgoing::start(
+                    self.config.clone(),
+                    self.counters.clone(),
+                    id,
+                    address.to_owned(),
+                    self.incoming.clone(),
+                )
+            });
+            self.links.insert(id, link);
+        }
+    }
+
+    /// Sends if the link is up and its queue has room; says whether it may arrive. False: it certainly will not.
+    pub fn send(&self, to: NodeId, payload: Bytes) -> bool {
+        let sent = self.links.get(&to).is_some_and(|link| link.send(payload));
+        if !sent {
+            self.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// How often things happened.
+    pub fn counters(&self) -> &TransportCounters {
+        &self.counters
+    }
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// Listens on the address, also right after another process did.
+///
+/// # Errors
+/// When the address is in use or not this machine's.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
