@@ -1,0 +1,190 @@
+//! What the checker says: verdicts, decisions on one key, conflicts, and the analysis of a whole history.
+//!
+//! Invariants:
+//! - Verdicts merge as invalid > unknown > valid.
+//! - Operations are named by their index into [`history::History::operations`].
+//! - Everything published here was re-checked by [`crate::validate`]; what failed there is `unknown`.
+
+use std::fmt;
+
+use history::Key;
+use serde::{Deserialize, Serialize};
+
+/// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
+pub const MOST_LISTED: usize = 100;
+
+/// Whether a history is linearizable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// There is an order that explains every answer.
+    Valid,
+    /// There is none.
+    Invalid,
+    /// The checker gave up before it could tell.
+    Unknown,
+}
+
+/// Indices into [`history::History::operations`], in an order that explains every answer. Every definite
+/// operation stands in it once; an operation with an unknown outcome stands in it if it is taken to have happened.
+pub type Linearization = Vec<usize>;
+
+/// What was found out about one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Linearizable, with the order that shows it.
+    Valid(Linearization),
+    /// Not linearizable, with the operations that show it.
+    Invalid(Box<Conflict>),
+    /// Undecided: why, and how far the search got.
+    Unknown(String),
+}
+
+/// Why the operations on one key have no linearization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// The key.
+    pub key: Key,
+    /// The operations that contradict each other, at most a handful, in the order in which to read them: indices
+    /// into [`history::History::operations`].
+    pub operations: Vec<usize>,
+    /// The successful cas that tie the values of `operations` together, and what shows that they happened. Often
+    /// empty, sometimes long. Together with `operations` they are the whole proof (not so for [`Rule::NoOrder`]).
+    pub links: Vec<usize>,
+    /// At most three plain sentences.
+    pub sentences: Vec<String>,
+    /// Which rule was broken.
+    pub rule: Rule,
+    /// For a stale answer: how long it had been out of date when the operation began, nanoseconds, at least.
+    pub stale_by_ns: Option<u64>,
+    /// Only for [`Rule::NoOrder`]: the longest linearizable prefix, the best order that was found for the
+    /// operations which completed before the first of `operations` did.
+    #[serde(skip)]
+    pub prefix: Linearization,
+    /// Whether a second, independent procedure came to the same result. Always true but for [`Rule::NoOrder`], where
+    /// the second procedure may run into its own limits.
+    pub confirmed: bool,
+}
+
+/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// An answer names a value that no operation can have written.
+    NeverWritten,
+    /// A cas failed because it found the very value that it expected.
+    FoundExpected,
+    /// Two cas both replaced the same value.
+    ReplacedTwice,
+    /// Each of several cas needs the value that the next one writes, in a circle.
+    Circle,
+    /// An operation began after one had completed that must come later.
+    OutOfOrder,
+    /// Two values, or chains of values tied by cas, would each have to come before the other.
+    ComesBack,
+    /// A cas failed although the register held the value that it expected all the while.
+    HeldThroughout,
+    /// A search through all orders found none.
+    NoOrder,
+}
+
+/// How many keys each algorithm decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedBy {
+    /// The exact procedure for registers whose values are written once each.
+    pub register_exact: usize,
+    /// The search.
+    pub search: usize,
+    /// None: those are `unknown`.
+    pub none: usize,
+}
+
+/// What was found out about a whole history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Analysis {
+    /// The keys' verdicts, merged.
+    pub verdict: Verdict,
+    /// How many keys there are.
+    pub keys: usize,
+    /// How many client operations there are, whatever their outcome.
+    pub operations: usize,
+    /// Conflicts, one a key, in key order; the first [`MOST_LISTED`].
+    pub conflicts: Vec<Conflict>,
+    /// How many keys are not linearizable.
+    pub conflicts_total: usize,
+    /// Undecided keys and why, in key order; the first [`MOST_LISTED`].
+    pub unknown: Vec<(Key, String)>,
+    /// How many keys are undecided.
+    pub unknown_total: usize,
+    /// How many keys each algorithm decided.
+    pub decided_by: DecidedBy,
+}
+
+impl Verdict {
+    /// The verdict on two things together: invalid > unknown > valid.
+    #[must_use]
+    pub fn merge(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Invalid, _) | (_, Verdict::Invalid) => Verdict::Invalid,
+            (Verdict::Unknown, _) | (_, Verdict::Unknown) => Verdict::Unknown,
+            (Verdict::Valid, Verdict::Valid) => Verdict::Valid,
+        }
+    }
+
+    /// The exit code that tells it: 0 valid, 1 invalid, 2 unknown.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Verdict::Valid => 0,
+            Verdict::Invalid => 1,
+            Verdict::Unknown => 2,
+        }
+    }
+
+    /// The name used in results and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Valid => "valid",
+            Verdict::Invalid => "invalid",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Decision {
+    /// The verdict that it comes to.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Decision::Valid(_) => Verdict::Valid,
+            Decision::Invalid(_) => Verdict::Invalid,
+            Decision::Unknown(_) => Verdict::Unknown,
+        }
+    }
+}
+
+impl Rule {
+    /// The name used in results and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::NeverWritten => "never-written",
+            Rule::FoundExpected => "found-expected",
+            Rule::ReplacedTwice => "replaced-twice",
+            Rule::Circle => "circle",
+            Rule::OutOfOrder => "out-of-order",
+            Rule::ComesBack => "comes-back",
+            Rule::HeldThroughout => "held-throughout",
+            Rule::NoOrder => "no-order",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
