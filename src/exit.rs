@@ -26,8 +26,6 @@ pub enum Done {
     Fine,
     /// It judged a history.
     Judged(Verdict),
-    /// Another process did the work and ended with this code.
-    Code(u8),
 }
 
 /// The result of a command.
@@ -44,7 +42,6 @@ pub fn code(result: CommandResult) -> ExitCode {
     match result {
         Ok(Done::Fine) => ExitCode::SUCCESS,
         Ok(Done::Judged(verdict)) => ExitCode::from(verdict.exit_code()),
-        Ok(Done::Code(code)) => ExitCode::from(code),
         Err(Failure::Usage(line)) => {
             eprintln!("perjury: {line}");
             ExitCode::from(USAGE)

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
-use control::{Client, ControlError, Db, Environment, System, SystemOptions};
+use control::{
+    Client, ControlError, Db, EnvKind, Environment, OpenOptions, Resolved, System, SystemOptions, resolve,
+};
 use generator::Generator;
 use history::{RunDir, TestRecord};
 use nemeses::{Fault, FaultOptions, NemesisContext};
@@ -35,22 +37,25 @@ pub fn run(args: TestArgs) -> CommandResult {
     let plan = Plan::new(args)?;
     // Outside any namespace of our own, where the numbers of an earlier run's processes still mean something.
     super::heal::heal_all(&plan.args.runs)?;
-    let place = match super::place::settle(&plan)? {
-        super::place::Settled::Here(place) => place,
-        super::place::Settled::Elsewhere(code) => return Ok(Done::Code(code)),
-    };
+    let place = resolve(plan.args.env, &control::netns::try_namespaces())?;
+    // Refused here rather than inside: a nemesis that this environment cannot do.
+    plan.nemeses_in(place.kind)?;
+    if place.kind == EnvKind::Netns {
+        // From here on this is another process, and the first one waits for its exit code.
+        control::netns::enter()?;
+    }
     super::block_on(async {
         let interrupts = watch_interrupts()?;
         let run = make_run_dir(&plan)?;
         log_to(&run.log())?;
-        let environment = place.open(&plan, run.root()).await?;
+        let environment = open(&plan, &place, &run)?;
         let test = Test {
             plan: &plan,
             run: &run,
             environment: environment.clone(),
             interrupts: interrupts.clone(),
         };
-        let ran = unless_aborted(interrupts, test.run(place.lost())).await;
+        let ran = unless_aborted(interrupts, test.run()).await;
         let torn_down = environment.tear_down().await;
         let record = ran?;
         torn_down?;
@@ -66,6 +71,21 @@ pub fn run(args: TestArgs) -> CommandResult {
     })
 }
 
+/// Opens the environment; a run directory in which nothing could begin is removed again.
+fn open(plan: &Plan, place: &Resolved, run: &RunDir) -> anyhow::Result<Arc<dyn Environment>> {
+    let options = OpenOptions {
+        links: plan.args.links,
+        seed: plan.seed,
+        lost: place.lost.clone(),
+        ..OpenOptions::new(plan.nodes(), run.root())
+    };
+    control::open(place.kind, &options).inspect_err(|_| {
+        if let Err(error) = std::fs::remove_dir_all(run.root()) {
+            eprintln!("perjury: cannot remove {}: {error}", run.root().display());
+        }
+    }).map_err(Into::into)
+}
+
 /// How often the user has asked to stop: once to finish early, twice to give up.
 type Interrupts = watch::Receiver<u32>;
 
@@ -78,7 +98,7 @@ struct Test<'a> {
 
 impl Test<'_> {
     /// All that needs the cluster. What it returns is written to the run directory already.
-    async fn run(&self, lost: &[String]) -> Result<TestRecord, Failure> {
+    async fn run(&self) -> Result<TestRecord, Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
         let options = SystemOptions { bug: plan.args.bug.clone() };
@@ -93,7 +113,6 @@ impl Test<'_> {
         let (entries, left_out) = plan.nemeses_in(self.environment.kind())?;
         let fault = self.fault(&entries)?;
         let mut record = self.record(&workload, entries.iter().map(|(entry, _)| entry.name));
-        record.lost.extend(lost.iter().cloned());
         record.lost.extend(left_out);
         self.run.write_test(&record).context("cannot write test.json")?;
         announce(self.run, &record);
@@ -228,7 +247,7 @@ impl Test<'_> {
 /// The clients' generator under the limits of the command line.
 fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
     if let Some(rate) = plan.args.rate {
-        generator = Box::new(generator::rate(plan.seed, rate, generator::Spacing::Poisson, generator));
+        generator = Box::new(generator::rate(rate, plan.seed, generator));
     }
     if let Some(ops) = plan.args.ops {
         generator = Box::new(generator::limit(ops, generator));

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use generator::{Generator, Spacing};
+use generator::Generator;
 use history::{Event, EventKind, History, Op, Outcome, Process, Value, read_journal};
 
 use super::*;
@@ -152,7 +152,7 @@ async fn a_process_is_retired_by_info_and_by_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn times_never_go_back_and_the_rate_is_kept() {
-    let generator = generator::rate(1, 200.0, Spacing::Even, writes());
+    let generator = generator::rate(200.0, 1, writes()).evenly();
     let limited = generator::time_limit(5_000_000_000, generator);
     let ran = run(Box::new(generator::clients(limited)), 10, None).await;
     assert!(ran.events.windows(2).all(|pair| pair[0].time_ns <= pair[1].time_ns));
@@ -162,7 +162,7 @@ async fn times_never_go_back_and_the_rate_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_run_soon_and_leaves_a_whole_history() {
-    let slow = generator::rate(1, 2.0, Spacing::Even, writes());
+    let slow = generator::rate(2.0, 1, writes()).evenly();
     let ran = run(Box::new(generator::clients(slow)), 4, Some(Duration::from_secs(3))).await;
     assert!((3_000_000_000..3_200_000_000).contains(&ran.end_ns), "ended at {}", ran.end_ns);
     let history = History::from_events(ran.events).unwrap();
