@@ -9,7 +9,7 @@ use super::iptables::Iptables;
 use super::links::{Chains, Cutter, Links};
 use super::supervise::entered;
 use super::switch::Switch;
-use super::topology::{self, MAX_NODES, Topology};
+use super::topology::{self, MAX_NODES, Topology, Uplink};
 use crate::children::Children;
 use crate::machine::Machine;
 use crate::prober::Prober;
@@ -22,6 +22,8 @@ pub(crate) struct Netns {
     machines: Vec<Arc<Machine>>,
     links: Arc<Links>,
     children: Arc<Children>,
+    /// `None` once it was torn down.
+    uplink: Mutex<Option<Uplink>>,
     lost: Vec<String>,
 }
 
@@ -73,7 +75,7 @@ impl Netns {
         let cutter = match iptables {
             Some(iptables) => Cutter::Iptables(Arc::new(Chains::new(iptables, topology.nodes)?)),
             None => {
-                let switch = Switch::start(&topology.switch, count, options.seed)?;
+                let switch = Switch::start(&topology.uplink.switch, count, options.seed)?;
                 Cutter::Switch(Mutex::new(Some(switch)))
             }
         };
@@ -82,6 +84,7 @@ impl Netns {
             machines,
             links: Arc::new(Links::new(count, cutter, prober)),
             children,
+            uplink: Mutex::new(Some(topology.uplink)),
             lost,
         })
     }
@@ -154,9 +157,15 @@ impl Environment for Netns {
 
     async fn tear_down(&self) -> Result<(), ControlError> {
         let (children, links) = (Arc::clone(&self.children), Arc::clone(&self.links));
+        let uplink = self
+            .uplink
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take();
         tokio::task::spawn_blocking(move || {
             let ended = children.end_all();
             links.stop();
+            drop(uplink);
             ended
         })
         .await

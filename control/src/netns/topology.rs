@@ -28,7 +28,14 @@ const CONTROLLER_HOST: u8 = 254;
 pub(super) struct Topology {
     /// The namespace of each node.
     pub(super) nodes: Vec<Namespace>,
-    /// The namespace with the host ends of the veths: `port0` … for the nodes, the last one for the controller.
+    /// The controller's way to them.
+    pub(super) uplink: Uplink,
+}
+
+/// The namespace with the host ends of the veths, `port0` … for the nodes and the last one for the controller, and
+/// the controller's interface, which is removed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Uplink {
     pub(super) switch: Namespace,
 }
 
@@ -61,7 +68,10 @@ pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, Cont
     let nodes = (0..count)
         .map(|_| Namespace::create())
         .collect::<Result<Vec<_>, _>>()?;
-    let switch = Namespace::create()?;
+    let uplink = Uplink {
+        switch: Namespace::create()?,
+    };
+    let switch = &uplink.switch;
     let controller = std::fs::File::open("/proc/thread-self/ns/net").map_err(failed("own namespace"))?;
 
     let mut peers: Vec<(RawFd, u8)> = nodes
@@ -73,7 +83,7 @@ pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, Cont
     let hosts: Vec<u8> = peers.iter().map(|&(_, host)| host).collect();
 
     // New interfaces take the default of the namespace in which they are made or to which they move.
-    for namespace in nodes.iter().chain([&switch]) {
+    for namespace in nodes.iter().chain([switch]) {
         namespace.run(no_ipv6).map_err(failed("IPv6"))?;
     }
     no_ipv6().map_err(failed("IPv6"))?;
@@ -95,7 +105,27 @@ pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, Cont
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
     .map_err(failed("addresses of the controller"))?;
-    Ok(Topology { nodes, switch })
+    Ok(Topology { nodes, uplink })
+}
+
+impl Drop for Uplink {
+    /// The kernel takes its time to remove the interfaces of a namespace that nobody holds; the name must be free for
+    /// the next environment at once.
+    fn drop(&mut self) {
+        let removed = std::thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    namespace::netlink(async |handle| match index(INTERFACE) {
+                        Ok(index) => handle.link().del(index).execute().await,
+                        Err(_) => Ok(()),
+                    })
+                })
+                .join()
+        });
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!("the controller's interface could not be removed: {removed:?}");
+        }
+    }
 }
 
 /// Makes one end of each veth here and the other in the peer's namespace.

@@ -1,0 +1,495 @@
+//! What an environment must be able to do; each case in a process of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::{
+    Command, ControlError, Daemon, EnvKind, Environment, Link, LinkChoice, LinkControl, OpenOptions, Output,
+    Pid, ProcessState, Shape, Signal, both_ways, links_between, netns,
+};
+
+use crate::{CASE, Trouble};
+
+type Case = fn(&Path) -> Result<(), Trouble>;
+type Done = Result<(), Trouble>;
+
+/// All cases by name.
+pub const CASES: &[(&str, Case)] = &[
+    ("switch_links", |directory| {
+        inside(directory, LinkChoice::Switch, links)
+    }),
+    ("iptables_links", |directory| {
+        inside(directory, LinkChoice::Iptables, links)
+    }),
+    ("switch_silence", |directory| {
+        inside(directory, LinkChoice::Switch, silence)
+    }),
+    ("iptables_silence", |directory| {
+        inside(directory, LinkChoice::Iptables, silence)
+    }),
+    ("switch_shapes", |directory| {
+        inside(directory, LinkChoice::Switch, shapes)
+    }),
+    ("iptables_refuses_shapes", |directory| {
+        inside(directory, LinkChoice::Iptables, no_shapes)
+    }),
+    ("switch_stream", |directory| {
+        inside(directory, LinkChoice::Switch, stream)
+    }),
+    ("iptables_stream", |directory| {
+        inside(directory, LinkChoice::Iptables, stream)
+    }),
+    ("netns_processes", |directory| {
+        inside(directory, LinkChoice::Switch, processes)
+    }),
+    ("local_processes", |directory| local(directory, processes)),
+    ("local_links", |directory| local(directory, local_links)),
+    ("hidden_iptables", hidden_iptables),
+    ("threads_come_later", threads_come_later),
+];
+
+const ALL: [usize; 5] = [0, 1, 2, 3, 4];
+const LIMIT: Duration = Duration::from_secs(20);
+/// Long enough for a datagram on a busy machine, as nothing may come through.
+const CUT_LIMIT: Duration = Duration::from_millis(400);
+
+/// Enters namespaces and runs a case on five nodes.
+fn inside<F: Future<Output = Done>>(
+    directory: &Path,
+    links: LinkChoice,
+    case: impl Fn(Arc<dyn Environment>) -> F,
+) -> Done {
+    if let Err(refusal) = netns::try_namespaces() {
+        return Err(Trouble::Skipped(format!("{}; {}", refusal.why, refusal.remedy)));
+    }
+    netns::enter()?;
+    let mut options = OpenOptions::new(ALL.len(), directory);
+    options.links = links;
+    options.seed = 7;
+    let start = Instant::now();
+    let environment = match control::open(EnvKind::Netns, &options) {
+        Ok(environment) => environment,
+        Err(error @ ControlError::Unavailable { .. }) if links == LinkChoice::Iptables => {
+            return Err(Trouble::Skipped(error.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    println!("up in {} ms", start.elapsed().as_millis());
+    on(environment, case)
+}
+
+fn local<F: Future<Output = Done>>(directory: &Path, case: impl Fn(Arc<dyn Environment>) -> F) -> Done {
+    on(
+        control::open(EnvKind::Local, &OpenOptions::new(ALL.len(), directory))?,
+        case,
+    )
+}
+
+fn on<F: Future<Output = Done>>(
+    environment: Arc<dyn Environment>,
+    case: impl Fn(Arc<dyn Environment>) -> F,
+) -> Done {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        case(Arc::clone(&environment)).await?;
+        environment.tear_down().await?;
+        environment.tear_down().await?;
+        Ok(())
+    })
+}
+
+fn every_link() -> Vec<Link> {
+    links_between(&ALL, &ALL)
+}
+
+/// Fails unless exactly these links do not pass.
+async fn expect_cut(environment: &dyn Environment, cut: &[Link], when: &str) -> Done {
+    let (open, shut): (Vec<Link>, Vec<Link>) = every_link().into_iter().partition(|link| !cut.contains(link));
+    let net = environment.net();
+    let passing = net.probe(&open, LIMIT).await?;
+    let not_passing = net.probe(&shut, CUT_LIMIT).await?;
+    if !passing.iter().all(|&passes| passes) || not_passing.iter().any(|&passes| passes) {
+        return Err(Trouble::Failed(format!(
+            "{when}: cut were {cut:?}; of the open {open:?} pass {passing:?}; of the cut {shut:?} pass {not_passing:?}"
+        )));
+    }
+    Ok(())
+}
+
+fn ensure(condition: bool, what: impl Into<String>) -> Done {
+    if condition {
+        Ok(())
+    } else {
+        Err(Trouble::Failed(what.into()))
+    }
+}
+
+/// Cuts are as asked for, add up, and are healed.
+async fn links(environment: Arc<dyn Environment>) -> Done {
+    let (environment, net) = (&*environment, environment.net());
+    expect_cut(environment, &[], "at first").await?;
+
+    let one_way = [Link { from: 0, to: 1 }];
+    let start = Instant::now();
+    net.cut(&one_way).await?;
+    println!("one link cut in {} us", start.elapsed().as_micros());
+    expect_cut(environment, &one_way, "one way").await?;
+
+    let halves = both_ways(&[0, 1], &[2, 3, 4]);
+    let start = Instant::now();
+    net.cut(&halves).await?;
+    println!("twelve in {} us", start.elapsed().as_micros());
+    let both: Vec<Link> = one_way.iter().chain(&halves).copied().collect();
+    expect_cut(environment, &both, "halves").await?;
+
+    for node in ALL {
+        // The controller always gets through: refused, not silent.
+        let error = tokio::net::TcpStream::connect(environment.endpoint(node, 9)?).await;
+        ensure(
+            error.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused),
+            format!("the controller does not reach node {node}"),
+        )?;
+    }
+
+    let start = Instant::now();
+    net.heal().await?;
+    println!("healed in {} us", start.elapsed().as_micros());
+    expect_cut(environment, &[], "healed").await?;
+    net.heal().await?;
+    net.cut(&[]).await?;
+    expect_cut(environment, &[], "healed again").await?;
+    let nowhere = [Link { from: 0, to: 9 }];
+    ensure(net.cut(&nowhere).await.is_err(), "a link to nowhere was cut")
+}
+
+/// A connection across a cut goes silent, is not reset, and resumes.
+async fn silence(environment: Arc<dyn Environment>) -> Done {
+    let (environment, net) = (&*environment, environment.net());
+    let echo = spawn_program(environment, 0, "program-echo", 0).await?;
+    let talk = spawn_program(environment, 1, "program-talk", 0).await?;
+    let log = environment.remote(1).directory().join("log");
+    let lines = || std::fs::read(&log).map_or(0, |bytes| bytes.iter().filter(|&&byte| byte == b'\n').count());
+    wait_for("the connection talks", || lines() >= 3).await?;
+
+    let cut = both_ways(&[0], &[1]);
+    net.cut(&cut).await?;
+    // What was on its way has arrived.
+    expect_cut(environment, &cut, "cut").await?;
+    let before = lines();
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    ensure(lines() == before, "the connection went on across a cut")?;
+    ensure(
+        environment.remote(1).state(talk).await? == ProcessState::Running,
+        "the connection was reset",
+    )?;
+
+    net.heal().await?;
+    wait_for("the connection resumes", || lines() > before + 3).await?;
+    ensure(
+        environment.remote(0).state(echo).await? == ProcessState::Running,
+        "the server died",
+    )
+}
+
+async fn shapes(environment: Arc<dyn Environment>) -> Done {
+    let (environment, net) = (&*environment, environment.net());
+    ensure(
+        net.can_shape() && net.control() == LinkControl::Switch,
+        "no shaping",
+    )?;
+    spawn_program(environment, 0, "program-echo", 0).await?;
+    let plain = number(run_program(environment, 1, "program-rtt", 0).await?)?;
+    for link in both_ways(&[0], &[1]) {
+        let delay = Duration::from_millis(25);
+        net.shape(link, Shape { delay, loss: 0.0 }).await?;
+    }
+    let delayed = number(run_program(environment, 1, "program-rtt", 0).await?)?;
+    println!("round trip {plain} us, with 25 ms each way {delayed} us");
+    ensure(delayed >= 50_000, format!("a round trip took only {delayed} us"))?;
+    expect_cut(environment, &[], "delayed").await?;
+
+    net.heal().await?;
+    ensure(
+        number(run_program(environment, 1, "program-udp", 0).await?)? == 200,
+        "healed, and yet lossy",
+    )?;
+    let link = Link { from: 1, to: 0 };
+    let (delay, loss) = (Duration::ZERO, 0.5);
+    net.shape(link, Shape { delay, loss }).await?;
+    let back = number(run_program(environment, 1, "program-udp", 0).await?)?;
+    println!("{back} of 200 came through a loss of one half");
+    // Ten standard deviations of the binomial distribution.
+    ensure(
+        (30..=170).contains(&back),
+        format!("{back} of 200 came through a loss of one half"),
+    )?;
+    net.shape(link, Shape { delay, loss: 1.0 }).await?;
+    expect_cut(environment, &[link], "all lost").await?;
+    net.shape(link, Shape::default()).await?;
+    expect_cut(environment, &[], "shape undone").await?;
+    ensure(
+        net.shape(link, Shape { delay, loss: 1.5 }).await.is_err(),
+        "a loss of 1.5",
+    )
+}
+
+async fn no_shapes(environment: Arc<dyn Environment>) -> Done {
+    let net = environment.net();
+    ensure(
+        !net.can_shape() && net.control() == LinkControl::Iptables,
+        "claims to shape",
+    )?;
+    let (delay, loss) = (Duration::from_millis(1), 0.0);
+    let refused = net.shape(Link { from: 0, to: 1 }, Shape { delay, loss }).await;
+    ensure(
+        refused.is_err_and(|error| error.to_string().contains("--links switch")),
+        "no hint",
+    )?;
+    ensure(
+        environment
+            .lost()
+            .iter()
+            .any(|line| line.contains("--links switch")),
+        "nothing lost",
+    )
+}
+
+/// Not a measurement to judge by, but the stream must come through whole; prints what it saw.
+async fn stream(environment: Arc<dyn Environment>) -> Done {
+    spawn_program(&*environment, 0, "program-sink", 0).await?;
+    let rate = number(run_program(&*environment, 1, "program-stream", 0).await?)?;
+    println!("one TCP stream {rate} MiB/s");
+    Ok(())
+}
+
+async fn processes(environment: Arc<dyn Environment>) -> Done {
+    let remote = environment.remote(2);
+    let spawn = |program: &str, args: &[&str]| Daemon {
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        env: vec![("GREETING".into(), "hello".into())],
+        directory: remote.directory().to_path_buf(),
+        log: remote.directory().join("log"),
+    };
+    let start = Instant::now();
+    let sleeper = remote.spawn(&spawn("sleep", &["1000"])).await?;
+    println!("spawned in {} us", start.elapsed().as_micros());
+    for (signal, expected) in [
+        (None, ProcessState::Running),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        (Some(Signal::Cont), ProcessState::Running),
+        (Some(Signal::Cont), ProcessState::Running),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        // SIGKILL does not wait for SIGCONT.
+        (Some(Signal::Kill), ProcessState::Gone),
+        (Some(Signal::Cont), ProcessState::Gone),
+    ] {
+        if let Some(signal) = signal {
+            remote.signal(sleeper, signal).await?;
+        }
+        let state = remote.state(sleeper).await?;
+        ensure(state == expected, format!("{state:?} after {signal:?}"))?;
+    }
+
+    // A wrapper and what it started are one thing.
+    let wrapper = remote
+        .spawn(&spawn("sh", &["-c", "sleep 1000 & echo started $!; wait"]))
+        .await?;
+    let log = remote.directory().join("log");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
+    wait_for("the wrapper starts its child", || text().contains("started ")).await?;
+    remote.signal(wrapper, Signal::Kill).await?;
+    let inner: i32 = text().trim().rsplit(' ').next().unwrap_or_default().parse()?;
+    wait_for("the wrapper's child ends", || {
+        !std::fs::exists(format!("/proc/{inner}")).unwrap_or(true)
+    })
+    .await?;
+
+    let short = remote
+        .spawn(&spawn("sh", &["-c", "echo $GREETING; pwd; exit 3"]))
+        .await?;
+    wait_for("the daemon that ends by itself is written down", || {
+        text().contains("hello")
+    })
+    .await?;
+    let mut state = remote.state(short).await?;
+    for _ in 0..1000 {
+        if state == ProcessState::Gone {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        state = remote.state(short).await?;
+    }
+    ensure(state == ProcessState::Gone, "the end of a daemon was not noticed")?;
+    ensure(
+        text().contains(&*remote.directory().to_string_lossy()),
+        "not in its directory",
+    )?;
+    let stranger = Pid { pid: 1, started: 1 };
+    remote.signal(stranger, Signal::Kill).await?;
+    ensure(
+        remote.state(stranger).await? == ProcessState::Gone,
+        "a stranger is not ours",
+    )?;
+
+    let error = remote.spawn(&spawn("/no/such/program", &[])).await;
+    ensure(
+        error.is_err_and(|error| error.to_string().contains("/no/such/program on n3")),
+        "a program that is not there was started",
+    )?;
+
+    let output = remote
+        .exec(&Command::new("sh", ["-c", "echo out; echo err >&2; exit 5"]))
+        .await?;
+    let expected = Output {
+        code: Some(5),
+        stdout: b"out\n".into(),
+        stderr: b"err\n".into(),
+    };
+    ensure(output == expected, format!("{output:?}"))?;
+    let mut forever = Command::new("sleep", ["1000"]);
+    forever.limit = Duration::from_millis(50);
+    ensure(
+        matches!(remote.exec(&forever).await, Err(ControlError::Deadline { .. })),
+        "a command outlived its limit",
+    )?;
+
+    let (here, there, back) = (
+        log.with_file_name("a"),
+        log.with_file_name("b"),
+        log.with_file_name("c"),
+    );
+    std::fs::write(&here, "content")?;
+    remote.upload(&here, &there).await?;
+    remote.download(&there, &back).await?;
+    remote.upload(&here, &here).await?;
+    ensure(
+        std::fs::read(&back)? == b"content" && std::fs::read(&here)? == b"content",
+        "copies differ",
+    )?;
+    ensure(
+        remote.download(&log.with_file_name("none"), &back).await.is_err(),
+        "copied nothing",
+    )?;
+
+    // Left to the tear-down.
+    remote.spawn(&spawn("sleep", &["1000"])).await?;
+    Ok(())
+}
+
+async fn local_links(environment: Arc<dyn Environment>) -> Done {
+    let net = environment.net();
+    ensure(
+        net.control() == LinkControl::None && !net.can_shape(),
+        "claims to cut",
+    )?;
+    expect_cut(&*environment, &[], "local").await?;
+    ensure(
+        matches!(
+            net.cut(&every_link()).await,
+            Err(ControlError::Unsupported { .. })
+        ),
+        "links were cut",
+    )?;
+    net.heal().await?;
+    let endpoints: Vec<_> = ALL
+        .iter()
+        .map(|&node| environment.endpoint(node, 5080))
+        .collect::<Result<_, _>>()?;
+    spawn_program(&*environment, 4, "program-echo", 80).await?;
+    wait_for("the echo listens", || {
+        std::net::TcpStream::connect(endpoints[4]).is_ok()
+    })
+    .await
+}
+
+fn hidden_iptables(directory: &Path) -> Done {
+    if let Err(refusal) = netns::try_namespaces() {
+        return Err(Trouble::Skipped(refusal.why));
+    }
+    netns::enter()?;
+    for (links, expected) in [
+        (LinkChoice::Auto, Some(LinkControl::Switch)),
+        (LinkChoice::Switch, Some(LinkControl::Switch)),
+        (LinkChoice::Iptables, None),
+    ] {
+        let run_dir = directory.join(links.to_string());
+        std::fs::create_dir(&run_dir)?;
+        let mut options = OpenOptions::new(2, run_dir);
+        options.links = links;
+        options.hide_iptables = true;
+        let opened = control::open(EnvKind::Netns, &options);
+        let control = opened.ok().map(|environment| environment.net().control());
+        ensure(control == expected, format!("{links}: {control:?}"))?;
+    }
+    Ok(())
+}
+
+fn threads_come_later(_: &Path) -> Done {
+    if let Err(refusal) = netns::try_namespaces() {
+        return Err(Trouble::Skipped(refusal.why));
+    }
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || wait.recv());
+    let refused = netns::enter();
+    drop(release);
+    let _ = thread.join();
+    ensure(refused.is_err(), "entered with two threads")
+}
+
+/// Starts a helper program on a node; all of them are about the service of node 0 (of `node` for servers).
+async fn spawn_program(
+    environment: &dyn Environment,
+    node: usize,
+    name: &str,
+    port: u16,
+) -> Result<Pid, Trouble> {
+    let remote = environment.remote(node);
+    let serves = ["program-echo", "program-sink"].contains(&name);
+    let address = environment.endpoint(if serves { node } else { 0 }, 5000 + port)?;
+    let daemon = Daemon {
+        program: remote.own_binary().into(),
+        args: vec![address.to_string().into()],
+        env: vec![(CASE.into(), name.into())],
+        directory: remote.directory().into(),
+        log: remote.directory().join("log"),
+    };
+    Ok(remote.spawn(&daemon).await?)
+}
+
+/// Runs a helper program against the service of node 0; gives what it printed.
+async fn run_program(
+    environment: &dyn Environment,
+    node: usize,
+    name: &str,
+    port: u16,
+) -> Result<String, Trouble> {
+    let remote = environment.remote(node);
+    let address = environment.endpoint(0, 5000 + port)?.to_string();
+    let mut command = Command::new(remote.own_binary(), [address]);
+    command.env.push((CASE.into(), name.into()));
+    command.limit = Duration::from_secs(60);
+    let output = remote.exec(&command).await?.or_failed(remote.node(), &command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
+}
+
+fn number(text: String) -> Result<u64, Trouble> {
+    text.parse()
+        .map_err(|_| Trouble::Failed(format!("`{text}` is no number")))
+}
+
+async fn wait_for(what: &str, condition: impl Fn() -> bool) -> Done {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        if Instant::now() > deadline {
+            return Err(Trouble::Failed(format!("never happened: {what}")));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! The environments, tried for real: processes, namespaces, packets.
+//!
+//! Namespaces must be entered while the program has one thread, so this is a program of its own instead of a libtest
+//! harness: it starts itself once a case, as the present user and, if that is root, as `nobody` too. Any argument
+//! that is not a flag selects the cases whose names contain it. A case that this machine cannot do is reported as
+//! skipped, with the reason.
+
+mod cases;
+mod death;
+mod programs;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// Set in the processes that this program starts from itself: which case or helper program to be.
+const CASE: &str = "PERJURY_TEST_CASE";
+/// The exit code of a case that cannot be done here.
+const SKIPPED: i32 = 77;
+/// Who `nobody` is.
+const NOBODY: &str = "65534";
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(CASE) {
+        return run_inside(&name);
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let filters: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    if let Err(refusal) = control::netns::try_namespaces() {
+        eprintln!("netns cases will be skipped: {}; {}", refusal.why, refusal.remedy);
+    }
+    // Where `nobody` may reach the program even if the checkout is in a private home.
+    let place = tempfile::tempdir().expect("a temporary directory");
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
+    let program = place.path().join("environments");
+    std::fs::copy(std::env::current_exe().expect("own path"), &program).expect("a copy of this program");
+
+    let mut failures = 0;
+    for user in users() {
+        let cases = cases::CASES
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(death::CASES.iter().copied());
+        for case in cases {
+            let name = format!("{user}::{case}");
+            if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
+                continue;
+            }
+            let result = if death::CASES.contains(&case) {
+                death::run(case, &program, user)
+            } else {
+                run_outside(case, &program, user)
+            };
+            match result {
+                Ok(notes) => println!("test {name} ... ok{notes}"),
+                Err(Trouble::Skipped(why)) => {
+                    println!("test {name} ... skipped: {why}");
+                    eprintln!("skipped {name}: {why}");
+                }
+                Err(Trouble::Failed(why)) => {
+                    failures += 1;
+                    println!("test {name} ... FAILED\n{why}");
+                }
+            }
+        }
+    }
+    if failures > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Why a case is not ok.
+pub enum Trouble {
+    /// This machine cannot do it.
+    Skipped(String),
+    /// It went wrong.
+    Failed(String),
+}
+
+impl<E: std::error::Error> From<E> for Trouble {
+    fn from(error: E) -> Trouble {
+        Trouble::Failed(error.to_string())
+    }
+}
+
+/// As whom the cases are run.
+fn users() -> Vec<&'static str> {
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout == b"0\n");
+    if !root {
+        return vec!["self"];
+    }
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        eprintln!("skipped: no `setpriv` on PATH to run the cases as nobody");
+        return vec!["self"];
+    }
+    vec!["self", "nobody"]
+}
+
+/// This program as `user`, about to be `case`.
+pub fn itself(program: &Path, case: &str, user: &str) -> Command {
+    let mut command = if user == "nobody" {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"])
+            .arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.env(CASE, case).stdin(Stdio::null()).current_dir("/");
+    command
+}
+
+fn run_outside(case: &str, program: &Path, user: &str) -> Result<String, Trouble> {
+    let output = itself(program, case, user).output()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_string();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    match output.status.code() {
+        Some(0) if stdout.is_empty() => Ok(String::new()),
+        Some(0) => Ok(format!(" ({})", stdout.replace('\n', "; "))),
+        Some(SKIPPED) => Err(Trouble::Skipped(stderr)),
+        _ => Err(Trouble::Failed(format!("{}\n{stdout}\n{stderr}", output.status))),
+    }
+}
+
+/// One case in its own process.
+fn run_inside(name: &str) -> ExitCode {
+    if let Some(code) = programs::run(name) {
+        return code;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let result = match cases::CASES.iter().find(|(case, _)| *case == name) {
+        Some((_, case)) => case(directory.path()),
+        None => death::hold(name),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Trouble::Skipped(why)) => {
+            eprintln!("{why}");
+            ExitCode::from(SKIPPED as u8)
+        }
+        Err(Trouble::Failed(why)) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
