@@ -40,18 +40,10 @@ impl Journal {
     /// When the file cannot be created.
     pub fn create(path: &Path) -> Result<Journal> {
         let file = File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Journal::start(Some(file))
+        Journal::start(file)
     }
 
-    /// A journal that forms its lines and throws them away; for benchmarks.
-    ///
-    /// # Errors
-    /// When no thread can be started.
-    pub fn discard() -> Result<Journal> {
-        Journal::start(None)
-    }
-
-    fn start(file: Option<File>) -> Result<Journal> {
+    fn start(file: File) -> Result<Journal> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -116,7 +108,7 @@ impl Drop for Journal {
     }
 }
 
-fn write_all(shared: &Shared, mut file: Option<File>) -> std::io::Result<()> {
+fn write_all(shared: &Shared, mut file: File) -> std::io::Result<()> {
     let mut events = Vec::new();
     let mut bytes = Vec::new();
     loop {
@@ -137,8 +129,6 @@ fn write_all(shared: &Shared, mut file: Option<File>) -> std::io::Result<()> {
         for event in events.drain(..) {
             append_line(&mut bytes, event);
         }
-        if let Some(file) = &mut file {
-            file.write_all(&bytes)?;
-        }
+        file.write_all(&bytes)?;
     }
 }

@@ -33,12 +33,12 @@ const HTTP_PORT: u16 = 8000;
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
 
 fn bugs() -> Vec<PlantedBug> {
-    raft::Bug::ALL
+    raft::bug::Bug::ALL
         .iter()
         .map(|bug| PlantedBug {
-            name: bug.name(),
-            description: bug.description(),
-            nemesis: bug.nemesis(),
+            name: bug.name,
+            description: bug.description,
+            nemesis: bug.nemesis,
         })
         .collect()
 }
