@@ -1,1 +1,44 @@
-//! Many independent registers.
+//! `register`: many independent registers, a few in use at a time; read, write, cas.
+//!
+//! ```text
+//!  key 0  ├── 300 operations ──┤ key 5 ├── …
+//!  key 1    ├── 300 operations ───┤ key 6 …            after the heal: every key is read once more
+//!  …                                          ──────►
+//! ```
+//!
+//! Linearizability is local (Herlihy and Wing 1990, theorem 1), so each key is judged by itself; few operations a
+//! key keep that cheap, and many threads on few keys make the operations meet, which is what shows bugs.
+//!
+//! Invariant: no value is written twice in a run, to any key. Whoever read a value names the write that it saw, and
+//! the judgement is exact in O(n log n).
+
+mod last_reads;
+mod traffic;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use history::OpKind;
+
+use crate::{Entry, Workload, WorkloadOptions};
+use last_reads::LastReads;
+use traffic::Traffic;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "register",
+    description: "independent registers under read, write and cas; judged for linearizability",
+    make,
+};
+
+fn make(options: &WorkloadOptions) -> Workload {
+    // How many keys were begun; the last reads must know it, and are made before the first one is.
+    let begun = Arc::new(AtomicI64::new(0));
+    Workload {
+        name: ENTRY.name,
+        generator: Box::new(Traffic::new(options, begun.clone())),
+        final_generator: Some(Box::new(LastReads::new(options, begun))),
+        needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
+        model: "cas-register",
+        check: Box::new(|history| checker::check(history, &checker::Options::default())),
+    }
+}

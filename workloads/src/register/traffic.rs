@@ -1,0 +1,171 @@
+//! What clients ask of the registers while faults come and go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use generator::{Context, Generator, Next, Thread};
+use history::{EventKind, Failure, Op, Outcome, Value};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::WorkloadOptions;
+
+/// How many of the values last seen in a register are remembered.
+const RECENT: usize = 4;
+/// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they must.
+const EXPECT_LAST: f64 = 0.85;
+
+/// Reads, writes and cas without end. See the [module above](super).
+pub(super) struct Traffic {
+    rng: ChaCha8Rng,
+    registers: Vec<Register>,
+    ops_per_key: u64,
+    /// Threads below this number only read.
+    readers: usize,
+    /// Weights of read, write and cas for the other threads.
+    mix: [u32; 3],
+    next_value: i64,
+    begun: Arc<AtomicI64>,
+    /// What each client thread has in flight.
+    in_flight: Vec<Option<Op>>,
+}
+
+/// A register that is in use.
+struct Register {
+    key: i64,
+    /// How many operations it still gets.
+    left: u64,
+    /// Values that were read or written, the last one at the back.
+    recent: VecDeque<i64>,
+}
+
+impl Traffic {
+    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>) -> Traffic {
+        let keys = match options.keys_at_once {
+            0 => options.clients / 2,
+            keys => keys,
+        };
+        // Somebody has to write.
+        let most_readers = options.clients.saturating_sub(1);
+        let readers = (options.clients as f64 * options.readers.clamp(0.0, 1.0)).round() as usize;
+        let ops_per_key = options.ops_per_key.max(1);
+        Traffic {
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+            registers: (0..keys.max(1))
+                .map(|_| Register::begin(&begun, ops_per_key))
+                .collect(),
+            ops_per_key,
+            readers: readers.min(most_readers),
+            mix: options.mix,
+            next_value: 0,
+            begun,
+            in_flight: Vec::new(),
+        }
+    }
+
+    fn choose(&mut self, thread: usize) -> Op {
+        let index = self.rng.random_range(0..self.registers.len());
+        let register = &mut self.registers[index];
+        let key = Value::Int(register.key);
+        let expected = register.expectation(&mut self.rng);
+        register.left -= 1;
+        if register.left == 0 {
+            *register = Register::begin(&self.begun, self.ops_per_key);
+        }
+        let [read, write, cas] = self.mix.map(u64::from);
+        let total = read + write + cas;
+        let drawn = if thread < self.readers || total == 0 {
+            0
+        } else {
+            self.rng.random_range(0..total)
+        };
+        if thread < self.readers || total == 0 || drawn < read {
+            return Op::Read { key };
+        }
+        self.next_value += 1;
+        let new = Value::Int(self.next_value);
+        match expected {
+            Some(expected) if drawn >= read + write => Op::Cas {
+                key,
+                expected: Value::Int(expected),
+                new,
+            },
+            // A cas on a register of which nothing is known would only fail.
+            _ => Op::Write { key, value: new },
+        }
+    }
+
+    /// Remembers what an operation told about its register.
+    fn learn(&mut self, op: Op, outcome: &Outcome) {
+        let seen = match (&op, outcome) {
+            (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.as_ref(),
+            (Op::Write { value: new, .. } | Op::Cas { new, .. }, Outcome::Ok(_)) => Some(new),
+            (Op::Cas { .. }, Outcome::Fail(Failure::Mismatch { current })) => current.as_ref(),
+            _ => None,
+        };
+        let (Value::Int(key), Some(&Value::Int(value))) = (op.key(), seen) else {
+            return;
+        };
+        if let Some(register) = self.registers.iter_mut().find(|register| register.key == *key) {
+            register.remember(value);
+        }
+    }
+}
+
+impl Generator for Traffic {
+    fn next(&mut self, ctx: &Context) -> Next {
+        match ctx.thread {
+            Thread::Client(thread) => Next::op(ctx, self.choose(thread)),
+            Thread::Nemesis => Next::Done,
+        }
+    }
+
+    fn update(&mut self, ctx: &Context, event: &EventKind) {
+        let Thread::Client(thread) = ctx.thread else {
+            return;
+        };
+        if self.in_flight.len() <= thread {
+            self.in_flight.resize(thread + 1, None);
+        }
+        match event {
+            EventKind::Invoke { op, .. } => self.in_flight[thread] = Some(op.clone()),
+            EventKind::Complete(outcome) => {
+                if let Some(op) = self.in_flight[thread].take() {
+                    self.learn(op, outcome);
+                }
+            }
+            EventKind::NemesisInvoke(_) | EventKind::NemesisComplete(_) | EventKind::Note { .. } => {}
+        }
+    }
+}
+
+impl Register {
+    /// A register that nobody has used yet.
+    fn begin(begun: &AtomicI64, ops: u64) -> Register {
+        Register {
+            key: begun.fetch_add(1, Ordering::Relaxed),
+            left: ops,
+            recent: VecDeque::with_capacity(RECENT),
+        }
+    }
+
+    fn remember(&mut self, value: i64) {
+        if self.recent.back() == Some(&value) {
+            return;
+        }
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(value);
+    }
+
+    /// What a cas may expect to find.
+    fn expectation(&self, rng: &mut ChaCha8Rng) -> Option<i64> {
+        let last = *self.recent.back()?;
+        if rng.random_bool(EXPECT_LAST) {
+            return Some(last);
+        }
+        self.recent.get(rng.random_range(0..self.recent.len())).copied()
+    }
+}
