@@ -1,1 +1,23 @@
-//! (skeleton)
+//! What people read of a run: `report.html`, `results.json`, `junit.xml` and the summary on the terminal.
+//!
+//! Invariants:
+//! - Reports are made of a run directory alone: the plan, the history and the checker's analysis of it.
+//! - A report is a self-contained file: it refers to nothing on any network.
+//! - Files are written whole or not at all: to a temporary name first, then renamed.
+
+mod error;
+mod export;
+mod faults;
+mod json;
+mod results;
+mod summary;
+mod text;
+
+pub use error::ReportError;
+pub use export::write_all;
+pub use results::{
+    Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
+    OperationRecord, OtherNote, Results, SCHEMA_VERSION,
+};
+pub use summary::{FEWEST_OK, summarize};
+pub use text::summary_text;

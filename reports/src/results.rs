@@ -1,0 +1,314 @@
+//! `results.json`: the verdict of a run and its numbers.
+//!
+//! Invariants:
+//! - Field names are stable and carry their unit last (`latency_ms_p99`, `start_s`); a change that a script could
+//!   notice raises [`SCHEMA_VERSION`].
+//! - The file stands alone: operations are written out in full, never as indices into another file.
+//! - Times are seconds since the start of the run, latencies are milliseconds.
+
+use checker::{DecidedBy, Rule, Verdict};
+use history::{ErrorClass, Key, OpKind, TestRecord, Value};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The version of the form of `results.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// [`SCHEMA_VERSION`] of the perjury that wrote this.
+    pub schema_version: u32,
+    /// The checks, merged: invalid > unknown > valid.
+    pub verdict: Verdict,
+    /// One line that says why the verdict is what it is.
+    pub headline: String,
+    /// What was checked, one by one, in the order of [`CheckName::ALL`].
+    pub checks: Vec<Check>,
+    /// What a reader should know although it does not change the verdict.
+    pub remarks: Vec<String>,
+    /// Keys that are not linearizable, with their proof; a bounded number.
+    pub conflicts: Vec<ConflictRecord>,
+    /// How many keys are not linearizable.
+    pub conflicts_total: usize,
+    /// How many keys there are.
+    pub keys: usize,
+    /// How many keys each algorithm decided.
+    pub decided_by: DecidedBy,
+    /// Client operations by kind and outcome; kinds that were not asked for are left out.
+    pub operations: Vec<KindCounts>,
+    /// All kinds together.
+    pub operations_total: Counts,
+    /// Errors by class and outcome, the most frequent first.
+    pub errors: Vec<ErrorRow>,
+    /// Latencies of the operations that the store answered, by kind.
+    pub latency: Vec<LatencyRow>,
+    /// From the first invocation to the last event of the main phase, seconds.
+    pub main_phase_s: f64,
+    /// Operations that completed `ok` in the main phase, divided by its length.
+    pub ok_ops_per_s: f64,
+    /// From the start of the run to its last event, seconds.
+    pub duration_s: f64,
+    /// What the nemesis did, in order.
+    pub faults: Vec<FaultRow>,
+    /// Changes of leader, in order.
+    pub leader_changes: Vec<NoteRow>,
+    /// Everything else that was noted: nodes that died by themselves, …
+    pub notes: Vec<OtherNote>,
+    /// The plan, as in `test.json`.
+    pub test: TestRecord,
+}
+
+/// What a run is checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckName {
+    /// The checker's verdict on the history.
+    Linearizable,
+    /// Whether every fault that was tried took hold and ended.
+    FaultsTookHold,
+    /// Whether enough operations completed for a verdict to mean anything.
+    EnoughOperations,
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked.
+    pub name: CheckName,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why it is not `valid`; empty if it is.
+    pub reasons: Vec<String>,
+}
+
+/// One key that is not linearizable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConflictRecord {
+    /// The key.
+    pub key: Key,
+    /// The rule that was broken.
+    pub rule: Rule,
+    /// The proof in plain sentences.
+    pub sentences: Vec<String>,
+    /// The operations that contradict each other, in the order in which to read them.
+    pub operations: Vec<OperationRecord>,
+    /// The successful cas that tie their values together; a bounded number.
+    pub links: Vec<OperationRecord>,
+    /// How many of those there are.
+    pub links_total: usize,
+    /// For a stale answer: for how long, at least, it had been out of date, milliseconds.
+    pub stale_by_ms: Option<f64>,
+    /// Whether a second, independent procedure came to the same result.
+    pub confirmed: bool,
+}
+
+/// One operation in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OperationRecord {
+    /// Its place among the history's operations, from 0.
+    pub index: usize,
+    /// The process that asked.
+    pub process: u64,
+    /// The node that it was sent to, by name, where known.
+    pub node: Option<String>,
+    /// The operation and its answer as people write it: `read = 3`, `cas 3→7`.
+    pub text: String,
+    /// Which operation.
+    pub f: OpKind,
+    /// The object.
+    pub key: Key,
+    /// What a write wrote.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub value: Option<Value>,
+    /// What a cas expected.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub expected: Option<Value>,
+    /// What a cas wrote.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub new: Option<Value>,
+    /// What the store answered: what a read saw, what a failed cas found.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub answer: Option<Value>,
+    /// `ok`, `fail` or `info`.
+    pub outcome: String,
+    /// The error, if there was one.
+    pub error: Option<String>,
+    /// Seconds since the run's start.
+    pub invoked_s: f64,
+    /// Seconds since the run's start; absent if it never ended or its outcome is unknown.
+    pub completed_s: Option<f64>,
+}
+
+/// How many operations ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All that were invoked.
+    pub invoked: u64,
+    /// They happened.
+    pub ok: u64,
+    /// Cas that the store compared and refused: an answer, not an error.
+    pub mismatch: u64,
+    /// They certainly did not happen.
+    pub fail: u64,
+    /// Nobody knows.
+    pub info: u64,
+}
+
+/// [`Counts`] of one kind of operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindCounts {
+    /// Which operation.
+    pub f: OpKind,
+    /// How many.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// One class of errors with one outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRow {
+    /// The class.
+    pub class: ErrorClass,
+    /// `fail` or `info`: what the client made of it.
+    pub outcome: String,
+    /// How many.
+    pub count: u64,
+    /// The words of the first one.
+    pub example: String,
+}
+
+/// Latencies of one kind of operation, from invocation to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LatencyRow {
+    /// Which operation.
+    pub f: OpKind,
+    /// How many were answered.
+    pub count: u64,
+    /// Half were at most this slow.
+    pub latency_ms_p50: f64,
+    /// 90 % were.
+    pub latency_ms_p90: f64,
+    /// 99 % were.
+    pub latency_ms_p99: f64,
+    /// 99.9 % were.
+    pub latency_ms_p999: f64,
+    /// The slowest.
+    pub latency_ms_max: f64,
+}
+
+/// One fault from its start to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FaultRow {
+    /// Which nemesis.
+    pub nemesis: String,
+    /// What it was aimed at.
+    pub target: String,
+    /// What was done, in the nemesis' own words.
+    pub detail: String,
+    /// The nodes that were hit.
+    pub nodes: Vec<String>,
+    /// When it began to be applied.
+    pub start_s: f64,
+    /// When its undo was done; absent if the history ends before.
+    pub end_s: Option<f64>,
+    /// Whether it took hold.
+    pub hold: FaultHold,
+    /// Why it did not, or why its end could not be seen.
+    pub why: Option<String>,
+}
+
+/// Whether a fault took hold and ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultHold {
+    /// Probes saw it begin and, if the history reaches that far, end.
+    Verified,
+    /// A probe contradicts its beginning or its end.
+    Failed,
+    /// It was not tried.
+    Skipped,
+    /// The history ends before it was known.
+    Unfinished,
+}
+
+/// A change of leader.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NoteRow {
+    /// When it was seen.
+    pub time_s: f64,
+    /// The node.
+    pub node: String,
+    /// Further words.
+    pub detail: String,
+}
+
+/// Something else that was noted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherNote {
+    /// What kind of note: `crash`, …
+    pub note: String,
+    /// When, where, what.
+    #[serde(flatten)]
+    pub row: NoteRow,
+}
+
+impl Results {
+    /// Everything that keeps the run from being valid, in one list.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        self.checks
+            .iter()
+            .flat_map(|check| &check.reasons)
+            .map(String::as_str)
+    }
+}
+
+impl CheckName {
+    /// Every check.
+    pub const ALL: [CheckName; 3] = [
+        CheckName::Linearizable,
+        CheckName::FaultsTookHold,
+        CheckName::EnoughOperations,
+    ];
+
+    /// The name used in results and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            CheckName::Linearizable => "linearizable",
+            CheckName::FaultsTookHold => "faults-took-hold",
+            CheckName::EnoughOperations => "enough-operations",
+        }
+    }
+}
+
+impl FaultHold {
+    /// The name used in results and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultHold::Verified => "verified",
+            FaultHold::Failed => "failed",
+            FaultHold::Skipped => "skipped",
+            FaultHold::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// Keeps nil (`null`) apart from nothing (no such field).
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}

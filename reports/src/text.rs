@@ -1,0 +1,112 @@
+//! The summary that a terminal shows: plain text, no colour, a few lines.
+
+use std::fmt::Write;
+
+use checker::Verdict;
+
+use crate::results::{FaultHold, Results};
+use crate::summary::grouped;
+
+/// The most conflicts that are told in words.
+const MOST_CONFLICTS: usize = 3;
+
+/// A few plain lines: the verdict, why, what contradicts what, how much was done and which faults took hold. Ends
+/// with a newline.
+pub fn summary_text(results: &Results) -> String {
+    let mut text = String::new();
+    write(results, &mut text).expect("writing to a string does not fail");
+    text
+}
+
+fn write(results: &Results, text: &mut String) -> std::fmt::Result {
+    writeln!(text, "verdict: {}", results.verdict)?;
+    writeln!(text, "{}", results.headline)?;
+    for conflict in results.conflicts.iter().take(MOST_CONFLICTS) {
+        writeln!(text, "\nkey {} ({}):", conflict.key, conflict.rule)?;
+        for sentence in &conflict.sentences {
+            writeln!(text, "  {sentence}")?;
+        }
+    }
+    let untold = results
+        .conflicts_total
+        .saturating_sub(results.conflicts.len().min(MOST_CONFLICTS));
+    if untold > 0 {
+        writeln!(text, "\n… and {untold} further keys")?;
+    }
+    if results.verdict != Verdict::Valid {
+        let reasons: Vec<&str> = results.reasons().collect();
+        if !reasons.is_empty() {
+            writeln!(text, "\nnot valid because")?;
+        }
+        for reason in reasons {
+            writeln!(text, "  - {reason}")?;
+        }
+    }
+    for remark in &results.remarks {
+        writeln!(text, "note: {remark}")?;
+    }
+    writeln!(text)?;
+    let total = results.operations_total;
+    writeln!(
+        text,
+        "operations: {} ({} ok, {} cas without a match, {} fail, {} info) on {} keys; {} ok/s over {:.1} s",
+        grouped(total.invoked),
+        grouped(total.ok),
+        grouped(total.mismatch),
+        grouped(total.fail),
+        grouped(total.info),
+        grouped(results.keys as u64),
+        grouped(results.ok_ops_per_s.round() as u64),
+        results.main_phase_s
+    )?;
+    for row in &results.latency {
+        writeln!(
+            text,
+            "  {:<6} p50 {} ms, p99 {} ms, max {} ms",
+            row.f.name(),
+            short_ms(row.latency_ms_p50),
+            short_ms(row.latency_ms_p99),
+            short_ms(row.latency_ms_max)
+        )?;
+    }
+    writeln!(text, "faults: {}", faults_text(results))?;
+    Ok(())
+}
+
+/// `12 verified, 1 skipped; 4 changes of leader`
+fn faults_text(results: &Results) -> String {
+    let kinds = [
+        FaultHold::Verified,
+        FaultHold::Failed,
+        FaultHold::Skipped,
+        FaultHold::Unfinished,
+    ];
+    let mut parts: Vec<String> = kinds
+        .iter()
+        .map(|kind| {
+            (
+                kind,
+                results.faults.iter().filter(|fault| fault.hold == *kind).count(),
+            )
+        })
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| format!("{count} {}", kind.name()))
+        .collect();
+    if parts.is_empty() {
+        parts.push("none".to_owned());
+    }
+    let elections = match results.leader_changes.len().saturating_sub(1) {
+        1 => "1 change of leader".to_owned(),
+        count => format!("{count} changes of leader"),
+    };
+    format!("{}; {elections}", parts.join(", "))
+}
+
+/// Three digits or so: `0.42`, `7.3`, `128`.
+pub(crate) fn short_ms(ms: f64) -> String {
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.2}"),
+        ms if ms < 100.0 => format!("{ms:.1}"),
+        ms => format!("{ms:.0}"),
+    }
+}
