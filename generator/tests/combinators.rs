@@ -101,6 +101,17 @@ fn one_thread_alone() {
         [(0, 2), (1, 3), (2, 1)]
     );
     assert_eq!(alone(mix(0, Vec::new())), []);
+    let asleep = || Box::new(sequence(vec![Box::new(sleep(5 * MS)), writes([1])]));
+    assert_eq!(
+        alone(mix(0, vec![(1000, asleep()), (1, writes([2]))])),
+        [(0, 2), (5, 1)],
+        "who sleeps makes way"
+    );
+    assert_eq!(
+        alone(any(vec![asleep(), Box::new(delay(10 * MS, writes([2])))])),
+        [(5, 1), (10, 2)],
+        "no child is slept past"
+    );
 }
 
 #[test]
