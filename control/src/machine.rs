@@ -130,10 +130,10 @@ impl Remote for Machine {
             Err(_) => {
                 // Not waited for yet, so the number is still the child's; its helpers are in its group.
                 if let Some(group) = child.id() {
-                    let _ = killpg(
-                        nix::unistd::Pid::from_raw(group as i32),
-                        nix::sys::signal::SIGKILL,
-                    );
+                    let group = nix::unistd::Pid::from_raw(group as i32);
+                    let _ = killpg(group, nix::sys::signal::SIGKILL);
+                    // Reaped here, lest it stay a zombie until the runtime next looks for one.
+                    let _ = tokio::time::timeout(SIGNAL_LIMIT, child.wait()).await;
                 }
                 Err(ControlError::Deadline {
                     what: format!("the end of {command} on {}", self.node.name),
@@ -183,7 +183,7 @@ impl Remote for Machine {
         self.children.signal(pid, signal)?;
         let deadline = Instant::now() + SIGNAL_LIMIT;
         loop {
-            let state = self.children.state(pid)?;
+            let state = self.children.state(pid);
             let holds = match signal {
                 Signal::Term => true,
                 Signal::Kill => state == ProcessState::Gone,
@@ -208,7 +208,7 @@ impl Remote for Machine {
     }
 
     async fn state(&self, pid: Pid) -> Result<ProcessState, ControlError> {
-        self.children.state(pid)
+        Ok(self.children.state(pid))
     }
 }
 

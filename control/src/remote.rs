@@ -106,7 +106,9 @@ pub trait Remote: Send + Sync {
     /// Starts a daemon. It is in the undo log before this returns.
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError>;
 
-    /// Sends a signal to a process that [`Remote::spawn`] started; to one that is gone, does nothing.
+    /// Sends a signal to a process that [`Remote::spawn`] started, and to what that one started in its process group;
+    /// to one that is gone, does nothing. It has taken hold when this returns: killed means gone, stopped means
+    /// stopped. Only [`Signal::Term`] is not waited for.
     async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError>;
 
     /// What a process that [`Remote::spawn`] started is doing.

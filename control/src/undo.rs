@@ -333,4 +333,128 @@ mod tests {
             assert_eq!(complaints.len(), left, "{text}");
         }
     }
+
+    /// A child of this test in a group of its own, as daemons are.
+    fn sleeper() -> (std::process::Child, Pid) {
+        use std::os::unix::process::CommandExt;
+        let child = std::process::Command::new("sleep")
+            .arg("1000")
+            .process_group(0)
+            .spawn()
+            .expect("sleep is on PATH");
+        let pid = child.id() as i32;
+        let started = process::started(pid).expect("it runs");
+        (child, Pid { pid, started })
+    }
+
+    /// What heal does to the process in an undo log; says whether the process survived.
+    #[cfg(target_os = "linux")]
+    fn healed(change: impl FnOnce(&mut Pid, &mut Place, &mut Pid, &mut bool)) -> (HealReport, bool) {
+        let run_dir = tempfile::tempdir().expect("a directory");
+        let (mut child, real) = sleeper();
+        let (mut pid, mut place, mut inner) = (real, Place::here(), false);
+        // A controller that is gone: this process' number with another start.
+        let mut controller = process::own();
+        controller.started += 1;
+        change(&mut pid, &mut place, &mut controller, &mut inner);
+        let log = UndoLog::create(run_dir.path(), EnvKind::Local, controller, place, inner).expect("a log");
+        log.process("n1", "sleep", pid).expect("a line");
+        // Whoever ends it, it must not stay a zombie: heal waits for its end, and a zombie has ended.
+        let report = heal(run_dir.path()).expect("healing");
+        let survived = process::is_alive(real);
+        if survived {
+            child.kill().expect("the sleeper is ours");
+        }
+        child.wait().expect("the sleeper is ours");
+        (report, survived)
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn heal_ends_orphans_and_no_strangers() {
+        type Change = fn(&mut Pid, &mut Place, &mut Pid, &mut bool);
+        let cases: [(&str, Change, bool, usize, usize); 6] = [
+            ("an orphan", |_, _, _, _| {}, false, 1, 0),
+            (
+                "a stranger with its number",
+                |pid, _, _, _| pid.started += 1,
+                true,
+                0,
+                0,
+            ),
+            (
+                "a number of an inner namespace",
+                |_, _, _, inner| *inner = true,
+                true,
+                0,
+                0,
+            ),
+            ("another boot", |_, place, _, _| place.boot.push('x'), true, 0, 0),
+            (
+                "another container",
+                |_, place, _, _| place.pid_namespace.push('x'),
+                true,
+                0,
+                1,
+            ),
+            (
+                "a living controller",
+                |_, _, controller, _| controller.started -= 1,
+                true,
+                0,
+                0,
+            ),
+        ];
+        for (name, change, survives, done, left) in cases {
+            let (report, survived) = healed(change);
+            assert_eq!(survived, survives, "{name}: {report}");
+            assert_eq!(report.done.len(), done, "{name}: {report}");
+            assert_eq!(report.left.len(), left, "{name}: {report}");
+            assert_eq!(
+                report.still_running.is_some(),
+                name == "a living controller",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn with_an_unknown_start_the_command_line_must_name_the_run() {
+        let (mut child, pid) = sleeper();
+        let unknown = Pid { started: 0, ..pid };
+        assert!(!is_that_one(unknown, Path::new("/the/run/of/another")));
+        child.kill().expect("the sleeper is ours");
+        child.wait().expect("the sleeper is ours");
+    }
+
+    #[test]
+    fn a_run_directory_is_for_one_run() {
+        let run_dir = tempfile::tempdir().expect("a directory");
+        let create = || {
+            UndoLog::create(
+                run_dir.path(),
+                EnvKind::Local,
+                process::own(),
+                Place::here(),
+                false,
+            )
+        };
+        let log = create().expect("the first");
+        assert!(create().is_err());
+        let id = log
+            .process(
+                "n1",
+                "gone",
+                Pid {
+                    pid: i32::MAX,
+                    started: 5,
+                },
+            )
+            .expect("a line");
+        log.undone(id).expect("a line");
+        assert_eq!(
+            heal(Path::new("/no/such/run")).expect("nothing to do"),
+            HealReport::default()
+        );
+    }
 }

@@ -46,7 +46,7 @@ pub(super) struct Observed {
 }
 
 const IN_CONTAINER: &str =
-    "start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt seccomp=unconfined";
+    "start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt apparmor=unconfined";
 
 /// The reason and the remedy. The settings are asked before the error, as EPERM alone says little.
 pub(super) fn explain(seen: &Observed) -> Refusal {
@@ -99,6 +99,10 @@ pub(super) fn explain(seen: &Observed) -> Refusal {
             (Step::Unshare | Step::Map | Step::Capability | Step::Killed, _) => (
                 format!("user namespaces are refused ({error})"),
                 "run as root, or in a container with CAP_SYS_ADMIN and without a seccomp filter".into(),
+            ),
+            (Step::Mount, _) if seen.in_container => (
+                format!("this container may not change its own mounts ({error})"),
+                IN_CONTAINER.into(),
             ),
             (Step::Mount, _) => (
                 format!("mounts cannot be made private ({error})"),
@@ -216,6 +220,24 @@ mod tests {
                 "--cap-add SYS_ADMIN",
             ),
             (Observed { means: root, ..PLAIN }, "CAP_SYS_ADMIN", "--cap-add"),
+            (
+                Observed {
+                    step: Step::Mount,
+                    errno: libc::EACCES,
+                    in_container: true,
+                    ..PLAIN
+                },
+                "mounts",
+                "apparmor=unconfined",
+            ),
+            (
+                Observed {
+                    step: Step::Mount,
+                    ..PLAIN
+                },
+                "mounts",
+                "run as root",
+            ),
             // AppArmor's rule is for the unprivileged.
             (
                 Observed {

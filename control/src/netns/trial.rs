@@ -25,25 +25,22 @@ pub fn try_namespaces() -> NetnsTrial {
     if let Some(entered) = entered() {
         return Ok(entered.means);
     }
-    let root = geteuid().is_root();
-    let mut means = Means::UserNamespace;
-    if root {
+    let mut refused = None;
+    if geteuid().is_root() {
         match in_child(Means::Privileged) {
             Ok(()) => return Ok(Means::Privileged),
-            // Root without CAP_SYS_ADMIN, as in containers, may still be allowed a user namespace.
-            Err((Step::Unshare, libc::EPERM)) => {}
+            // Root without CAP_SYS_ADMIN, as in containers, may still be allowed a user namespace. If not, the lack of
+            // the capability is what to report.
+            Err((Step::Unshare, libc::EPERM)) => {
+                refused = Some(observe(Step::Unshare, libc::EPERM, Means::Privileged));
+            }
             Err((step, errno)) => return Err(explain(&observe(step, errno, Means::Privileged))),
         }
     }
-    match in_child(means) {
-        Ok(()) => Ok(means),
-        Err((step, errno)) => {
-            if root && step == Step::Unshare {
-                means = Means::Privileged;
-            }
-            Err(explain(&observe(step, errno, means)))
-        }
-    }
+    let means = Means::UserNamespace;
+    in_child(means)
+        .map(|()| means)
+        .map_err(|(step, errno)| explain(&refused.unwrap_or_else(|| observe(step, errno, means))))
 }
 
 /// Tries in a child process.

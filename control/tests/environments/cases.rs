@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::{
-    Command, ControlError, Daemon, EnvKind, Environment, Link, LinkChoice, LinkControl, OpenOptions, Output,
-    Pid, ProcessState, Shape, Signal, both_ways, links_between, netns,
+    Command, ControlError, Daemon, EnvKind, Environment, Link, LinkChoice, LinkControl, OpenOptions, Pid,
+    ProcessState, Shape, both_ways, links_between, netns,
 };
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 
-use crate::{CASE, Trouble};
+use crate::{CASE, Trouble, processes};
 
 type Case = fn(&Path) -> Result<(), Trouble>;
-type Done = Result<(), Trouble>;
+/// The end of a case.
+pub type Done = Result<(), Trouble>;
 
 /// All cases by name.
 pub const CASES: &[(&str, Case)] = &[
@@ -41,9 +44,9 @@ pub const CASES: &[(&str, Case)] = &[
         inside(directory, LinkChoice::Iptables, stream)
     }),
     ("netns_processes", |directory| {
-        inside(directory, LinkChoice::Switch, processes)
+        inside(directory, LinkChoice::Switch, processes::all)
     }),
-    ("local_processes", |directory| local(directory, processes)),
+    ("local_processes", |directory| local(directory, processes::all)),
     ("local_links", |directory| local(directory, local_links)),
     ("hidden_iptables", hidden_iptables),
     ("threads_come_later", threads_come_later),
@@ -97,8 +100,12 @@ fn on<F: Future<Output = Done>>(
     runtime.block_on(async {
         case(Arc::clone(&environment)).await?;
         environment.tear_down().await?;
-        environment.tear_down().await?;
-        Ok(())
+        let children = waitpid(None, Some(WaitPidFlag::WNOHANG));
+        ensure(
+            children == Err(Errno::ECHILD),
+            format!("left after the tear-down: {children:?}"),
+        )?;
+        Ok(environment.tear_down().await?)
     })
 }
 
@@ -120,7 +127,7 @@ async fn expect_cut(environment: &dyn Environment, cut: &[Link], when: &str) -> 
     Ok(())
 }
 
-fn ensure(condition: bool, what: impl Into<String>) -> Done {
+pub fn ensure(condition: bool, what: impl Into<String>) -> Done {
     if condition {
         Ok(())
     } else {
@@ -262,123 +269,9 @@ async fn no_shapes(environment: Arc<dyn Environment>) -> Done {
 async fn stream(environment: Arc<dyn Environment>) -> Done {
     spawn_program(&*environment, 0, "program-sink", 0).await?;
     let rate = number(run_program(&*environment, 1, "program-stream", 0).await?)?;
-    println!("one TCP stream {rate} MiB/s");
-    Ok(())
-}
-
-async fn processes(environment: Arc<dyn Environment>) -> Done {
-    let remote = environment.remote(2);
-    let spawn = |program: &str, args: &[&str]| Daemon {
-        program: program.into(),
-        args: args.iter().map(Into::into).collect(),
-        env: vec![("GREETING".into(), "hello".into())],
-        directory: remote.directory().to_path_buf(),
-        log: remote.directory().join("log"),
-    };
-    let start = Instant::now();
-    let sleeper = remote.spawn(&spawn("sleep", &["1000"])).await?;
-    println!("spawned in {} us", start.elapsed().as_micros());
-    for (signal, expected) in [
-        (None, ProcessState::Running),
-        (Some(Signal::Stop), ProcessState::Stopped),
-        (Some(Signal::Stop), ProcessState::Stopped),
-        (Some(Signal::Cont), ProcessState::Running),
-        (Some(Signal::Cont), ProcessState::Running),
-        (Some(Signal::Stop), ProcessState::Stopped),
-        // SIGKILL does not wait for SIGCONT.
-        (Some(Signal::Kill), ProcessState::Gone),
-        (Some(Signal::Cont), ProcessState::Gone),
-    ] {
-        if let Some(signal) = signal {
-            remote.signal(sleeper, signal).await?;
-        }
-        let state = remote.state(sleeper).await?;
-        ensure(state == expected, format!("{state:?} after {signal:?}"))?;
-    }
-
-    // A wrapper and what it started are one thing.
-    let wrapper = remote
-        .spawn(&spawn("sh", &["-c", "sleep 1000 & echo started $!; wait"]))
-        .await?;
-    let log = remote.directory().join("log");
-    let text = || std::fs::read_to_string(&log).unwrap_or_default();
-    wait_for("the wrapper starts its child", || text().contains("started ")).await?;
-    remote.signal(wrapper, Signal::Kill).await?;
-    let inner: i32 = text().trim().rsplit(' ').next().unwrap_or_default().parse()?;
-    wait_for("the wrapper's child ends", || {
-        !std::fs::exists(format!("/proc/{inner}")).unwrap_or(true)
-    })
-    .await?;
-
-    let short = remote
-        .spawn(&spawn("sh", &["-c", "echo $GREETING; pwd; exit 3"]))
-        .await?;
-    wait_for("the daemon that ends by itself is written down", || {
-        text().contains("hello")
-    })
-    .await?;
-    let mut state = remote.state(short).await?;
-    for _ in 0..1000 {
-        if state == ProcessState::Gone {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        state = remote.state(short).await?;
-    }
-    ensure(state == ProcessState::Gone, "the end of a daemon was not noticed")?;
-    ensure(
-        text().contains(&*remote.directory().to_string_lossy()),
-        "not in its directory",
-    )?;
-    let stranger = Pid { pid: 1, started: 1 };
-    remote.signal(stranger, Signal::Kill).await?;
-    ensure(
-        remote.state(stranger).await? == ProcessState::Gone,
-        "a stranger is not ours",
-    )?;
-
-    let error = remote.spawn(&spawn("/no/such/program", &[])).await;
-    ensure(
-        error.is_err_and(|error| error.to_string().contains("/no/such/program on n3")),
-        "a program that is not there was started",
-    )?;
-
-    let output = remote
-        .exec(&Command::new("sh", ["-c", "echo out; echo err >&2; exit 5"]))
-        .await?;
-    let expected = Output {
-        code: Some(5),
-        stdout: b"out\n".into(),
-        stderr: b"err\n".into(),
-    };
-    ensure(output == expected, format!("{output:?}"))?;
-    let mut forever = Command::new("sleep", ["1000"]);
-    forever.limit = Duration::from_millis(50);
-    ensure(
-        matches!(remote.exec(&forever).await, Err(ControlError::Deadline { .. })),
-        "a command outlived its limit",
-    )?;
-
-    let (here, there, back) = (
-        log.with_file_name("a"),
-        log.with_file_name("b"),
-        log.with_file_name("c"),
-    );
-    std::fs::write(&here, "content")?;
-    remote.upload(&here, &there).await?;
-    remote.download(&there, &back).await?;
-    remote.upload(&here, &here).await?;
-    ensure(
-        std::fs::read(&back)? == b"content" && std::fs::read(&here)? == b"content",
-        "copies differ",
-    )?;
-    ensure(
-        remote.download(&log.with_file_name("none"), &back).await.is_err(),
-        "copied nothing",
-    )?;
-
-    // Left to the tear-down.
-    remote.spawn(&spawn("sleep", &["1000"])).await?;
+    spawn_program(&*environment, 0, "program-echo", 1).await?;
+    let round_trip = number(run_program(&*environment, 1, "program-rtt", 1).await?)?;
+    println!("one TCP stream {rate} MiB/s, round trip {round_trip} us");
     Ok(())
 }
 
@@ -483,7 +376,7 @@ fn number(text: String) -> Result<u64, Trouble> {
         .map_err(|_| Trouble::Failed(format!("`{text}` is no number")))
 }
 
-async fn wait_for(what: &str, condition: impl Fn() -> bool) -> Done {
+pub async fn wait_for(what: &str, condition: impl Fn() -> bool) -> Done {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         if Instant::now() > deadline {

@@ -7,6 +7,7 @@
 
 mod cases;
 mod death;
+mod processes;
 mod programs;
 
 use std::os::unix::fs::PermissionsExt;

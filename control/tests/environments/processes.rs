@@ -1,0 +1,125 @@
+//! Starting, signalling and watching processes on a node, and moving files; the same in every environment.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use control::{Command, ControlError, Daemon, Environment, Output, Pid, ProcessState, Signal};
+
+use crate::cases::{Done, ensure, wait_for};
+
+/// Everything a node must be able to do.
+pub async fn all(environment: Arc<dyn Environment>) -> Done {
+    let remote = environment.remote(2);
+    let spawn = |program: &str, args: &[&str]| Daemon {
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        env: vec![("GREETING".into(), "hello".into())],
+        directory: remote.directory().to_path_buf(),
+        log: remote.directory().join("log"),
+    };
+    let start = Instant::now();
+    let sleeper = remote.spawn(&spawn("sleep", &["1000"])).await?;
+    println!("spawned in {} us", start.elapsed().as_micros());
+    for (signal, expected) in [
+        (None, ProcessState::Running),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        (Some(Signal::Cont), ProcessState::Running),
+        (Some(Signal::Cont), ProcessState::Running),
+        (Some(Signal::Stop), ProcessState::Stopped),
+        // SIGKILL does not wait for SIGCONT.
+        (Some(Signal::Kill), ProcessState::Gone),
+        (Some(Signal::Cont), ProcessState::Gone),
+    ] {
+        if let Some(signal) = signal {
+            remote.signal(sleeper, signal).await?;
+        }
+        let state = remote.state(sleeper).await?;
+        ensure(state == expected, format!("{state:?} after {signal:?}"))?;
+    }
+
+    // A wrapper and what it started are one thing.
+    let wrapper = remote
+        .spawn(&spawn("sh", &["-c", "sleep 1000 & echo started $!; wait"]))
+        .await?;
+    let log = remote.directory().join("log");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
+    wait_for("the wrapper starts its child", || text().contains("started ")).await?;
+    remote.signal(wrapper, Signal::Kill).await?;
+    let inner: i32 = text().trim().rsplit(' ').next().unwrap_or_default().parse()?;
+    wait_for("the wrapper's child ends", || {
+        !std::fs::exists(format!("/proc/{inner}")).unwrap_or(true)
+    })
+    .await?;
+
+    let short = remote
+        .spawn(&spawn("sh", &["-c", "echo $GREETING; pwd; exit 3"]))
+        .await?;
+    wait_for("the daemon that ends by itself is written down", || {
+        text().contains("hello")
+    })
+    .await?;
+    let mut state = remote.state(short).await?;
+    for _ in 0..1000 {
+        if state == ProcessState::Gone {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        state = remote.state(short).await?;
+    }
+    ensure(state == ProcessState::Gone, "the end of a daemon was not noticed")?;
+    ensure(
+        text().contains(&*remote.directory().to_string_lossy()),
+        "not in its directory",
+    )?;
+    let stranger = Pid { pid: 1, started: 1 };
+    remote.signal(stranger, Signal::Kill).await?;
+    ensure(
+        remote.state(stranger).await? == ProcessState::Gone,
+        "a stranger is not ours",
+    )?;
+
+    let error = remote.spawn(&spawn("/no/such/program", &[])).await;
+    ensure(
+        error.is_err_and(|error| error.to_string().contains("/no/such/program on n3")),
+        "a program that is not there was started",
+    )?;
+
+    let output = remote
+        .exec(&Command::new("sh", ["-c", "echo out; echo err >&2; exit 5"]))
+        .await?;
+    let expected = Output {
+        code: Some(5),
+        stdout: b"out\n".into(),
+        stderr: b"err\n".into(),
+    };
+    ensure(output == expected, format!("{output:?}"))?;
+    let mut forever = Command::new("sleep", ["1000"]);
+    forever.limit = Duration::from_millis(50);
+    ensure(
+        matches!(remote.exec(&forever).await, Err(ControlError::Deadline { .. })),
+        "a command outlived its limit",
+    )?;
+
+    let (here, there, back) = (
+        log.with_file_name("a"),
+        log.with_file_name("b"),
+        log.with_file_name("c"),
+    );
+    std::fs::write(&here, "content")?;
+    remote.upload(&here, &there).await?;
+    remote.download(&there, &back).await?;
+    remote.upload(&here, &here).await?;
+    ensure(
+        std::fs::read(&back)? == b"content" && std::fs::read(&here)? == b"content",
+        "copies differ",
+    )?;
+    ensure(
+        remote.download(&log.with_file_name("none"), &back).await.is_err(),
+        "copied nothing",
+    )?;
+
+    // Left to the tear-down.
+    remote.spawn(&spawn("sleep", &["1000"])).await?;
+    Ok(())
+}
