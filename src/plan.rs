@@ -263,7 +263,7 @@ mod tests {
             ("--time-limit 0s", "longer than nothing"),
             ("--time-limit soon", "30s"),
             ("--nodes 0", "0 is not in 1..=64"),
-            ("--nodes 2 --nemesis partition:majority", "2 nodes"),
+            ("--nodes 2 --nemesis partition:majority", "at least 3 nodes"),
             ("--env local --links switch", "--links has no meaning with --env local"),
             ("--env local --nemesis partition", "--nemesis partition cannot work with --env local"),
         ];

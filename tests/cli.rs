@@ -31,7 +31,7 @@ fn mistakes_in_flags() {
         (&["test", "--bug", "haste"], "there is no planted bug `haste`"),
         (&["test", "--env", "local", "--links", "iptables"], "--links has no meaning with --env local"),
         (&["test", "--env", "local", "--nemesis", "kill,partition"], "cannot work with --env local"),
-        (&["test", "--nodes", "2", "--nemesis", "partition:majority"], "2 nodes"),
+        (&["test", "--nodes", "2", "--nemesis", "partition:majority"], "at least 3 nodes"),
         (&["test", "--nodes", "many"], "--nodes"),
         (&["test", "--time-limit", "forever"], "--time-limit"),
         (&["test", "--concurrency", "none"], "--concurrency none"),
