@@ -101,15 +101,15 @@ pub fn enter() -> Result<(), ControlError> {
     if !tie_to_supervisor(&alive.into()) {
         exit_now(HARNESS_FAILED);
     }
-    // SAFETY: as above.
+    // Init and the controller are not in the terminal's foreground group, and yet may write to the terminal.
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler function is installed.
+    unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(from_errno("cannot ignore SIGTTOU"))?;
+    // SAFETY: as for the first fork.
     match unsafe { fork() }.map_err(from_errno("cannot start the controller"))? {
         ForkResult::Parent { child } => watch(child, "the controller"),
         ForkResult::Child => {}
     }
-    // Not in the terminal's foreground group, and yet it may write progress to the terminal.
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler function is installed.
-    unsafe { sigaction(Signal::SIGTTOU, &ignore) }.map_err(from_errno("cannot ignore SIGTTOU"))?;
     old_mask
         .thread_set_mask()
         .map_err(from_errno("cannot restore the signals"))?;
