@@ -4,5 +4,6 @@
 pub mod bug;
 pub mod core;
 pub mod machine;
+pub mod node;
 pub mod storage;
 pub mod transport;

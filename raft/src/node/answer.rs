@@ -1,0 +1,180 @@
+//! What a client is told: JSON for answers, and for refusals a status, a reason, and whether the operation may
+//! have happened.
+//!
+//! Invariant: `"happened":"no"` only when the operation certainly had no effect and never will have. In doubt it is
+//! `"maybe"`; an operation that changes nothing never leaves a doubt.
+
+use serde::Serialize;
+
+use crate::core::api::RequestError;
+
+/// Whether an operation that was refused may have happened all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Happened {
+    /// Certainly not, and it never will.
+    No,
+    /// Nobody knows.
+    Maybe,
+}
+
+/// Why a client gets no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Refusal {
+    #[serde(skip)]
+    pub status: u16,
+    /// For programs.
+    pub error: &'static str,
+    /// For people.
+    pub message: String,
+    pub happened: Happened,
+}
+
+impl Refusal {
+    /// No leader is known, or it cannot be reached.
+    pub(super) fn no_leader(message: impl Into<String>) -> Refusal {
+        Refusal::new(503, "no-leader", message, Happened::No)
+    }
+
+    /// The node has as much to do as it takes on.
+    pub(super) fn overloaded() -> Refusal {
+        Refusal::new(503, "overloaded", "too many requests wait already", Happened::No)
+    }
+
+    /// The request makes no sense.
+    pub(super) fn bad_request(message: impl Into<String>) -> Refusal {
+        Refusal::new(400, "bad-request", message, Happened::No)
+    }
+
+    /// There is nothing under this path or method.
+    pub(super) fn not_found() -> Refusal {
+        Refusal::new(404, "not-found", "no such path or method", Happened::No)
+    }
+
+    /// The node's own deadline has passed.
+    pub(super) fn timeout() -> Refusal {
+        Refusal::new(504, "timeout", "no answer in time", Happened::Maybe)
+    }
+
+    /// The leader that a request was forwarded to cannot be reached any more.
+    pub(super) fn connection_lost() -> Refusal {
+        Refusal::new(
+            503,
+            "connection-lost",
+            "lost the connection to the leader",
+            Happened::Maybe,
+        )
+    }
+
+    /// The node's process is about to end.
+    pub(super) fn stopping() -> Refusal {
+        Refusal::new(503, "stopping", "the node is stopping", Happened::Maybe)
+    }
+
+    /// A mistake in this program.
+    pub(super) fn internal() -> Refusal {
+        Refusal::new(
+            500,
+            "internal",
+            "the node has made a mistake; see its log",
+            Happened::Maybe,
+        )
+    }
+
+    /// The same refusal of an operation that changes nothing.
+    pub(super) fn of_a_read(self) -> Refusal {
+        Refusal {
+            happened: Happened::No,
+            ..self
+        }
+    }
+
+    fn new(status: u16, error: &'static str, message: impl Into<String>, happened: Happened) -> Refusal {
+        Refusal {
+            status,
+            error,
+            message: message.into(),
+            happened,
+        }
+    }
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Refusal {
+        let (status, name) = match &error {
+            RequestError::NotLeader { .. } => (503, "no-leader"),
+            RequestError::Busy => (503, "overloaded"),
+            RequestError::Transferring => (503, "transferring"),
+            RequestError::ChangeInProgress => (409, "change-in-progress"),
+            RequestError::BadChange(_) => (400, "bad-request"),
+            RequestError::SessionExpired => (410, "session-expired"),
+            RequestError::StaleSequence => (409, "stale-sequence"),
+            RequestError::LeadershipLost => (503, "leadership-lost"),
+            RequestError::ReadTimeout | RequestError::TransferTimeout => (504, "timeout"),
+        };
+        let happened = match &error {
+            // This attempt had no effect, but an earlier one with the same number may have had.
+            RequestError::SessionExpired | RequestError::StaleSequence => Happened::Maybe,
+            error if error.certain() => Happened::No,
+            _ => Happened::Maybe,
+        };
+        Refusal::new(status, name, error.to_string(), happened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_claims_no_more_than_it_knows() {
+        let cases = [
+            (
+                RequestError::NotLeader { leader: None },
+                503,
+                "no-leader",
+                Happened::No,
+            ),
+            (RequestError::Busy, 503, "overloaded", Happened::No),
+            (
+                RequestError::BadChange("x".into()),
+                400,
+                "bad-request",
+                Happened::No,
+            ),
+            (
+                RequestError::SessionExpired,
+                410,
+                "session-expired",
+                Happened::Maybe,
+            ),
+            (
+                RequestError::StaleSequence,
+                409,
+                "stale-sequence",
+                Happened::Maybe,
+            ),
+            (
+                RequestError::LeadershipLost,
+                503,
+                "leadership-lost",
+                Happened::Maybe,
+            ),
+            (RequestError::TransferTimeout, 504, "timeout", Happened::Maybe),
+            (RequestError::ReadTimeout, 504, "timeout", Happened::No),
+        ];
+        for (error, status, name, happened) in cases {
+            let refusal = Refusal::from(error.clone());
+            assert_eq!(
+                (refusal.status, refusal.error, refusal.happened),
+                (status, name, happened),
+                "{error}"
+            );
+        }
+        assert_eq!(Refusal::timeout().of_a_read().happened, Happened::No);
+        assert_eq!(
+            serde_json::to_string(&Refusal::timeout()).unwrap(),
+            r#"{"error":"timeout","message":"no answer in time","happened":"maybe"}"#
+        );
+    }
+}

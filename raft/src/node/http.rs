@@ -1,0 +1,304 @@
+//! The HTTP API: JSON in, JSON out. See [`super::answer`] for what errors say.
+//!
+//! | request                                                                  | answer                              |
+//! |--------------------------------------------------------------------------|-------------------------------------|
+//! | `POST /v1/read {"key"}`                                                  | `{"value"}`, linearizable           |
+//! | `POST /v1/stale-read {"key"}`                                            | `{"value"}`, of this node's state   |
+//! | `POST /v1/write {"key","value"}`                                         | `{}`                                |
+//! | `POST /v1/cas {"key","expected","new"}`                                  | `{"swapped":true}` or `{"swapped":false,"current"}` |
+//! | `POST /v1/session`                                                       | `{"session"}`                       |
+//! | `POST /v1/members {"add":{"id","address"}}` or `{"remove":id}`           | `{"members"}`                       |
+//! | `POST /v1/transfer-leadership {"to"}`                                    | `{"leader"}`                        |
+//! | `GET /status`                                                            | who this node is and what it knows  |
+//! | `GET /metrics`                                                           | counters, for Prometheus            |
+//!
+//! A value is `null`, a whole number or a string. A write or a cas may carry `"session"` and `"sequence"`: a request
+//! repeated under the same numbers is applied once (thesis §6.3).
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::answer::{Happened, Refusal};
+use super::driver::Handle;
+use crate::core::api::{Answer, Change, Membership, NodeId, Request, Session};
+use crate::machine::{Command, Output, Value};
+
+/// No request body is longer. A value this long still fits a record of the log many times over.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// How long a new member may take to catch up before it is left a learner.
+const PROMOTION_LIMIT: Duration = Duration::from_secs(10);
+/// How often its promotion is tried.
+const PROMOTION_PAUSE: Duration = Duration::from_millis(20);
+
+/// Answers clients until the listener fails, which it does not.
+pub(super) async fn serve(listener: TcpListener, handle: Handle) {
+    let router = Router::new()
+        .route("/v1/read", post(read))
+        .route("/v1/stale-read", post(stale_read))
+        .route("/v1/write", post(write))
+        .route("/v1/cas", post(cas))
+        .route("/v1/session", post(session))
+        .route("/v1/members", post(members))
+        .route("/v1/transfer-leadership", post(transfer))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .fallback(|| async { Refusal::not_found() })
+        .method_not_allowed_fallback(|| async { Refusal::not_found() })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(handle);
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(%error, "the HTTP server has stopped");
+    }
+}
+
+type Answered = Result<Response, Refusal>;
+type Raw = Result<Bytes, axum::extract::rejection::BytesRejection>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadBody {
+    key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WriteBody {
+    key: String,
+    value: Value,
+    session: Option<u64>,
+    sequence: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CasBody {
+    key: String,
+    expected: Value,
+    new: Value,
+    session: Option<u64>,
+    sequence: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum MembersBody {
+    Add { id: NodeId, address: String },
+    Remove(NodeId),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TransferBody {
+    to: Option<NodeId>,
+}
+
+#[derive(Serialize)]
+struct ReadAnswer {
+    value: Value,
+}
+
+#[derive(Serialize)]
+struct CasAnswer {
+    swapped: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<Value>,
+}
+
+/// One member, in `/status` and the answers of `/v1/members`.
+#[derive(Debug, Serialize)]
+pub(super) struct MemberAnswer {
+    id: NodeId,
+    address: String,
+    voter: bool,
+}
+
+/// The members, by number.
+pub(super) fn member_answers(membership: &Membership) -> Vec<MemberAnswer> {
+    let member = |(id, member): (&NodeId, &crate::core::api::Member)| MemberAnswer {
+        id: *id,
+        address: member.address.clone(),
+        voter: member.voter,
+    };
+    membership.members.iter().map(member).collect()
+}
+
+async fn read(State(handle): State<Handle>, body: Raw) -> Answered {
+    let ReadBody { key } = parse(body)?;
+    match handle
+        .request(Request::Read { key })
+        .await
+        .map_err(Refusal::of_a_read)?
+    {
+        Answer::Read(value) => json(&ReadAnswer { value }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn stale_read(State(handle): State<Handle>, body: Raw) -> Answered {
+    let ReadBody { key } = parse(body)?;
+    json(&ReadAnswer {
+        value: handle.stale_read(key).await.map_err(Refusal::of_a_read)?,
+    })
+}
+
+async fn write(State(handle): State<Handle>, body: Raw) -> Answered {
+    let WriteBody {
+        key,
+        value,
+        session,
+        sequence,
+    } = parse(body)?;
+    let session = numbered(session, sequence)?;
+    let command = Command::Write { key, value };
+    match handle.request(Request::Apply { session, command }).await? {
+        Answer::Applied(Output::Written) => json(&serde_json::json!({})),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn cas(State(handle): State<Handle>, body: Raw) -> Answered {
+    let CasBody {
+        key,
+        expected,
+        new,
+        session,
+        sequence,
+    } = parse(body)?;
+    let session = numbered(session, sequence)?;
+    let command = Command::Cas { key, expected, new };
+    match handle.request(Request::Apply { session, command }).await? {
+        Answer::Applied(Output::Written) => json(&CasAnswer {
+            swapped: true,
+            current: None,
+        }),
+        Answer::Applied(Output::CasFailed { current }) => json(&CasAnswer {
+            swapped: false,
+            current: Some(current),
+        }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn session(State(handle): State<Handle>) -> Answered {
+    match handle.request(Request::OpenSession).await? {
+        Answer::Session(session) => json(&serde_json::json!({ "session": session })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn members(State(handle): State<Handle>, body: Raw) -> Answered {
+    let changed = match parse(body)? {
+        MembersBody::Remove(id) => handle.request(Request::Change(Change::Remove { id })).await?,
+        MembersBody::Add { id, address } => {
+            handle
+                .request(Request::Change(Change::AddLearner { id, address }))
+                .await?;
+            promote(&handle, id).await?
+        }
+    };
+    match changed {
+        Answer::Changed(membership) => json(&serde_json::json!({ "members": member_answers(&membership) })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Gives a new member its vote once it has caught up (thesis §4.2.1).
+async fn promote(handle: &Handle, id: NodeId) -> Result<Answer, Refusal> {
+    let deadline = Instant::now() + PROMOTION_LIMIT;
+    loop {
+        let refusal = match handle.request(Request::Change(Change::Promote { id })).await {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refusal,
+        };
+        // It is a member by now, if only a learner.
+        let refusal = Refusal {
+            happened: Happened::Maybe,
+            ..refusal
+        };
+        let waits = matches!(
+            refusal.error,
+            "bad-request" | "change-in-progress" | "no-leader" | "transferring"
+        );
+        if !waits || Instant::now() > deadline {
+            let message = format!(
+                "node {id} was added as a learner but not promoted: {}",
+                refusal.message
+            );
+            return Err(Refusal {
+                status: 503,
+                message,
+                ..refusal
+            });
+        }
+        tokio::time::sleep(PROMOTION_PAUSE).await;
+    }
+}
+
+async fn transfer(State(handle): State<Handle>, body: Raw) -> Answered {
+    let TransferBody { to } = match body {
+        Ok(bytes) if bytes.is_empty() => TransferBody::default(),
+        body => parse(body)?,
+    };
+    match handle.request(Request::Transfer { to }).await? {
+        Answer::Transferred(leader) => json(&serde_json::json!({ "leader": leader })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn status(State(handle): State<Handle>) -> Answered {
+    json(&handle.status().await.map_err(Refusal::of_a_read)?)
+}
+
+async fn metrics(State(handle): State<Handle>) -> Answered {
+    let text = handle.metrics().await.map_err(Refusal::of_a_read)?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = json(&self).unwrap_or_else(|_| Response::new(Body::empty()));
+        *response.status_mut() = status;
+        response
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: Raw) -> Result<T, Refusal> {
+    let bytes = body.map_err(|rejection| Refusal::bad_request(rejection.body_text()))?;
+    serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))
+}
+
+fn numbered(client: Option<u64>, sequence: Option<u64>) -> Result<Option<Session>, Refusal> {
+    match (client, sequence) {
+        (Some(client), Some(sequence)) => Ok(Some(Session { client, sequence })),
+        (None, None) => Ok(None),
+        _ => Err(Refusal::bad_request("`session` and `sequence` go together")),
+    }
+}
+
+fn json(answer: &impl Serialize) -> Answered {
+    let bytes = serde_json::to_vec(answer).map_err(|error| unexpected(&error))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+}
+
+/// A mistake in this program: the client must not conclude anything from it.
+fn unexpected(what: &impl std::fmt::Debug) -> Refusal {
+    tracing::error!(?what, "an answer that does not fit its request");
+    Refusal::internal()
+}
