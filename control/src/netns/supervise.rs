@@ -218,7 +218,9 @@ fn reap(child: NixPid, name: &str) -> Option<i32> {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(pid, code)) if pid == child => return Some(code),
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
-                eprintln!(
+                // Not `eprintln!`: it panics where the terminal is gone, as after SIGHUP.
+                let _ = writeln!(
+                    io::stderr(),
                     "perjury: {name} was ended by {signal}; its nodes and their networks ended with it"
                 );
                 return Some(HARNESS_FAILED);
