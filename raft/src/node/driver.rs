@@ -20,9 +20,7 @@ use super::metrics::Metrics;
 use super::pending::{Pending, ReplyTo};
 use super::wire::{self, Origin, Wire};
 use super::{NodeConfig, NodeError, nanos};
-use crate::core::api::{
-    Answer, Command, Event, Membership, NodeId, Request, RequestError, RequestId,
-};
+use crate::core::api::{Answer, Command, Event, Membership, NodeId, Request, RequestError, RequestId};
 use crate::core::{Core, Role, Status};
 use crate::machine::Value;
 use crate::storage::{Storage, StorageError, Synced, Writer};
@@ -237,6 +235,7 @@ impl Driver {
     fn incoming(&mut self, now: u64, incoming: Incoming) {
         let (from, payload) = match incoming {
             Incoming::Frame { from, payload } => (from, payload),
+            Incoming::Greeted { from, address } => return self.transport.welcome(from, address),
             Incoming::Lost { to } => {
                 for reply in self.pending.forwarded_to(to) {
                     self.refuse(reply, Refusal::connection_lost());
@@ -410,9 +409,11 @@ impl Driver {
         let known = std::mem::replace(&mut self.known, status);
         let status = &self.known;
         self.metrics.commits += status.commit - known.commit;
+        // A node that is its own quorum is elected within a turn.
+        let stood = matches!(status.role, Role::Candidate | Role::Leader) && status.term > known.term;
+        self.metrics.elections += u64::from(stood);
         if status.role != known.role {
             let (from, to, term) = (known.role, status.role, status.term);
-            self.metrics.elections += u64::from(to == Role::Candidate);
             self.metrics.leaderships += u64::from(to == Role::Leader);
             tracing::info!(term, "was {from:?}, is {to:?}");
         }

@@ -37,7 +37,7 @@ impl Metrics {
     /// Everything, as `GET /metrics` shows it.
     pub(super) fn text(&self, status: &Status, waiting: usize, transport: &TransportCounters) -> String {
         let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        let rows: [(&str, &str, &str, f64); 23] = [
+        let rows: [(&str, &str, &str, f64); 24] = [
             (
                 "elections_total",
                 "counter",
@@ -128,6 +128,12 @@ impl Metrics {
                 "counter",
                 "Connections made to peers.",
                 of(&transport.connects),
+            ),
+            (
+                "failed_connects_total",
+                "counter",
+                "Failed attempts to connect to peers.",
+                of(&transport.failed_connects),
             ),
             (
                 "waiting",

@@ -85,7 +85,11 @@ mod tests {
 
     #[test]
     fn frames_come_out_as_they_went_in_however_they_are_cut() {
-        let frames = [(Kind::Hello, "hello".as_bytes()), (Kind::Ping, b""), (Kind::Data, &[7; 1000])];
+        let frames = [
+            (Kind::Hello, "hello".as_bytes()),
+            (Kind::Ping, b""),
+            (Kind::Data, &[7; 1000]),
+        ];
         let mut stream = BytesMut::new();
         for (kind, payload) in frames {
             encode(&mut stream, kind, payload);
@@ -100,7 +104,10 @@ mod tests {
             while let Some((kind, payload)) = decode(&mut input).unwrap() {
                 found.push((kind, payload));
             }
-            let found: Vec<(Kind, &[u8])> = found.iter().map(|(kind, payload)| (*kind, &payload[..])).collect();
+            let found: Vec<(Kind, &[u8])> = found
+                .iter()
+                .map(|(kind, payload)| (*kind, &payload[..]))
+                .collect();
             assert_eq!(found, frames, "cut at {cut}");
         }
     }

@@ -1,6 +1,7 @@
 //! The connections that peers made: receive, pass on, answer pings.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -85,18 +86,24 @@ async fn serve(
 ) {
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     let greeted = tokio::time::timeout(config.connect_timeout, greet(config, &mut stream, &mut buffer)).await;
-    let from = match greeted.unwrap_or(Err(Closed::Silent)) {
-        Ok(from) => from,
+    let (from, address) = match greeted.unwrap_or(Err(Closed::Silent)) {
+        Ok(greeted) => greeted,
         Err(reason) => {
             tracing::debug!(%reason, "turned a connection away");
             return;
         }
     };
-    let older = newest.lock().unwrap_or_else(PoisonError::into_inner).insert(from, own);
+    let older = newest
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(from, own);
     if let Some(older) = older {
         older.abort();
     }
     tracing::debug!(peer = from, "a peer connected");
+    if incoming.send(Incoming::Greeted { from, address }).await.is_err() {
+        return;
+    }
     let Err(reason) = receive(&mut stream, &mut buffer, from, incoming).await;
     tracing::debug!(peer = from, %reason, "a peer's connection ended");
 }
@@ -105,7 +112,7 @@ async fn greet(
     config: &TransportConfig,
     stream: &mut TcpStream,
     buffer: &mut BytesMut,
-) -> Result<NodeId, Closed> {
+) -> Result<(NodeId, SocketAddr), Closed> {
     stream.set_nodelay(true)?;
     let (kind, payload) = loop {
         match frame::decode(buffer)? {
@@ -117,17 +124,30 @@ async fn greet(
         Ok(hello) if kind == Kind::Hello => hello,
         _ => return Err(Closed::Stranger("it does not say who it is".into())),
     };
-    let from = hello.from;
-    let expected = Hello { version: VERSION, cluster: config.cluster.clone(), from, to: config.id };
+    let Hello { from, port, .. } = hello;
+    let expected = Hello {
+        version: VERSION,
+        cluster: config.cluster.clone(),
+        from,
+        to: config.id,
+        port,
+    };
     if hello != expected {
-        return Err(Closed::Stranger(format!("it says {hello:?} instead of {expected:?}")));
+        return Err(Closed::Stranger(format!(
+            "it says {hello:?} instead of {expected:?}"
+        )));
     }
-    let answer = Hello { from: config.id, to: from, ..expected };
+    let answer = Hello {
+        from: config.id,
+        to: from,
+        port: 0,
+        ..expected
+    };
     let payload = postcard::to_stdvec(&answer).map_err(std::io::Error::other)?;
     let mut out = BytesMut::new();
     frame::encode(&mut out, Kind::Hello, &payload);
     stream.write_all(&out).await?;
-    Ok(from)
+    Ok((from, SocketAddr::new(stream.peer_addr()?.ip(), port)))
 }
 
 async fn receive(
@@ -141,13 +161,16 @@ async fn receive(
     loop {
         while let Some((kind, payload)) = frame::decode(buffer)? {
             match kind {
-                Kind::Data => (incoming.send(Incoming::Frame { from, payload }).await)
-                    .map_err(|_| Closed::Stopping)?,
+                Kind::Data => {
+                    (incoming.send(Incoming::Frame { from, payload }).await).map_err(|_| Closed::Stopping)?
+                }
                 Kind::Ping => stream.write_all(&pong).await?,
                 Kind::Hello | Kind::Pong => {}
             }
         }
-        tokio::time::timeout(SILENCE, read(stream, buffer)).await.unwrap_or(Err(Closed::Silent))?;
+        tokio::time::timeout(SILENCE, read(stream, buffer))
+            .await
+            .unwrap_or(Err(Closed::Silent))?;
     }
 }
 

@@ -23,7 +23,7 @@ mod frame;
 mod incoming;
 mod outgoing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +41,10 @@ use crate::core::api::NodeId;
 
 /// The version of the protocol, checked when connecting.
 const VERSION: u32 = 1;
+/// No more links than this lead to nodes that are no peers.
+const MAX_GUESTS: usize = 8;
+/// So many failed attempts to connect in a row end a link to a node that is no peer.
+const GUEST_ATTEMPTS: u32 = 20;
 
 /// How a node talks to its peers.
 #[derive(Debug, Clone)]
@@ -89,6 +93,14 @@ pub enum Incoming {
         /// What was sent.
         payload: Bytes,
     },
+    /// A peer has connected, and can be answered there: for those whose address is not known otherwise, such as
+    /// the leader of a cluster that this node is just joining.
+    Greeted {
+        /// The peer.
+        from: NodeId,
+        /// Where it listens.
+        address: SocketAddr,
+    },
     /// The link to a peer was lost: of what was sent to it, any may or may not have arrived.
     Lost {
         /// The peer.
@@ -103,6 +115,8 @@ struct Hello {
     cluster: String,
     from: NodeId,
     to: NodeId,
+    /// Where the sender listens, on the address that it connects from; 0 in an answer.
+    port: u16,
 }
 
 /// How often things happened, over the life of the process.
@@ -116,6 +130,8 @@ pub struct TransportCounters {
     pub sent_bytes: AtomicU64,
     /// Links made, the first time or again.
     pub connects: AtomicU64,
+    /// Attempts to make one that failed.
+    pub failed_connects: AtomicU64,
 }
 
 /// The links of one node. Dropping it closes them all.
@@ -125,20 +141,31 @@ pub struct Transport {
     counters: Arc<TransportCounters>,
     incoming: mpsc::Sender<Incoming>,
     links: BTreeMap<NodeId, Outgoing>,
+    /// Links to nodes that are no peers, the oldest first.
+    guests: VecDeque<(NodeId, Outgoing)>,
+    /// Where this node listens.
+    port: u16,
     listener: JoinHandle<()>,
 }
 
 impl Transport {
     /// Starts to receive on `listener`; must be called within a tokio runtime. Whoever listens to `incoming` being
     /// slow makes the peers slow, nothing else.
-    pub fn start(config: TransportConfig, listener: TcpListener, incoming: mpsc::Sender<Incoming>) -> Transport {
+    pub fn start(
+        config: TransportConfig,
+        listener: TcpListener,
+        incoming: mpsc::Sender<Incoming>,
+    ) -> Transport {
         let config = Arc::new(config);
+        let port = listener.local_addr().map_or(0, |address| address.port());
         let listener = tokio::spawn(incoming::listen(config.clone(), listener, incoming.clone()));
         Transport {
             config,
             counters: Arc::default(),
             incoming,
             links: BTreeMap::new(),
+            guests: VecDeque::new(),
+            port,
             listener,
         }
     }
@@ -151,22 +178,57 @@ impl Transport {
                 continue;
             }
             let kept = old.remove(&id).filter(|link| link.address() == address);
-            let link = kept.unwrap_or_else(|| {
-                Outgoing::start(
-                    self.config.clone(),
-                    self.counters.clone(),
-                    id,
-                    address.to_owned(),
-                    self.incoming.clone(),
-                )
-            });
+            let link = kept.unwrap_or_else(|| self.link(id, address.to_owned(), None));
             self.links.insert(id, link);
         }
+        let links = &self.links;
+        self.guests.retain(|(id, _)| !links.contains_key(id));
+    }
+
+    /// Makes a link to a node that has greeted this one and is no peer, for the answers that it waits for. The
+    /// link lasts as long as it works, or until too many others come.
+    pub fn welcome(&mut self, id: NodeId, address: SocketAddr) {
+        if id == self.config.id || self.links.contains_key(&id) {
+            return;
+        }
+        let address = address.to_string();
+        self.guests
+            .retain(|(guest, link)| *guest != id || (link.address() == address && link.lasts()));
+        if self.guests.iter().any(|(guest, _)| *guest == id) {
+            return;
+        }
+        if self.guests.len() >= MAX_GUESTS {
+            self.guests.pop_front();
+        }
+        let link = self.link(id, address, Some(GUEST_ATTEMPTS));
+        self.guests.push_back((id, link));
+    }
+
+    fn link(&self, id: NodeId, address: String, attempts: Option<u32>) -> Outgoing {
+        let own = (self.config.clone(), self.port);
+        Outgoing::start(
+            own,
+            self.counters.clone(),
+            id,
+            address,
+            attempts,
+            self.incoming.clone(),
+        )
     }
 
     /// Sends if the link is up and its queue has room; says whether it may arrive. False: it certainly will not.
     pub fn send(&self, to: NodeId, payload: Bytes) -> bool {
-        let sent = self.links.get(&to).is_some_and(|link| link.send(payload));
+        let guest = || {
+            self.guests
+                .iter()
+                .find(|(guest, _)| *guest == to)
+                .map(|(_, link)| link)
+        };
+        let sent = self
+            .links
+            .get(&to)
+            .or_else(guest)
+            .is_some_and(|link| link.send(payload));
         if !sent {
             self.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
         }

@@ -56,11 +56,14 @@ enum Closed {
 }
 
 impl Outgoing {
+    /// The first pair: this node and the port that it listens on. After `attempts` failed ones in a row to connect, if there
+    /// is such a limit, the link ends.
     pub(super) fn start(
-        config: Arc<TransportConfig>,
+        (config, port): (Arc<TransportConfig>, u16),
         counters: Arc<TransportCounters>,
         peer: NodeId,
         address: String,
+        attempts: Option<u32>,
         incoming: mpsc::Sender<Incoming>,
     ) -> Outgoing {
         let (queue, waiting) = mpsc::channel(config.queue_frames);
@@ -68,6 +71,8 @@ impl Outgoing {
         let queue_bytes = config.queue_bytes;
         let link = Link {
             config,
+            port,
+            attempts,
             counters,
             peer,
             address: address.clone(),
@@ -86,6 +91,11 @@ impl Outgoing {
 
     pub(super) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Whether it still tries to connect when it is not connected.
+    pub(super) fn lasts(&self) -> bool {
+        !self.task.is_finished()
     }
 
     /// See [`super::Transport::send`].
@@ -114,6 +124,8 @@ impl Drop for Outgoing {
 /// The task's end of a link.
 struct Link {
     config: Arc<TransportConfig>,
+    port: u16,
+    attempts: Option<u32>,
     counters: Arc<TransportCounters>,
     peer: NodeId,
     address: String,
@@ -125,32 +137,45 @@ struct Link {
 impl Link {
     async fn run(mut self) {
         let mut backoff = FIRST_BACKOFF;
-        let mut told = false;
+        let mut failed = 0;
         loop {
             match self.connect().await {
                 Ok(stream) => {
                     tracing::info!(peer = self.peer, address = %self.address, "connected to a peer");
                     self.counters.connects.fetch_add(1, Ordering::Relaxed);
-                    (backoff, told) = (FIRST_BACKOFF, false);
+                    (backoff, failed) = (FIRST_BACKOFF, 0);
                     self.state.up.store(true, Ordering::Release);
                     let Err(reason) = self.send_all(stream).await;
                     self.state.up.store(false, Ordering::Release);
                     // From here on nothing is queued; what is there was meant for the connection that is gone.
                     while let Ok(payload) = self.waiting.try_recv() {
-                        self.state.waiting_bytes.fetch_sub(payload.len(), Ordering::Relaxed);
+                        self.state
+                            .waiting_bytes
+                            .fetch_sub(payload.len(), Ordering::Relaxed);
                     }
                     tracing::warn!(peer = self.peer, %reason, "lost the connection to a peer");
                     let stopping = matches!(reason, Closed::Stopping);
-                    if stopping || self.incoming.send(Incoming::Lost { to: self.peer }).await.is_err() {
+                    if stopping
+                        || self
+                            .incoming
+                            .send(Incoming::Lost { to: self.peer })
+                            .await
+                            .is_err()
+                    {
                         return;
                     }
                 }
-                // Once a time away is enough to say.
-                Err(reason) if !told => {
-                    told = true;
-                    tracing::warn!(peer = self.peer, address = %self.address, %reason, "cannot connect to a peer");
+                Err(reason) => {
+                    failed += 1;
+                    self.counters.failed_connects.fetch_add(1, Ordering::Relaxed);
+                    // Once a time away is enough to say.
+                    if failed == 1 {
+                        tracing::warn!(peer = self.peer, address = %self.address, %reason, "cannot connect to a peer");
+                    }
+                    if self.attempts.is_some_and(|attempts| failed >= attempts) {
+                        return;
+                    }
                 }
-                Err(_) => {}
             }
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(self.config.max_backoff);
@@ -163,9 +188,19 @@ impl Link {
             stream.set_nodelay(true)?;
             limit_unanswered(&stream, self.config.dead_after)?;
             let cluster = self.config.cluster.clone();
-            let hello = Hello { version: VERSION, cluster, from: self.config.id, to: self.peer };
+            let hello = Hello {
+                version: VERSION,
+                cluster,
+                from: self.config.id,
+                to: self.peer,
+                port: self.port,
+            };
             let mut buffer = BytesMut::new();
-            frame::encode(&mut buffer, Kind::Hello, &postcard::to_stdvec(&hello).map_err(std::io::Error::other)?);
+            frame::encode(
+                &mut buffer,
+                Kind::Hello,
+                &postcard::to_stdvec(&hello).map_err(std::io::Error::other)?,
+            );
             stream.write_all(&buffer).await?;
             buffer.clear();
             let (kind, payload) = loop {
@@ -175,13 +210,20 @@ impl Link {
                     None => {}
                 }
             };
-            let expected = Hello { from: self.peer, to: self.config.id, ..hello };
+            let expected = Hello {
+                from: self.peer,
+                to: self.config.id,
+                port: 0,
+                ..hello
+            };
             match postcard::from_bytes::<Hello>(&payload) {
                 Ok(answer) if kind == Kind::Hello && answer == expected => Ok(stream),
                 _ => Err(Closed::Stranger),
             }
         };
-        tokio::time::timeout(self.config.connect_timeout, connecting).await.unwrap_or(Err(Closed::Dead))
+        tokio::time::timeout(self.config.connect_timeout, connecting)
+            .await
+            .unwrap_or(Err(Closed::Dead))
     }
 
     async fn send_all(&mut self, mut stream: TcpStream) -> Result<std::convert::Infallible, Closed> {
@@ -223,8 +265,12 @@ impl Link {
             }
             let carrying = Duration::from_millis(out.len() as u64 / SLOWEST_BYTES_PER_MS);
             let limit = self.config.dead_after + carrying;
-            tokio::time::timeout(limit, writer.write_all(&out)).await.unwrap_or(Err(dead()))?;
-            self.counters.sent_bytes.fetch_add(out.len() as u64, Ordering::Relaxed);
+            tokio::time::timeout(limit, writer.write_all(&out))
+                .await
+                .unwrap_or(Err(dead()))?;
+            self.counters
+                .sent_bytes
+                .fetch_add(out.len() as u64, Ordering::Relaxed);
             // A ping behind a large frame is answered only once that has arrived.
             overdue = overdue.map(|overdue| overdue + carrying);
             if out.capacity() > 4 * WRITE_BYTES {
@@ -234,7 +280,9 @@ impl Link {
     }
 
     fn take(&self, out: &mut BytesMut, payload: Bytes) {
-        self.state.waiting_bytes.fetch_sub(payload.len(), Ordering::Relaxed);
+        self.state
+            .waiting_bytes
+            .fetch_sub(payload.len(), Ordering::Relaxed);
         self.counters.sent_frames.fetch_add(1, Ordering::Relaxed);
         frame::encode(out, Kind::Data, &payload);
     }
