@@ -1,0 +1,40 @@
+//! `perjury node`: one node of the bundled Raft cluster.
+
+use anyhow::Context;
+use raft::bug::Bug;
+use raft::node::NodeConfig;
+
+use crate::cli::NodeArgs;
+use crate::exit::{CommandResult, Done, Failure};
+
+/// Runs the node until it is killed or its disk fails. What it does is told on standard error.
+pub fn run(args: NodeArgs) -> CommandResult {
+    let bug = match &args.bug {
+        None => None,
+        Some(name) => Some(Bug::from_name(name).ok_or_else(|| {
+            Failure::Usage(format!("there is no planted bug `{name}`; see `perjury list`"))
+        })?),
+    };
+    let config = NodeConfig {
+        peers: args.peers,
+        heartbeat: args.heartbeat,
+        election_timeout: args.election_timeout,
+        bug,
+        ..NodeConfig::new(args.id, args.data, args.raft, args.http)
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("PERJURY_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+    // One thread: several nodes share a machine, and a node's work is one queue anyway.
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?
+        .block_on(raft::node::run(config))?;
+    Ok(Done::Fine)
+}
