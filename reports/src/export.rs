@@ -7,9 +7,9 @@ use checker::Analysis;
 use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
-use crate::json;
 use crate::results::Results;
 use crate::summary::summarize;
+use crate::{html, json, junit};
 
 /// One file that is made of a run.
 struct Exporter {
@@ -17,10 +17,20 @@ struct Exporter {
     render: fn(&Run) -> Result<String, String>,
 }
 
-const ALL: &[Exporter] = &[Exporter {
-    path: RunDir::results,
-    render: json::render,
-}];
+const ALL: &[Exporter] = &[
+    Exporter {
+        path: RunDir::results,
+        render: json::render,
+    },
+    Exporter {
+        path: RunDir::report,
+        render: html::render,
+    },
+    Exporter {
+        path: RunDir::junit,
+        render: junit::render,
+    },
+];
 
 /// What exporters see of a run.
 pub(crate) struct Run<'a> {

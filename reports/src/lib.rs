@@ -8,10 +8,15 @@
 mod error;
 mod export;
 mod faults;
+mod html;
 mod json;
+mod junit;
+mod plots;
 mod results;
+mod shade;
 mod summary;
 mod text;
+mod timeline;
 
 pub use error::ReportError;
 pub use export::write_all;

@@ -187,6 +187,8 @@ pub struct ErrorRow {
     pub class: ErrorClass,
     /// `fail` or `info`: what the client made of it.
     pub outcome: String,
+    /// The kinds of operations that it befell.
+    pub f: Vec<OpKind>,
     /// How many.
     pub count: u64,
     /// The words of the first one.

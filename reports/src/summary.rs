@@ -311,24 +311,26 @@ impl Counts {
 }
 
 fn errors(history: &History) -> Vec<ErrorRow> {
-    let mut rows: BTreeMap<(ErrorClass, &str), (u64, &str)> = BTreeMap::new();
+    let mut rows: BTreeMap<(ErrorClass, &str), ErrorRow> = BTreeMap::new();
     for operation in &history.operations {
-        if let Some(reason) = operation.outcome.reason() {
-            let row = rows
-                .entry((reason.class, operation.outcome.name()))
-                .or_insert((0, &reason.message));
-            row.0 += 1;
+        let Some(reason) = operation.outcome.reason() else {
+            continue;
+        };
+        let outcome = operation.outcome.name();
+        let row = rows.entry((reason.class, outcome)).or_insert_with(|| ErrorRow {
+            class: reason.class,
+            outcome: outcome.to_owned(),
+            f: Vec::new(),
+            count: 0,
+            example: shortened(&reason.message, EXAMPLE_CHARS),
+        });
+        row.count += 1;
+        let kind = operation.op.kind();
+        if let Err(place) = row.f.binary_search(&kind) {
+            row.f.insert(place, kind);
         }
     }
-    let mut rows: Vec<ErrorRow> = rows
-        .into_iter()
-        .map(|((class, outcome), (count, example))| ErrorRow {
-            class,
-            outcome: outcome.to_owned(),
-            count,
-            example: shortened(example, EXAMPLE_CHARS),
-        })
-        .collect();
+    let mut rows: Vec<ErrorRow> = rows.into_values().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.count));
     rows
 }

@@ -1,0 +1,384 @@
+//! `report.html`: one self-contained page. Its words are in `templates/`; what needs thinking is worked out here.
+//!
+//! Invariant: every string that comes from outside (values, error messages, names of nodes) is escaped, by askama in
+//! the template and by hand in the pictures.
+
+use std::path::Path;
+
+use askama::Template;
+use checker::Verdict;
+use history::{ErrorClass, OpKind};
+
+use crate::export::Run;
+use crate::plots::{self, Plot};
+use crate::results::{CheckName, ConflictRecord, ErrorRow, FaultHold, OperationRecord, Results};
+use crate::shade::{Rgb, Shade, hex};
+use crate::summary::{grouped, name_and_target};
+use crate::text::short_ms;
+use crate::timeline::{circled, timeline};
+
+/// The most conflicts that are shown with a picture.
+const MOST_PICTURES: usize = 3;
+/// The most further conflicts that are told in words.
+const MOST_TOLD: usize = 20;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    results: &'a Results,
+    symbol: &'static str,
+    /// Reasons and remarks, below the headline.
+    reasons: Vec<&'a str>,
+    facts: Vec<Fact>,
+    pictured: Vec<Pictured<'a>>,
+    told: Vec<&'a ConflictRecord>,
+    untold: usize,
+    shade: Shade,
+    plots: Vec<Plot>,
+    errors: Vec<ErrorLine<'a>>,
+    faults: Vec<FaultLine<'a>>,
+    plan: Vec<(&'static str, String)>,
+    again: String,
+    check: String,
+    directory: String,
+}
+
+/// A number worth a large letter.
+struct Fact {
+    value: String,
+    unit: &'static str,
+}
+
+/// A conflict with its picture.
+struct Pictured<'a> {
+    record: &'a ConflictRecord,
+    rule: &'static str,
+    svg: Option<String>,
+    rows: Vec<(String, &'a OperationRecord)>,
+}
+
+struct ErrorLine<'a> {
+    row: &'a ErrorRow,
+    kinds: String,
+    why: &'static str,
+}
+
+struct FaultLine<'a> {
+    name: String,
+    detail: &'a str,
+    start: String,
+    end: String,
+    hold: &'static str,
+    symbol: &'static str,
+    why: &'a str,
+    colour: Option<String>,
+}
+
+/// The page of a run.
+pub(crate) fn render(run: &Run) -> Result<String, String> {
+    let results = run.results;
+    let shade = Shade::new(results);
+    let samples = plots::samples(run.history);
+    let plots = plots::all(results, &samples, &shade)?;
+    let pictured = results
+        .conflicts
+        .iter()
+        .zip(&run.analysis.conflicts)
+        .take(MOST_PICTURES)
+        .map(|(record, conflict)| Pictured {
+            record,
+            rule: rule_text(record),
+            svg: timeline(results, run.history, conflict, &shade),
+            rows: rows(record),
+        })
+        .collect::<Vec<_>>();
+    let told: Vec<_> = results
+        .conflicts
+        .iter()
+        .skip(MOST_PICTURES)
+        .take(MOST_TOLD)
+        .collect();
+    let page = Page {
+        symbol: symbol(results.verdict),
+        reasons: results
+            .reasons()
+            .chain(results.remarks.iter().map(String::as_str))
+            .collect(),
+        facts: facts(results),
+        untold: results
+            .conflicts_total
+            .saturating_sub(pictured.len() + told.len()),
+        pictured,
+        told,
+        errors: results.errors.iter().map(error_line).collect(),
+        faults: fault_lines(results, &shade),
+        plan: plan(results),
+        again: command(&results.test.command),
+        check: format!("perjury check {}", quoted(&run.dir.root().display().to_string())),
+        directory: absolute(run.dir.root()),
+        shade,
+        plots,
+        results,
+    };
+    page.render().map_err(|error| error.to_string())
+}
+
+/// For those who do not see colours, and for grep.
+fn symbol(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Valid => "✓",
+        Verdict::Invalid => "✗",
+        Verdict::Unknown => "?",
+    }
+}
+
+fn facts(results: &Results) -> Vec<Fact> {
+    let total = results.operations_total;
+    let held = results
+        .faults
+        .iter()
+        .filter(|fault| fault.hold == FaultHold::Verified)
+        .count();
+    let slowest = results
+        .latency
+        .iter()
+        .map(|row| row.latency_ms_max)
+        .fold(0.0, f64::max);
+    vec![
+        Fact {
+            value: grouped(results.ok_ops_per_s.round() as u64),
+            unit: "ok operations a second",
+        },
+        Fact {
+            value: grouped(total.ok),
+            unit: "operations ok",
+        },
+        Fact {
+            value: grouped(total.fail + total.info),
+            unit: "failed or unknown (fail, info)",
+        },
+        Fact {
+            value: format!("{held} of {}", results.faults.len()),
+            unit: "faults verified",
+        },
+        Fact {
+            value: grouped(results.leader_changes.len().saturating_sub(1) as u64),
+            unit: "changes of leader seen",
+        },
+        Fact {
+            value: short_ms(slowest),
+            unit: "ms, the slowest answer",
+        },
+    ]
+}
+
+/// What the broken rule says, for those who meet its name for the first time.
+fn rule_text(record: &ConflictRecord) -> &'static str {
+    use checker::Rule;
+    match record.rule {
+        Rule::NeverWritten => "an answer names a value that no operation can have written",
+        Rule::FoundExpected => "a cas failed because it found the very value that it expected",
+        Rule::ReplacedTwice => "two cas both replaced the same value",
+        Rule::Circle => "each of several cas needs the value that the next one writes, in a circle",
+        Rule::OutOfOrder => "an operation began after one had completed that must come later",
+        Rule::ComesBack => "two values would each have to come before the other",
+        Rule::HeldThroughout => {
+            "a cas failed although the register held the value that it expected all the while"
+        }
+        Rule::NoOrder => "a search through all orders found none that explains the answers",
+    }
+}
+
+fn rows(record: &ConflictRecord) -> Vec<(String, &OperationRecord)> {
+    let proof = record
+        .operations
+        .iter()
+        .enumerate()
+        .map(|(index, row)| (circled(index + 1), row));
+    let links = record.links.iter().map(|row| ("link".to_owned(), row));
+    proof.chain(links).collect()
+}
+
+fn error_line(row: &ErrorRow) -> ErrorLine<'_> {
+    let kinds: Vec<&str> = row.f.iter().map(|kind| kind.name()).collect();
+    ErrorLine {
+        row,
+        kinds: kinds.join(", "),
+        why: why_so(row),
+    }
+}
+
+/// Why it is right, or at least safe, to call errors of this class `fail` or `info`.
+fn why_so(row: &ErrorRow) -> &'static str {
+    let only_reads = row.f.iter().all(|kind| *kind == OpKind::Read);
+    match (row.class, row.outcome.as_str()) {
+        (ErrorClass::ConnectionRefused, "fail") => "no connection was made, so nothing was sent",
+        (ErrorClass::Unavailable | ErrorClass::Rejected, "fail") => {
+            "the store says that it did not and will not do it"
+        }
+        (_, "fail") if only_reads => "a read changes nothing, whether it arrived or not",
+        (_, "fail") => {
+            "the client says that it certainly did not happen; a wrong fail makes false accusations"
+        }
+        (ErrorClass::ConnectionLost, _) => "the request may have arrived before the connection broke",
+        (ErrorClass::Timeout, _) => "no answer in time; it may have happened or may yet",
+        (ErrorClass::Unavailable | ErrorClass::Rejected, _) => {
+            "the store gave up on it without saying that it will never happen"
+        }
+        (ErrorClass::Protocol, _) => "the answer was not understood, so it tells nothing",
+        (ErrorClass::Aborted, _) => "the run ended before the answer came",
+        (ErrorClass::ConnectionRefused | ErrorClass::Other, _) => {
+            "nothing certain is known, so it counts as unknown"
+        }
+    }
+}
+
+fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
+    results
+        .faults
+        .iter()
+        .map(|fault| FaultLine {
+            name: name_and_target(fault),
+            detail: &fault.detail,
+            start: format!("{:.2}", fault.start_s),
+            end: fault
+                .end_s
+                .map_or_else(|| "–".to_owned(), |end_s| format!("{end_s:.2}")),
+            hold: fault.hold.name(),
+            symbol: match fault.hold {
+                FaultHold::Verified => "✓",
+                FaultHold::Failed => "✗",
+                FaultHold::Skipped => "–",
+                FaultHold::Unfinished => "…",
+            },
+            why: fault.why.as_deref().unwrap_or_default(),
+            colour: shade
+                .legend
+                .iter()
+                .find(|(name, _)| *name == fault.nemesis)
+                .map(|(_, rgb)| hex(*rgb)),
+        })
+        .collect()
+}
+
+/// Every field of the plan, in words.
+fn plan(results: &Results) -> Vec<(&'static str, String)> {
+    let test = &results.test;
+    let or = |text: &str, otherwise: &str| {
+        if text.is_empty() {
+            otherwise.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    vec![
+        ("system", or(&test.system, "not recorded")),
+        ("version of the system", or(&test.system_version, "not told")),
+        (
+            "planted bug",
+            test.bug.clone().unwrap_or_else(|| "none".to_owned()),
+        ),
+        ("nodes", or(&test.nodes.join(" "), "not recorded")),
+        ("workload", or(&test.workload, "not recorded")),
+        ("model", or(&test.model, "not recorded")),
+        ("nemeses", or(&test.nemesis.join(", "), "none")),
+        ("client threads", test.concurrency.to_string()),
+        (
+            "rate",
+            test.rate_per_s.map_or_else(
+                || "as fast as possible".to_owned(),
+                |rate| format!("at most {rate} a second"),
+            ),
+        ),
+        ("time limit", format!("{} s", test.time_limit_s)),
+        (
+            "operations",
+            test.ops.map_or_else(
+                || "no limit".to_owned(),
+                |ops| format!("at most {}", grouped(ops)),
+            ),
+        ),
+        ("patience of a client", format!("{} ms", test.op_timeout_ms)),
+        ("clients' policy", or(&test.client_retries, "not recorded")),
+        ("seed", test.seed.to_string()),
+        ("environment", or(&test.env, "not recorded")),
+        ("links cut by", or(&test.links, "not recorded")),
+        ("perjury", or(&test.perjury_version, "not recorded")),
+        ("host", or(&test.host, "not recorded")),
+        ("started", or(&test.started_at, "not recorded")),
+    ]
+}
+
+/// The command line that runs the test again, for a shell.
+fn command(arguments: &[String]) -> String {
+    let words = arguments.iter().map(|argument| quoted(argument));
+    std::iter::once("perjury".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path)
+        .unwrap_or_else(|_| path.to_owned())
+        .display()
+        .to_string()
+}
+
+/// What templates call.
+mod helpers {
+    use super::*;
+
+    pub fn check_text(name: CheckName) -> &'static str {
+        match name {
+            CheckName::Linearizable => "linearizable",
+            CheckName::FaultsTookHold => "faults took hold",
+            CheckName::EnoughOperations => "enough operations",
+        }
+    }
+
+    pub fn colour(rgb: &Rgb) -> String {
+        hex(*rgb)
+    }
+
+    pub fn count(number: &u64) -> String {
+        grouped(*number)
+    }
+
+    pub fn ms(ms: &f64) -> String {
+        short_ms(*ms)
+    }
+
+    pub fn time_ms(time_s: &f64) -> String {
+        format!("{:.3}", time_s * 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_pasted_into_a_shell() {
+        let check = |arguments: &[&str], expected: &str| {
+            let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            assert_eq!(command(&arguments), expected);
+        };
+        check(&["test", "--seed", "7"], "perjury test --seed 7");
+        check(&["test", "--runs", "/tmp/a b"], "perjury test --runs '/tmp/a b'");
+        check(&["it's", ""], r"perjury 'it'\''s' ''");
+        check(
+            &["--nemesis", "kill:leader,pause"],
+            "perjury --nemesis kill:leader,pause",
+        );
+    }
+}

@@ -1,0 +1,188 @@
+//! The operations as plots see them, and how many points or slices of time a plot can bear.
+
+use std::collections::HashMap;
+
+use history::{Failure, History, Outcome};
+
+use crate::shade::Rgb;
+use crate::summary::seconds;
+
+/// The most slices of time in a plot.
+const MOST_SLICES: f64 = 150.0;
+
+/// How an operation ended, as plots tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Class {
+    Ok,
+    /// A cas that was compared and refused: an answer, so it does not look like an error.
+    Mismatch,
+    Fail,
+    Info,
+}
+
+impl Class {
+    pub const ALL: [Class; 4] = [Class::Ok, Class::Mismatch, Class::Fail, Class::Info];
+
+    /// The words of the legend.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Ok => "ok",
+            Class::Mismatch => "cas without a match",
+            Class::Fail => "fail",
+            Class::Info => "info",
+        }
+    }
+
+    /// From the palette of Okabe and Ito, which colour-blind people can tell apart.
+    pub fn colour(self) -> Rgb {
+        match self {
+            Class::Ok => (0x00, 0x72, 0xb2),
+            Class::Mismatch => (0x56, 0xb4, 0xe9),
+            Class::Fail => (0xe6, 0x9f, 0x00),
+            Class::Info => (0xd5, 0x2e, 0x00),
+        }
+    }
+}
+
+/// One operation that ended, or was given up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sample {
+    pub class: Class,
+    pub invoked_s: f64,
+    pub completed_s: f64,
+}
+
+impl Sample {
+    pub fn latency_ms(&self) -> f64 {
+        (self.completed_s - self.invoked_s) * 1e3
+    }
+
+    /// Whether the store answered, so that the latency is the store's and not the client's patience.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.class, Class::Ok | Class::Mismatch)
+    }
+}
+
+/// The operations of a history that ended, or were given up, in the order of their invocations.
+pub(crate) fn samples(history: &History) -> Vec<Sample> {
+    history
+        .operations
+        .iter()
+        .filter_map(|operation| {
+            let completed_ns = operation.completed_ns?;
+            let class = match &operation.outcome {
+                Outcome::Ok(_) => Class::Ok,
+                Outcome::Fail(Failure::Mismatch { .. }) => Class::Mismatch,
+                Outcome::Fail(Failure::Error(_)) => Class::Fail,
+                Outcome::Info(_) => Class::Info,
+            };
+            Some(Sample {
+                class,
+                invoked_s: seconds(operation.invoked_ns),
+                completed_s: seconds(completed_ns.max(operation.invoked_ns)),
+            })
+        })
+        .collect()
+}
+
+/// The length of a slice of time, seconds: the shortest of 0.1, 0.2, 0.5, 1, 2, 5, … that gives few enough slices.
+pub(crate) fn slice_s(duration_s: f64) -> f64 {
+    let mut decade = 0.1;
+    loop {
+        for step in [1.0, 2.0, 5.0] {
+            if duration_s <= decade * step * MOST_SLICES {
+                return decade * step;
+            }
+        }
+        decade *= 10.0;
+    }
+}
+
+/// A point of a scatter plot in pixels, and how many operations it stands for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Point<T> {
+    pub at: T,
+    pub count: u32,
+}
+
+/// Thins points until at most `most` are left: those in one cell of a grid become one, the highest of them. Where
+/// points are sparse they all stay, so no outlier is lost, and the highest point of all is always drawn.
+///
+/// `place` gives a point's position in pixels.
+pub(crate) fn thin<T: Copy>(points: &[T], place: impl Fn(&T) -> (f64, f64), most: usize) -> Vec<Point<T>> {
+    let mut cell = 1.0;
+    loop {
+        let mut cells: HashMap<(i64, i64), usize> = HashMap::new();
+        let mut kept: Vec<(f64, Point<T>)> = Vec::new();
+        for point in points {
+            let (x, y) = place(point);
+            let next = kept.len();
+            let slot = *cells
+                .entry(((x / cell) as i64, (y / cell) as i64))
+                .or_insert(next);
+            if slot == next {
+                if next == most {
+                    break;
+                }
+                kept.push((y, Point { at: *point, count: 1 }));
+                continue;
+            }
+            let (highest, cell) = &mut kept[slot];
+            cell.count += 1;
+            // Pixels count downwards.
+            if y < *highest {
+                *highest = y;
+                cell.at = *point;
+            }
+        }
+        if cells.len() <= most {
+            return kept.into_iter().map(|(_, point)| point).collect();
+        }
+        cell *= 1.5;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thinning_keeps_the_sparse_and_the_highest() {
+        // A block of 100 × 100 points and three outliers, one of which is the highest point (least y).
+        let mut points: Vec<(f64, f64)> = (0..10_000)
+            .map(|n| (f64::from(n % 100), 200.0 + f64::from(n / 100)))
+            .collect();
+        let outliers = [(700.5, 3.25), (900.0, 150.0), (20.0, 60.0)];
+        points.extend(outliers);
+        let thinned = thin(&points, |point| *point, 500);
+        assert!(thinned.len() <= 500, "{}", thinned.len());
+        assert!(thinned.len() > 100, "{}", thinned.len());
+        for outlier in outliers {
+            assert!(thinned.contains(&Point {
+                at: outlier,
+                count: 1
+            }));
+        }
+        assert_eq!(thinned.iter().map(|point| point.count).sum::<u32>(), 10_003);
+        assert_eq!(thin(&points, |point| *point, 20_000).len(), 10_003);
+        assert_eq!(thin(&[], |point: &(f64, f64)| *point, 10), []);
+    }
+
+    #[test]
+    fn slices_are_round_and_few() {
+        for (duration_s, expected) in [
+            (0.0, 0.1),
+            (1.0, 0.1),
+            (15.0, 0.1),
+            (15.1, 0.2),
+            (30.0, 0.2),
+            (600.0, 5.0),
+        ] {
+            assert!(
+                (slice_s(duration_s) - expected).abs() < 1e-9,
+                "{duration_s}: {}",
+                slice_s(duration_s)
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What stands behind every plot: the faults as bands, a colour per nemesis, and the changes of leader as lines.
+//!
+//! Units: seconds since the start of the run.
+
+use crate::results::{FaultHold, Results};
+
+/// A colour.
+pub(crate) type Rgb = (u8, u8, u8);
+
+/// The colours that the nemeses have everywhere in perjury; others get one of [`SPARE`] in the order in which they
+/// come.
+const KNOWN: &[(&str, Rgb)] = &[
+    ("kill", (0xe1, 0x57, 0x59)),
+    ("pause", (0xed, 0xc9, 0x48)),
+    ("partition", (0x4e, 0x79, 0xa7)),
+];
+const SPARE: &[Rgb] = &[
+    (0x59, 0xa1, 0x4f),
+    (0xb0, 0x7a, 0xa1),
+    (0xf2, 0x8e, 0x2b),
+    (0x76, 0xb7, 0xb2),
+    (0x9c, 0x75, 0x5f),
+    (0xff, 0x9d, 0xa7),
+];
+/// What comes after the time limit is no fault, but not the usual load either.
+const AFTER: Rgb = (0x9a, 0xa0, 0xa6);
+
+/// One fault, or another stretch of time that differs from the rest.
+pub(crate) struct Band {
+    /// A word that fits into a narrow band.
+    pub name: String,
+    /// A line for a tooltip.
+    pub title: String,
+    pub colour: Rgb,
+    pub start_s: f64,
+    pub end_s: f64,
+}
+
+/// All that is drawn behind plots.
+pub(crate) struct Shade {
+    pub bands: Vec<Band>,
+    /// When which node was seen to lead for the first time.
+    pub leaders: Vec<(f64, String)>,
+    /// What the colours of the bands mean.
+    pub legend: Vec<(String, Rgb)>,
+    /// The end of the time axis.
+    pub end_s: f64,
+}
+
+impl Shade {
+    /// The background of a run.
+    pub fn new(results: &Results) -> Shade {
+        // A run in which nothing happened still has an axis.
+        let end_s = if results.duration_s > 0.0 {
+            results.duration_s
+        } else {
+            1.0
+        };
+        let mut shade = Shade {
+            bands: Vec::new(),
+            leaders: results
+                .leader_changes
+                .iter()
+                .map(|row| (row.time_s, row.node.clone()))
+                .collect(),
+            legend: Vec::new(),
+            end_s,
+        };
+        for fault in results
+            .faults
+            .iter()
+            .filter(|fault| fault.hold != FaultHold::Skipped)
+        {
+            let colour = shade.colour(&fault.nemesis);
+            shade.bands.push(Band {
+                name: fault.nemesis.clone(),
+                title: format!(
+                    "{} {}: {} ({})",
+                    fault.nemesis,
+                    fault.target,
+                    fault.detail,
+                    fault.hold.name()
+                ),
+                colour,
+                start_s: fault.start_s,
+                end_s: fault.end_s.unwrap_or(end_s),
+            });
+        }
+        let limit_s = results.test.time_limit_s;
+        if limit_s > 0.0 && end_s > limit_s {
+            let name = "last reads";
+            shade
+                .legend
+                .push(("after the time limit: heal and last reads".to_owned(), AFTER));
+            shade.bands.push(Band {
+                name: name.to_owned(),
+                title: "after the time limit: heal and last reads".to_owned(),
+                colour: AFTER,
+                start_s: limit_s,
+                end_s,
+            });
+        }
+        shade
+    }
+
+    fn colour(&mut self, nemesis: &str) -> Rgb {
+        if let Some((_, colour)) = self.legend.iter().find(|(name, _)| name == nemesis) {
+            return *colour;
+        }
+        let known = KNOWN
+            .iter()
+            .find(|(name, _)| *name == nemesis)
+            .map(|(_, colour)| *colour);
+        let colour = known.unwrap_or(SPARE[self.legend.len() % SPARE.len()]);
+        self.legend.push((nemesis.to_owned(), colour));
+        colour
+    }
+}
+
+/// `#4e79a7`
+pub(crate) fn hex((red, green, blue): Rgb) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
