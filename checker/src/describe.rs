@@ -1,0 +1,58 @@
+//! Operations and times in words.
+
+use history::{Answer, Failure, OPEN, Op, Operation, Outcome};
+
+/// One operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start).
+///
+/// For example `process 12's read of 41 (5201.100–5203.000 ms)`.
+pub fn describe(operation: &Operation) -> String {
+    format!(
+        "process {}'s {} ({})",
+        operation.process,
+        what(operation),
+        when(operation)
+    )
+}
+
+/// A time in milliseconds with the microseconds behind the point.
+pub(crate) fn ms(time_ns: u64) -> String {
+    format!("{}.{:03} ms", time_ns / 1_000_000, time_ns / 1_000 % 1_000)
+}
+
+fn what(operation: &Operation) -> String {
+    let open = if operation.outcome.is_info() {
+        " of unknown outcome"
+    } else {
+        ""
+    };
+    match (&operation.op, &operation.outcome) {
+        (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => format!("read of {value}"),
+        (Op::Read { .. }, Outcome::Fail(_)) => "failed read".to_owned(),
+        (Op::Read { .. }, _) => format!("read{open}"),
+        (Op::Write { value, .. }, Outcome::Fail(_)) => format!("failed write of {value}"),
+        (Op::Write { value, .. }, _) => format!("write of {value}{open}"),
+        (
+            Op::Cas { expected, new, .. },
+            Outcome::Fail(Failure::Mismatch {
+                current: Some(current),
+            }),
+        ) => {
+            format!("failed cas from {expected} to {new}, which found {current}")
+        }
+        (Op::Cas { expected, new, .. }, Outcome::Fail(_)) => format!("failed cas from {expected} to {new}"),
+        (Op::Cas { expected, new, .. }, _) => format!("cas from {expected} to {new}{open}"),
+    }
+}
+
+fn when(operation: &Operation) -> String {
+    match operation.completed_ns {
+        Some(end_ns) if operation.completed != OPEN => {
+            format!(
+                "{}–{}",
+                ms(operation.invoked_ns).trim_end_matches(" ms"),
+                ms(end_ns)
+            )
+        }
+        _ => format!("from {}, no answer", ms(operation.invoked_ns)),
+    }
+}

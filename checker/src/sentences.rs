@@ -1,0 +1,231 @@
+//! Says in plain sentences why the operations of a conflict contradict each other.
+
+use history::{History, Op, Operation, Outcome, Value};
+
+use crate::describe::{describe, ms};
+use crate::proof::Proof;
+use crate::search::Stuck;
+use crate::validate::{sees, writes};
+use crate::verdict::{Conflict, Rule};
+
+/// The conflict that `proof` shows. Indices that the history lacks make it say less.
+pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conflict {
+    let shown: Vec<&Operation> = proof
+        .operations
+        .iter()
+        .filter_map(|&index| history.operations.get(index))
+        .collect();
+    let (sentences, stale_by_ns) = match (proof.rule, shown.as_slice()) {
+        (Rule::NeverWritten, [x, ..]) => (never_written(history, x), None),
+        (Rule::FoundExpected, [x, ..]) => (
+            vec![format!(
+                "{} found the very value that it expected, and yet it failed.",
+                start(x)
+            )],
+            None,
+        ),
+        (Rule::ReplacedTwice, [x, y, ..]) => (replaced_twice(x, y), None),
+        (Rule::Circle, _) => (circle(&shown, proof.links.len()), None),
+        (Rule::OutOfOrder, [first, then, ..]) => out_of_order(first, then),
+        (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(initial, d, c, rest),
+        (Rule::HeldThroughout, [not, around @ ..]) => (held_throughout(initial, not, around), None),
+        _ => (Vec::new(), None),
+    };
+    Conflict {
+        key: shown
+            .first()
+            .map(|operation| operation.op.key().clone())
+            .unwrap_or_default(),
+        operations: proof.operations,
+        links: proof.links,
+        sentences,
+        rule: proof.rule,
+        stale_by_ns,
+        prefix: Vec::new(),
+        confirmed: true,
+    }
+}
+
+/// The conflict at which a search ended.
+pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
+    /// How many operations beside the one that cannot be placed are named.
+    const MOST_NAMED: usize = 5;
+    let of = |&index: &usize| &history.operations[index];
+    let blocked = of(&stuck.operation);
+    let completed = blocked.completed_ns.map(ms).unwrap_or_default();
+    let mut sentences = vec![format!(
+        "No order of the operations explains {}: none that completed until {completed} can be made to fit with it.",
+        describe(blocked)
+    )];
+    let mut operations = vec![stuck.operation];
+    let changes = |operation: &Operation| {
+        !matches!(operation.op, Op::Read { .. }) && !matches!(operation.outcome, Outcome::Fail(_))
+    };
+    if let Some(last) = stuck.prefix.iter().rev().find(|&index| changes(of(index))) {
+        operations.push(*last);
+        sentences.push(format!(
+            "Without it {} operations have an order, and the last change in the longest one is {}.",
+            stuck.prefix.len(),
+            describe(of(last))
+        ));
+    }
+    let pending: Vec<usize> = stuck.pending.iter().rev().copied().take(MOST_NAMED - 1).collect();
+    if !pending.is_empty() {
+        let words: Vec<String> = pending.iter().map(|index| describe(of(index))).collect();
+        sentences.push(format!("At that time there ran also {}.", words.join(", ")));
+        operations.extend(pending);
+    }
+    Conflict {
+        key: blocked.op.key().clone(),
+        operations,
+        links: Vec::new(),
+        sentences,
+        rule: Rule::NoOrder,
+        stale_by_ns: None,
+        prefix: stuck.prefix,
+        confirmed: false,
+    }
+}
+
+fn never_written(history: &History, x: &Operation) -> Vec<String> {
+    let Some(value) = sees(x) else { return Vec::new() };
+    let mut sentences = vec![format!(
+        "{} shows a value that nobody can have written: {value}.",
+        start(x)
+    )];
+    let failed = history.operations.iter().find(|y| {
+        y.op.key() == x.op.key() && matches!(y.outcome, Outcome::Fail(_)) && new_value(y) == Some(value)
+    });
+    if let Some(failed) = failed {
+        sentences.push(format!(
+            "Only {} would have written it, and that certainly did not happen.",
+            describe(failed)
+        ));
+    }
+    sentences
+}
+
+fn replaced_twice(x: &Operation, y: &Operation) -> Vec<String> {
+    vec![
+        format!("{} and {} both replaced the same value.", start(x), describe(y)),
+        match sees(x) {
+            Some(value) => format!("But {value} was there only once, so only one of them can have succeeded."),
+            None => String::new(),
+        },
+    ]
+}
+
+fn circle(shown: &[&Operation], more: usize) -> Vec<String> {
+    let words: Vec<String> = shown.iter().map(|operation| describe(operation)).collect();
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    vec![
+        format!("These succeeded: {}{more}.", words.join(", ")),
+        "Each of them needs a value that only the next one writes, in a circle, so none can have been the first.".into(),
+    ]
+}
+
+fn out_of_order(first: &Operation, then: &Operation) -> (Vec<String>, Option<u64>) {
+    let order = format!("{} had completed before {} began.", start(then), describe(first));
+    let (why, stale) = match (sees(first), sees(then), writes(first)) {
+        // Both on one chain: either the value was read before it was written, or it was seen after it was replaced.
+        (_, Some(seen), Some(written)) if seen == written && writes(then).is_none() => (
+            format!("But only the latter wrote {seen}, so the former showed a value that was not there yet."),
+            None,
+        ),
+        (Some(seen), _, None) => (
+            format!("By then {seen} had been replaced, and it was written only once."),
+            stale_by(first, then),
+        ),
+        _ => (
+            "But the value of the former was made from that of the latter, by one cas after the other."
+                .into(),
+            None,
+        ),
+    };
+    (vec![order, why], stale)
+}
+
+fn comes_back(
+    initial: &Value,
+    d: &Operation,
+    c: &Operation,
+    rest: &[&Operation],
+) -> (Vec<String>, Option<u64>) {
+    let value = |x: &Operation| writes(x).or(sees(x)).map(Value::to_string).unwrap_or_default();
+    // A cas is late if what it expected had been replaced.
+    let needs = |x: &Operation| sees(x).or(writes(x)).map(Value::to_string).unwrap_or_default();
+    let mut sentences = vec![format!("{} began after {} had completed.", start(d), describe(c))];
+    match rest {
+        [b, a, ..] => {
+            let tie = if needs(d) == value(a) {
+                String::new()
+            } else {
+                format!(" (which came of {})", value(a))
+            };
+            let after = if std::ptr::eq(*b, c) {
+                "that".to_owned()
+            } else {
+                describe(b)
+            };
+            sentences.push(format!("And {} had completed before {after} began.", describe(a)));
+            sentences.push(format!(
+                "So {} was replaced by {} and can't have come back{tie}: each value was written only once.",
+                value(a),
+                value(b)
+            ));
+        }
+        _ => sentences.push(format!(
+            "But {} needs the initial value {initial} or what cas made of it, which had been replaced by {}.",
+            needs(d),
+            value(c)
+        )),
+    }
+    let stale = sees(d).and_then(|_| stale_by(d, c));
+    (sentences, stale)
+}
+
+fn held_throughout(initial: &Value, not: &Operation, around: &[&Operation]) -> Vec<String> {
+    let Op::Cas { expected, .. } = &not.op else {
+        return Vec::new();
+    };
+    let before = match around {
+        [before, _, ..] => format!("since {}", describe(before)),
+        _ => format!("as the initial value {initial}"),
+    };
+    let after = around.last().map(|after| describe(after)).unwrap_or_default();
+    vec![
+        format!(
+            "{} failed although the register held {expected} all the while.",
+            start(not)
+        ),
+        format!(
+            "It was there before, {before}, and still after, as {after} shows; it was written only once."
+        ),
+    ]
+}
+
+/// How long `late` began after `replaced` had completed.
+fn stale_by(late: &Operation, replaced: &Operation) -> Option<u64> {
+    late.invoked_ns.checked_sub(replaced.completed_ns?)
+}
+
+/// [`describe`] at the start of a sentence.
+fn start(operation: &Operation) -> String {
+    let text = describe(operation);
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+fn new_value(operation: &Operation) -> Option<&Value> {
+    match &operation.op {
+        Op::Read { .. } => None,
+        Op::Write { value, .. } | Op::Cas { new: value, .. } => Some(value),
+    }
+}

@@ -1,0 +1,341 @@
+//! Re-checks what the algorithms claim, without knowing how they came to it.
+//!
+//! Invariants:
+//! - [`linearization`] uses nothing but the model and real time.
+//! - [`conflict`] derives the contradiction anew from the operations and links that the conflict names. Beyond these
+//!   it only asks the key's history who could have written a value.
+
+use history::{Failure, History, Op, Operation, Outcome, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::model::{Effect, Model, Register};
+use crate::prepare::finish;
+use crate::replay::{Replay, replay};
+use crate::verdict::{Conflict, Rule};
+
+/// Whether `order` is a linearization of the operations `indices`: it respects real time, holds every definite
+/// operation once, and the model explains every answer.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn linearization<M: Model>(
+    model: &M,
+    history: &History,
+    indices: &[usize],
+    order: &[usize],
+) -> Result<(), String> {
+    let mut left: FxHashSet<usize> = indices.iter().copied().collect();
+    let mut state = model.init();
+    let mut latest_start = 0;
+    for &index in order {
+        if !left.remove(&index) {
+            return Err(format!(
+                "operation {index} stands there twice, or does not belong there"
+            ));
+        }
+        let operation = &history.operations[index];
+        if finish(operation) < latest_start {
+            return Err(format!(
+                "operation {index} had completed before one that stands before it began"
+            ));
+        }
+        latest_start = latest_start.max(operation.invoked);
+        state = model
+            .step(&state, operation)
+            .ok_or_else(|| format!("the model does not explain operation {index}"))?;
+    }
+    let definite =
+        |operation: &Operation| !operation.outcome.is_info() && model.effect(operation) != Effect::None;
+    match left
+        .into_iter()
+        .filter(|&index| definite(&history.operations[index]))
+        .min()
+    {
+        Some(index) => Err(format!("operation {index} is missing")),
+        None => Ok(()),
+    }
+}
+
+/// Whether `conflict` shows that the operations `indices` of one key have no linearization. `Ok(false)` if that could
+/// neither be confirmed nor refuted within limits, which happens for [`Rule::NoOrder`] only.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn conflict(
+    register: &Register,
+    history: &History,
+    indices: &[usize],
+    conflict: &Conflict,
+) -> Result<bool, String> {
+    let of_key: FxHashSet<usize> = indices.iter().copied().collect();
+    if !conflict
+        .operations
+        .iter()
+        .chain(&conflict.links)
+        .all(|index| of_key.contains(index))
+    {
+        return Err("it names operations on another key".to_owned());
+    }
+    if conflict.rule == Rule::NoOrder {
+        return no_order(register, history, indices, conflict);
+    }
+    let facts = Facts::new(register, history, indices, conflict);
+    if facts.contradict(conflict) {
+        Ok(true)
+    } else {
+        Err(format!("{} does not follow", conflict.rule))
+    }
+}
+
+/// Re-checks that the operations up to a completion have no order, and that those before it have one.
+fn no_order(
+    register: &Register,
+    history: &History,
+    indices: &[usize],
+    conflict: &Conflict,
+) -> Result<bool, String> {
+    let &blocking = conflict.operations.first().ok_or("no operation is named")?;
+    let until = finish(&history.operations[blocking]);
+    // What began before the prefix ends may stand in it; what completed by then must.
+    let must_or_in: Vec<usize> = {
+        let placed: FxHashSet<usize> = conflict.prefix.iter().copied().collect();
+        let of_prefix = |&index: &usize| {
+            let operation = &history.operations[index];
+            placed.contains(&index) || finish(operation) < until
+        };
+        indices.iter().copied().filter(of_prefix).collect()
+    };
+    linearization(register, history, &must_or_in, &conflict.prefix)
+        .map_err(|why| format!("the longest linearizable prefix is none: {why}"))?;
+    match replay(register, history, indices, until) {
+        Replay::Possible => Err("there is an order".to_owned()),
+        Replay::Impossible => Ok(true),
+        Replay::GaveUp => Ok(false),
+    }
+}
+
+/// What the named operations show.
+struct Facts<'a> {
+    initial: &'a Value,
+    history: &'a History,
+    /// The named operations that certainly happened.
+    happened: Vec<usize>,
+    /// How many operations of the key, other than failed ones, write a value that the named ones mention.
+    writers: FxHashMap<&'a Value, usize>,
+    /// For each value that a named cas wrote: the value that it replaced.
+    before: FxHashMap<&'a Value, &'a Value>,
+}
+
+impl<'a> Facts<'a> {
+    fn new(register: &'a Register, history: &'a History, indices: &[usize], conflict: &Conflict) -> Self {
+        let named: FxHashSet<usize> = conflict
+            .operations
+            .iter()
+            .chain(&conflict.links)
+            .copied()
+            .collect();
+        let mut named: Vec<usize> = named.into_iter().collect();
+        named.sort_unstable();
+        let of = |index: usize| &history.operations[index];
+        let mut writers: FxHashMap<&Value, usize> = FxHashMap::default();
+        for &index in &named {
+            writers.extend(
+                [sees(of(index)), writes(of(index))]
+                    .into_iter()
+                    .flatten()
+                    .map(|value| (value, 0)),
+            );
+        }
+        for &index in indices {
+            if let Some(count) = writes(of(index)).and_then(|value| writers.get_mut(value)) {
+                *count += 1;
+            }
+        }
+
+        // An open operation happened if it alone can have written what one that happened saw.
+        let mut happened: Vec<usize> = Vec::new();
+        let mut waiting: FxHashMap<&Value, Vec<usize>> = FxHashMap::default();
+        for &index in &named {
+            match (of(index).outcome.is_info(), writes(of(index))) {
+                (false, _) => happened.push(index),
+                (true, Some(value)) if *value != register.initial && writers[value] == 1 => {
+                    waiting.entry(value).or_default().push(index);
+                }
+                (true, _) => {}
+            }
+        }
+        let mut next = 0;
+        while next < happened.len() {
+            if let Some(value) = sees(of(happened[next])) {
+                happened.extend(waiting.remove(value).unwrap_or_default());
+            }
+            next += 1;
+        }
+        let cas = |&index: &usize| Some((writes(of(index))?, sees(of(index))?));
+        let before = happened.iter().filter_map(cas).collect();
+        Facts {
+            initial: &register.initial,
+            history,
+            happened,
+            writers,
+            before,
+        }
+    }
+
+    fn contradict(&self, conflict: &Conflict) -> bool {
+        let shown: Vec<&Operation> = conflict
+            .operations
+            .iter()
+            .filter(|index| self.happened.binary_search(index).is_ok() || self.happened.contains(index))
+            .map(|&index| &self.history.operations[index])
+            .collect();
+        if shown.len() != conflict.operations.len() {
+            return false;
+        }
+        let any_pair = |holds: &dyn Fn(&Operation, &Operation) -> bool| {
+            shown
+                .iter()
+                .any(|x| shown.iter().any(|y| !std::ptr::eq(*x, *y) && holds(x, y)))
+        };
+        match conflict.rule {
+            Rule::NeverWritten => shown
+                .iter()
+                .any(|x| sees(x).is_some_and(|value| value != self.initial && self.writers[value] == 0)),
+            Rule::FoundExpected => shown.iter().any(|x| match (&x.op, &x.outcome) {
+                (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => {
+                    current.as_ref() == Some(expected)
+                }
+                _ => false,
+            }),
+            Rule::ReplacedTwice => any_pair(&|x, y| {
+                let both = writes(x).is_some() && writes(y).is_some();
+                both && sees(x) == sees(y) && sees(x).is_some_and(|value| self.is_unique(value))
+            }),
+            Rule::Circle => shown
+                .first()
+                .and_then(|x| sees(x))
+                .is_some_and(|start| self.is_circle(start)),
+            Rule::OutOfOrder => any_pair(&|first, then| {
+                precedes(then, first)
+                    && match (self.rank(first), self.rank(then)) {
+                        (Some((root, a)), Some((other, b))) => root == other && a < b && self.is_unique(root),
+                        _ => false,
+                    }
+            }),
+            Rule::ComesBack => self.comes_back(&shown),
+            Rule::HeldThroughout => shown.iter().any(|not| self.held_throughout(not, &shown)),
+            Rule::NoOrder => false,
+        }
+    }
+
+    /// Whether a register can hold this value in one stretch only.
+    fn is_unique(&self, value: &Value) -> bool {
+        let writers = self.writers.get(value).copied().unwrap_or(0);
+        if value == self.initial {
+            writers == 0
+        } else {
+            writers == 1
+        }
+    }
+
+    fn is_circle(&self, start: &Value) -> bool {
+        let mut value = start;
+        for _ in 0..=self.before.len() {
+            match self.before.get(value) {
+                Some(before) if self.is_unique(value) => value = before,
+                _ => return false,
+            }
+            if value == start {
+                return value != self.initial;
+            }
+        }
+        false
+    }
+
+    /// The first value of the chain of cas in which an operation stands, as far as it is known, and the operation's
+    /// place in the chain's forced order.
+    fn rank<'b>(&'b self, operation: &'b Operation) -> Option<(&'b Value, usize)> {
+        let (mut value, mut rank) = match (writes(operation), sees(operation)) {
+            (Some(value), _) => (value, 0),
+            (None, Some(value)) => (value, 1),
+            (None, None) => return None,
+        };
+        while let Some(before) = self.before.get(value).filter(|_| self.is_unique(value)) {
+            value = before;
+            rank += 2;
+            if rank > 2 * self.before.len() + 1 {
+                return None;
+            }
+        }
+        Some((value, rank))
+    }
+
+    /// Whether two operations see or write values of the same chain, so that nothing else can stand between them.
+    fn is_tied(&self, x: &Operation, y: &Operation) -> bool {
+        let unique = |operation| {
+            writes(operation)
+                .or(sees(operation))
+                .is_some_and(|value| self.is_unique(value))
+        };
+        match (self.rank(x), self.rank(y)) {
+            (Some((a, _)), Some((b, _))) => std::ptr::eq(x, y) || (a == b && unique(x) && unique(y)),
+            _ => false,
+        }
+    }
+
+    /// Whether c completed before d began although d must come before c: because d belongs to the initial value, or
+    /// because some a, tied to d, completed before some b, tied to c, began. Chains whose named first values differ have
+    /// no value in common, so neither can stand inside the other.
+    fn comes_back(&self, shown: &[&Operation]) -> bool {
+        let pairs = || shown.iter().flat_map(|x| shown.iter().map(move |y| (*x, *y)));
+        let is_initial = |x: &Operation| {
+            self.is_unique(self.initial) && self.rank(x).is_some_and(|(root, _)| root == self.initial)
+        };
+        let apart = |x: &Operation, y: &Operation| matches!((self.rank(x), self.rank(y)), (Some((a, _)), Some((b, _))) if a != b);
+        pairs()
+            .filter(|(c, d)| precedes(c, d) && apart(c, d))
+            .any(|(c, d)| {
+                (is_initial(d) && !is_initial(c))
+                    || pairs().any(|(a, b)| precedes(a, b) && self.is_tied(a, d) && self.is_tied(b, c))
+            })
+    }
+
+    fn held_throughout(&self, not: &Operation, shown: &[&Operation]) -> bool {
+        let (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current: None })) =
+            (&not.op, &not.outcome)
+        else {
+            return false;
+        };
+        let holds = |x: &Operation| sees(x) == Some(expected);
+        self.is_unique(expected)
+            && shown.iter().any(|after| precedes(not, after) && holds(after))
+            && (expected == self.initial
+                || shown.iter().any(|x| {
+                    let reads = holds(x) && writes(x).is_none();
+                    precedes(x, not) && (reads || writes(x) == Some(expected))
+                }))
+    }
+}
+
+fn precedes(x: &Operation, y: &Operation) -> bool {
+    finish(x) < y.invoked
+}
+
+/// The value that an operation shows the register to have held when it happened.
+pub(crate) fn sees(operation: &Operation) -> Option<&Value> {
+    match (&operation.op, &operation.outcome) {
+        (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.as_ref(),
+        (Op::Cas { .. }, Outcome::Fail(Failure::Mismatch { current })) => current.as_ref(),
+        (Op::Cas { expected, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Some(expected),
+        _ => None,
+    }
+}
+
+/// The value that an operation left behind if it happened. A cas to the value that it expects changes nothing.
+pub(crate) fn writes(operation: &Operation) -> Option<&Value> {
+    match (&operation.op, &operation.outcome) {
+        (_, Outcome::Fail(_)) | (Op::Read { .. }, _) => None,
+        (Op::Cas { expected, new, .. }, _) if expected == new => None,
+        (Op::Write { value: new, .. } | Op::Cas { new, .. }, _) => Some(new),
+    }
+}

@@ -1,0 +1,227 @@
+//! What the checker's tests share: building histories, brute force over all orders, random histories.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use checker::model::{Effect, Model, Register};
+use checker::{Conflict, Decision, Options, validate};
+use history::{ErrorClass, History, Key, OPEN, Op, Operation, Outcome, Value};
+use rand::RngExt;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// An operation on the only key: who, what, how it ended, and from when to when; `info` ends never.
+pub fn operation(process: u64, op: Op, outcome: Outcome, invoked: u64, completed: u64) -> Operation {
+    let open = outcome.is_info();
+    Operation {
+        process,
+        op,
+        outcome,
+        invoked,
+        completed: if open { OPEN } else { completed },
+        invoked_ns: invoked * 1_000_000,
+        completed_ns: (!open).then_some(completed * 1_000_000),
+        node: None,
+    }
+}
+
+pub fn history(operations: Vec<Operation>) -> History {
+    History {
+        operations,
+        ..History::default()
+    }
+}
+
+pub fn write(value: i64) -> Op {
+    Op::Write {
+        key: Key::Nil,
+        value: Value::Int(value),
+    }
+}
+
+pub fn read() -> Op {
+    Op::Read { key: Key::Nil }
+}
+
+pub fn cas(expected: i64, new: i64) -> Op {
+    Op::Cas {
+        key: Key::Nil,
+        expected: Value::Int(expected),
+        new: Value::Int(new),
+    }
+}
+
+pub fn saw(value: i64) -> Outcome {
+    Outcome::ok_value(Value::Int(value))
+}
+
+pub fn ok() -> Outcome {
+    Outcome::ok()
+}
+
+pub fn info() -> Outcome {
+    Outcome::info(ErrorClass::Timeout, "")
+}
+
+pub fn fail() -> Outcome {
+    Outcome::fail(ErrorClass::Rejected, "")
+}
+
+pub fn found(value: i64) -> Outcome {
+    Outcome::mismatch(Some(Value::Int(value)))
+}
+
+pub fn found_other() -> Outcome {
+    Outcome::mismatch(None)
+}
+
+/// Registers that begin with 0.
+pub fn options() -> Options {
+    Options {
+        initial: Value::Int(0),
+        ..Options::default()
+    }
+}
+
+pub fn register() -> Register {
+    Register {
+        initial: Value::Int(0),
+    }
+}
+
+pub fn all(history: &History) -> Vec<usize> {
+    (0..history.operations.len()).collect()
+}
+
+/// Tries all orders: nothing but the definition of linearizability.
+pub fn brute_force(history: &History) -> bool {
+    fn any_order(history: &History, left: &mut Vec<usize>, state: &Value) -> bool {
+        let of = |index: usize| &history.operations[index];
+        if left.iter().all(|&index| of(index).outcome.is_info()) {
+            return true;
+        }
+        (0..left.len()).any(|place| {
+            let index = left[place];
+            if left.iter().any(|&other| of(other).completed < of(index).invoked) {
+                return false;
+            }
+            let Some(after) = register().step(state, of(index)) else {
+                return false;
+            };
+            left.remove(place);
+            let found = any_order(history, left, &after);
+            left.insert(place, index);
+            found
+        })
+    }
+    let mut left = all(history);
+    left.retain(|&index| register().effect(&history.operations[index]) != Effect::None);
+    any_order(history, &mut left, &Value::Int(0))
+}
+
+/// A random history of at most `most` operations by few processes on one key. With `unique` every write and cas writes
+/// another value. Answers are random but likely: about half of the histories are valid.
+pub fn random_history(seed: u64, most: usize, unique: bool) -> History {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let count = rng.random_range(1..=most);
+    let (info_share, not_share) = (rng.random_range(0..4), rng.random_range(0..3));
+    let width: u64 = rng.random_range(1..6);
+    let mut operations = Vec::new();
+    let mut now = 0;
+    let values = if unique {
+        count as i64
+    } else {
+        rng.random_range(1..4)
+    };
+    // Some register that behaves, from whose contents most answers are taken.
+    let mut state = 0;
+    let mut fresh = 0;
+    for process in 0..count as u64 {
+        now += 10 * rng.random_range(1..=2);
+        let completed = now + 5 + 10 * rng.random_range(0..=2 * width);
+        let old = if rng.random_ratio(1, 3) {
+            rng.random_range(0..=values)
+        } else {
+            state
+        };
+        fresh += 1;
+        let new = if unique {
+            fresh
+        } else {
+            rng.random_range(0..=values)
+        };
+        let is_info = rng.random_ratio(info_share, 10);
+        let (op, outcome) = match rng.random_range(0..10) {
+            0..4 => (read(), if is_info { info() } else { saw(old) }),
+            4..7 => {
+                let outcome = match rng.random_range(0..12) {
+                    _ if is_info => info(),
+                    0 => fail(),
+                    _ => ok(),
+                };
+                if rng.random_ratio(2, 3) && outcome != fail() {
+                    state = new;
+                }
+                (write(new), outcome)
+            }
+            _ => {
+                let outcome = match rng.random_range(0..6) {
+                    _ if is_info => info(),
+                    0 => found(rng.random_range(0..=values)),
+                    1 | 2 if rng.random_ratio(not_share, 3) => found_other(),
+                    3 if rng.random_ratio(1, 4) => fail(),
+                    _ => ok(),
+                };
+                if matches!(outcome, Outcome::Ok(_) | Outcome::Info(_)) && rng.random_ratio(2, 3) {
+                    state = new;
+                }
+                (cas(old, new), outcome)
+            }
+        };
+        operations.push(operation(process, op, outcome, now, completed));
+    }
+    spread(&mut operations);
+    history(operations)
+}
+
+/// Gives every invocation and completion a position of its own, in the order of their rough positions.
+pub fn spread(operations: &mut [Operation]) {
+    let mut events: Vec<(u64, bool, usize)> = Vec::new();
+    for (index, operation) in operations.iter().enumerate() {
+        events.push((operation.invoked, false, index));
+        if operation.completed != OPEN {
+            events.push((operation.completed, true, index));
+        }
+    }
+    events.sort_unstable();
+    for (position, (_, ends, index)) in (0u64..).zip(events) {
+        let operation = &mut operations[index];
+        if ends {
+            operation.completed = position;
+            operation.completed_ns = Some(position * 1_000_000);
+        } else {
+            operation.invoked = position;
+            operation.invoked_ns = position * 1_000_000;
+        }
+    }
+}
+
+/// A decision must carry what shows it. Checked here again, so that a checker that forgets to do so is found out.
+pub fn assert_shown(history: &History, decision: &Decision) {
+    match decision {
+        Decision::Valid(order) => {
+            validate::linearization(&register(), history, &all(history), order).unwrap();
+        }
+        Decision::Invalid(conflict) => {
+            let confirmed = validate::conflict(&register(), history, &all(history), conflict).unwrap();
+            assert_eq!(confirmed, conflict.confirmed);
+            assert_readable(conflict);
+        }
+        Decision::Unknown(_) => {}
+    }
+}
+
+fn assert_readable(conflict: &Conflict) {
+    assert!((1..=6).contains(&conflict.operations.len()), "{conflict:?}");
+    assert!((1..=3).contains(&conflict.sentences.len()), "{conflict:?}");
+    let is_sentence = |text: &String| text.ends_with('.') && text.starts_with(char::is_uppercase);
+    assert!(conflict.sentences.iter().all(is_sentence), "{conflict:?}");
+}
