@@ -185,7 +185,8 @@ pub struct NodeArgs {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
+    let duration =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
     if duration.is_zero() {
         return Err("it must be longer than nothing".into());
     }
@@ -195,6 +196,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 fn parse_peer(text: &str) -> Result<(u64, std::net::SocketAddr), String> {
     let (id, address) = text.split_once('=').ok_or("write it like `1=10.0.0.1:7000`")?;
     let id = id.parse().map_err(|_| format!("`{id}` is not a node's number"))?;
-    let address = address.parse().map_err(|_| format!("`{address}` is not an address with a port"))?;
+    let address = address
+        .parse()
+        .map_err(|_| format!("`{address}` is not an address with a port"))?;
     Ok((id, address))
 }

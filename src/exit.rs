@@ -69,7 +69,10 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         eprint!("{error}");
     } else {
-        eprintln!("perjury: {} (see --help)", what.join(" ").trim_start_matches("error: "));
+        eprintln!(
+            "perjury: {} (see --help)",
+            what.join(" ").trim_start_matches("error: ")
+        );
     }
     ExitCode::from(USAGE)
 }

@@ -58,10 +58,14 @@ impl Plan {
         if let Some(rate) = args.rate
             && !(rate.is_finite() && rate > 0.0)
         {
-            return Err(Failure::Usage(format!("--rate {rate}: give more than 0 operations a second")));
+            return Err(Failure::Usage(format!(
+                "--rate {rate}: give more than 0 operations a second"
+            )));
         }
         if args.ops == Some(0) {
-            return Err(Failure::Usage("--ops 0: a test needs at least one operation".into()));
+            return Err(Failure::Usage(
+                "--ops 0: a test needs at least one operation".into(),
+            ));
         }
         if args.time_limit > Duration::from_secs(7 * 24 * 3600) {
             return Err(Failure::Usage("--time-limit: at most a week".into()));
@@ -135,11 +139,21 @@ impl Plan {
         if let Some(rate) = args.rate {
             flag("rate", rate.to_string());
         }
-        flag("time-limit", humantime::format_duration(args.time_limit).to_string().replace(' ', ""));
+        flag(
+            "time-limit",
+            humantime::format_duration(args.time_limit)
+                .to_string()
+                .replace(' ', ""),
+        );
         if let Some(ops) = args.ops {
             flag("ops", ops.to_string());
         }
-        flag("op-timeout", humantime::format_duration(args.op_timeout).to_string().replace(' ', ""));
+        flag(
+            "op-timeout",
+            humantime::format_duration(args.op_timeout)
+                .to_string()
+                .replace(' ', ""),
+        );
         flag("seed", self.seed.to_string());
         command
     }
@@ -172,7 +186,8 @@ fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec
         None => Ok(nemeses::ALL.iter().map(|entry| (entry, Vec::new())).collect()),
         Some("none") => Ok(Vec::new()),
         Some(list) => {
-            let named = nemeses::parse(list).map_err(|why| Failure::Usage(format!("--nemesis {list}: {why}")))?;
+            let named =
+                nemeses::parse(list).map_err(|why| Failure::Usage(format!("--nemesis {list}: {why}")))?;
             named
                 .into_iter()
                 .map(|(name, targets)| {
@@ -212,7 +227,10 @@ fn check_environment(
 fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
     let number = match text.strip_suffix('n') {
         Some("") => Some(nodes),
-        Some(factor) => factor.parse::<usize>().ok().and_then(|factor| factor.checked_mul(nodes)),
+        Some(factor) => factor
+            .parse::<usize>()
+            .ok()
+            .and_then(|factor| factor.checked_mul(nodes)),
         None => text.parse().ok(),
     };
     match number {
@@ -225,7 +243,10 @@ fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
 
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
     let known: Vec<&str> = known.collect();
-    Failure::Usage(format!("there is no {what} `{name}`; there is {}", known.join(", ")))
+    Failure::Usage(format!(
+        "there is no {what} `{name}`; there is {}",
+        known.join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -264,11 +285,19 @@ mod tests {
             ("--time-limit soon", "30s"),
             ("--nodes 0", "0 is not in 1..=64"),
             ("--nodes 2 --nemesis partition:majority", "at least 3 nodes"),
-            ("--env local --links switch", "--links has no meaning with --env local"),
-            ("--env local --nemesis partition", "--nemesis partition cannot work with --env local"),
+            (
+                "--env local --links switch",
+                "--links has no meaning with --env local",
+            ),
+            (
+                "--env local --nemesis partition",
+                "--nemesis partition cannot work with --env local",
+            ),
         ];
         for (line, expected) in cases {
-            let message = plan(line).err().unwrap_or_else(|| panic!("`{line}` was accepted"));
+            let message = plan(line)
+                .err()
+                .unwrap_or_else(|| panic!("`{line}` was accepted"));
             assert!(message.contains(expected), "`{line}` says: {message}");
         }
     }

@@ -37,8 +37,6 @@ pub struct Fault {
     /// When it starts and stops. Without end, so put a time limit around it; each start is followed by a stop before
     /// the next start.
     pub generator: Box<dyn Generator>,
-    /// Ends the fault after the time limit. The runner's heal does the same; this leaves its own mark in the history.
-    pub final_generator: Box<dyn Generator>,
     /// How plots shade it: a CSS colour.
     pub colour: &'static str,
 }

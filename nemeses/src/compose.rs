@@ -13,17 +13,14 @@ pub fn compose(faults: Vec<Fault>, seed: u64) -> Fault {
     let colour = faults.first().map_or("#999999", |fault| fault.colour);
     let mut nemeses = Vec::new();
     let mut generators = Vec::new();
-    let mut finals = Vec::new();
     for fault in faults {
         nemeses.push((fault.name, fault.nemesis));
         generators.push(fault.generator);
-        finals.push(fault.final_generator);
     }
     Fault {
         name: "faults",
         nemesis: Box::new(Composed { nemeses }),
         generator: Box::new(Turns::new(generators, seed)),
-        final_generator: Box::new(generator::sequence(finals)),
         colour,
     }
 }

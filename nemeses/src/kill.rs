@@ -19,7 +19,7 @@ use crate::cycle::{Cycle, Span};
 use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
 use crate::shapes::names;
 use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext, stop_all};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "kill";
 
@@ -50,7 +50,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        final_generator: stop_all(NAME),
         colour: ENTRY.colour,
     })
 }

@@ -22,22 +22,10 @@ pub use compose::compose;
 pub use parse::parse;
 pub use shapes::{Grudge, Shape, grudge};
 
-use generator::{Action, Generator};
-use history::{NemesisAction, NemesisOp};
-
 /// Every fault.
 pub const ALL: &[Entry] = &[kill::ENTRY, pause::ENTRY, partition::ENTRY];
 
 /// The fault of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
-}
-
-/// Ends whatever of a fault is in force; nothing happens if nothing is.
-fn stop_all(nemesis: &str) -> Box<dyn Generator> {
-    Box::new(generator::once(Action::Nemesis(NemesisOp {
-        nemesis: nemesis.to_owned(),
-        action: NemesisAction::Stop,
-        target: String::new(),
-    })))
 }

@@ -19,7 +19,7 @@ use crate::cycle::{Cycle, Span};
 use crate::process::{leader, name, outcome, skipped};
 use crate::shapes::{Grudge, Shape, grudge};
 use crate::targets::{Target, bag, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext, stop_all};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "partition";
 
@@ -74,7 +74,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        final_generator: stop_all(NAME),
         colour: ENTRY.colour,
     })
 }

@@ -28,7 +28,11 @@ pub fn run(args: BenchArgs) -> CommandResult {
     super::block_on(async {
         match args.what {
             BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
-            BenchWhat::Store { nodes, connections, time } => bench_stores(nodes, connections, time).await?,
+            BenchWhat::Store {
+                nodes,
+                connections,
+                time,
+            } => bench_stores(nodes, connections, time).await?,
         }
         Ok::<_, Failure>(Done::Fine)
     })
@@ -58,18 +62,24 @@ async fn bench_runner(concurrency: usize, ops: u64) -> Result<()> {
     if concurrency == 0 || ops == 0 {
         bail!("give at least one client thread and one operation");
     }
-    println!("controller with a no-op client, register workload, {concurrency} client threads, {ops} operations");
+    println!(
+        "controller with a no-op client, register workload, {concurrency} client threads, {ops} operations"
+    );
     let mut rates = Vec::new();
     for round in 1..=ROUNDS {
         let directory = std::env::temp_dir().join(format!("perjury-bench-{}-{round}", std::process::id()));
         std::fs::create_dir(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let result = bench_runner_once(&directory, concurrency, ops, round as u64).await;
-        std::fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;
+        std::fs::remove_dir_all(&directory)
+            .with_context(|| format!("cannot remove {}", directory.display()))?;
         let rate = result?;
         println!("  round {round}: {rate:>9.0} operations/s");
         rates.push(rate);
     }
-    println!("  median:  {:>9.0} operations/s, journal included", median(&mut rates));
+    println!(
+        "  median:  {:>9.0} operations/s, journal included",
+        median(&mut rates)
+    );
     Ok(())
 }
 
@@ -83,7 +93,8 @@ async fn bench_runner_once(directory: &Path, concurrency: usize, ops: u64, seed:
     let journal = Journal::create(&directory.join("history.jsonl"))?;
     let desk = Arc::new(Desk::new(TokioRuntime::start(), journal, concurrency));
     let mut runner = Runner::new(desk.clone(), Arc::new(NoOp), 1, Duration::from_secs(1));
-    let generator: Box<dyn Generator> = Box::new(generator::clients(generator::limit(ops, workload.generator)));
+    let generator: Box<dyn Generator> =
+        Box::new(generator::clients(generator::limit(ops, workload.generator)));
     let start = Instant::now();
     runner.run(generator, None).await?;
     drop(runner);
@@ -91,7 +102,9 @@ async fn bench_runner_once(directory: &Path, concurrency: usize, ops: u64, seed:
     if done != ops {
         bail!("{done} of {ops} operations ended ok");
     }
-    Arc::into_inner(desk).ok_or_else(|| anyhow!("a task still holds the journal"))?.close()?;
+    Arc::into_inner(desk)
+        .ok_or_else(|| anyhow!("a task still holds the journal"))?
+        .close()?;
     Ok(ops as f64 / start.elapsed().as_secs_f64())
 }
 
@@ -115,7 +128,9 @@ async fn bench_stores(nodes: u16, connections: usize, time: Duration) -> Result<
     if nodes == 0 || connections == 0 {
         bail!("give at least one node and one connection");
     }
-    println!("puts on {nodes} nodes with fsync, {connections} connections, {ROUNDS} rounds of {time:?} each, alternating");
+    println!(
+        "puts on {nodes} nodes with fsync, {connections} connections, {ROUNDS} rounds of {time:?} each, alternating"
+    );
     let mut bundled = Vec::new();
     let mut etcd = Vec::new();
     let has_etcd = has_etcd().await;
@@ -130,10 +145,16 @@ async fn bench_stores(nodes: u16, connections: usize, time: Duration) -> Result<
         }
     }
     let ours = median(&mut bundled.iter().map(|f| f.puts_per_s).collect::<Vec<_>>());
-    println!("median bundled: {ours:.0} puts/s, p50 {:.2} ms", median_p50(&bundled));
+    println!(
+        "median bundled: {ours:.0} puts/s, p50 {:.2} ms",
+        median_p50(&bundled)
+    );
     if has_etcd {
         let theirs = median(&mut etcd.iter().map(|f| f.puts_per_s).collect::<Vec<_>>());
-        println!("median etcd:    {theirs:.0} puts/s, p50 {:.2} ms", median_p50(&etcd));
+        println!(
+            "median etcd:    {theirs:.0} puts/s, p50 {:.2} ms",
+            median_p50(&etcd)
+        );
         println!("ratio bundled / etcd: {:.2}", ours / theirs);
     } else {
         println!("etcd is not on the PATH: nothing to compare with (Debian: apt-get install etcd-server)");
@@ -149,7 +170,10 @@ fn print_figures(round: usize, name: &str, figures: &Figures) {
 }
 
 async fn has_etcd() -> bool {
-    let asked = Command::new("etcd").arg("--version").stdout(std::process::Stdio::null()).status();
+    let asked = Command::new("etcd")
+        .arg("--version")
+        .stdout(std::process::Stdio::null())
+        .status();
     matches!(asked.await, Ok(status) if status.success())
 }
 
@@ -159,7 +183,10 @@ fn free_ports(count: usize) -> Result<Vec<SocketAddr>> {
         .map(|_| std::net::TcpListener::bind("127.0.0.1:0"))
         .collect::<std::io::Result<_>>()
         .context("cannot bind a loopback port")?;
-    Ok(listeners.iter().map(|listener| listener.local_addr()).collect::<std::io::Result<_>>()?)
+    Ok(listeners
+        .iter()
+        .map(|listener| listener.local_addr())
+        .collect::<std::io::Result<_>>()?)
 }
 
 fn start_process(program: &Path, args: &[String], log: &Path) -> Result<Child> {
@@ -175,7 +202,9 @@ fn start_process(program: &Path, args: &[String], log: &Path) -> Result<Child> {
 }
 
 async fn start_bundled(nodes: u16) -> Result<Cluster> {
-    let directory = tempfile::Builder::new().prefix("perjury-bench-").tempdir_in(".")?;
+    let directory = tempfile::Builder::new()
+        .prefix("perjury-bench-")
+        .tempdir_in(".")?;
     let ports = free_ports(2 * usize::from(nodes))?;
     let (raft, http) = ports.split_at(usize::from(nodes));
     let binary = std::env::current_exe()?;
@@ -189,8 +218,16 @@ async fn start_bundled(nodes: u16) -> Result<Cluster> {
             format!("--raft={raft_here}"),
             format!("--http={http_here}"),
         ];
-        args.extend(raft.iter().zip(1..).map(|(peer, id)| format!("--peer={id}={peer}")));
-        processes.push(start_process(&binary, &args, &directory.path().join(format!("n{id}.log")))?);
+        args.extend(
+            raft.iter()
+                .zip(1..)
+                .map(|(peer, id)| format!("--peer={id}={peer}")),
+        );
+        processes.push(start_process(
+            &binary,
+            &args,
+            &directory.path().join(format!("n{id}.log")),
+        )?);
     }
     let cluster = Cluster {
         name: "bundled",
@@ -208,11 +245,16 @@ async fn start_bundled(nodes: u16) -> Result<Cluster> {
 }
 
 async fn start_etcd(nodes: u16) -> Result<Cluster> {
-    let directory = tempfile::Builder::new().prefix("perjury-bench-").tempdir_in(".")?;
+    let directory = tempfile::Builder::new()
+        .prefix("perjury-bench-")
+        .tempdir_in(".")?;
     let ports = free_ports(2 * usize::from(nodes))?;
     let (peer, http) = ports.split_at(usize::from(nodes));
-    let members: Vec<String> =
-        peer.iter().zip(1..).map(|(address, id): (_, usize)| format!("n{id}=http://{address}")).collect();
+    let members: Vec<String> = peer
+        .iter()
+        .zip(1..)
+        .map(|(address, id): (_, usize)| format!("n{id}=http://{address}"))
+        .collect();
     let mut processes = Vec::new();
     for (index, (peer_here, http_here)) in peer.iter().zip(http).enumerate() {
         let id = index + 1;
@@ -297,7 +339,10 @@ async fn load(cluster: Cluster, connections: usize, time: Duration) -> Result<Fi
     stop.store(true, Ordering::Relaxed);
     let mut latencies_us = Vec::new();
     for task in tasks {
-        latencies_us.extend(task.await?.with_context(|| format!("a put on {} failed", cluster.name))?);
+        latencies_us.extend(
+            task.await?
+                .with_context(|| format!("a put on {} failed", cluster.name))?,
+        );
     }
     let seconds = start.elapsed().as_secs_f64();
     latencies_us.sort_unstable();

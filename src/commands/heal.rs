@@ -12,7 +12,10 @@ use crate::exit::{CommandResult, Done, Failure};
 pub fn run(args: &HealArgs) -> CommandResult {
     let runs = match &args.run {
         Some(run) if !run.is_dir() => {
-            return Err(Failure::Usage(format!("{} is not a run directory", run.display())));
+            return Err(Failure::Usage(format!(
+                "{} is not a run directory",
+                run.display()
+            )));
         }
         Some(run) => vec![run.clone()],
         None => all(&args.runs)?,

@@ -23,7 +23,10 @@ pub fn run() -> CommandResult {
             println!("\nplanted bugs of `{}`", entry.name);
         }
         for bug in bugs {
-            println!("  {:<18} {} (shown by --nemesis {})", bug.name, bug.description, bug.nemesis);
+            println!(
+                "  {:<18} {} (shown by --nemesis {})",
+                bug.name, bug.description, bug.nemesis
+            );
         }
     }
     Ok(Done::Fine)

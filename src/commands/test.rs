@@ -79,11 +79,13 @@ fn open(plan: &Plan, place: &Resolved, run: &RunDir) -> anyhow::Result<Arc<dyn E
         lost: place.lost.clone(),
         ..OpenOptions::new(plan.nodes(), run.root())
     };
-    control::open(place.kind, &options).inspect_err(|_| {
-        if let Err(error) = std::fs::remove_dir_all(run.root()) {
-            eprintln!("perjury: cannot remove {}: {error}", run.root().display());
-        }
-    }).map_err(Into::into)
+    control::open(place.kind, &options)
+        .inspect_err(|_| {
+            if let Err(error) = std::fs::remove_dir_all(run.root()) {
+                eprintln!("perjury: cannot remove {}: {error}", run.root().display());
+            }
+        })
+        .map_err(Into::into)
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
@@ -101,7 +103,9 @@ impl Test<'_> {
     async fn run(&self) -> Result<TestRecord, Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
-        let options = SystemOptions { bug: plan.args.bug.clone() };
+        let options = SystemOptions {
+            bug: plan.args.bug.clone(),
+        };
         let system = (plan.system.make)(self.environment.clone(), &options)?;
         let workload = self.workload();
         if let Some(kind) = plan::unsupported(&*system, workload.needs) {
@@ -152,7 +156,11 @@ impl Test<'_> {
             db: db.clone(),
         };
         let side_tasks = [
-            tokio::spawn(watch_store(desk.clone(), db.clone(), self.environment.nodes().to_vec())),
+            tokio::spawn(watch_store(
+                desk.clone(),
+                db.clone(),
+                self.environment.nodes().to_vec(),
+            )),
             tokio::spawn(show_progress(desk.clone(), limit_ns)),
             tokio::spawn(stop_on_interrupt(desk.clone(), self.interrupts.clone())),
         ];
@@ -165,7 +173,9 @@ impl Test<'_> {
         if let Some(last) = workload.final_generator
             && !desk.is_stopping()
         {
-            db.ready(READY_LIMIT).await.context("the cluster did not come back after the last heal")?;
+            db.ready(READY_LIMIT)
+                .await
+                .context("the cluster did not come back after the last heal")?;
             let stopper = {
                 let desk = desk.clone();
                 tokio::spawn(async move {
@@ -227,7 +237,12 @@ impl Test<'_> {
             env: self.environment.kind().name().into(),
             links: self.environment.net().control().name().into(),
             lost: self.environment.lost().to_vec(),
-            nodes: self.environment.nodes().iter().map(|node| node.name.clone()).collect(),
+            nodes: self
+                .environment
+                .nodes()
+                .iter()
+                .map(|node| node.name.clone())
+                .collect(),
             workload: args.workload.clone(),
             model: workload.model.into(),
             nemesis: nemesis.map(str::to_owned).collect(),
@@ -237,9 +252,10 @@ impl Test<'_> {
             ops: args.ops,
             op_timeout_ms: args.op_timeout.as_millis() as u64,
             seed: self.plan.seed,
-            client_retries: "clients never retry, and neither does the HTTP library below them; after an error a \
+            client_retries:
+                "clients never retry, and neither does the HTTP library below them; after an error a \
                              client thread rests 20 ms, after an `info` it goes on as a new process"
-                .into(),
+                    .into(),
         }
     }
 }
@@ -272,7 +288,11 @@ impl Connect for SystemConnect {
 fn watch_interrupts() -> anyhow::Result<Interrupts> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(0);
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
         let mut signals = signal(kind).context("cannot listen for signals")?;
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -320,8 +340,11 @@ fn announce(run: &RunDir, record: &TestRecord) {
         record.seed,
         run.root().display()
     );
-    for lost in &record.lost {
-        eprintln!("perjury: note: {lost}");
+    // What the best environment lacks stands in the report; what a worse one lacks the user must know at once.
+    if record.env == EnvKind::Local.name() {
+        for lost in &record.lost {
+            eprintln!("perjury: note: {lost}");
+        }
     }
 }
 
@@ -337,7 +360,10 @@ fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
     std::fs::create_dir_all(runs).map_err(cannot)?;
     let runs = std::fs::canonicalize(runs).map_err(cannot)?;
     let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
-    let name = format!("{stamp}-{}-{}-{}", plan.args.system, plan.args.workload, plan.seed);
+    let name = format!(
+        "{stamp}-{}-{}-{}",
+        plan.args.system, plan.args.workload, plan.seed
+    );
     for attempt in 0..100 {
         let path = match attempt {
             0 => runs.join(&name),
@@ -349,7 +375,10 @@ fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
             Err(error) => return Err(cannot(error)),
         }
     }
-    Err(Failure::Usage(format!("{} is full of runs named {name}", runs.display())))
+    Err(Failure::Usage(format!(
+        "{} is full of runs named {name}",
+        runs.display()
+    )))
 }
 
 /// Sends the controller's log to `perjury.log`.

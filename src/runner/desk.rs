@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{Event, EventKind, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process};
+use history::{Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -37,6 +37,8 @@ pub struct Desk<R> {
     changed: Notify,
     stopped: Notify,
     stopping: AtomicBool,
+    /// The clients have done all that was asked of them; the nemesis has nobody left to disturb.
+    alone: AtomicBool,
     clients: usize,
 }
 
@@ -115,6 +117,7 @@ impl<R: Runtime> Desk<R> {
             changed: Notify::new(),
             stopped: Notify::new(),
             stopping: AtomicBool::new(false),
+            alone: AtomicBool::new(false),
             clients,
         }
     }
@@ -170,7 +173,20 @@ impl<R: Runtime> Desk<R> {
 
     /// Replaces the generator, between two phases.
     pub(super) fn install(&self, generator: Box<dyn Generator>) {
+        self.alone.store(false, Ordering::Release);
         self.lock().generator = generator;
+    }
+
+    /// Tells the nemesis that the clients are done.
+    pub(super) fn leave_nemesis_alone(&self) {
+        self.alone.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+        self.stopped.notify_waiters();
+    }
+
+    /// Whether this thread gets nothing more, whatever the generator says.
+    pub(super) fn is_over(&self, thread: Thread) -> bool {
+        self.is_stopping() || thread == Thread::Nemesis && self.alone.load(Ordering::Acquire)
     }
 
     /// Resolves at the next event, or when the run is stopped.
@@ -178,7 +194,7 @@ impl<R: Runtime> Desk<R> {
         self.changed.notified()
     }
 
-    /// Resolves when the run is stopped.
+    /// Resolves when the run is stopped, or the clients are done.
     pub(super) fn stopped(&self) -> Notified<'_> {
         self.stopped.notified()
     }
@@ -198,12 +214,14 @@ impl<R: Runtime> Desk<R> {
         if let Some(kind) = completed {
             self.told(&mut state, caller, kind);
         }
-        if self.is_stopping() {
+        if self.is_over(caller.thread) {
             return Step::Done;
         }
         let context = self.context(caller.thread);
         match state.generator.next(&context) {
-            Next::Do { at_ns, action } if at_ns <= context.now_ns => self.begin_locked(&mut state, caller, action),
+            Next::Do { at_ns, action } if at_ns <= context.now_ns => {
+                self.begin_locked(&mut state, caller, action)
+            }
             Next::Do { at_ns, action } => Step::Later { at_ns, action },
             Next::Pending { until_ns } => Step::Wait {
                 until_ns,
@@ -234,7 +252,10 @@ impl<R: Runtime> Desk<R> {
         let (step, kind) = match action {
             Action::Op(op) => (
                 Step::Invoke(op.clone()),
-                EventKind::Invoke { op, node: caller.node },
+                EventKind::Invoke {
+                    op,
+                    node: caller.node,
+                },
             ),
             Action::Nemesis(op) => (Step::Nemesis(op.clone()), EventKind::NemesisInvoke(op)),
         };
@@ -277,7 +298,7 @@ impl<R: Runtime> Desk<R> {
 /// Keeps the list of faults in force.
 fn note_fault(faults: &mut Vec<String>, op: &NemesisOp, outcome: &NemesisOutcome) {
     match op.action {
-        NemesisAction::Start if outcome.hold == history::Hold::Verified => {
+        NemesisAction::Start if !matches!(outcome.hold, Hold::Skipped(_)) => {
             faults.push(format!("{} {}", op.nemesis, outcome.detail));
         }
         NemesisAction::Start => {}

@@ -70,13 +70,22 @@ impl Journal {
     pub fn push(&self, event: Event) {
         // After a failed write nothing empties the queue; the run is lost anyway and ends at its next check.
         if !self.has_failed() {
-            self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+            self.shared
+                .queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(event);
         }
     }
 
     /// Whether workers must wait for the disk.
     pub fn is_full(&self) -> bool {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).len() >= LIMIT
+        self.shared
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+            >= LIMIT
     }
 
     /// Whether the disk refused a write.

@@ -16,7 +16,11 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
     let mut leader = None;
     let mut crashed = BTreeSet::new();
-    let name = |index: usize| nodes.get(index).map_or_else(|| index.to_string(), |node| node.name.clone());
+    let name = |index: usize| {
+        nodes
+            .get(index)
+            .map_or_else(|| index.to_string(), |node| node.name.clone())
+    };
     loop {
         let primaries = db.primaries().await;
         // An isolated old leader may believe in itself for a while; the newest one counts.
@@ -24,7 +28,11 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
             && leader != Some(first)
         {
             leader = Some(first);
-            let detail = match primaries[1..].iter().map(|&index| name(index)).collect::<Vec<_>>() {
+            let detail = match primaries[1..]
+                .iter()
+                .map(|&index| name(index))
+                .collect::<Vec<_>>()
+            {
                 others if others.is_empty() => String::new(),
                 others => format!("{} still believes to lead", others.join(", ")),
             };
@@ -32,7 +40,11 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
         }
         let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();
         for &index in now.difference(&crashed) {
-            desk.note("crash", &name(index), "its process ended, and nobody had asked it to".into());
+            desk.note(
+                "crash",
+                &name(index),
+                "its process ended, and nobody had asked it to".into(),
+            );
         }
         crashed = now;
         tokio::time::sleep(INTERVAL).await;

@@ -29,7 +29,9 @@ pub struct TokioRuntime {
 impl TokioRuntime {
     /// A runtime whose time starts now.
     pub fn start() -> Arc<TokioRuntime> {
-        Arc::new(TokioRuntime { start: Instant::now() })
+        Arc::new(TokioRuntime {
+            start: Instant::now(),
+        })
     }
 }
 

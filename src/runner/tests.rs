@@ -36,7 +36,11 @@ impl Connect for Moody {
 #[async_trait::async_trait]
 impl Client for Moody {
     async fn invoke(&mut self, op: &Op) -> Outcome {
-        let Op::Write { value: Value::Int(number), .. } = op else {
+        let Op::Write {
+            value: Value::Int(number),
+            ..
+        } = op
+        else {
             return Outcome::ok_value(Value::Nil);
         };
         self.seen.lock().unwrap().push(*number);
@@ -105,7 +109,14 @@ fn invoked(events: &[Event]) -> Vec<i64> {
     events
         .iter()
         .filter_map(|event| match &event.kind {
-            EventKind::Invoke { op: Op::Write { value: Value::Int(number), .. }, .. } => Some(*number),
+            EventKind::Invoke {
+                op:
+                    Op::Write {
+                        value: Value::Int(number),
+                        ..
+                    },
+                ..
+            } => Some(*number),
             _ => None,
         })
         .collect()
@@ -114,13 +125,23 @@ fn invoked(events: &[Event]) -> Vec<i64> {
 #[tokio::test(start_paused = true)]
 async fn no_operation_is_lost_and_every_one_ends() {
     for clients in [1, 4, 16] {
-        let ran = run(Box::new(generator::clients(generator::limit(500, writes()))), clients, None).await;
+        let ran = run(
+            Box::new(generator::clients(generator::limit(500, writes()))),
+            clients,
+            None,
+        )
+        .await;
         let numbers = invoked(&ran.events);
         let distinct: BTreeSet<i64> = numbers.iter().copied().collect();
         assert_eq!(distinct, (1..=500).collect(), "{clients} clients");
         assert_eq!(numbers.len(), 500);
         let history = History::from_events(ran.events).unwrap();
-        assert!(history.operations.iter().all(|operation| operation.completed_ns.is_some()));
+        assert!(
+            history
+                .operations
+                .iter()
+                .all(|operation| operation.completed_ns.is_some())
+        );
         // What reached a client was invoked before, and once.
         let seen: BTreeSet<i64> = ran.seen.iter().copied().collect();
         assert_eq!(seen.len(), ran.seen.len(), "an operation was sent twice");
@@ -130,13 +151,23 @@ async fn no_operation_is_lost_and_every_one_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_process_is_retired_by_info_and_by_nothing_else() {
-    let ran = run(Box::new(generator::clients(generator::limit(400, writes()))), 4, None).await;
+    let ran = run(
+        Box::new(generator::clients(generator::limit(400, writes()))),
+        4,
+        None,
+    )
+    .await;
     let mut infos = 0;
     let mut last: BTreeMap<Process, bool> = BTreeMap::new();
     for event in &ran.events {
         match &event.kind {
             EventKind::Invoke { .. } => {
-                assert_ne!(last.get(&event.process), Some(&true), "{:?} went on after info", event.process);
+                assert_ne!(
+                    last.get(&event.process),
+                    Some(&true),
+                    "{:?} went on after info",
+                    event.process
+                );
             }
             EventKind::Complete(outcome) => {
                 infos += usize::from(outcome.is_info());
@@ -155,16 +186,37 @@ async fn times_never_go_back_and_the_rate_is_kept() {
     let generator = generator::rate(200.0, 1, writes()).evenly();
     let limited = generator::time_limit(5_000_000_000, generator);
     let ran = run(Box::new(generator::clients(limited)), 10, None).await;
-    assert!(ran.events.windows(2).all(|pair| pair[0].time_ns <= pair[1].time_ns));
+    assert!(
+        ran.events
+            .windows(2)
+            .all(|pair| pair[0].time_ns <= pair[1].time_ns)
+    );
     let count = invoked(&ran.events).len();
-    assert!((950..=1001).contains(&count), "{count} operations in 5 s at 200/s");
+    assert!(
+        (950..=1001).contains(&count),
+        "{count} operations in 5 s at 200/s"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_the_run_soon_and_leaves_a_whole_history() {
     let slow = generator::rate(2.0, 1, writes()).evenly();
-    let ran = run(Box::new(generator::clients(slow)), 4, Some(Duration::from_secs(3))).await;
-    assert!((3_000_000_000..3_200_000_000).contains(&ran.end_ns), "ended at {}", ran.end_ns);
+    let ran = run(
+        Box::new(generator::clients(slow)),
+        4,
+        Some(Duration::from_secs(3)),
+    )
+    .await;
+    assert!(
+        (3_000_000_000..3_200_000_000).contains(&ran.end_ns),
+        "ended at {}",
+        ran.end_ns
+    );
     let history = History::from_events(ran.events).unwrap();
-    assert!(history.operations.iter().all(|operation| operation.completed_ns.is_some()));
+    assert!(
+        history
+            .operations
+            .iter()
+            .all(|operation| operation.completed_ns.is_some())
+    );
 }

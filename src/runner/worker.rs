@@ -39,7 +39,12 @@ pub struct Runner<R> {
 
 impl<R: Runtime> Runner<R> {
     /// A runner whose client thread i talks to node i mod `nodes`.
-    pub fn new(desk: Arc<Desk<R>>, connect: Arc<dyn Connect>, nodes: usize, op_timeout: Duration) -> Runner<R> {
+    pub fn new(
+        desk: Arc<Desk<R>>,
+        connect: Arc<dyn Connect>,
+        nodes: usize,
+        op_timeout: Duration,
+    ) -> Runner<R> {
         let processes = (0..desk.clients() as u64).collect();
         Runner {
             desk,
@@ -80,15 +85,26 @@ impl<R: Runtime> Runner<R> {
             }));
             tasks.push((task, receiver));
         }
-        if let Some((nemesis, context)) = nemesis {
-            drive_nemesis(&self.desk, nemesis, context).await;
-            heal(&self.desk, nemesis, context).await;
-        }
-        for (process, (task, receiver)) in self.processes.iter_mut().zip(tasks) {
-            task.await.map_err(|error| anyhow!("a worker ended badly: {error}"))?;
-            *process = receiver.await?;
-        }
-        Ok(())
+        let breaking = async {
+            if let Some((nemesis, context)) = nemesis {
+                drive_nemesis(&self.desk, nemesis, context).await;
+                heal(&self.desk, nemesis, context).await;
+            }
+        };
+        let desk = self.desk.clone();
+        let working = async {
+            let mut result = Ok(());
+            for (process, (task, receiver)) in self.processes.iter_mut().zip(tasks) {
+                match task.await {
+                    // Sent before the task ends.
+                    Ok(()) => *process = receiver.await.unwrap_or(*process),
+                    Err(error) => result = Err(anyhow!("a worker ended badly: {error}")),
+                }
+            }
+            desk.leave_nemesis_alone();
+            result
+        };
+        tokio::join!(breaking, working).1
     }
 }
 
@@ -109,7 +125,7 @@ impl<R: Runtime> Worker<R> {
         loop {
             let mut step = self.desk.step(self.caller(), completed.take());
             if let Step::Later { at_ns, action } = step {
-                if !sleep_until(&self.desk, at_ns).await {
+                if !sleep_until(&self.desk, self.caller().thread, at_ns).await {
                     return;
                 }
                 step = self.desk.begin(self.caller(), action);
@@ -123,8 +139,12 @@ impl<R: Runtime> Worker<R> {
                         self.hand_in_error(outcome).await;
                     }
                 }
-                Step::Wait { until_ns, version } => wait(&self.desk, until_ns, version).await,
-                Step::Nemesis(_) | Step::Later { .. } => unreachable!("client threads are given due operations"),
+                Step::Wait { until_ns, version } => {
+                    wait(&self.desk, self.caller().thread, until_ns, version).await
+                }
+                Step::Nemesis(_) | Step::Later { .. } => {
+                    unreachable!("client threads are given due operations")
+                }
                 Step::Done => return,
             }
             while self.desk.journal_is_full() {
@@ -141,7 +161,12 @@ impl<R: Runtime> Worker<R> {
             self.process += self.desk.clients() as u64;
         }
         let rest_ns = REST_AFTER_ERROR.as_nanos() as u64;
-        sleep_until(&self.desk, self.desk.runtime().now_ns() + rest_ns).await;
+        sleep_until(
+            &self.desk,
+            self.caller().thread,
+            self.desk.runtime().now_ns() + rest_ns,
+        )
+        .await;
     }
 
     /// Performs one operation, once.
@@ -173,7 +198,10 @@ impl<R: Runtime> Worker<R> {
             }
         };
         if let Outcome::Fail(Failure::Error(reason)) = &outcome
-            && matches!(reason.class, ErrorClass::ConnectionRefused | ErrorClass::ConnectionLost)
+            && matches!(
+                reason.class,
+                ErrorClass::ConnectionRefused | ErrorClass::ConnectionLost
+            )
         {
             self.client = None;
         }
@@ -195,7 +223,7 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
     loop {
         let mut step = desk.step(Caller::NEMESIS, completed.take());
         if let Step::Later { at_ns, action } = step {
-            if !sleep_until(desk, at_ns).await {
+            if !sleep_until(desk, Thread::Nemesis, at_ns).await {
                 return;
             }
             step = desk.begin(Caller::NEMESIS, action);
@@ -203,9 +231,11 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
         match step {
             Step::Nemesis(op) => {
                 let acting = tokio::time::timeout(NEMESIS_LIMIT, nemesis.invoke(context, &op));
-                completed = Some(EventKind::NemesisComplete(acting.await.unwrap_or_else(|_| too_slow())));
+                completed = Some(EventKind::NemesisComplete(
+                    acting.await.unwrap_or_else(|_| too_slow()),
+                ));
             }
-            Step::Wait { until_ns, version } => wait(desk, until_ns, version).await,
+            Step::Wait { until_ns, version } => wait(desk, Thread::Nemesis, until_ns, version).await,
             Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of its own"),
             Step::Done => return,
         }
@@ -233,8 +263,8 @@ fn too_slow() -> NemesisOutcome {
     }
 }
 
-/// Sleeps until `at_ns`; `false` if the run is stopped before.
-async fn sleep_until<R: Runtime>(desk: &Desk<R>, at_ns: u64) -> bool {
+/// Sleeps until `at_ns`; `false` if it is over for this thread before.
+async fn sleep_until<R: Runtime>(desk: &Desk<R>, thread: Thread, at_ns: u64) -> bool {
     let timer = desk.runtime().sleep_until(at_ns);
     tokio::pin!(timer);
     loop {
@@ -242,7 +272,7 @@ async fn sleep_until<R: Runtime>(desk: &Desk<R>, at_ns: u64) -> bool {
         tokio::pin!(stopped);
         // Registered before the flag is read, so that a stop in between is not missed.
         stopped.as_mut().enable();
-        if desk.is_stopping() {
+        if desk.is_over(thread) {
             return false;
         }
         tokio::select! {
@@ -252,12 +282,13 @@ async fn sleep_until<R: Runtime>(desk: &Desk<R>, at_ns: u64) -> bool {
     }
 }
 
-/// Waits until `until_ns`, or until something is recorded after `version`, or until the run is stopped.
-async fn wait<R: Runtime>(desk: &Desk<R>, until_ns: Option<u64>, version: u64) {
+/// Waits until `until_ns`, or until something is recorded after `version`, or until it is over for
+/// this thread.
+async fn wait<R: Runtime>(desk: &Desk<R>, thread: Thread, until_ns: Option<u64>, version: u64) {
     let changed = desk.changed();
     tokio::pin!(changed);
     changed.as_mut().enable();
-    if desk.is_stopping() || desk.moved_on(version) {
+    if desk.is_over(thread) || desk.moved_on(version) {
         return;
     }
     match until_ns {

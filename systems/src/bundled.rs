@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{
-    Client, ControlError, Daemon, Db, Environment, ProcessState, Signal, System, SystemOptions,
-};
+use control::{Client, ControlError, Daemon, Db, Environment, ProcessState, Signal, System, SystemOptions};
 use history::{ErrorClass, Key, Op, OpKind, Outcome, Value};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -59,7 +57,9 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
         bug: options.bug.clone(),
         http,
     };
-    Ok(Arc::new(Bundled { cluster: Arc::new(cluster) }))
+    Ok(Arc::new(Bundled {
+        cluster: Arc::new(cluster),
+    }))
 }
 
 struct Bundled {
@@ -116,7 +116,12 @@ impl Cluster {
             format!("--raft={}", self.endpoints[node].raft),
             format!("--http={}", self.endpoints[node].http),
         ];
-        args.extend(self.endpoints.iter().zip(1..).map(|(peer, id)| format!("--peer={id}={}", peer.raft)));
+        args.extend(
+            self.endpoints
+                .iter()
+                .zip(1..)
+                .map(|(peer, id)| format!("--peer={id}={}", peer.raft)),
+        );
         args.extend(self.bug.iter().map(|bug| format!("--bug={bug}")));
         Daemon {
             program: remote.own_binary().into(),
@@ -142,8 +147,13 @@ impl Cluster {
 
     /// The status of every node that answers, with its index, asked all at once.
     async fn statuses(&self) -> Vec<(usize, Status)> {
-        let asked = (0..self.endpoints.len()).map(|node| async move { Some((node, self.status(node).await?)) });
-        futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+        let asked =
+            (0..self.endpoints.len()).map(|node| async move { Some((node, self.status(node).await?)) });
+        futures_util::future::join_all(asked)
+            .await
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -189,7 +199,11 @@ impl Db for Cluster {
             if let Some(&node) = self.processes.crashed().await.first() {
                 let name = &self.environment.nodes()[node].name;
                 let log = std::fs::read_to_string(self.log(node)).unwrap_or_default();
-                let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing");
+                let last = log
+                    .lines()
+                    .rev()
+                    .find(|line| !line.trim().is_empty())
+                    .unwrap_or("nothing");
                 return Err(ControlError::Other(format!(
                     "{name} ended by itself; the last thing it said: {last} (see {})",
                     self.log(node).display()
@@ -197,7 +211,10 @@ impl Db for Cluster {
             }
             let statuses = self.statuses().await;
             let led = statuses.iter().any(|(_, status)| status.role == "leader");
-            if statuses.len() == self.endpoints.len() && led && statuses.iter().all(|(_, s)| s.leader.is_some()) {
+            if statuses.len() == self.endpoints.len()
+                && led
+                && statuses.iter().all(|(_, s)| s.leader.is_some())
+            {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -209,7 +226,11 @@ impl Db for Cluster {
                 let hint = if silent.is_empty() {
                     "; every node answers but they have no leader".to_owned()
                 } else {
-                    format!("; no answer from {}, see {}", silent.join(", "), self.log(0).display())
+                    format!(
+                        "; no answer from {}, see {}",
+                        silent.join(", "),
+                        self.log(0).display()
+                    )
                 };
                 return Err(ControlError::Deadline {
                     what: "the start of the bundled cluster".into(),
@@ -264,9 +285,18 @@ fn http_client(timeout: Duration) -> Result<reqwest::Client, ControlError> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
-    Read { key: &'a str },
-    Write { key: &'a str, value: &'a Value },
-    Cas { key: &'a str, expected: &'a Value, new: &'a Value },
+    Read {
+        key: &'a str,
+    },
+    Write {
+        key: &'a str,
+        value: &'a Value,
+    },
+    Cas {
+        key: &'a str,
+        expected: &'a Value,
+        new: &'a Value,
+    },
 }
 
 #[derive(Deserialize)]
@@ -305,9 +335,21 @@ impl Client for BundledClient {
         let (path, body) = match op {
             Op::Read { .. } => ("v1/read", Body::Read { key: &key }),
             Op::Write { value, .. } => ("v1/write", Body::Write { key: &key, value }),
-            Op::Cas { expected, new, .. } => ("v1/cas", Body::Cas { key: &key, expected, new }),
+            Op::Cas { expected, new, .. } => (
+                "v1/cas",
+                Body::Cas {
+                    key: &key,
+                    expected,
+                    new,
+                },
+            ),
         };
-        let sent = self.http.post(format!("{}/{path}", self.base)).json(&body).send().await;
+        let sent = self
+            .http
+            .post(format!("{}/{path}", self.base))
+            .json(&body)
+            .send()
+            .await;
         let response = match sent {
             Ok(response) => response,
             Err(error) => return unanswered(op, &error),
@@ -408,14 +450,25 @@ mod tests {
     #[test]
     fn answers_are_classified() {
         let read = Op::Read { key: 1.into() };
-        let write = Op::Write { key: 1.into(), value: 2.into() };
+        let write = Op::Write {
+            key: 1.into(),
+            value: 2.into(),
+        };
         let ok: &[(&Op, &str, Outcome)] = &[
             (&read, r#"{"value":null}"#, Outcome::ok_value(Value::Nil)),
             (&read, r#"{"value":7}"#, Outcome::ok_value(7.into())),
             (&write, "{}", Outcome::ok()),
             (&cas(), r#"{"swapped":true}"#, Outcome::ok()),
-            (&cas(), r#"{"swapped":false,"current":9}"#, Outcome::mismatch(Some(9.into()))),
-            (&cas(), r#"{"swapped":false,"current":null}"#, Outcome::mismatch(Some(Value::Nil))),
+            (
+                &cas(),
+                r#"{"swapped":false,"current":9}"#,
+                Outcome::mismatch(Some(9.into())),
+            ),
+            (
+                &cas(),
+                r#"{"swapped":false,"current":null}"#,
+                Outcome::mismatch(Some(Value::Nil)),
+            ),
         ];
         for (op, body, expected) in ok {
             assert_eq!(&answered(op, body.as_bytes()).unwrap(), expected, "{op} {body}");
@@ -431,9 +484,17 @@ mod tests {
             happened: happened.into(),
         };
         let cases = [
-            ("no-leader", "no", Outcome::fail(ErrorClass::Unavailable, "no-leader")),
+            (
+                "no-leader",
+                "no",
+                Outcome::fail(ErrorClass::Unavailable, "no-leader"),
+            ),
             ("timeout", "maybe", Outcome::info(ErrorClass::Timeout, "timeout")),
-            ("timeout", "surely?", Outcome::info(ErrorClass::Timeout, "timeout")),
+            (
+                "timeout",
+                "surely?",
+                Outcome::info(ErrorClass::Timeout, "timeout"),
+            ),
             ("novel", "maybe", Outcome::info(ErrorClass::Rejected, "novel")),
         ];
         for (error, happened, expected) in cases {

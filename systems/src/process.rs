@@ -81,7 +81,10 @@ impl Processes {
             // A process that is just being started or ended is nobody's surprise.
             let Ok(running) = running.try_lock() else { continue };
             if let Some(pid) = *running
-                && matches!(self.environment.remote(node).state(pid).await, Ok(ProcessState::Gone))
+                && matches!(
+                    self.environment.remote(node).state(pid).await,
+                    Ok(ProcessState::Gone)
+                )
             {
                 crashed.push(node);
             }
