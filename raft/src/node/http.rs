@@ -23,7 +23,6 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -31,11 +30,14 @@ use tokio::time::Instant;
 
 use super::answer::{Happened, Refusal};
 use super::driver::Handle;
+use super::limit::LimitedListener;
 use crate::core::api::{Answer, Change, Membership, NodeId, Request, Session};
 use crate::machine::{Command, Output, Value};
 
-/// No request body is longer. A value this long still fits a record of the log many times over.
-const MAX_BODY_BYTES: usize = 1 << 20;
+/// No request body is longer. With the limits on open requests it bounds what a node's queues can hold.
+const MAX_BODY_BYTES: usize = 64 << 10;
+/// More clients than this wait to be accepted; below the usual limit of 1,024 open files.
+const MAX_CONNECTIONS: usize = 768;
 /// How long a new member may take to catch up before it is left a learner.
 const PROMOTION_LIMIT: Duration = Duration::from_secs(10);
 /// How often its promotion is tried.
@@ -57,11 +59,7 @@ pub(super) async fn serve(listener: TcpListener, handle: Handle) {
         .method_not_allowed_fallback(|| async { Refusal::not_found() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(handle);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
+    let listener = LimitedListener::new(listener, MAX_CONNECTIONS);
     if let Err(error) = axum::serve(listener, router).await {
         tracing::error!(%error, "the HTTP server has stopped");
     }

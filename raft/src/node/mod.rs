@@ -15,6 +15,7 @@
 mod answer;
 mod driver;
 mod http;
+mod limit;
 mod metrics;
 mod pending;
 mod wire;
