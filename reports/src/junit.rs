@@ -9,8 +9,8 @@ use checker::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::export::Run;
-use crate::results::{Check, CheckName};
-use crate::text::summary_text;
+use crate::results::{Check, CheckName, Results};
+use crate::text::{MOST_CONFLICTS, summary_text};
 
 /// The run as JUnit XML.
 pub(crate) fn render(run: &Run) -> Result<String, String> {
@@ -34,7 +34,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
     ];
     suite.add_properties(properties.map(|(name, value)| Property::new(name, value)));
     for check in &results.checks {
-        let mut case = TestCase::new(check.name.name(), status(check, results.headline.as_str()));
+        let mut case = TestCase::new(check.name.name(), status(check, results));
         case.set_classname(format!("perjury.{}.{}", test.system, test.workload));
         if check.name == CheckName::Linearizable {
             case.set_time(time);
@@ -52,7 +52,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
     report.to_string().map_err(|error| error.to_string())
 }
 
-fn status(check: &Check, headline: &str) -> TestCaseStatus {
+fn status(check: &Check, results: &Results) -> TestCaseStatus {
     let (kind, word) = match check.verdict {
         Verdict::Valid => return TestCaseStatus::success(),
         Verdict::Invalid => (NonSuccessKind::Failure, "invalid"),
@@ -60,7 +60,12 @@ fn status(check: &Check, headline: &str) -> TestCaseStatus {
     };
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(word);
-    status.set_message(check.reasons.first().map_or(headline, String::as_str));
-    status.set_description(check.reasons.join("\n"));
+    status.set_message(check.reasons.first().unwrap_or(&results.headline).as_str());
+    let mut lines = check.reasons.clone();
+    if check.name == CheckName::Linearizable {
+        let told = results.conflicts.iter().take(MOST_CONFLICTS);
+        lines.extend(told.map(|conflict| format!("key {}: {}", conflict.key, conflict.sentences.join(" "))));
+    }
+    status.set_description(lines.join("\n"));
     status
 }

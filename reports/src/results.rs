@@ -278,6 +278,11 @@ impl Results {
             .flat_map(|check| &check.reasons)
             .map(String::as_str)
     }
+
+    /// The reasons that the headline does not name already.
+    pub(crate) fn unsaid_reasons(&self) -> impl Iterator<Item = &str> {
+        self.reasons().filter(|reason| !self.headline.contains(reason))
+    }
 }
 
 impl CheckName {

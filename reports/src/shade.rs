@@ -87,7 +87,8 @@ impl Shade {
             });
         }
         let limit_s = results.test.time_limit_s;
-        if limit_s > 0.0 && end_s > limit_s {
+        // Less could not be seen.
+        if limit_s > 0.0 && end_s - limit_s > end_s * 0.01 {
             let name = "last reads";
             shade
                 .legend

@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use checker::Verdict;
-
 use crate::results::{FaultHold, Results};
 use crate::summary::grouped;
 
 /// The most conflicts that are told in words.
-const MOST_CONFLICTS: usize = 3;
+pub(crate) const MOST_CONFLICTS: usize = 3;
 
 /// A few plain lines: the verdict, why, what contradicts what, how much was done and which faults took hold. Ends
 /// with a newline.
@@ -33,14 +31,8 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     if untold > 0 {
         writeln!(text, "\n… and {untold} further keys")?;
     }
-    if results.verdict != Verdict::Valid {
-        let reasons: Vec<&str> = results.reasons().collect();
-        if !reasons.is_empty() {
-            writeln!(text, "\nnot valid because")?;
-        }
-        for reason in reasons {
-            writeln!(text, "  - {reason}")?;
-        }
+    for reason in results.unsaid_reasons() {
+        writeln!(text, "because: {reason}")?;
     }
     for remark in &results.remarks {
         writeln!(text, "note: {remark}")?;

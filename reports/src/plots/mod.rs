@@ -13,7 +13,7 @@ use crate::results::Results;
 use crate::shade::{Rgb, Shade};
 
 pub(crate) use samples::{Sample, samples};
-pub(crate) use ticks::{plain, round_step};
+pub(crate) use ticks::round_step;
 
 /// One plot, ready to be put into a page.
 pub(crate) struct Plot {

@@ -8,7 +8,7 @@ use crate::shade::Rgb;
 use crate::summary::seconds;
 
 /// The most slices of time in a plot.
-const MOST_SLICES: f64 = 150.0;
+const MOST_SLICES: f64 = 200.0;
 
 /// How an operation ended, as plots tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,41 +105,53 @@ pub(crate) struct Point<T> {
     pub count: u32,
 }
 
-/// Thins points until at most `most` are left: those in one cell of a grid become one, the highest of them. Where
-/// points are sparse they all stay, so no outlier is lost, and the highest point of all is always drawn.
+/// Thins points until at most `most` are left: of those in one cell of a grid one stays. Where points are sparse they
+/// all stay, so no outlier is lost; the highest point of all always stays.
 ///
-/// `place` gives a point's position in pixels.
+/// `place` gives a point's position in pixels, which count downwards.
 pub(crate) fn thin<T: Copy>(points: &[T], place: impl Fn(&T) -> (f64, f64), most: usize) -> Vec<Point<T>> {
     let mut cell = 1.0;
     loop {
-        let mut cells: HashMap<(i64, i64), usize> = HashMap::new();
-        let mut kept: Vec<(f64, Point<T>)> = Vec::new();
-        for point in points {
-            let (x, y) = place(point);
-            let next = kept.len();
-            let slot = *cells
-                .entry(((x / cell) as i64, (y / cell) as i64))
-                .or_insert(next);
-            if slot == next {
-                if next == most {
-                    break;
-                }
-                kept.push((y, Point { at: *point, count: 1 }));
-                continue;
-            }
-            let (highest, cell) = &mut kept[slot];
-            cell.count += 1;
-            // Pixels count downwards.
-            if y < *highest {
-                *highest = y;
-                cell.at = *point;
-            }
-        }
-        if cells.len() <= most {
-            return kept.into_iter().map(|(_, point)| point).collect();
+        if let Some(thinned) = thin_to(points, &place, cell, most) {
+            return thinned;
         }
         cell *= 1.5;
     }
+}
+
+/// One point a cell, or nothing if that makes more than `most`.
+fn thin_to<T: Copy>(
+    points: &[T],
+    place: impl Fn(&T) -> (f64, f64),
+    cell: f64,
+    most: usize,
+) -> Option<Vec<Point<T>>> {
+    let mut cells: HashMap<(i64, i64), usize> = HashMap::new();
+    let mut kept: Vec<Point<T>> = Vec::new();
+    let mut highest = (f64::INFINITY, 0);
+    for (index, at) in points.iter().enumerate() {
+        let (x, y) = place(at);
+        let next = kept.len();
+        let slot = *cells
+            .entry(((x / cell) as i64, (y / cell) as i64))
+            .or_insert(next);
+        if slot == next {
+            if next == most {
+                return None;
+            }
+            kept.push(Point { at: *at, count: 0 });
+        }
+        kept[slot].count += 1;
+        // Any point of the cell, lest the grid can be seen: each with the same chance, from a hash of its place.
+        let hash = (index as u32).wrapping_mul(0x9e37_79b9) >> 8;
+        if y < highest.0 {
+            highest = (y, slot);
+            kept[slot].at = *at;
+        } else if slot != highest.1 && hash.is_multiple_of(kept[slot].count) {
+            kept[slot].at = *at;
+        }
+    }
+    Some(kept)
 }
 
 #[cfg(test)]
@@ -173,8 +185,8 @@ mod tests {
         for (duration_s, expected) in [
             (0.0, 0.1),
             (1.0, 0.1),
-            (15.0, 0.1),
-            (15.1, 0.2),
+            (20.0, 0.1),
+            (20.1, 0.2),
             (30.0, 0.2),
             (600.0, 5.0),
         ] {

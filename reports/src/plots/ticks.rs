@@ -33,7 +33,7 @@ impl Axis {
     /// From at most `low` to at least `high`, with marks at powers of ten; over few powers also at 2 and 5.
     pub fn log(low: f64, high: f64) -> Axis {
         let low = low.clamp(1e-6, 1e9);
-        let high = high.clamp(low, 1e12) * 1.15;
+        let high = high.clamp(low, 1e12) * 1.5;
         let bottom = 10f64.powf(low.log10().floor());
         // Nearly empty axes look like a mistake.
         let high = high.max(bottom * 10.0);
@@ -133,7 +133,7 @@ mod tests {
         check(Axis::linear(12_345.0, 4.0), &["0", "5,000", "10,000"]);
         check(Axis::linear(0.0, 4.0), &["0", "0.5", "1"]);
         check(Axis::log(0.3, 900.0), &["0.1", "1", "10", "100", "1,000"]);
-        check(Axis::log(1.5, 40.0), &["1", "2", "5", "10", "20"]);
+        check(Axis::log(1.5, 30.0), &["1", "2", "5", "10", "20"]);
         check(
             Axis::log(0.0, 0.0),
             &["0.000001", "0.000002", "0.000005", "0.00001"],

@@ -84,12 +84,12 @@ impl TimeAxis {
     }
 
     /// The time at the left end, nanoseconds.
-    pub fn from_ns(&self) -> f64 {
+    pub fn begin_ns(&self) -> f64 {
         self.pieces.first().map_or(0.0, |piece| piece.from_ns)
     }
 
     /// The time at the right end, nanoseconds.
-    pub fn to_ns(&self) -> f64 {
+    pub fn end_ns(&self) -> f64 {
         self.pieces.last().map_or(0.0, |piece| piece.to_ns)
     }
 
@@ -100,16 +100,24 @@ impl TimeAxis {
             .any(|piece| !piece.is_cut && from_ns < piece.to_ns && to_ns > piece.from_ns)
     }
 
-    /// Round times inside the pieces that are drawn to scale, at least about 85 pixels apart.
+    /// How many nanoseconds a pixel stands for in the pieces that are drawn to scale.
+    fn ns_per_px(&self) -> f64 {
+        self.pieces.first().map_or(1.0, |piece| {
+            (piece.to_ns - piece.from_ns) / (piece.to_px - piece.from_px)
+        })
+    }
+
+    /// The distance of two marks, nanoseconds: a round number of at least about 85 pixels.
+    pub fn step_ns(&self) -> f64 {
+        round_step(self.ns_per_px() * 85.0)
+    }
+
+    /// Round times inside the pieces that are drawn to scale.
     pub fn ticks_ns(&self) -> Vec<f64> {
-        let Some(first) = self.pieces.first() else {
-            return Vec::new();
-        };
-        let ns_per_px = (first.to_ns - first.from_ns) / (first.to_px - first.from_px);
-        let step = round_step(ns_per_px * 85.0);
+        let (ns_per_px, step) = (self.ns_per_px(), self.step_ns());
         let mut ticks = Vec::new();
         for piece in self.pieces.iter().filter(|piece| !piece.is_cut) {
-            let margin = ns_per_px * 14.0;
+            let margin = ns_per_px * 24.0;
             let mut n = ((piece.from_ns + margin) / step).ceil();
             while n * step <= piece.to_ns - margin {
                 ticks.push(n * step);

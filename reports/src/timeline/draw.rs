@@ -5,7 +5,6 @@ use std::fmt::{Result, Write};
 
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::select::{Bar, Lane, Scene};
-use crate::plots::plain;
 use crate::shade::{Shade, hex};
 
 const WIDTH_PX: f64 = 1120.0;
@@ -77,7 +76,7 @@ fn background(out: &mut String, axis: &TimeAxis, shade: &Shade, bottom: f64) -> 
     let mut words_end = LEFT_PX;
     for band in &shade.bands {
         let (from_ns, to_ns) = (band.start_s * 1e9, band.end_s * 1e9);
-        if to_ns <= axis.from_ns() || from_ns >= axis.to_ns() {
+        if to_ns <= axis.begin_ns() || from_ns >= axis.end_ns() {
             continue;
         }
         let (from, to) = (axis.x_px(from_ns), axis.x_px(to_ns));
@@ -89,25 +88,25 @@ fn background(out: &mut String, axis: &TimeAxis, shade: &Shade, bottom: f64) -> 
             hex(band.colour),
             escaped(&band.title)
         )?;
-        let middle = (from + to) / 2.0;
-        let half = width_px(&band.name) / 2.0;
-        if middle - half >= words_end && to - from >= half {
+        let width = width_px(&band.name);
+        let x = from.clamp(LEFT_PX, (WIDTH_PX - width).max(LEFT_PX));
+        if x >= words_end {
             writeln!(
                 out,
-                r#"<text class="small" x="{middle:.1}" y="16" text-anchor="middle">{}</text>"#,
+                r#"<text class="small" x="{x:.1}" y="16">{}</text>"#,
                 escaped(&band.name)
             )?;
-            words_end = middle + half + LETTER_PX;
+            words_end = x + width + LETTER_PX;
         }
     }
     let mut words_end = LEFT_PX;
     for (time_s, node) in &shade.leaders {
         let time_ns = time_s * 1e9;
-        if time_ns < axis.from_ns() || time_ns > axis.to_ns() {
+        if time_ns < axis.begin_ns() || time_ns > axis.end_ns() {
             continue;
         }
         let x = axis.x_px(time_ns);
-        let word = format!("{node} leads");
+        let word = format!("▾{node} leads");
         writeln!(
             out,
             r#"<line class="leader" x1="{x:.1}" x2="{x:.1}" y1="{TOP_PX}" y2="{bottom}"><title>{} was seen to lead at {time_s:.3} s</title></line>"#,
@@ -157,7 +156,14 @@ fn duration(ns: f64) -> String {
     }
 }
 
+/// Milliseconds with as many digits as tell neighbouring marks apart.
+fn tick_text(tick_ns: f64, step_ns: f64) -> String {
+    let digits = (6.0 - step_ns.log10().floor()).clamp(0.0, 6.0) as usize;
+    format!("{:.digits$}", tick_ns / 1e6)
+}
+
 fn ticks(out: &mut String, axis: &TimeAxis, bottom: f64) -> Result {
+    let step_ns = axis.step_ns();
     for tick in axis.ticks_ns() {
         let x = axis.x_px(tick);
         writeln!(
@@ -165,7 +171,7 @@ fn ticks(out: &mut String, axis: &TimeAxis, bottom: f64) -> Result {
             r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP_PX}" y2="{:.1}"/><text class="small" x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
             bottom + 4.0,
             bottom + 16.0,
-            plain((tick / 1e6 * 1e3).round() / 1e3)
+            tick_text(tick, step_ns)
         )?;
     }
     writeln!(
