@@ -27,7 +27,7 @@ pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conf
         (Rule::ReplacedTwice, [x, y, ..]) => (replaced_twice(x, y), None),
         (Rule::Circle, _) => (circle(&shown, proof.links.len()), None),
         (Rule::OutOfOrder, [first, then, ..]) => out_of_order(first, then),
-        (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(initial, d, c, rest),
+        (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(d, c, rest),
         (Rule::HeldThroughout, [not, around @ ..]) => (held_throughout(initial, not, around), None),
         _ => (Vec::new(), None),
     };
@@ -109,7 +109,9 @@ fn replaced_twice(x: &Operation, y: &Operation) -> Vec<String> {
     vec![
         format!("{} and {} both replaced the same value.", start(x), describe(y)),
         match sees(x) {
-            Some(value) => format!("But {value} was there only once, so only one of them can have succeeded."),
+            Some(value) => {
+                format!("But {value} was there only once, so only one of them can have succeeded.")
+            }
             None => String::new(),
         },
     ]
@@ -149,37 +151,30 @@ fn out_of_order(first: &Operation, then: &Operation) -> (Vec<String>, Option<u64
     (vec![order, why], stale)
 }
 
-fn comes_back(
-    initial: &Value,
-    d: &Operation,
-    c: &Operation,
-    rest: &[&Operation],
-) -> (Vec<String>, Option<u64>) {
+fn comes_back(d: &Operation, c: &Operation, rest: &[&Operation]) -> (Vec<String>, Option<u64>) {
     let value = |x: &Operation| writes(x).or(sees(x)).map(Value::to_string).unwrap_or_default();
     // A cas is late if what it expected had been replaced.
     let needs = |x: &Operation| sees(x).or(writes(x)).map(Value::to_string).unwrap_or_default();
     let mut sentences = vec![format!("{} began after {} had completed.", start(d), describe(c))];
-    match rest {
-        [b, a, ..] => {
-            let tie = if needs(d) == value(a) {
-                String::new()
-            } else {
-                format!(" (which came of {})", value(a))
-            };
-            let after = if std::ptr::eq(*b, c) {
-                "that".to_owned()
-            } else {
-                describe(b)
-            };
-            sentences.push(format!("And {} had completed before {after} began.", describe(a)));
+    // Where b is c it is named once.
+    let first = match rest {
+        [b, a, ..] => Some((*b, *a)),
+        [a] => Some((c, *a)),
+        [] => None,
+    };
+    match first {
+        Some((b, a)) => {
+            let after = if std::ptr::eq(b, c) { "that one".to_owned() } else { describe(b) };
+            let came_of = if needs(d) == value(a) { String::new() } else { format!(", which led to {},", needs(d)) };
+            sentences.push(format!("{} had completed before {after} began.", start(a)));
             sentences.push(format!(
-                "So {} was replaced by {} and can't have come back{tie}: each value was written only once.",
+                "So {}{came_of} was replaced by {} and cannot have come back: each value was written only once.",
                 value(a),
                 value(b)
             ));
         }
-        _ => sentences.push(format!(
-            "But {} needs the initial value {initial} or what cas made of it, which had been replaced by {}.",
+        None => sentences.push(format!(
+            "But {} is the initial value or came of it by cas, and it had been replaced by {}; it cannot have come back.",
             needs(d),
             value(c)
         )),

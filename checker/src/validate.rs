@@ -255,15 +255,17 @@ impl<'a> Facts<'a> {
     /// The first value of the chain of cas in which an operation stands, as far as it is known, and the operation's
     /// place in the chain's forced order.
     fn rank<'b>(&'b self, operation: &'b Operation) -> Option<(&'b Value, usize)> {
-        let (mut value, mut rank) = match (writes(operation), sees(operation)) {
-            (Some(value), _) => (value, 0),
-            (None, Some(value)) => (value, 1),
+        // A cas stands behind the reads of the value that it replaced.
+        let (mut value, mut rank) = match (sees(operation), writes(operation)) {
+            (Some(value), Some(_)) => (value, 2),
+            (Some(value), None) => (value, 1),
+            (None, Some(value)) => (value, 0),
             (None, None) => return None,
         };
         while let Some(before) = self.before.get(value).filter(|_| self.is_unique(value)) {
             value = before;
             rank += 2;
-            if rank > 2 * self.before.len() + 1 {
+            if rank > 2 * self.before.len() + 2 {
                 return None;
             }
         }
@@ -273,8 +275,8 @@ impl<'a> Facts<'a> {
     /// Whether two operations see or write values of the same chain, so that nothing else can stand between them.
     fn is_tied(&self, x: &Operation, y: &Operation) -> bool {
         let unique = |operation| {
-            writes(operation)
-                .or(sees(operation))
+            sees(operation)
+                .or(writes(operation))
                 .is_some_and(|value| self.is_unique(value))
         };
         match (self.rank(x), self.rank(y)) {

@@ -3,7 +3,7 @@
 
 use checker::model::{Effect, Model, Register};
 use checker::{Conflict, Decision, Options, validate};
-use history::{ErrorClass, History, Key, OPEN, Op, Operation, Outcome, Value};
+use history::{ErrorClass, History, Key, OPEN, Op, OpKind, Operation, Outcome, Value};
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -133,20 +133,18 @@ pub fn random_history(seed: u64, most: usize, unique: bool) -> History {
     };
     // Some register that behaves, from whose contents most answers are taken.
     let mut state = 0;
-    let mut fresh = 0;
+    let mut known = vec![0];
     for process in 0..count as u64 {
         now += 10 * rng.random_range(1..=2);
         let completed = now + 5 + 10 * rng.random_range(0..=2 * width);
-        let old = if rng.random_ratio(1, 3) {
-            rng.random_range(0..=values)
-        } else {
-            state
+        let old = match rng.random_range(0..12) {
+            0 => rng.random_range(0..=values),
+            1..5 => known[rng.random_range(0..known.len())],
+            _ => state,
         };
-        fresh += 1;
-        let new = if unique {
-            fresh
-        } else {
-            rng.random_range(0..=values)
+        let new = match unique {
+            true => known.len() as i64,
+            false => rng.random_range(0..=values),
         };
         let is_info = rng.random_ratio(info_share, 10);
         let (op, outcome) = match rng.random_range(0..10) {
@@ -165,7 +163,7 @@ pub fn random_history(seed: u64, most: usize, unique: bool) -> History {
             _ => {
                 let outcome = match rng.random_range(0..6) {
                     _ if is_info => info(),
-                    0 => found(rng.random_range(0..=values)),
+                    0 => found(known[rng.random_range(0..known.len())]),
                     1 | 2 if rng.random_ratio(not_share, 3) => found_other(),
                     3 if rng.random_ratio(1, 4) => fail(),
                     _ => ok(),
@@ -176,6 +174,9 @@ pub fn random_history(seed: u64, most: usize, unique: bool) -> History {
                 (cas(old, new), outcome)
             }
         };
+        if op.kind() != OpKind::Read {
+            known.push(new);
+        }
         operations.push(operation(process, op, outcome, now, completed));
     }
     spread(&mut operations);
@@ -224,4 +225,94 @@ fn assert_readable(conflict: &Conflict) {
     assert!((1..=3).contains(&conflict.sentences.len()), "{conflict:?}");
     let is_sentence = |text: &String| text.ends_with('.') && text.starts_with(char::is_uppercase);
     assert!(conflict.sentences.iter().all(is_sentence), "{conflict:?}");
+}
+
+/// How [`long_history`] comes about.
+#[derive(Clone, Copy, Debug)]
+pub struct Long {
+    /// How many operations.
+    pub operations: usize,
+    /// How many clients at a time.
+    pub clients: usize,
+    /// Written values are 0 to this one; `None` for a fresh value every time.
+    pub values: Option<i64>,
+    /// How many operations in a thousand end with `info`.
+    pub info_per_mille: u32,
+    /// How many failed cas in ten tell what they found.
+    pub telling: u32,
+}
+
+/// A long history that is valid by construction: a register that takes one operation at a time, each at some moment
+/// between its invocation and its completion; operations that end with `info` at any later moment, or never.
+pub fn long_history(seed: u64, long: Long) -> History {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut operations: Vec<Operation> = Vec::new();
+    let (mut state, mut last_written, mut position) = (0, 0, 0);
+    // Running operations by their indices: (client, whether it took effect).
+    let mut running: Vec<Option<(usize, bool)>> = vec![None; long.clients];
+    let mut adrift: Vec<usize> = Vec::new();
+    let mut apply = |operation: &mut Operation, rng: &mut ChaCha8Rng| {
+        operation.outcome = match operation.op {
+            Op::Read { .. } => saw(state),
+            Op::Write {
+                value: Value::Int(value),
+                ..
+            } => {
+                state = value;
+                ok()
+            }
+            Op::Cas {
+                expected: Value::Int(expected),
+                new: Value::Int(new),
+                ..
+            } if expected == state => {
+                state = new;
+                ok()
+            }
+            _ if rng.random_ratio(long.telling, 10) => found(state),
+            _ => found_other(),
+        };
+        state
+    };
+    let mut seen = 0;
+    while operations.len() < long.operations || running.iter().any(Option::is_some) {
+        if !adrift.is_empty() && rng.random_ratio(1, 20) {
+            let index = adrift.swap_remove(rng.random_range(0..adrift.len()));
+            let mut ghost = operations[index].clone();
+            seen = apply(&mut ghost, &mut rng);
+        }
+        let client = rng.random_range(0..long.clients);
+        match running[client] {
+            None if operations.len() < long.operations => {
+                last_written += 1;
+                let new = long
+                    .values
+                    .map_or(last_written, |values| rng.random_range(0..=values));
+                let op = match rng.random_range(0..5) {
+                    0 | 1 => read(),
+                    2 | 3 => cas(seen, new),
+                    _ => write(new),
+                };
+                running[client] = Some((operations.len(), false));
+                operations.push(operation(client as u64, op, info(), position, position));
+                position += 1;
+            }
+            None => {}
+            Some((index, false)) if rng.random_ratio(long.info_per_mille, 1000) => {
+                adrift.push(index);
+                running[client] = None;
+            }
+            Some((index, false)) => {
+                seen = apply(&mut operations[index], &mut rng);
+                running[client] = Some((index, true));
+            }
+            Some((index, true)) => {
+                operations[index].completed = position;
+                operations[index].completed_ns = Some(position * 1_000_000);
+                position += 1;
+                running[client] = None;
+            }
+        }
+    }
+    history(operations)
 }
