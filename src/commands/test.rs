@@ -121,6 +121,7 @@ impl Test<'_> {
         self.run.write_test(&record).context("cannot write test.json")?;
         announce(self.run, &record);
 
+        tracing::info!("perjury {}", record.command.join(" "));
         let db = system.db();
         for node in nodes {
             db.start(node.index).await?;
@@ -129,7 +130,9 @@ impl Test<'_> {
         record.system_version = db.version().await;
         self.run.write_test(&record).context("cannot write test.json")?;
 
+        tracing::info!("the cluster answers, version {}", record.system_version);
         self.drive(system, db, workload, fault).await?;
+        tracing::info!("the last reads are done");
         Ok(record)
     }
 

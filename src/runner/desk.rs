@@ -60,6 +60,14 @@ impl State {
             EventKind::NemesisInvoke(op) => self.acting = Some(op.clone()),
             EventKind::NemesisComplete(outcome) => {
                 if let Some(op) = self.acting.take() {
+                    tracing::info!(
+                        "nemesis {} {:?} {}: {} {:?}",
+                        op.nemesis,
+                        op.action,
+                        op.target,
+                        outcome.detail,
+                        outcome.hold
+                    );
                     note_fault(&mut self.totals.faults, &op, outcome);
                 }
             }
@@ -155,6 +163,7 @@ impl<R: Runtime> Desk<R> {
         if note == "leader" {
             state.totals.leader = Some(node.to_owned());
         }
+        tracing::info!("{note} {node} {detail}");
         let kind = EventKind::Note {
             note: note.to_owned(),
             node: node.to_owned(),
