@@ -25,13 +25,28 @@ fn refused(args: &[&str], expected: &str) {
 #[test]
 fn mistakes_in_flags() {
     let cases: &[(&[&str], &str)] = &[
-        (&["test", "zookeper"], "there is no system `zookeper`; there is bundled"),
-        (&["test", "--workload", "bank"], "there is no workload `bank`; there is register"),
+        (
+            &["test", "zookeper"],
+            "there is no system `zookeper`; there is bundled",
+        ),
+        (
+            &["test", "--workload", "bank"],
+            "there is no workload `bank`; there is register",
+        ),
         (&["test", "--nemesis", "earthquake"], "earthquake"),
         (&["test", "--bug", "haste"], "there is no planted bug `haste`"),
-        (&["test", "--env", "local", "--links", "iptables"], "--links has no meaning with --env local"),
-        (&["test", "--env", "local", "--nemesis", "kill,partition"], "cannot work with --env local"),
-        (&["test", "--nodes", "2", "--nemesis", "partition:majority"], "at least 3 nodes"),
+        (
+            &["test", "--env", "local", "--links", "iptables"],
+            "--links has no meaning with --env local",
+        ),
+        (
+            &["test", "--env", "local", "--nemesis", "kill,partition"],
+            "cannot work with --env local",
+        ),
+        (
+            &["test", "--nodes", "2", "--nemesis", "partition:majority"],
+            "at least 3 nodes",
+        ),
         (&["test", "--nodes", "many"], "--nodes"),
         (&["test", "--time-limit", "forever"], "--time-limit"),
         (&["test", "--concurrency", "none"], "--concurrency none"),
@@ -51,9 +66,15 @@ fn mistakes_in_files() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("history.jsonl");
     std::fs::write(&file, "{\"time_ns\":1,\"process\":0,\"type\":\"ok\"}\n").unwrap();
-    refused(&["check", file.to_str().unwrap()], "process 0 completes an operation that it never invoked");
+    refused(
+        &["check", file.to_str().unwrap()],
+        "process 0 completes an operation that it never invoked",
+    );
     std::fs::write(&file, "what is this?\n").unwrap();
-    refused(&["check", file.to_str().unwrap()], "history.jsonl:1: not a journal event");
+    refused(
+        &["check", file.to_str().unwrap()],
+        "history.jsonl:1: not a journal event",
+    );
     refused(&["check", dir.path().to_str().unwrap()], "is not a run directory");
 }
 
@@ -64,7 +85,10 @@ fn a_directory_of_runs_that_cannot_be_written() {
     std::fs::write(&file, "").unwrap();
     // A file in the way stops root as well, whom permissions do not.
     let runs = file.join("runs");
-    refused(&["test", "--time-limit", "1s", "--runs", runs.to_str().unwrap()], "cannot write to the directory of runs");
+    refused(
+        &["test", "--time-limit", "1s", "--runs", runs.to_str().unwrap()],
+        "cannot write to the directory of runs",
+    );
 }
 
 #[test]
@@ -85,7 +109,9 @@ fn a_journal_is_judged_by_its_exit_code() {
             time + 1
         )
     };
-    let many: String = (0..20).map(|n| write(n, n as u64 * 100) + &read(n, n as u64 * 100 + 50)).collect();
+    let many: String = (0..20)
+        .map(|n| write(n, n as u64 * 100) + &read(n, n as u64 * 100 + 50))
+        .collect();
     let stale = format!("{many}{}", read(3, 5000));
     let cases = [(many, 0), (stale, 1), (String::new(), 2)];
     for (text, expected) in cases {
@@ -103,9 +129,16 @@ fn a_journal_is_judged_by_its_exit_code() {
 fn the_list_names_everything() {
     let output = perjury().arg("list").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    for name in
-        ["bundled", "register", "kill", "pause", "partition", "majorities-ring", "stale-read", "forget-vote"]
-    {
+    for name in [
+        "bundled",
+        "register",
+        "kill",
+        "pause",
+        "partition",
+        "majorities-ring",
+        "stale-read",
+        "forget-vote",
+    ] {
         assert!(text.contains(name), "{text}");
     }
 }

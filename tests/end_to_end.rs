@@ -17,7 +17,10 @@ fn turn() -> MutexGuard<'static, ()> {
 
 fn perjury(dir: &Path, args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perjury"));
-    command.args(args.split_whitespace()).current_dir(dir).stdin(Stdio::null());
+    command
+        .args(args.split_whitespace())
+        .current_dir(dir)
+        .stdin(Stdio::null());
     command
 }
 
@@ -31,7 +34,10 @@ fn text(output: &Output) -> String {
 
 /// The only run below `dir`.
 fn run_dir(dir: &Path) -> PathBuf {
-    let runs: Vec<_> = std::fs::read_dir(dir.join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let runs: Vec<_> = std::fs::read_dir(dir.join("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert_eq!(runs.len(), 1, "{runs:?}");
     runs.into_iter().next().unwrap()
 }
@@ -64,10 +70,20 @@ fn processes_of(dir: &Path) -> Vec<String> {
 fn a_correct_cluster_is_valid_and_everything_is_reported() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
-    let output = perjury(dir.path(), "test --time-limit 6s --seed 11").output().unwrap();
+    let output = perjury(dir.path(), "test --time-limit 6s --seed 11")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let run = run_dir(dir.path());
-    for file in ["test.json", "history.jsonl", "results.json", "report.html", "junit.xml", "perjury.log", "n1/node.log"] {
+    for file in [
+        "test.json",
+        "history.jsonl",
+        "results.json",
+        "report.html",
+        "junit.xml",
+        "perjury.log",
+        "n1/node.log",
+    ] {
         assert!(run.join(file).is_file(), "{file} is missing");
     }
     assert_eq!(json(&run.join("results.json"))["verdict"], "valid");
@@ -84,7 +100,9 @@ fn a_correct_cluster_is_valid_and_everything_is_reported() {
 fn plain_processes_are_killed_and_paused() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
-    let output = perjury(dir.path(), "test --env local --nodes 3 --time-limit 6s").output().unwrap();
+    let output = perjury(dir.path(), "test --env local --nodes 3 --time-limit 6s")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let record = json(&run_dir(dir.path()).join("test.json"));
     assert_eq!(record["env"], "local");
@@ -98,7 +116,8 @@ fn a_planted_bug_is_caught_with_its_certificate() {
     // Two tries: a bug is caught in nine of ten runs of 30 s or more, not in every run.
     for seed in [1, 2] {
         let dir = tempfile::tempdir().unwrap();
-        let args = format!("test --env local --bug forget-vote --nemesis kill:all --time-limit 20s --seed {seed}");
+        let args =
+            format!("test --env local --bug forget-vote --nemesis kill:all --time-limit 20s --seed {seed}");
         let output = perjury(dir.path(), &args).output().unwrap();
         if output.status.code() == Some(0) && seed == 1 {
             continue;
@@ -108,15 +127,29 @@ fn a_planted_bug_is_caught_with_its_certificate() {
         let results = json(&run.join("results.json"));
         assert_eq!(results["verdict"], "invalid");
         let conflict = &results["conflicts"][0];
-        assert!(!conflict["sentences"].as_array().unwrap().is_empty(), "{conflict}");
-        assert!(!conflict["operations"].as_array().unwrap().is_empty(), "{conflict}");
-        assert!(std::fs::read_to_string(run.join("junit.xml")).unwrap().contains("<failure"));
+        assert!(
+            !conflict["sentences"].as_array().unwrap().is_empty(),
+            "{conflict}"
+        );
+        assert!(
+            !conflict["operations"].as_array().unwrap().is_empty(),
+            "{conflict}"
+        );
+        assert!(
+            std::fs::read_to_string(run.join("junit.xml"))
+                .unwrap()
+                .contains("<failure")
+        );
         return;
     }
 }
 
 fn start(dir: &Path, args: &str) -> Child {
-    perjury(dir, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    perjury(dir, args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits until the run's journal has some lines.
@@ -132,7 +165,10 @@ fn wait_for_journal(dir: &Path) {
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -166,7 +202,10 @@ fn a_killed_controller_leaves_a_history_and_nothing_else() {
     let healed = perjury(dir.path(), "heal").output().unwrap();
     assert_eq!(healed.status.code(), Some(0), "{}", text(&healed));
     wait_for("the end of the nodes", || processes_of(dir.path()).is_empty());
-    let checked = perjury(dir.path(), "check").arg(run_dir(dir.path())).output().unwrap();
+    let checked = perjury(dir.path(), "check")
+        .arg(run_dir(dir.path()))
+        .output()
+        .unwrap();
     assert_eq!(checked.status.code(), Some(0), "{}", text(&checked));
 }
 
@@ -174,8 +213,14 @@ fn a_killed_controller_leaves_a_history_and_nothing_else() {
 fn heal_ends_the_orphans_of_plain_processes() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
-    kill_controller(dir.path(), "test --env local --nodes 3 --nemesis pause --time-limit 10m");
-    assert!(!processes_of(dir.path()).is_empty(), "the nodes died with their controller: the test shows nothing");
+    kill_controller(
+        dir.path(),
+        "test --env local --nodes 3 --nemesis pause --time-limit 10m",
+    );
+    assert!(
+        !processes_of(dir.path()).is_empty(),
+        "the nodes died with their controller: the test shows nothing"
+    );
     let healed = perjury(dir.path(), "heal").output().unwrap();
     assert_eq!(healed.status.code(), Some(0), "{}", text(&healed));
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
@@ -186,7 +231,12 @@ fn the_next_run_heals_what_the_last_one_left() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     kill_controller(dir.path(), "test --env local --nodes 3 --time-limit 10m");
-    let next = perjury(dir.path(), "test --env local --nodes 3 --nemesis none --time-limit 1s").output().unwrap();
+    let next = perjury(
+        dir.path(),
+        "test --env local --nodes 3 --nemesis none --time-limit 1s",
+    )
+    .output()
+    .unwrap();
     assert_eq!(next.status.code(), Some(0), "{}", text(&next));
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
 }

@@ -39,7 +39,11 @@ fn rust_files() -> Vec<PathBuf> {
             }
         }
     }
-    assert!(files.len() > 50, "only {} files found: is the list of rooms right?", files.len());
+    assert!(
+        files.len() > 50,
+        "only {} files found: is the list of rooms right?",
+        files.len()
+    );
     files
 }
 
@@ -59,7 +63,10 @@ fn no_file_is_too_long() {
         .map(|path| (std::fs::read_to_string(&path).unwrap().lines().count(), path))
         .filter(|(lines, _)| *lines > MOST_LINES)
         .collect();
-    assert!(long.is_empty(), "over {MOST_LINES} lines, probably two things: {long:#?}");
+    assert!(
+        long.is_empty(),
+        "over {MOST_LINES} lines, probably two things: {long:#?}"
+    );
 }
 
 #[test]
@@ -87,6 +94,10 @@ fn only_two_places_know_the_bundled_cluster() {
             || relative == Path::new("src/commands/node.rs")
             || relative.starts_with("tests");
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(may || !text.contains("raft::"), "{} names raft", relative.display());
+        assert!(
+            may || !text.contains("raft::"),
+            "{} names raft",
+            relative.display()
+        );
     }
 }
