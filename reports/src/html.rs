@@ -101,7 +101,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
     let page = Page {
         symbol: symbol(results.verdict),
         reasons: results
-            .reasons()
+            .unsaid_reasons()
             .chain(results.remarks.iter().map(String::as_str))
             .collect(),
         facts: facts(results),
@@ -358,8 +358,10 @@ mod helpers {
         short_ms(*ms)
     }
 
+    /// Cut off after the microsecond, as in the checker's sentences.
     pub fn time_ms(time_s: &f64) -> String {
-        format!("{:.3}", time_s * 1e3)
+        let us = (time_s * 1e6 + 1e-4).floor() as u64;
+        format!("{}.{:03}", us / 1000, us % 1000)
     }
 }
 

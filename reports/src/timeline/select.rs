@@ -13,6 +13,8 @@ use crate::summary::{node_name, operation_text, seconds, shortened};
 const MOST_BARS: usize = 36;
 /// The most operations of a proof that are drawn; a longer proof stands in the table.
 const MOST_PROOF: usize = 20;
+/// The most links for which the axis makes room.
+const MOST_LINKS_SEEN: usize = 4;
 /// The most lanes, so that a picture fits on a page.
 const MOST_LANES: usize = 16;
 /// The longest label, characters.
@@ -70,12 +72,14 @@ pub(super) fn scene(results: &Results, history: &History, conflict: &Conflict) -
     if proof.is_empty() {
         return None;
     }
-    let axis = TimeAxis::new(
-        &proof
-            .iter()
-            .map(|&index| span(&operations[index]))
-            .collect::<Vec<_>>(),
-    );
+    // Few links are worth a place of their own on the axis; many would leave none for the proof.
+    let seen_links = if links.len() <= MOST_LINKS_SEEN {
+        links.as_slice()
+    } else {
+        &[]
+    };
+    let seen = proof.iter().chain(seen_links);
+    let axis = TimeAxis::new(&seen.map(|&index| span(&operations[index])).collect::<Vec<_>>());
     let chosen = choose(history, conflict, &proof, &links, &axis);
 
     let mut lanes: Vec<Lane> = Vec::new();

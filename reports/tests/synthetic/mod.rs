@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use checker::{Analysis, Conflict, DecidedBy, Rule, Verdict};
+use checker::Analysis;
 use history::{
     ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
     Process, TestRecord, Value,
@@ -160,7 +160,7 @@ pub fn run(options: &Options) -> Run {
     // Stable: an invocation stays before its own completion.
     events.sort_by_key(|event| event.time_ns);
     let history = History::from_events(events.iter().cloned()).expect("the synthetic events are a history");
-    let analysis = analysis(&history, options.plant);
+    let analysis = checker::check(&history, &checker::Options::default());
     Run {
         record: record(options),
         events,
@@ -312,88 +312,6 @@ fn plant(drafts: &mut [Draft], duration_s: f64) {
     if let Some(stale) = stale {
         drafts[stale].outcome = Outcome::ok_value(value);
     }
-}
-
-/// What the checker would say of the planted read: found by looking for a value that comes back.
-fn analysis(history: &History, planted: bool) -> Analysis {
-    let mut keys: Vec<&Value> = history
-        .operations
-        .iter()
-        .map(|operation| operation.op.key())
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let conflict = planted.then(|| find_conflict(history)).flatten();
-    Analysis {
-        verdict: if conflict.is_some() {
-            Verdict::Invalid
-        } else {
-            Verdict::Valid
-        },
-        keys: keys.len(),
-        operations: history.operations.len(),
-        conflicts_total: conflict.iter().count(),
-        conflicts: conflict.into_iter().collect(),
-        unknown: Vec::new(),
-        unknown_total: 0,
-        decided_by: DecidedBy {
-            register_exact: keys.len(),
-            search: 0,
-            none: 0,
-        },
-    }
-}
-
-fn find_conflict(history: &History) -> Option<Conflict> {
-    let operations = &history.operations;
-    let mut writers: HashMap<(&Value, &Value), usize> = HashMap::new();
-    let mut last_write: HashMap<&Value, Vec<usize>> = HashMap::new();
-    for (index, operation) in operations.iter().enumerate() {
-        let key = operation.op.key();
-        match (&operation.op, &operation.outcome) {
-            (Op::Write { value, .. }, Outcome::Ok(_)) => {
-                writers.insert((key, value), index);
-                last_write.entry(key).or_default().push(index);
-            }
-            (Op::Read { .. }, Outcome::Ok(answer)) => {
-                let value = answer.value.as_ref()?;
-                let Some(&old) = writers.get(&(key, value)) else {
-                    continue;
-                };
-                let overwritten = last_write.get(key).into_iter().flatten().copied().find(|&new| {
-                    operations[new].invoked > operations[old].completed
-                        && operations[new].completed < operation.invoked
-                });
-                if let Some(new) = overwritten {
-                    let Op::Write { value: newer, .. } = &operations[new].op else {
-                        continue;
-                    };
-                    let stale = (operation.invoked_ns - operations[new].completed_ns?) as f64 / 1e6;
-                    return Some(Conflict {
-                        key: key.clone(),
-                        operations: vec![old, new, index],
-                        links: Vec::new(),
-                        sentences: vec![
-                            format!(
-                                "Process {} wrote {newer} to key {key} after process {} had written {value}, and its write was acknowledged.",
-                                operations[new].process, operations[old].process
-                            ),
-                            format!(
-                                "{stale:.1} ms later process {} began to read key {key} and still saw {value}.",
-                                operation.process
-                            ),
-                        ],
-                        rule: Rule::ComesBack,
-                        stale_by_ns: Some((stale * 1e6) as u64),
-                        prefix: Vec::new(),
-                        confirmed: true,
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
