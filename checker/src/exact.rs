@@ -367,23 +367,26 @@ impl<'a> Blocks<'a> {
         if let Some(writer) = writer_of(c).filter(|&writer| steps[writer].finish < steps[d].start) {
             c = writer;
         }
-        let mut shown = vec![d, c];
-        let mut ties = vec![];
+        let (shown, ties);
         if let Some(a) = i.first_completed {
             let completed = steps[a].finish;
-            b = [c]
-                .into_iter()
-                .chain(writer_of(b))
-                .find(|&o| steps[o].start > completed)
-                .unwrap_or(b);
+            let since = |o: &usize| steps[*o].start > completed;
+            let until = |o: &usize| steps[*o].finish < steps[d].start;
+            let candidates = [Some(c), writer_of(b), Some(b)];
+            // Best is one that lies wholly between.
+            if let Some(between) = candidates.into_iter().flatten().find(|o| since(o) && until(o)) {
+                (b, c) = (between, between);
+            } else {
+                b = writer_of(b).filter(since).unwrap_or(b);
+            }
             let a = writer_of(d)
                 .filter(|&writer| steps[writer].finish < steps[b].start)
                 .unwrap_or(a);
-            shown.extend([b, a]);
-            ties.push([self.value(a), self.value(d)]);
-            ties.push([self.value(b), self.value(c)]);
+            shown = vec![d, c, b, a];
+            ties = vec![[self.value(a), self.value(d)], [self.value(b), self.value(c)]];
         } else {
-            ties.push([INITIAL, self.value(d)]);
+            shown = vec![d, c];
+            ties = vec![[INITIAL, self.value(d)]];
         }
         debug_assert!(j.from != i.from);
         self.keep_earliest(Rule::ComesBack, shown, ties);

@@ -2,7 +2,7 @@
 
 use history::{History, Op, Operation, Outcome, Value};
 
-use crate::describe::{describe, ms};
+use crate::describe::describe;
 use crate::proof::Proof;
 use crate::search::Stuck;
 use crate::validate::{sees, writes};
@@ -52,9 +52,8 @@ pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
     const MOST_NAMED: usize = 5;
     let of = |&index: &usize| &history.operations[index];
     let blocked = of(&stuck.operation);
-    let completed = blocked.completed_ns.map(ms).unwrap_or_default();
     let mut sentences = vec![format!(
-        "No order of the operations explains {}: none that completed until {completed} can be made to fit with it.",
+        "No order explains {} together with all that had completed by then.",
         describe(blocked)
     )];
     let mut operations = vec![stuck.operation];
@@ -64,15 +63,16 @@ pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
     if let Some(last) = stuck.prefix.iter().rev().find(|&index| changes(of(index))) {
         operations.push(*last);
         sentences.push(format!(
-            "Without it {} operations have an order, and the last change in the longest one is {}.",
+            "Without it {} operations have an order, which ends with {} in the register: the last change is {}.",
             stuck.prefix.len(),
+            new_value(of(last)).unwrap_or(&Value::Nil),
             describe(of(last))
         ));
     }
     let pending: Vec<usize> = stuck.pending.iter().rev().copied().take(MOST_NAMED - 1).collect();
     if !pending.is_empty() {
         let words: Vec<String> = pending.iter().map(|index| describe(of(index))).collect();
-        sentences.push(format!("At that time there ran also {}.", words.join(", ")));
+        sentences.push(format!("Still running were {}.", words.join(", ")));
         operations.extend(pending);
     }
     Conflict {

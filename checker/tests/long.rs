@@ -248,21 +248,21 @@ fn the_search_names_what_it_cannot_place() {
         let mut history = long_history(seed, long);
         let index = reads(&history)[300].0;
         falsify(&mut history, index, 9);
-        for other in &mut history.operations {
-            // Somebody wrote 9, so that no short proof does; but only after that read.
-            if other.invoked > history_end_of(index) + 500 && other.op == write(1) {
-                other.op = write(9);
-                break;
-            }
-        }
+        // Somebody wrote 9, so that no shorter proof does; but only after that read.
+        let read_at = history.operations[index].completed;
+        let later = history
+            .operations
+            .iter_mut()
+            .find(|other| other.invoked > read_at && other.op == write(1));
+        later.unwrap().op = write(9);
         let (decision, _) = decide(&history);
         let Decision::Invalid(conflict) = decision else {
             panic!("seed {seed}: {decision:?}")
         };
-        assert!(conflict.operations.contains(&index), "{conflict:?}");
+        assert_eq!(
+            (conflict.rule, conflict.operations[0]),
+            (Rule::NoOrder, index),
+            "{conflict:?}"
+        );
     }
-}
-
-fn history_end_of(index: usize) -> u64 {
-    2 * index as u64
 }
