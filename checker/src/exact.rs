@@ -25,6 +25,8 @@
 //! - The first completion of a block fixes m; only M grows with the history. Conflicts can therefore be found while
 //!   a history grows, although this file judges complete ones.
 
+use std::cmp::Reverse;
+
 use crate::prepare::{INITIAL, Needed, Prepared, Step, ValueId};
 use crate::proof::{Proof, prove};
 use crate::verdict::Rule;
@@ -66,14 +68,20 @@ struct Block {
     last_invoked: usize,
 }
 
-/// A contradiction, as steps.
+/// A contradiction that was found.
+#[derive(Clone, Copy)]
 struct Found {
-    rule: Rule,
-    steps: Vec<usize>,
-    /// Groups of values that must be shown to be tied together.
-    ties: Vec<[ValueId; 2]>,
-    /// The last invocation among the steps: from there on the history is not linearizable.
+    what: What,
+    /// The last invocation among its steps: from there on the history is not linearizable.
     since: u64,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    /// The first step must come before the second one, but began after that had completed.
+    OutOfOrder(usize, usize),
+    /// The blocks with these places must each come before the other.
+    ComesBack(usize, usize),
 }
 
 /// Decides one key, apart from its steps of kind [`crate::prepare::Kind::Not`].
@@ -248,7 +256,7 @@ impl<'a> Blocks<'a> {
                 if let Some(after) = earliest_after
                     && steps[after].finish < steps[number].start
                 {
-                    self.out_of_order(number, after);
+                    self.keep_earliest(What::OutOfOrder(number, after), steps[number].start);
                 }
             }
             earliest_after = self.order[begin..end]
@@ -292,20 +300,26 @@ impl<'a> Blocks<'a> {
             if let Some(early) = widest
                 && self.blocks[late].m < self.blocks[early].big_m
             {
-                self.comes_back(early, late);
+                let last = |place: usize| self.prepared.steps[self.blocks[place].last_invoked].start;
+                self.keep_earliest(What::ComesBack(early, late), last(early).max(last(late)));
             }
             if widest.is_none_or(|early| self.blocks[early].big_m < self.blocks[late].big_m) {
                 widest = Some(late);
             }
         }
         if let Some(found) = self.found {
-            return Exact::Contradiction(prove(
-                self.prepared,
-                needed,
-                found.rule,
-                &found.steps,
-                &found.ties,
-            ));
+            let (rule, shown, ties) = match found.what {
+                What::OutOfOrder(first, then) => (
+                    Rule::OutOfOrder,
+                    vec![first, then],
+                    vec![[self.value(first), self.value(then)]],
+                ),
+                What::ComesBack(i, j) => {
+                    let (shown, ties) = self.comes_back(i, j);
+                    (Rule::ComesBack, shown, ties)
+                }
+            };
+            return Exact::Contradiction(prove(self.prepared, needed, rule, &shown, &ties));
         }
         let mut order = Vec::with_capacity(self.order.len());
         for block in &self.blocks {
@@ -336,60 +350,47 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// `first` must come before `then`, but began after `then` had completed.
-    fn out_of_order(&mut self, first: usize, then: usize) {
-        let ties = vec![[self.value(first), self.value(then)]];
-        self.keep_earliest(Rule::OutOfOrder, vec![first, then], ties);
-    }
-
-    /// Blocks `i` and `j` must each come before the other.
-    fn comes_back(&mut self, i: usize, j: usize) {
+    /// What to show of two blocks that must each come before the other: d, c, b and a, where a and d belong to one
+    /// block, b and c to the other, a completed before b began, and c completed before d began. And what ties them.
+    fn comes_back(&self, i: usize, j: usize) -> (Vec<usize>, Vec<[ValueId; 2]>) {
         let steps = &self.prepared.steps;
-        let (mut i, mut j) = (&self.blocks[i], &self.blocks[j]);
-        let (Some(mut c), mut d) = (j.first_completed, i.last_invoked) else {
-            return;
-        };
-        let mut b = j.last_invoked;
-        if i.first_completed
-            .is_some_and(|a| steps[a].finish >= steps[b].start)
-        {
-            return;
-        }
-        // The later of the two late ones is the culprit: the value that came back.
-        if let Some(a) = i.first_completed
-            && steps[b].start > steps[d].start
-        {
-            (i, j) = (j, i);
-            (b, c, d) = (d, a, b);
-        }
-        // Any other operation of the block will do where it stands rightly; writers explain most.
         let writer_of = |number: usize| self.flow.writer[self.value(number) as usize];
-        if let Some(writer) = writer_of(c).filter(|&writer| steps[writer].finish < steps[d].start) {
-            c = writer;
-        }
-        let (shown, ties);
-        if let Some(a) = i.first_completed {
+        let show = |i: &Block, j: &Block| {
+            let d = i.last_invoked;
+            // Any other operation of the block will do where it stands rightly; writers explain most.
+            let until = |o: &usize| steps[*o].finish < steps[d].start;
+            let c = j.first_completed.unwrap_or(d);
+            let c = writer_of(c).filter(until).unwrap_or(c);
+            let Some(a) = i.first_completed else {
+                return (vec![d, c], vec![[INITIAL, self.value(d)]]);
+            };
             let completed = steps[a].finish;
             let since = |o: &usize| steps[*o].start > completed;
-            let until = |o: &usize| steps[*o].finish < steps[d].start;
-            let candidates = [Some(c), writer_of(b), Some(b)];
-            // Best is one that lies wholly between.
-            if let Some(between) = candidates.into_iter().flatten().find(|o| since(o) && until(o)) {
-                (b, c) = (between, between);
-            } else {
-                b = writer_of(b).filter(since).unwrap_or(b);
-            }
+            let b = writer_of(j.last_invoked).filter(since).unwrap_or(j.last_invoked);
+            // Best is one that lies wholly between a and d.
+            let between = [c, b].into_iter().chain(self.order[j.from..j.to].iter().copied());
+            let (b, c) = between
+                .into_iter()
+                .find(|o| since(o) && until(o))
+                .map_or((b, c), |o| (o, o));
             let a = writer_of(d)
                 .filter(|&writer| steps[writer].finish < steps[b].start)
                 .unwrap_or(a);
-            shown = vec![d, c, b, a];
-            ties = vec![[self.value(a), self.value(d)], [self.value(b), self.value(c)]];
-        } else {
-            shown = vec![d, c];
-            ties = vec![[INITIAL, self.value(d)]];
+            let shown = if b == c { vec![d, c, a] } else { vec![d, c, b, a] };
+            (
+                shown,
+                vec![[self.value(a), self.value(d)], [self.value(b), self.value(c)]],
+            )
+        };
+        let (i, j) = (&self.blocks[i], &self.blocks[j]);
+        if i.first_completed.is_none() {
+            return show(i, j);
         }
-        debug_assert!(j.from != i.from);
-        self.keep_earliest(Rule::ComesBack, shown, ties);
+        // Either may be said to come back: take the one that fewer operations show, else the later one.
+        let (first, second) = (show(i, j), show(j, i));
+        let since = |shown: &[usize]| Reverse(shown.first().map(|&d| steps[d].start));
+        let first_is_better = (first.0.len(), since(&first.0)) <= (second.0.len(), since(&second.0));
+        if first_is_better { first } else { second }
     }
 
     /// The value whose group a step stands in.
@@ -398,19 +399,9 @@ impl<'a> Blocks<'a> {
         kind.writes().or(kind.sees()).unwrap_or(INITIAL)
     }
 
-    fn keep_earliest(&mut self, rule: Rule, steps: Vec<usize>, ties: Vec<[ValueId; 2]>) {
-        let since = steps
-            .iter()
-            .map(|&number| self.prepared.steps[number].start)
-            .max()
-            .unwrap_or(0);
-        if self.found.as_ref().is_none_or(|found| since < found.since) {
-            self.found = Some(Found {
-                rule,
-                steps,
-                ties,
-                since,
-            });
+    fn keep_earliest(&mut self, what: What, since: u64) {
+        if self.found.is_none_or(|found| since < found.since) {
+            self.found = Some(Found { what, since });
         }
     }
 }

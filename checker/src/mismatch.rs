@@ -155,7 +155,7 @@ fn throughout(
         .clone()
         .chain(writer)
         .min_by_key(|&number| steps[number].finish)
-        .filter(|&number| steps[number].finish < steps[not].start);
+        .filter(|&number| value != INITIAL && steps[number].finish < steps[not].start);
     if before.is_none() && value != INITIAL {
         return None;
     }
