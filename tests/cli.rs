@@ -87,7 +87,7 @@ fn a_directory_of_runs_that_cannot_be_written() {
     let runs = file.join("runs");
     refused(
         &["test", "--time-limit", "1s", "--runs", runs.to_str().unwrap()],
-        "cannot write to the directory of runs",
+        "cannot use the directory of runs",
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use control::heal;
 
 use crate::cli::HealArgs;
@@ -34,7 +34,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
 }
 
 /// Heals what earlier runs have left in the directory of runs, before a new run begins.
-pub fn heal_all(runs: &Path) -> anyhow::Result<()> {
+pub fn heal_all(runs: &Path) -> Result<(), Failure> {
     for run in all(runs)? {
         let report = heal(&run)?;
         if !report.done.is_empty() || !report.left.is_empty() {
@@ -44,12 +44,20 @@ pub fn heal_all(runs: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The directory of runs cannot be read or written.
+pub fn unusable(runs: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!(
+        "cannot use the directory of runs {}: {error}; give another one with --runs",
+        runs.display()
+    ))
+}
+
 /// The run directories in the directory of runs.
-fn all(runs: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn all(runs: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = match std::fs::read_dir(runs) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", runs.display())),
+        Err(error) => return Err(unusable(runs, &error)),
     };
     let mut found = Vec::new();
     for entry in entries {

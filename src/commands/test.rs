@@ -354,12 +354,7 @@ fn announce(run: &RunDir, record: &TestRecord) {
 /// Makes a run directory of its own for this run.
 fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
     let runs = &plan.args.runs;
-    let cannot = |error: std::io::Error| {
-        Failure::Usage(format!(
-            "cannot write to the directory of runs {}: {error}; give another one with --runs",
-            runs.display()
-        ))
-    };
+    let cannot = |error: std::io::Error| super::heal::unusable(runs, &error);
     std::fs::create_dir_all(runs).map_err(cannot)?;
     let runs = std::fs::canonicalize(runs).map_err(cannot)?;
     let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
