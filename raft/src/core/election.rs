@@ -19,7 +19,7 @@ impl Core {
     pub(super) fn election_timeout(&mut self) {
         self.reset_election_timer();
         self.leader = None;
-        if !self.membership().is_voter(self.id()) {
+        if !self.may_lead() {
             self.role = State::Follower;
             return;
         }
@@ -63,7 +63,7 @@ impl Core {
     }
 
     pub(super) fn on_timeout_now(&mut self) {
-        if self.membership().is_voter(self.id()) && !matches!(self.role, State::Leader(_)) {
+        if self.may_lead() && !matches!(self.role, State::Leader(_)) {
             self.start_election(true);
         }
     }
@@ -122,6 +122,19 @@ impl Core {
             State::Candidate { votes } if won(votes) => self.become_leader(),
             _ => {}
         }
+    }
+
+    /// A voter may lead, and so may one that is removed by an entry not yet known to be committed: it may be the
+    /// only one that has that entry, and nobody wins without its vote (thesis §4.2.2).
+    fn may_lead(&self) -> bool {
+        let known = self
+            .memberships
+            .iter()
+            .rposition(|(index, _)| *index <= self.commit)
+            .unwrap_or(0);
+        self.memberships[known..]
+            .iter()
+            .any(|(_, membership)| membership.is_voter(self.id()))
     }
 
     /// Whether a log with this end is at least as complete as this node's (Raft §5.4.1).

@@ -153,16 +153,16 @@ impl Core {
     }
 
     pub(super) fn on_accepted(&mut self, from: NodeId, match_index: Index) {
-        if match_index > self.log.last_index() {
-            self.conflicts += 1;
-            return;
-        }
         let State::Leader(leader) = &mut self.role else {
             return;
         };
         let Some(progress) = leader.progress.get_mut(&from) else {
             return;
         };
+        if match_index > self.log.last_index() {
+            self.conflicts += 1;
+            return;
+        }
         progress.heard_ns = self.now;
         progress.accepted(match_index, self.now);
         self.advance_commit();

@@ -256,7 +256,8 @@ impl Core {
             _ => self.election_ns,
         };
         let transferred = self.transferred.map_or(u64::MAX, |(_, until)| until);
-        role.min(transferred).min(self.reads.deadline(&self.config))
+        role.min(transferred)
+            .min(self.reads.deadline(&self.config, self.leader))
     }
 
     /// What the node knows about itself.
@@ -293,6 +294,14 @@ impl Core {
     /// An entry of the log; `None` where it is compacted or not there yet.
     pub fn entry(&self, index: Index) -> Option<&Arc<Entry>> {
         self.log.get(index)
+    }
+
+    /// The index and term of the entry just before the first that [`Core::entry`] still gives.
+    pub fn log_base(&self) -> (Index, Term) {
+        (
+            self.log.base_index(),
+            self.log.term(self.log.base_index()).unwrap_or(0),
+        )
     }
 
     fn id(&self) -> NodeId {

@@ -65,9 +65,12 @@ impl Reads {
         }
     }
 
-    pub(super) fn deadline(&self, config: &Config) -> u64 {
+    /// When to ask again, while there is a leader to ask, or to give a read up.
+    pub(super) fn deadline(&self, config: &Config, leader: Option<NodeId>) -> u64 {
         let asked = self.asked.as_ref();
-        let resend = asked.map_or(u64::MAX, |batch| batch.asked_ns + config.resend_ns);
+        let resend = asked
+            .filter(|_| leader.is_some())
+            .map_or(u64::MAX, |batch| batch.asked_ns + config.resend_ns);
         let oldest = [
             self.ready.front().and_then(|(_, reads)| reads.first()),
             asked.and_then(|batch| batch.reads.first()),

@@ -1,0 +1,139 @@
+//! Deterministic simulation of the core: many short lives of a cluster in bad weather, each from one seed.
+//!
+//! A failing seed prints the command that replays it with a trace. `PERJURY_RAFT_SEEDS` says how many seeds to
+//! run and `PERJURY_RAFT_SEED` where to start, or which one to replay.
+
+mod checks;
+mod clients;
+mod disk;
+mod world;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use raft::bug::Bug;
+use world::{Plan, Violation, World};
+
+/// How many seeds each of the two cluster sizes gets.
+const SEEDS: u64 = 10_000;
+/// Within how many seeds each planted bug must show.
+const BUG_SEEDS: u64 = 2_000;
+
+fn from_env(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")),
+    )
+}
+
+/// A seed says all, the cluster's size too: odd ones have three nodes, even ones five.
+fn nodes(seed: u64) -> u64 {
+    if seed % 2 == 1 { 3 } else { 5 }
+}
+
+fn run(seed: u64, bug: Option<Bug>, trace: bool) -> (Result<(), Violation>, World) {
+    let mut world = World::new(
+        seed,
+        Plan {
+            nodes: nodes(seed),
+            bug,
+            trace,
+        },
+    );
+    let result = world.run();
+    (result, world)
+}
+
+/// Runs seeds on all cores until one fails; returns the smallest that was found.
+fn first_failure(seeds: std::ops::Range<u64>, bug: Option<Bug>) -> Option<(u64, String)> {
+    let next = AtomicU64::new(seeds.start);
+    let stop = AtomicBool::new(false);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        while !stop.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                break;
+            }
+            if let (Err(Violation(what)), world) = run(seed, bug, false) {
+                stop.store(true, Ordering::Relaxed);
+                return Some((seed, format!("{what} (at {} ms)", world.now / world::MS)));
+            }
+        }
+        None
+    };
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let found = handles
+            .into_iter()
+            .filter_map(|handle| handle.join().expect("a simulation panicked"));
+        found.min()
+    })
+}
+
+fn replay_command(seed: u64, bug: Option<Bug>) -> String {
+    let bug = bug.map_or(String::new(), |bug| format!("PERJURY_RAFT_BUG={} ", bug.name()));
+    format!(
+        "{bug}PERJURY_RAFT_SEED={seed} cargo test -p perjury-raft --test simulation replay -- --nocapture"
+    )
+}
+
+#[test]
+fn the_properties_hold_for_every_seed() {
+    let first = from_env("PERJURY_RAFT_SEED").unwrap_or(0);
+    let count = from_env("PERJURY_RAFT_SEEDS").unwrap_or(2 * SEEDS);
+    if let Some((seed, what)) = first_failure(first..first + count, None) {
+        panic!(
+            "seed {seed}: {what}\nreplay it with:\n  {}",
+            replay_command(seed, None)
+        );
+    }
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    for info in Bug::ALL {
+        let found = first_failure(0..BUG_SEEDS, Some(info.bug));
+        let (seed, what) = found.unwrap_or_else(|| panic!("{} was not caught", info.name));
+        println!(
+            "{}: seed {seed}: {what}\n  {}",
+            info.name,
+            replay_command(seed, Some(info.bug))
+        );
+    }
+}
+
+#[test]
+fn a_seed_gives_the_same_run_twice() {
+    for seed in 0..20 {
+        let [first, second] = [(); 2].map(|()| {
+            let (result, world) = run(seed, None, false);
+            assert!(result.is_ok(), "seed {seed}: {result:?}");
+            (
+                world.steps,
+                world.now,
+                world.checks.committed_index(),
+                world.describe(),
+            )
+        });
+        assert_eq!(first, second, "seed {seed}");
+        assert!(first.2 > 10, "seed {seed} committed next to nothing");
+    }
+}
+
+/// Replays `PERJURY_RAFT_SEED`, or the first seed, with a trace when asked for one.
+#[test]
+fn replay() {
+    let chosen = from_env("PERJURY_RAFT_SEED");
+    let bug = std::env::var("PERJURY_RAFT_BUG").ok();
+    let bug = bug.map(|name| Bug::from_name(&name).unwrap_or_else(|| panic!("no planted bug {name:?}")));
+    let seed = chosen.unwrap_or(0);
+    let (result, world) = run(seed, bug, chosen.is_some());
+    if let Err(Violation(what)) = result {
+        panic!(
+            "seed {seed}: {what} (at {} ms){}",
+            world.now / world::MS,
+            world.describe()
+        );
+    }
+}
