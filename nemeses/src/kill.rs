@@ -42,7 +42,9 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
     let targets = bag(NAME, PROCESSES, options)?;
     // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
     let hold = Span::of(options.interval, 0.04, 0.8);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
+    // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets wrong
+    // shows only in some of the kills.
+    let quiet = Span::of(options.interval, 0.2, 0.6);
     Ok(Fault {
         name: NAME,
         nemesis: Box::new(Kill {
