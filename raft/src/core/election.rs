@@ -112,14 +112,18 @@ impl Core {
         }
     }
 
-    fn count_votes(&mut self) {
+    /// Ends an election that is won. A candidate's own vote, like any other, counts only once it is durable; else
+    /// the only voter of a cluster could lead one term in two lives.
+    pub(super) fn count_votes(&mut self) {
         let membership = self.membership();
         let won = |votes: &BTreeSet<NodeId>| {
             votes.iter().filter(|id| membership.is_voter(**id)).count() >= membership.quorum()
         };
         match &self.role {
             State::PreCandidate { votes } if won(votes) => self.start_election(false),
-            State::Candidate { votes } if won(votes) => self.become_leader(),
+            State::Candidate { votes } if won(votes) && self.outbox.hard_state_durable() => {
+                self.become_leader()
+            }
             _ => {}
         }
     }

@@ -331,6 +331,7 @@ impl Core {
             self.persisting.pop_front();
             self.durable_index = self.durable_index.max(index);
         }
+        self.count_votes();
         self.advance_commit();
     }
 

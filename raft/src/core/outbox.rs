@@ -99,6 +99,11 @@ impl Outbox {
         self.hard_state_id = self.next_id;
     }
 
+    /// Whether the term and vote in force are durable.
+    pub(super) fn hard_state_durable(&self) -> bool {
+        self.hard_state_id <= self.durable_id
+    }
+
     pub(super) fn save_entry(&mut self, entry: Arc<Entry>) {
         self.pending.entries.push(entry);
     }

@@ -79,12 +79,14 @@ pub fn act(world: &mut World, number: usize) -> Result<u64, Violation> {
     let key = pick(&mut world.rng, &KEYS).to_owned();
     let floor = world.checks.floor(&key);
 
+    let mut repeats = false;
     let clients = &mut world.clients;
     let client = &mut clients.clients[number];
     if client.open.is_some() && now < client.since + PATIENCE {
         return Ok(wait);
     }
     let (request, what) = if let Some(command) = client.repeat.clone() {
+        repeats = true;
         apply(client.session, command)
     } else if client.session.is_none() && roll == 0 {
         (Request::OpenSession, What::OpenSession)
@@ -109,6 +111,9 @@ pub fn act(world: &mut World, number: usize) -> Result<u64, Violation> {
         }
         apply(client.session, command)
     };
+    if repeats {
+        world.count("a request was repeated");
+    }
     let id = world.next_request;
     world.clients.clients[number].open = Some(id);
     world.clients.clients[number].since = now;
@@ -166,6 +171,23 @@ pub fn reply(
         )),
     };
     checked.map_err(Violation)?;
+    world.count(match &result {
+        Ok(Answer::Applied(Output::Written)) => "a command was applied",
+        Ok(Answer::Applied(Output::CasFailed { .. })) => "a cas failed",
+        Ok(Answer::Session(_)) => "a session was opened",
+        Ok(Answer::Read(_)) => "a read was answered",
+        Ok(Answer::Changed(_)) => "the membership was changed",
+        Ok(Answer::Transferred(_)) => "leadership was transferred",
+        Err(RequestError::NotLeader { .. }) => "a follower refused",
+        Err(RequestError::SessionExpired) => "a session was evicted",
+        Err(RequestError::LeadershipLost) => "leadership was lost",
+        Err(RequestError::ReadTimeout) => "a read timed out",
+        Err(RequestError::TransferTimeout) => "a transfer timed out",
+        Err(RequestError::ChangeInProgress) => "a change came too early",
+        Err(RequestError::BadChange(_)) => "a change made no sense",
+        Err(RequestError::Transferring) => "a request met a transfer",
+        Err(RequestError::Busy | RequestError::StaleSequence) => "a request was refused",
+    });
 
     let clients = &mut world.clients;
     match &result {

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use raft::bug::Bug;
-use raft::core::api::{Command, Event, Member, Membership, Message, NodeId, RequestId};
+use raft::core::api::{Body, Command, Event, Member, Membership, Message, NodeId, RequestId};
 use raft::core::{Config, Core, Role};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -73,8 +73,12 @@ pub struct World {
     weather: Weather,
     pub clients: Clients,
     pub next_request: RequestId,
+    /// How often things happened that a run of seeds must not miss.
+    pub tally: BTreeMap<&'static str, u64>,
     /// Faults happen until then.
     faults_until: u64,
+    /// The mean time between them.
+    fault_pause: u64,
     max_sync: u64,
     snapshot_every: u64,
     initial: Membership,
@@ -118,7 +122,9 @@ impl World {
             weather,
             clients: Clients::new(3),
             next_request: 1,
-            faults_until: 1_000 * MS,
+            tally: BTreeMap::new(),
+            faults_until: 1_200 * MS,
+            fault_pause: pick(&mut rng, &[60 * MS, 150 * MS, 400 * MS]),
             max_sync: pick(&mut rng, &[MS / 10, 3 * MS, 15 * MS]),
             snapshot_every: pick(&mut rng, &[10, 40, 1_000]),
             initial: Membership { members },
@@ -220,7 +226,7 @@ impl World {
             Item::Fault => {
                 if self.now < self.faults_until {
                     self.fault()?;
-                    let pause = self.rng.random_range(10 * MS..120 * MS);
+                    let pause = self.rng.random_range(MS..2 * self.fault_pause);
                     self.at(pause, Item::Fault);
                 }
                 Ok(())
@@ -274,7 +280,16 @@ impl World {
                 println!("{:>14}{id} ▶ {command:?}", "");
             }
             match command {
-                Command::Send(message) => self.send(message),
+                Command::Send(message) => {
+                    match &message.body {
+                        Body::InstallSnapshot { .. } => self.count("a snapshot was sent"),
+                        Body::ReadIndexReply { .. } => self.count("a follower could read"),
+                        Body::Rejected { .. } => self.count("logs did not match"),
+                        Body::TimeoutNow => self.count("a leader handed over"),
+                        _ => {}
+                    }
+                    self.send(message);
+                }
                 Command::Persist(persist) => {
                     if self.node(id).disk.write(persist) {
                         self.schedule_sync(id);
@@ -305,11 +320,11 @@ impl World {
         let everyone: Vec<NodeId> = self.nodes.keys().copied().collect();
         let one = pick(&mut self.rng, &everyone);
         let leader = self.leader().unwrap_or(one);
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..17) {
             0 => self.crash(one),
             1 => self.crash(leader),
-            2 => everyone.iter().for_each(|id| self.crash(*id)),
-            3..=5 => self.start_all(),
+            2 if self.rng.random_bool(0.3) => everyone.iter().for_each(|id| self.crash(*id)),
+            2..=5 => self.start_all(),
             6 => {
                 let side: BTreeSet<NodeId> = everyone
                     .iter()
@@ -322,7 +337,10 @@ impl World {
             // One way: the leader is heard and hears nothing, or the reverse.
             8 => self.cut_between(|_, to| to == leader),
             9 => self.cut_between(|from, to| (from, to) == (leader, one)),
-            10 => self.cut.clear(),
+            10 | 14 | 15 => {
+                self.cut.clear();
+                self.note("mend every link");
+            }
             11 => {
                 let until = self.now + self.rng.random_range(MS..3 * ELECTION_TIMEOUT);
                 self.node(one).paused_until = until;
@@ -374,6 +392,7 @@ impl World {
             node.paused_until = 0;
             node.disk.crash(rng);
             self.checks.forget(id);
+            self.count("a node crashed");
             self.clients.node_died(id);
             self.note(&format!("crash {id}"));
         }
@@ -424,6 +443,10 @@ impl World {
         nodes
             .map(|core| format!("\n  {:?} {:?}", core.status(), core.membership()))
             .collect()
+    }
+
+    pub fn count(&mut self, what: &'static str) {
+        *self.tally.entry(what).or_default() += 1;
     }
 
     pub fn note(&self, what: &str) {
