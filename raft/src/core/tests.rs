@@ -1,1 +1,0 @@
-//! The core's rules, one by one.
