@@ -62,7 +62,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     let what: Vec<&str> = text
         .lines()
-        .take_while(|line| !line.starts_with("Usage:"))
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();

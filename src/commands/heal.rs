@@ -23,13 +23,20 @@ pub fn run(args: &HealArgs) -> CommandResult {
     let mut remains = 0;
     for run in &runs {
         let report = heal(run)?;
-        println!("{}: {report}", run.display());
+        if args.run.is_some() || !report.done.is_empty() || !report.is_clean() {
+            println!("{}: {report}", run.display());
+        }
         remains += report.left.len();
     }
     if remains > 0 {
         return Err(anyhow!("{remains} things could not be undone, see above").into());
     }
-    println!("nothing is left behind by {} runs", runs.len());
+    if args.run.is_none() {
+        println!(
+            "{} runs looked at; nothing of those that have ended is left behind",
+            runs.len()
+        );
+    }
     Ok(Done::Fine)
 }
 
