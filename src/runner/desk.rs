@@ -172,11 +172,11 @@ impl<R: Runtime> Desk<R> {
         self.record(&mut state, Process::Nemesis, kind);
     }
 
-    /// Writes out the journal.
+    /// Writes out the journal; nothing is recorded any more.
     ///
     /// # Errors
     /// When any write of the run failed.
-    pub fn close(self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.journal.close()
     }
 

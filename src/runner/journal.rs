@@ -24,7 +24,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The queue in front of the journal's file.
 pub struct Journal {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<std::io::Result<()>>>,
+    /// Taken by whoever closes the journal.
+    writer: Mutex<Option<JoinHandle<std::io::Result<()>>>>,
 }
 
 struct Shared {
@@ -62,7 +63,7 @@ impl Journal {
         };
         Ok(Journal {
             shared,
-            writer: Some(writer),
+            writer: Mutex::new(Some(writer)),
         })
     }
 
@@ -93,13 +94,14 @@ impl Journal {
         self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// Writes what is queued and closes the file.
+    /// Writes what is queued and closes the file. What is queued afterwards is lost; a second call does nothing.
     ///
     /// # Errors
     /// When any write of the run failed.
-    pub fn close(mut self) -> Result<()> {
+    pub fn close(&self) -> Result<()> {
         self.shared.closed.store(true, Ordering::Release);
-        match self.writer.take().map(JoinHandle::join) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match writer.map(JoinHandle::join) {
             Some(Ok(result)) => result.context("cannot write the journal"),
             Some(Err(_)) => Err(anyhow!("the journal's thread panicked")),
             None => Ok(()),
@@ -109,11 +111,8 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
-        if let Some(writer) = self.writer.take() {
-            // Only reached when the run is already failing for another reason, which is the one to report.
-            let _ = writer.join();
-        }
+        // Only does anything when the run is already failing for another reason, which is the one to report.
+        let _ = self.close();
     }
 }
 

@@ -95,8 +95,7 @@ async fn run(generator: Box<dyn Generator>, clients: usize, stop_after: Option<D
     }
     runner.run(generator, None).await.unwrap();
     let end_ns = desk.runtime().now_ns();
-    drop(runner);
-    Arc::into_inner(desk).unwrap().close().unwrap();
+    desk.close().unwrap();
     let seen = seen.lock().unwrap().clone();
     Ran {
         events: read_journal(&path).unwrap(),
