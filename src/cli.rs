@@ -173,6 +173,9 @@ pub struct NodeArgs {
     /// A member of the first configuration, as `ID=ADDRESS`, this node included; repeat for each.
     #[arg(long = "peer", value_parser = parse_peer, value_name = "ID=ADDRESS")]
     pub peers: Vec<(u64, std::net::SocketAddr)>,
+    /// The cluster's name; nodes of different clusters refuse each other.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub cluster: String,
     /// How often a leader shows that it lives.
     #[arg(long, default_value = "50ms", value_parser = parse_duration, value_name = "TIME")]
     pub heartbeat: Duration,

@@ -2,6 +2,7 @@
 //!
 //! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use checker::Verdict;
@@ -31,6 +32,15 @@ pub enum Done {
 /// The result of a command.
 pub type CommandResult = Result<Done, Failure>;
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(line) => f.write_str(line),
+            Failure::Harness(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         Failure::Harness(error.into())
@@ -42,13 +52,12 @@ pub fn code(result: CommandResult) -> ExitCode {
     match result {
         Ok(Done::Fine) => ExitCode::SUCCESS,
         Ok(Done::Judged(verdict)) => ExitCode::from(verdict.exit_code()),
-        Err(Failure::Usage(line)) => {
-            eprintln!("perjury: {line}");
-            ExitCode::from(USAGE)
-        }
-        Err(Failure::Harness(error)) => {
-            eprintln!("perjury: {error:#}");
-            ExitCode::from(HARNESS)
+        Err(failure) => {
+            eprintln!("perjury: {failure}");
+            ExitCode::from(match failure {
+                Failure::Usage(_) => USAGE,
+                Failure::Harness(_) => HARNESS,
+            })
         }
     }
 }

@@ -113,35 +113,28 @@ fn plain_processes_are_killed_and_paused() {
 #[test]
 fn a_planted_bug_is_caught_with_its_certificate() {
     let _turn = turn();
-    // Two tries: a bug is caught in nine of ten runs of 30 s or more, not in every run.
-    for seed in [1, 2] {
-        let dir = tempfile::tempdir().unwrap();
-        let args =
-            format!("test --env local --bug forget-vote --nemesis kill:all --time-limit 20s --seed {seed}");
-        let output = perjury(dir.path(), &args).output().unwrap();
-        if output.status.code() == Some(0) && seed == 1 {
-            continue;
-        }
-        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-        let run = run_dir(dir.path());
-        let results = json(&run.join("results.json"));
-        assert_eq!(results["verdict"], "invalid");
-        let conflict = &results["conflicts"][0];
-        assert!(
-            !conflict["sentences"].as_array().unwrap().is_empty(),
-            "{conflict}"
-        );
-        assert!(
-            !conflict["operations"].as_array().unwrap().is_empty(),
-            "{conflict}"
-        );
-        assert!(
-            std::fs::read_to_string(run.join("junit.xml"))
-                .unwrap()
-                .contains("<failure")
-        );
-        return;
-    }
+    let dir = tempfile::tempdir().unwrap();
+    // Of the planted bugs the one that shows at once, also in a debug build on a busy machine.
+    let args = "test --env local --bug ack-before-quorum --nemesis kill:leader --time-limit 6s --seed 1";
+    let output = perjury(dir.path(), args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let run = run_dir(dir.path());
+    let results = json(&run.join("results.json"));
+    assert_eq!(results["verdict"], "invalid");
+    let conflict = &results["conflicts"][0];
+    assert!(
+        !conflict["sentences"].as_array().unwrap().is_empty(),
+        "{conflict}"
+    );
+    assert!(
+        !conflict["operations"].as_array().unwrap().is_empty(),
+        "{conflict}"
+    );
+    assert!(
+        std::fs::read_to_string(run.join("junit.xml"))
+            .unwrap()
+            .contains("<failure")
+    );
 }
 
 fn start(dir: &Path, args: &str) -> Child {

@@ -5,12 +5,13 @@
 //! not find its port taken by some client.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::net::TcpSocket;
 
 use crate::children::Children;
 use crate::machine::Machine;
@@ -41,6 +42,8 @@ struct LocalNet {
 /// Which service got which port.
 struct Ports {
     given: BTreeMap<(usize, u16), u16>,
+    /// One a port that was given; they keep it ours while the node that listens on it is dead.
+    held: Vec<TcpSocket>,
     next: u16,
 }
 
@@ -75,17 +78,18 @@ impl Local {
             }),
             children,
             lost,
-            ports: Mutex::new(Ports::new(std::process::id())),
+            ports: Mutex::new(Ports::new(rand::random())),
         })
     }
 }
 
 impl Ports {
-    /// Two controllers at the same time start looking at different places.
+    /// Controllers at the same time start looking at different places, whatever their process numbers.
     fn new(salt: u32) -> Ports {
-        let offset = salt.wrapping_mul(2_654_435_761) % u32::from(PORTS.end - PORTS.start);
+        let offset = salt % u32::from(PORTS.end - PORTS.start);
         Ports {
             given: BTreeMap::new(),
+            held: Vec::new(),
             next: PORTS.start + offset as u16,
         }
     }
@@ -102,13 +106,30 @@ impl Ports {
                 PORTS.start
             };
             let taken = self.given.values().any(|&given| given == candidate);
-            if !taken && TcpListener::bind((Ipv4Addr::LOCALHOST, candidate)).is_ok() {
+            if taken {
+                continue;
+            }
+            if let Ok(socket) = reserve(candidate) {
+                self.held.extend(socket);
                 self.given.insert((node, port), candidate);
                 return Some(candidate);
             }
         }
         None
     }
+}
+
+/// Takes a loopback port that nobody else has. A killed node's port must not go to a node of another run, whose answers
+/// our clients would then take for our store's.
+///
+/// On Linux the socket that comes back holds the port: bound alone it keeps out everybody who binds without
+/// SO_REUSEADDR, as this function does, while servers, which set it, may still listen on it (socket(7)). Elsewhere
+/// that would keep out our own node as well, and the port is only looked at.
+fn reserve(port: u16) -> std::io::Result<Option<TcpSocket>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    socket.set_reuseaddr(true)?;
+    Ok(cfg!(target_os = "linux").then_some(socket))
 }
 
 #[async_trait]
@@ -193,6 +214,8 @@ impl Net for LocalNet {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -207,6 +230,25 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 10);
         assert!(all.iter().all(|port| PORTS.contains(port)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_given_port_is_kept_from_other_runs_and_open_to_its_node() {
+        let mut ports = Ports::new(7);
+        let port = ports.get(0, 1).expect("a free port");
+        for _ in 0..2 {
+            // The node's server, before and after a kill.
+            let server = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the node may listen");
+            assert!(
+                reserve(port).is_err(),
+                "another run got the port of a living node"
+            );
+            drop(server);
+            assert!(reserve(port).is_err(), "another run got the port of a dead node");
+        }
+        drop(ports);
+        assert!(reserve(port).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub fn run(args: NodeArgs) -> CommandResult {
     };
     let config = NodeConfig {
         peers: args.peers,
+        cluster: args.cluster,
         heartbeat: args.heartbeat,
         election_timeout: args.election_timeout,
         bug,

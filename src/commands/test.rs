@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
+use checker::Verdict;
 use control::{
-    Client, ControlError, Db, EnvKind, Environment, OpenOptions, Resolved, System, SystemOptions, resolve,
+    Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, SystemOptions,
+    resolve,
 };
 use generator::Generator;
 use history::{RunDir, TestRecord};
@@ -56,9 +58,16 @@ pub fn run(args: TestArgs) -> CommandResult {
             interrupts: interrupts.clone(),
         };
         let ran = unless_aborted(interrupts, test.run()).await;
-        let torn_down = environment.tear_down().await;
-        let record = ran?;
-        torn_down?;
+        let torn_down = environment.tear_down().await.map_err(Failure::from);
+        let Some(ran) = ran else {
+            return Err(interrupted());
+        };
+        let trouble = ran.and(torn_down).err();
+        if !run.history().is_file() {
+            return Err(trouble.unwrap_or_else(interrupted));
+        }
+        // A store that lies and then falls over has lied: whatever went wrong later, what was journalled is judged.
+        let record = run.read_test()?;
         if !plan.args.keep_data {
             remove_data(&run, &record);
         }
@@ -67,7 +76,14 @@ pub fn run(args: TestArgs) -> CommandResult {
         let results = reports::write_all(&run, &record, &history, &analysis)?;
         print!("{}", reports::summary_text(&results));
         println!("report: {}", run.report().display());
-        Ok(Done::Judged(results.verdict))
+        match trouble {
+            Some(trouble) if results.verdict == Verdict::Invalid => {
+                eprintln!("perjury: besides, the run did not end well: {trouble}");
+                Ok(Done::Judged(results.verdict))
+            }
+            Some(trouble) => Err(trouble),
+            None => Ok(Done::Judged(results.verdict)),
+        }
     })
 }
 
@@ -99,8 +115,8 @@ struct Test<'a> {
 }
 
 impl Test<'_> {
-    /// All that needs the cluster. What it returns is written to the run directory already.
-    async fn run(&self) -> Result<TestRecord, Failure> {
+    /// All that needs the cluster: from its start to the last reads. What it finds is in the run directory.
+    async fn run(&self) -> Result<(), Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
         let options = SystemOptions {
@@ -123,17 +139,19 @@ impl Test<'_> {
 
         tracing::info!("perjury {}", record.command.join(" "));
         let db = system.db();
-        for node in nodes {
-            db.start(node.index).await?;
+        let mut interrupts = self.interrupts.clone();
+        tokio::select! {
+            started = start(&*db, nodes) => started?,
+            // Nothing was asked of the store yet: there is nothing to judge.
+            _ = interrupts.wait_for(|count| *count >= 1) => return Err(interrupted()),
         }
-        db.ready(READY_LIMIT).await?;
         record.system_version = db.version().await;
         self.run.write_test(&record).context("cannot write test.json")?;
 
         tracing::info!("the cluster answers, version {}", record.system_version);
         self.drive(system, db, workload, fault).await?;
         tracing::info!("the last reads are done");
-        Ok(record)
+        Ok(())
     }
 
     /// The main phase, the heal and the final reads.
@@ -142,7 +160,7 @@ impl Test<'_> {
         system: Arc<dyn System>,
         db: Arc<dyn Db>,
         workload: Workload,
-        mut fault: Fault,
+        fault: Fault,
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
@@ -153,11 +171,6 @@ impl Test<'_> {
             system,
             timeout: plan.args.op_timeout,
         });
-        let mut runner = Runner::new(desk.clone(), connect, plan.nodes(), plan.args.op_timeout);
-        let nemesis_context = NemesisContext {
-            environment: self.environment.clone(),
-            db: db.clone(),
-        };
         let side_tasks = [
             tokio::spawn(watch_store(
                 desk.clone(),
@@ -168,10 +181,34 @@ impl Test<'_> {
             tokio::spawn(stop_on_interrupt(desk.clone(), self.interrupts.clone())),
         ];
 
+        let runner = Runner::new(desk.clone(), connect, plan.nodes(), plan.args.op_timeout);
+        let result = self.phases(&desk, runner, db, workload, fault).await;
+        for task in side_tasks {
+            task.abort();
+        }
+        // Also after a failure: what happened until then is to be judged.
+        desk.close()?;
+        result
+    }
+
+    async fn phases(
+        &self,
+        desk: &Arc<Desk<TokioRuntime>>,
+        mut runner: Runner<TokioRuntime>,
+        db: Arc<dyn Db>,
+        workload: Workload,
+        mut fault: Fault,
+    ) -> Result<(), Failure> {
+        let plan = self.plan;
+        let limit_ns = plan.args.time_limit.as_nanos() as u64;
+        let context = NemesisContext {
+            environment: self.environment.clone(),
+            db: db.clone(),
+        };
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, fault.generator));
         runner
-            .run(Box::new(main), Some((&mut *fault.nemesis, &nemesis_context)))
+            .run(Box::new(main), Some((&mut *fault.nemesis, &context)))
             .await?;
         if let Some(last) = workload.final_generator
             && !desk.is_stopping()
@@ -189,11 +226,6 @@ impl Test<'_> {
             runner.run(last, None).await?;
             stopper.abort();
         }
-
-        for task in side_tasks {
-            task.abort();
-        }
-        desk.close()?;
         Ok(())
     }
 
@@ -311,17 +343,26 @@ async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interr
     }
 }
 
-/// The second interrupt, or the first one while the cluster still starts, ends the test at once.
-async fn unless_aborted<T>(
-    mut interrupts: Interrupts,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    tokio::select! {
-        result = work => result,
-        _ = interrupts.wait_for(|count| *count >= 2) => {
-            Err(Failure::Harness(anyhow!("interrupted; what was journalled can be judged with `perjury check`")))
-        }
+/// Starts the store on every node and waits until it answers.
+async fn start(db: &dyn Db, nodes: &[Node]) -> Result<(), Failure> {
+    for node in nodes {
+        db.start(node.index).await?;
     }
+    Ok(db.ready(READY_LIMIT).await?)
+}
+
+/// The second interrupt ends the test at once: `None`.
+async fn unless_aborted<T>(mut interrupts: Interrupts, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        result = work => Some(result),
+        _ = interrupts.wait_for(|count| *count >= 2) => None,
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::Harness(anyhow!(
+        "interrupted; what was journalled, if anything, can be judged with `perjury check`"
+    ))
 }
 
 fn announce(run: &RunDir, record: &TestRecord) {

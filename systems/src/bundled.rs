@@ -115,6 +115,8 @@ impl Cluster {
             format!("--data={}", self.data(node).display()),
             format!("--raft={}", self.endpoints[node].raft),
             format!("--http={}", self.endpoints[node].http),
+            // The run's own name: nodes of another run on this host are strangers, whatever ports they got.
+            format!("--cluster={}", self.name()),
         ];
         args.extend(
             self.endpoints
@@ -130,6 +132,16 @@ impl Cluster {
             directory: remote.directory().to_owned(),
             log: self.log(node),
         }
+    }
+
+    /// The run directory's name, which is the parent's of every node's own.
+    fn name(&self) -> String {
+        let remote = self.environment.remote(0);
+        let run = remote.directory().parent().and_then(|run| run.file_name());
+        run.map_or_else(
+            || "default".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
     }
 
     fn data(&self, node: usize) -> PathBuf {
