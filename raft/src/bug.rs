@@ -6,10 +6,24 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
     /// A leader answers reads from its own state without asking a quorum whether it still leads.
+    ///
+    /// Shown by a partition that cuts the leader off: it goes on answering with what it had, while the others elect
+    /// a leader and write. It doesn't step down either, for a leader that lost its quorum stops at about the time
+    /// that the next one starts and would be caught only by luck.
     StaleRead,
     /// A write is acknowledged as soon as the leader has appended it.
+    ///
+    /// Shown by a partition that cuts the leader off: until it steps down, it acknowledges writes that the next
+    /// leader never hears of. Killing the leader shows it too, by the few writes that were on their way. (A cas
+    /// needs the state that it is applied to, so its answer waits as it should.)
     AckBeforeQuorum,
-    /// Term and vote are not kept over a restart.
+    /// The vote is not kept, and the term only until the next restart.
+    ///
+    /// Shown by killing all nodes: they start again in term 0 and elect a leader in term 1, in which there was
+    /// one before. What the old leader had not yet replicated has the index and term of what the new one writes, so
+    /// log matching takes the entries for the same (Raft §5.3) and the nodes' states part; reads at different
+    /// nodes then disagree. Every election adds a chance of two leaders at once: two candidates of one term that
+    /// ask at about the same time both get every vote.
     ForgetVote,
 }
 
@@ -44,7 +58,7 @@ impl Bug {
         BugInfo {
             bug: Bug::ForgetVote,
             name: "forget-vote",
-            description: "a node forgets its term and its vote when it restarts",
+            description: "a node forgets whom it voted for, and its term when it restarts",
             nemesis: "kill:all",
         },
     ];

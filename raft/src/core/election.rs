@@ -207,12 +207,15 @@ impl Core {
         }
     }
 
+    /// Term and vote are durable before anything is said in that term (Raft figure 2).
     fn set_hard_state(&mut self, hard_state: HardState) {
         self.hard_state = hard_state;
         self.outbox.term = hard_state.term;
-        if self.config.bug != Some(Bug::ForgetVote) {
-            self.outbox.save_hard_state(hard_state);
+        if self.config.bug == Some(Bug::ForgetVote) {
+            self.hard_state.voted_for = None;
+            return;
         }
+        self.outbox.save_hard_state(hard_state);
     }
 
     pub(super) fn peers(&self) -> Vec<NodeId> {
