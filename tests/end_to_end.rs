@@ -145,13 +145,13 @@ fn start(dir: &Path, args: &str) -> Child {
         .unwrap()
 }
 
-/// Waits until the run's journal has some lines.
+/// Waits until the run's journal tells of operations and of a fault that took hold.
 fn wait_for_journal(dir: &Path) {
-    wait_for("a journal with operations", || {
+    wait_for("a journal with a verified fault", || {
         std::fs::read_dir(dir.join("runs")).is_ok_and(|mut runs| {
             runs.any(|run| {
                 let journal = run.unwrap().path().join("history.jsonl");
-                std::fs::metadata(journal).is_ok_and(|file| file.len() > 100_000)
+                std::fs::read_to_string(journal).is_ok_and(|text| text.contains("\"hold\":\"verified\""))
             })
         })
     });

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Every prefix of a journal is a history that can be checked: lines stand in the order in which events were
 //!   recorded, so a journal cut short by a crash lacks only what came last.
-//! - A last line without its newline is normal after a crash and is dropped; damage anywhere else is an error.
+//! - A last line that was cut short is normal after a crash and is dropped; damage anywhere else is an error.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -57,7 +57,8 @@ pub struct JournalReader {
     input: BufReader<File>,
     line: usize,
     buffer: Vec<u8>,
-    failed: bool,
+    /// Nothing more can be read.
+    ended: bool,
 }
 
 impl JournalReader {
@@ -75,7 +76,7 @@ impl JournalReader {
             input: BufReader::with_capacity(1 << 18, file),
             line: 0,
             buffer: Vec::new(),
-            failed: false,
+            ended: false,
         })
     }
 }
@@ -84,29 +85,31 @@ impl Iterator for JournalReader {
     type Item = Result<Event, JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.failed {
+        while !self.ended {
             self.buffer.clear();
             self.line += 1;
             match self.input.read_until(b'\n', &mut self.buffer) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 Err(source) => {
-                    self.failed = true;
+                    self.ended = true;
                     return Some(Err(JournalError::Io {
                         path: self.path.clone(),
                         source,
                     }));
                 }
             }
-            let torn = self.buffer.last() != Some(&b'\n');
-            if torn {
-                return None;
+            if self.buffer.last() != Some(&b'\n') {
+                // Nothing follows. A whole event that only lacks its newline is an event: no line of a journal is
+                // the beginning of another.
+                self.ended = true;
+                return serde_json::from_slice(&self.buffer).ok().map(Ok);
             }
             if self.buffer.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
             return Some(serde_json::from_slice(&self.buffer).map_err(|error| {
-                self.failed = true;
+                self.ended = true;
                 JournalError::Malformed {
                     path: self.path.clone(),
                     line: self.line,

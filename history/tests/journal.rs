@@ -163,3 +163,18 @@ fn lines_are_flat_and_readable() {
         assert_eq!(String::from_utf8(line).unwrap(), format!("{expected}\n"));
     }
 }
+
+#[test]
+fn a_whole_last_line_without_its_newline_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("history.jsonl");
+    let lines = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n{\"time_ns\":1,\"process\":0,\"type\":\"ok\",\"value\":9}";
+    for (cut, expected) in [(0, 2), (1, 1), (20, 1)] {
+        std::fs::write(&path, &lines[..lines.len() - cut]).unwrap();
+        assert_eq!(
+            read_journal(&path).unwrap().len(),
+            expected,
+            "{cut} bytes cut off"
+        );
+    }
+}

@@ -60,10 +60,9 @@ fn stopped(rows: &mut Vec<FaultRow>, span: &NemesisSpan) {
         Some(Hold::Verified) | None => None,
     };
     let mut any = false;
-    for row in rows
-        .iter_mut()
-        .filter(|row| row.nemesis == span.op.nemesis && is_open(row))
-    {
+    // The heal at the end of a run undoes everything.
+    let ends = |row: &FaultRow| row.nemesis == span.op.nemesis || span.op.nemesis == "heal";
+    for row in rows.iter_mut().filter(|row| ends(row) && is_open(row)) {
         any = true;
         row.end_s = end_s;
         if let Some(why) = &failed {

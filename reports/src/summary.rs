@@ -43,7 +43,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
     let checks = vec![
         linearizable(analysis),
         faults_took_hold(record, &faults),
-        enough_operations(record, &operations, operations_total),
+        enough_operations(record, history, &faults, &operations, operations_total),
     ];
     let verdict = checks
         .iter()
@@ -162,12 +162,16 @@ fn faults_took_hold(record: &TestRecord, faults: &[FaultRow]) -> Check {
             )
         })
         .collect();
-    let all_skipped = !faults.is_empty() && faults.iter().all(|fault| fault.hold == FaultHold::Skipped);
-    if all_skipped && !record.nemesis.is_empty() {
-        reasons.push(format!(
-            "all {} faults were skipped: nothing was broken",
-            faults.len()
-        ));
+    if !record.nemesis.is_empty() && faults.is_empty() {
+        reasons.push(
+            "the run ended before the first fault was due; run it longer, or with --nemesis none".to_owned(),
+        );
+    }
+    for nemesis in &record.nemesis {
+        let own: Vec<&FaultRow> = faults.iter().filter(|fault| fault.nemesis == *nemesis).collect();
+        if !own.is_empty() && own.iter().all(|fault| fault.hold == FaultHold::Skipped) {
+            reasons.push(format!("all {} faults of {nemesis} were skipped", own.len()));
+        }
     }
     Check {
         name: CheckName::FaultsTookHold,
@@ -184,7 +188,13 @@ pub(crate) fn name_and_target(fault: &FaultRow) -> String {
     }
 }
 
-fn enough_operations(record: &TestRecord, operations: &[KindCounts], total: Counts) -> Check {
+fn enough_operations(
+    record: &TestRecord,
+    history: &History,
+    faults: &[FaultRow],
+    operations: &[KindCounts],
+    total: Counts,
+) -> Check {
     let is_run = !record.system.is_empty();
     let fewest = if is_run { FEWEST_OK } else { 1 };
     let mut reasons = Vec::new();
@@ -203,6 +213,7 @@ fn enough_operations(record: &TestRecord, operations: &[KindCounts], total: Coun
             row.counts.invoked, row.f
         ));
     }
+    reasons.extend(silence(history, faults));
     Check {
         name: CheckName::EnoughOperations,
         verdict: valid_unless(&reasons),
@@ -218,10 +229,62 @@ fn valid_unless(reasons: &[String]) -> Verdict {
     }
 }
 
+/// Reasons to mistrust a store that answered only while nothing was wrong.
+fn silence(history: &History, faults: &[FaultRow]) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let first = faults.iter().find(|fault| fault.hold == FaultHold::Verified);
+    if let Some(fault) = first {
+        let after = |operation: &Operation| {
+            let end_ns = operation.completed_ns.unwrap_or(0);
+            operation.outcome.is_answer() && seconds(end_ns) > fault.start_s
+        };
+        let lasts = seconds(history.end_ns) - fault.start_s > 1.0;
+        if lasts && !history.operations.iter().any(after) {
+            reasons.push("nothing was answered after the first fault began".to_owned());
+        }
+    }
+    let heal_ns = history
+        .nemesis
+        .iter()
+        .filter(|span| span.op.nemesis == "heal")
+        .filter_map(|span| span.completed_ns)
+        .next_back();
+    if let Some(heal_ns) = heal_ns {
+        let mut last = history
+            .operations
+            .iter()
+            .filter(|operation| operation.invoked_ns > heal_ns)
+            .peekable();
+        if last.peek().is_some() && !last.any(|operation| operation.outcome.is_answer()) {
+            reasons.push("no operation after the last heal was answered".to_owned());
+        }
+    }
+    reasons
+}
+
 fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<String> {
     let mut remarks = Vec::new();
-    if !record.nemesis.is_empty() && faults.is_empty() {
-        remarks.push("the run ended before the first fault was due".to_owned());
+    for nemesis in &record.nemesis {
+        if !faults.is_empty() && !faults.iter().any(|fault| fault.nemesis == *nemesis) {
+            remarks.push(format!(
+                "the nemesis {nemesis} never had its turn; a longer run gives it one"
+            ));
+        }
+    }
+    let crashes = history
+        .notes
+        .iter()
+        .filter(|(_, note, _, _)| note == "crash")
+        .count();
+    if crashes > 0 {
+        let times = if crashes == 1 {
+            "once".to_owned()
+        } else {
+            format!("{crashes} times")
+        };
+        remarks.push(format!(
+            "{times} a node's process ended by itself: see the nodes' logs"
+        ));
     }
     let unfinished = faults
         .iter()

@@ -417,7 +417,7 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         Verified,
         false,
         Unknown,
-        "all 1 faults were skipped",
+        "all 1 faults of partition were skipped",
     );
     check(
         1,
@@ -541,4 +541,43 @@ fn a_large_run_makes_a_small_page() {
     let (results, html, _) = written(&run.record, &run.history, &run.analysis);
     assert_eq!(results.verdict, Verdict::Invalid);
     assert!(html.len() < 3_000_000, "{} bytes", html.len());
+}
+
+#[test]
+fn a_store_that_answers_only_in_peace_is_unknown() {
+    const SECOND: u64 = 1_000_000_000;
+    let calm = || {
+        let mut events = Vec::new();
+        for n in 0..20 {
+            events.push(invoke(10 + n, 0, read(1)));
+            events.push(complete(10 + n, 0, Outcome::ok_value(Value::Nil)));
+        }
+        events
+    };
+    let judged = |events: Vec<history::Event>| {
+        let history = history(events);
+        let results = summarize(&record(), &history, &analysis(&history, Vec::new()));
+        let reasons = results.reasons().collect::<Vec<_>>().join("; ");
+        (results.verdict, reasons)
+    };
+    // No fault at all, although some were asked for.
+    let (verdict, reasons) = judged(calm());
+    assert_eq!(verdict, Verdict::Unknown);
+    assert!(reasons.contains("before the first fault was due"), "{reasons}");
+    // Faults, and from then on silence.
+    let mut silent = calm();
+    silent.extend(fault(100, NemesisAction::Start, Some(Hold::Verified)));
+    silent.push(invoke(200, 0, read(1)));
+    silent.push(complete(2 * SECOND, 0, Outcome::fail(ErrorClass::Timeout, "")));
+    silent.extend(fault(3 * SECOND, NemesisAction::Stop, Some(Hold::Verified)));
+    let (verdict, reasons) = judged(silent.clone());
+    assert_eq!(verdict, Verdict::Unknown);
+    assert!(
+        reasons.contains("nothing was answered after the first fault"),
+        "{reasons}"
+    );
+    // One answer is enough for that.
+    silent.push(invoke(4 * SECOND, 0, read(1)));
+    silent.push(complete(4 * SECOND, 0, Outcome::ok_value(Value::Nil)));
+    assert_eq!(judged(silent), (Verdict::Valid, String::new()));
 }
