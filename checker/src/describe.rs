@@ -41,6 +41,29 @@ fn what(operation: &Operation) -> String {
         }
         (Op::Cas { expected, new, .. }, Outcome::Fail(_)) => format!("failed cas from {expected} to {new}"),
         (Op::Cas { expected, new, .. }, _) => format!("cas from {expected} to {new}{open}"),
+        (op, outcome) => {
+            let failed = if matches!(outcome, Outcome::Fail(_)) {
+                "failed "
+            } else {
+                ""
+            };
+            let answer = match outcome {
+                Outcome::Ok(Answer { value: Some(value) }) => format!(" that answered {value}"),
+                _ => String::new(),
+            };
+            format!("{failed}{}{answer}{open}", words(op))
+        }
+    }
+}
+
+/// What is asked, without the key.
+fn words(op: &Op) -> String {
+    match op {
+        Op::Append { value, .. } => format!("append of {value}"),
+        Op::Add { value, .. } => format!("add of {value}"),
+        Op::Enqueue { value, .. } => format!("enqueue of {value}"),
+        Op::Txn { .. } => op.to_string(),
+        _ => op.kind().to_string(),
     }
 }
 

@@ -64,6 +64,7 @@ impl Model for Register {
                 keep(expected != state && current.as_ref().is_none_or(|current| current == state))
             }
             (Op::Write { .. } | Op::Cas { .. }, Outcome::Fail(_)) => keep(true),
+            _ => None,
         }
     }
 
@@ -76,7 +77,7 @@ impl Model for Register {
             (Op::Write { .. } | Op::Cas { .. }, Outcome::Fail(_)) => Effect::None,
             (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => Effect::Pure,
             (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => Effect::None,
-            (Op::Write { .. } | Op::Cas { .. }, Outcome::Ok(_) | Outcome::Info(_)) => Effect::Change,
+            _ => Effect::Change,
         }
     }
 }

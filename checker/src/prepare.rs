@@ -132,6 +132,7 @@ impl<'a> Prepared<'a> {
                 // It changes nothing, and so it is as good as a read.
                 (Op::Cas { expected, new, .. }, _) if expected == new => Kind::Read(number(new)),
                 (Op::Cas { expected, new, .. }, _) => Kind::Cas(number(expected), number(new)),
+                _ => continue,
             };
             steps.push(Step {
                 index,

@@ -220,7 +220,7 @@ fn start(operation: &Operation) -> String {
 
 fn new_value(operation: &Operation) -> Option<&Value> {
     match &operation.op {
-        Op::Read { .. } => None,
         Op::Write { value, .. } | Op::Cas { new: value, .. } => Some(value),
+        _ => None,
     }
 }

@@ -339,5 +339,6 @@ pub(crate) fn writes(operation: &Operation) -> Option<&Value> {
         (_, Outcome::Fail(_)) | (Op::Read { .. }, _) => None,
         (Op::Cas { expected, new, .. }, _) if expected == new => None,
         (Op::Write { value: new, .. } | Op::Cas { new, .. }, _) => Some(new),
+        _ => None,
     }
 }

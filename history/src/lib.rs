@@ -22,7 +22,7 @@ mod value;
 pub use event::{Event, EventKind, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
-pub use op::{Op, OpKind};
+pub use op::{MicroOp, Op, OpKind};
 pub use operation::{History, HistoryError, NemesisSpan, OPEN, Operation};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
 pub use run_dir::{RunDir, TestRecord};

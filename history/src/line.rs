@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, ErrorClass, Event, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op,
-    OpKind, Outcome, Process, Reason, Value,
+    Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp, NemesisOutcome,
+    Op, OpKind, Outcome, Process, Reason, Value,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub(crate) struct Line {
         with = "crate::value::present"
     )]
     new: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    micro_ops: Option<Vec<MicroOp>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<u16>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -91,6 +93,7 @@ impl From<Event> for Line {
             value: None,
             expected: None,
             new: None,
+            micro_ops: None,
             node: None,
             mismatch: false,
             error: None,
@@ -109,8 +112,19 @@ impl From<Event> for Line {
                 line.f = Some(op.kind());
                 line.node = node;
                 let key = match op {
-                    Op::Read { key } => key,
-                    Op::Write { key, value } => {
+                    Op::Read { key }
+                    | Op::Acquire { key }
+                    | Op::Release { key }
+                    | Op::Dequeue { key }
+                    | Op::Generate { key } => key,
+                    Op::Txn { key, micro_ops } => {
+                        line.micro_ops = Some(micro_ops);
+                        key
+                    }
+                    Op::Write { key, value }
+                    | Op::Append { key, value }
+                    | Op::Add { key, value }
+                    | Op::Enqueue { key, value } => {
                         line.value = Some(value);
                         key
                     }
@@ -187,6 +201,26 @@ impl TryFrom<Line> for Event {
                         key,
                         expected: need(line.expected, "expected")?,
                         new: need(line.new, "new")?,
+                    },
+                    OpKind::Append => Op::Append {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
+                    OpKind::Add => Op::Add {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
+                    OpKind::Acquire => Op::Acquire { key },
+                    OpKind::Release => Op::Release { key },
+                    OpKind::Enqueue => Op::Enqueue {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
+                    OpKind::Dequeue => Op::Dequeue { key },
+                    OpKind::Generate => Op::Generate { key },
+                    OpKind::Txn => Op::Txn {
+                        key,
+                        micro_ops: need(line.micro_ops, "micro_ops")?,
                     },
                 };
                 EventKind::Invoke { op, node: line.node }

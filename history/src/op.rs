@@ -36,6 +36,88 @@ pub enum Op {
         /// What it shall hold.
         new: Value,
     },
+    /// Append `value` to the text or the list named `key`.
+    Append {
+        /// The text or list.
+        #[serde(default)]
+        key: Key,
+        /// What is appended: text to a text, an element to a list.
+        value: Value,
+    },
+    /// Add `value` to the set or the counter named `key`.
+    Add {
+        /// The set or counter.
+        #[serde(default)]
+        key: Key,
+        /// The element, or the amount (negative to subtract).
+        value: Value,
+    },
+    /// Take the lock named `key`. A fenced lock answers with its token.
+    Acquire {
+        /// The lock.
+        #[serde(default)]
+        key: Key,
+    },
+    /// Give the lock named `key` back.
+    Release {
+        /// The lock.
+        #[serde(default)]
+        key: Key,
+    },
+    /// Put `value` into the queue named `key`.
+    Enqueue {
+        /// The queue.
+        #[serde(default)]
+        key: Key,
+        /// The element.
+        value: Value,
+    },
+    /// Take an element out of the queue named `key`; the answer is the element, or nil for an empty queue.
+    Dequeue {
+        /// The queue.
+        #[serde(default)]
+        key: Key,
+    },
+    /// Make an id that was never given out before; the answer is the id.
+    Generate {
+        /// The generator.
+        #[serde(default)]
+        key: Key,
+    },
+    /// Do several things at once, all or nothing. The answer is a list with a value for each micro-operation: what a
+    /// read saw, nil for the others.
+    Txn {
+        /// The group of objects that the micro-operations address; nil where there is only one.
+        #[serde(default)]
+        key: Key,
+        /// The micro-operations, in order.
+        micro_ops: Vec<MicroOp>,
+    },
+}
+
+/// One step of an [`Op::Txn`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "f", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum MicroOp {
+    /// Read the register or list named `key`.
+    Read {
+        /// The object.
+        key: Key,
+    },
+    /// Set the register named `key` to `value`.
+    Write {
+        /// The object.
+        key: Key,
+        /// What it shall hold.
+        value: Value,
+    },
+    /// Append `value` to the list named `key`.
+    Append {
+        /// The object.
+        key: Key,
+        /// The element.
+        value: Value,
+    },
 }
 
 /// The name of an operation without its arguments.
@@ -48,6 +130,22 @@ pub enum OpKind {
     Write,
     /// [`Op::Cas`]
     Cas,
+    /// [`Op::Append`]
+    Append,
+    /// [`Op::Add`]
+    Add,
+    /// [`Op::Acquire`]
+    Acquire,
+    /// [`Op::Release`]
+    Release,
+    /// [`Op::Enqueue`]
+    Enqueue,
+    /// [`Op::Dequeue`]
+    Dequeue,
+    /// [`Op::Generate`]
+    Generate,
+    /// [`Op::Txn`]
+    Txn,
 }
 
 impl Op {
@@ -57,13 +155,31 @@ impl Op {
             Op::Read { .. } => OpKind::Read,
             Op::Write { .. } => OpKind::Write,
             Op::Cas { .. } => OpKind::Cas,
+            Op::Append { .. } => OpKind::Append,
+            Op::Add { .. } => OpKind::Add,
+            Op::Acquire { .. } => OpKind::Acquire,
+            Op::Release { .. } => OpKind::Release,
+            Op::Enqueue { .. } => OpKind::Enqueue,
+            Op::Dequeue { .. } => OpKind::Dequeue,
+            Op::Generate { .. } => OpKind::Generate,
+            Op::Txn { .. } => OpKind::Txn,
         }
     }
 
     /// The object that it addresses.
     pub fn key(&self) -> &Key {
         match self {
-            Op::Read { key } | Op::Write { key, .. } | Op::Cas { key, .. } => key,
+            Op::Read { key, .. }
+            | Op::Write { key, .. }
+            | Op::Cas { key, .. }
+            | Op::Append { key, .. }
+            | Op::Add { key, .. }
+            | Op::Acquire { key, .. }
+            | Op::Release { key, .. }
+            | Op::Enqueue { key, .. }
+            | Op::Dequeue { key, .. }
+            | Op::Generate { key, .. }
+            | Op::Txn { key, .. } => key,
         }
     }
 
@@ -71,18 +187,42 @@ impl Op {
     pub fn is_read_only(&self) -> bool {
         match self {
             Op::Read { .. } => true,
-            Op::Write { .. } | Op::Cas { .. } => false,
+            Op::Txn { micro_ops, .. } => micro_ops.iter().all(|op| matches!(op, MicroOp::Read { .. })),
+            _ => false,
         }
     }
 }
 
 impl OpKind {
+    /// All operations, in the order in which people meet them.
+    pub const ALL: [OpKind; 11] = [
+        OpKind::Read,
+        OpKind::Write,
+        OpKind::Cas,
+        OpKind::Append,
+        OpKind::Add,
+        OpKind::Acquire,
+        OpKind::Release,
+        OpKind::Enqueue,
+        OpKind::Dequeue,
+        OpKind::Generate,
+        OpKind::Txn,
+    ];
+
     /// The name used in journals, flags and reports.
     pub fn name(self) -> &'static str {
         match self {
             OpKind::Read => "read",
             OpKind::Write => "write",
             OpKind::Cas => "cas",
+            OpKind::Append => "append",
+            OpKind::Add => "add",
+            OpKind::Acquire => "acquire",
+            OpKind::Release => "release",
+            OpKind::Enqueue => "enqueue",
+            OpKind::Dequeue => "dequeue",
+            OpKind::Generate => "generate",
+            OpKind::Txn => "txn",
         }
     }
 }
@@ -99,6 +239,25 @@ impl fmt::Display for Op {
             Op::Read { key } => write!(f, "read({key})"),
             Op::Write { key, value } => write!(f, "write({key}, {value})"),
             Op::Cas { key, expected, new } => write!(f, "cas({key}, {expected} -> {new})"),
+            Op::Append { key, value } => write!(f, "append({key}, {value})"),
+            Op::Add { key, value } => write!(f, "add({key}, {value})"),
+            Op::Acquire { key } => write!(f, "acquire({key})"),
+            Op::Release { key } => write!(f, "release({key})"),
+            Op::Enqueue { key, value } => write!(f, "enqueue({key}, {value})"),
+            Op::Dequeue { key } => write!(f, "dequeue({key})"),
+            Op::Generate { key } => write!(f, "generate({key})"),
+            Op::Txn { micro_ops, .. } => {
+                f.write_str("txn(")?;
+                for (number, op) in micro_ops.iter().enumerate() {
+                    let comma = if number == 0 { "" } else { ", " };
+                    match op {
+                        MicroOp::Read { key } => write!(f, "{comma}read {key}")?,
+                        MicroOp::Write { key, value } => write!(f, "{comma}write {key} {value}")?,
+                        MicroOp::Append { key, value } => write!(f, "{comma}append {key} {value}")?,
+                    }
+                }
+                f.write_str(")")
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A register's content, or an argument of an operation.
 ///
-/// In JSON: `null`, a number or a string. `Nil` is what a register holds before its first write.
+/// In JSON: `null`, a number, a string or an array. `Nil` is what a register holds before its first write.
+///
+/// It takes 16 bytes: a history holds several of them for each operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
     /// Nothing was written yet.
@@ -16,7 +18,9 @@ pub enum Value {
     /// An integer, the value that perjury's own workloads write.
     Int(i64),
     /// Text, as other harnesses record it.
-    Text(Arc<str>),
+    Text(Arc<String>),
+    /// Several values: what a set or a list holds, or the answers of a transaction.
+    List(Arc<Vec<Value>>),
 }
 
 /// The name of the object that an operation addresses. `Key::Nil` means the only object of a history.
@@ -25,7 +29,12 @@ pub type Key = Value;
 impl Value {
     /// A text value.
     pub fn text(text: &str) -> Self {
-        Value::Text(Arc::from(text))
+        Value::Text(Arc::new(text.to_owned()))
+    }
+
+    /// Several values.
+    pub fn list(values: Vec<Value>) -> Self {
+        Value::List(Arc::new(values))
     }
 
     /// Whether this is [`Value::Nil`].
@@ -46,6 +55,14 @@ impl fmt::Display for Value {
             Value::Nil => f.write_str("nil"),
             Value::Int(value) => write!(f, "{value}"),
             Value::Text(text) => write!(f, "{text:?}"),
+            Value::List(values) => {
+                f.write_str("[")?;
+                for (number, value) in values.iter().enumerate() {
+                    let space = if number == 0 { "" } else { " " };
+                    write!(f, "{space}{value}")?;
+                }
+                f.write_str("]")
+            }
         }
     }
 }
@@ -57,6 +74,7 @@ impl Serialize for Value {
             Value::Nil => s.serialize_unit(),
             Value::Int(value) => s.serialize_i64(*value),
             Value::Text(text) => s.serialize_str(text),
+            Value::List(values) => s.collect_seq(values.iter()),
         }
     }
 }
@@ -64,11 +82,11 @@ impl Serialize for Value {
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct Visitor;
-        impl de::Visitor<'_> for Visitor {
+        impl<'de> de::Visitor<'de> for Visitor {
             type Value = Value;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("null, an integer or a string")
+                f.write_str("null, an integer, a string or an array of these")
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
@@ -87,6 +105,14 @@ impl<'de> Deserialize<'de> for Value {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
                 Ok(Value::text(text))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    values.push(value);
+                }
+                Ok(Value::list(values))
             }
         }
         d.deserialize_any(Visitor)

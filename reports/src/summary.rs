@@ -101,6 +101,22 @@ pub(crate) fn operation_text(operation: &Operation) -> String {
             (Outcome::Fail(Failure::Mismatch { .. }), None) => format!("cas {expected}→{new}, no match"),
             _ => format!("cas {expected}→{new}"),
         },
+        op => {
+            let argument = match op {
+                Op::Append { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => {
+                    format!(" {value}")
+                }
+                Op::Txn { .. } => {
+                    return format!(
+                        "{op}{}",
+                        answer.map(|value| format!(" = {value}")).unwrap_or_default()
+                    );
+                }
+                _ => String::new(),
+            };
+            let found = answer.map(|value| format!(" = {value}")).unwrap_or_default();
+            format!("{}{argument}{found}", op.kind())
+        }
     }
 }
 
@@ -501,9 +517,12 @@ fn conflict_record(record: &TestRecord, history: &History, conflict: &Conflict) 
 
 fn operation_record(record: &TestRecord, index: usize, operation: &Operation) -> OperationRecord {
     let (value, expected, new) = match &operation.op {
-        Op::Read { .. } => (None, None, None),
-        Op::Write { value, .. } => (Some(value), None, None),
+        Op::Write { value, .. }
+        | Op::Append { value, .. }
+        | Op::Add { value, .. }
+        | Op::Enqueue { value, .. } => (Some(value), None, None),
         Op::Cas { expected, new, .. } => (None, Some(expected), Some(new)),
+        _ => (None, None, None),
     };
     OperationRecord {
         index,

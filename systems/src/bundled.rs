@@ -102,6 +102,7 @@ impl System for Bundled {
     fn supports(&self, kind: OpKind) -> bool {
         match kind {
             OpKind::Read | OpKind::Write | OpKind::Cas => true,
+            _ => false,
         }
     }
 }
@@ -355,6 +356,7 @@ impl Client for BundledClient {
                     new,
                 },
             ),
+            _ => return unsupported(op),
         };
         let sent = self
             .http
@@ -386,7 +388,16 @@ fn name(key: &Key) -> String {
         Value::Nil => "r".to_owned(),
         Value::Int(number) => number.to_string(),
         Value::Text(text) => text.to_string(),
+        Value::List(_) => key.to_string(),
     }
+}
+
+/// Nothing was sent.
+fn unsupported(op: &Op) -> Outcome {
+    Outcome::fail(
+        ErrorClass::Rejected,
+        format!("the bundled cluster knows no {}", op.kind()),
+    )
 }
 
 fn answered(op: &Op, bytes: &[u8]) -> serde_json::Result<Outcome> {
@@ -397,6 +408,7 @@ fn answered(op: &Op, bytes: &[u8]) -> serde_json::Result<Outcome> {
             CasAnswer { swapped: true, .. } => Outcome::ok(),
             CasAnswer { current, .. } => Outcome::mismatch(Some(current)),
         },
+        _ => unsupported(op),
     })
 }
 

@@ -185,9 +185,12 @@ fn choose(
 /// The values that an operation names.
 fn values(operation: &Operation) -> Vec<&Value> {
     let mut values = match &operation.op {
-        Op::Read { .. } => Vec::new(),
-        Op::Write { value, .. } => vec![value],
+        Op::Write { value, .. }
+        | Op::Append { value, .. }
+        | Op::Add { value, .. }
+        | Op::Enqueue { value, .. } => vec![value],
         Op::Cas { expected, new, .. } => vec![expected, new],
+        _ => Vec::new(),
     };
     if let Outcome::Ok(Answer { value: Some(value) })
     | Outcome::Fail(Failure::Mismatch { current: Some(value) }) = &operation.outcome

@@ -264,7 +264,7 @@ fn take_effect(draft: &mut Draft, registers: &mut HashMap<Value, Value>, random:
     match &mut draft.op {
         Op::Cas { expected, .. } if random.below(3) > 0 => *expected = register.clone(),
         Op::Cas { expected, .. } => *expected = Value::Int(-(random.below(90) as i64) - 1),
-        Op::Read { .. } | Op::Write { .. } => {}
+        _ => {}
     }
     if !happens {
         return;
@@ -276,7 +276,7 @@ fn take_effect(draft: &mut Draft, registers: &mut HashMap<Value, Value>, random:
         Op::Write { value, .. } => *register = value.clone(),
         Op::Cas { expected, new, .. } if expected == register => *register = new.clone(),
         Op::Cas { .. } if is_ok => draft.outcome = Outcome::mismatch(Some(register.clone())),
-        Op::Cas { .. } => {}
+        _ => {}
     }
 }
 
