@@ -54,6 +54,7 @@ fn exact_3000_keys(bencher: Bencher) {
                 Op::Read { key } | Op::Write { key, .. } | Op::Cas { key, .. } => {
                     *key = Value::Int(number as i64)
                 }
+                _ => {}
             }
             operations.push(operation);
         }

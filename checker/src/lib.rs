@@ -46,6 +46,7 @@ mod describe;
 mod exact;
 mod mismatch;
 pub mod model;
+pub mod models;
 mod prepare;
 mod proof;
 mod replay;
@@ -54,7 +55,8 @@ mod sentences;
 pub mod validate;
 mod verdict;
 
-pub use check::{Algorithm, Options, check, check_key, partition};
+pub use check::{Options, check, check_key, partition};
 pub use describe::describe;
+pub use model::{Call, Effect, Model};
 pub use search::Limits;
-pub use verdict::{Analysis, Conflict, DecidedBy, Decision, Linearization, MOST_LISTED, Rule, Verdict};
+pub use verdict::{Algorithm, Analysis, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

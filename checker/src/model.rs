@@ -1,14 +1,17 @@
 //! Models: what an object does when nobody else is there.
+//!
+//! A model speaks of its own operations ([`Model::Op`]): what was asked together with what was answered. Users bring
+//! their own; the built-in ones ([`crate::models`]) also know how to read theirs out of a history ([`Recorded`]).
 
+use std::fmt::Debug;
 use std::hash::Hash;
 
-use history::{Answer, Failure, Op, Operation, Outcome, Value};
+use history::{History, OPEN, Operation, Outcome};
 
-/// What an operation can do to the state, given its outcome.
+/// What an operation can do to the state. A model that does not know says [`Effect::Change`]: the search is then right
+/// all the same, only slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// It did nothing and tells nothing: it takes no part in the judgement.
-    None,
     /// It leaves the state unchanged in *every* state in which it is legal.
     ///
     /// A write of the value that a register already holds is not of this kind: it may be needed later, after
@@ -16,68 +19,126 @@ pub enum Effect {
     Pure,
     /// It may change the state.
     Change,
+    /// It is legal in every state, and the state after it does not depend on the state before: a write to a register.
+    Overwrite,
 }
 
 /// A sequential object.
 ///
-/// Operations whose outcome is `info` may be left out of a linearization; every other operation that is not
-/// [`Effect::None`] stands in it once.
+/// ```
+/// use checker::model::Model;
+///
+/// /// A light switch that tells the light's new state.
+/// struct Switch;
+///
+/// impl Model for Switch {
+///     type Op = bool;
+///     type State = bool;
+///
+///     fn init(&self) -> bool {
+///         false
+///     }
+///
+///     fn step(&self, state: &bool, told: &bool) -> Option<bool> {
+///         (*told != *state).then_some(*told)
+///     }
+/// }
+/// ```
 pub trait Model {
+    /// An operation: what was asked, and the answer where there is one. Operations that are equal are
+    /// interchangeable.
+    type Op: Clone + Eq + Hash + Debug;
     /// What the object holds.
-    type State: Clone + Eq + Hash;
+    type State: Clone + Eq + Hash + Debug;
 
     /// What it holds at first.
     fn init(&self) -> Self::State;
 
-    /// What it holds after `operation`, or `None` if the operation's outcome is impossible in `state`. With the
-    /// outcome `info` it is what the object holds after the operation took effect; `None` if it would have none.
-    fn step(&self, state: &Self::State, operation: &Operation) -> Option<Self::State>;
+    /// What it holds after `op`, or `None` if the operation is impossible in `state`, or its answer would be another.
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
 
-    /// What `operation` can do, in any state.
-    fn effect(&self, operation: &Operation) -> Effect;
-}
-
-/// A register with read, write and compare-and-set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Register {
-    /// What it holds before the first write.
-    pub initial: Value,
-}
-
-impl Model for Register {
-    type State = Value;
-
-    fn init(&self) -> Value {
-        self.initial.clone()
+    /// All states that `op` can lead to. For models in which there may be several: those override this instead of
+    /// [`Model::step`], which may then return any of them.
+    fn steps(&self, state: &Self::State, op: &Self::Op, next: &mut Vec<Self::State>) {
+        next.extend(self.step(state, op));
     }
 
-    fn step(&self, state: &Value, operation: &Operation) -> Option<Value> {
-        let keep = |legal: bool| legal.then(|| state.clone());
-        match (&operation.op, &operation.outcome) {
-            (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => keep(value == state),
-            (Op::Read { .. }, _) => keep(true),
-            (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Some(value.clone()),
-            (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
-                (expected == state).then(|| new.clone())
+    /// What `op` can do, in any state.
+    fn effect(&self, _op: &Self::Op) -> Effect {
+        Effect::Change
+    }
+}
+
+/// One operation of a model in time.
+///
+/// x precedes y iff `x.finish < y.start`. A `finish` of [`OPEN`] means that the outcome is unknown: it may have happened
+/// at any time after `start`, or never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call<O> {
+    /// What was done.
+    pub op: O,
+    /// When it was invoked: any number that grows with time; no two invocations or completions share one.
+    pub start: u64,
+    /// When it completed, on the same scale; [`OPEN`] if nobody knows.
+    pub finish: u64,
+}
+
+/// A model whose operations can be read out of a history.
+pub trait Recorded: Model {
+    /// The operation that was recorded; `None` if it had no effect and tells nothing, such as a failed write or a read
+    /// without an answer. It is only asked for operations of the kinds that its list entry names.
+    fn op(&self, operation: &Operation) -> Option<Self::Op>;
+}
+
+/// Operations read out of a history, with where they stand there.
+#[derive(Clone, Debug)]
+pub struct Calls<O> {
+    /// The operations that take part.
+    pub calls: Vec<Call<O>>,
+    /// For each call its index into [`History::operations`], ascending if the indices asked for were.
+    pub indices: Vec<usize>,
+}
+
+impl<O> Calls<O> {
+    /// Reads the operations `indices` of `history`.
+    ///
+    /// # Panics
+    /// If an index is not one of the history's.
+    pub fn read<M: Recorded<Op = O>>(model: &M, history: &History, indices: &[usize]) -> Self {
+        let mut read = Calls {
+            calls: Vec::with_capacity(indices.len()),
+            indices: Vec::with_capacity(indices.len()),
+        };
+        for &index in indices {
+            let operation = &history.operations[index];
+            if let Some(op) = model.op(operation) {
+                read.calls.push(Call {
+                    op,
+                    start: operation.invoked,
+                    finish: finish(operation),
+                });
+                read.indices.push(index);
             }
-            (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => {
-                keep(expected != state && current.as_ref().is_none_or(|current| current == state))
-            }
-            (Op::Write { .. } | Op::Cas { .. }, Outcome::Fail(_)) => keep(true),
-            _ => None,
         }
+        read
     }
 
-    fn effect(&self, operation: &Operation) -> Effect {
-        match (&operation.op, &operation.outcome) {
-            (Op::Read { .. }, Outcome::Ok(Answer { value: Some(_) })) => Effect::Pure,
-            // An open read may be left out, and a read without its value says nothing.
-            (Op::Read { .. }, _) => Effect::None,
-            (Op::Cas { .. }, Outcome::Fail(Failure::Mismatch { .. })) => Effect::Pure,
-            (Op::Write { .. } | Op::Cas { .. }, Outcome::Fail(_)) => Effect::None,
-            (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => Effect::Pure,
-            (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => Effect::None,
-            _ => Effect::Change,
-        }
+    /// The numbers of the calls at these indices into the history; those that take no part are left out.
+    pub fn numbers(&self, indices: &[usize]) -> Vec<usize> {
+        let number = |index: &usize| self.indices.binary_search(index).ok();
+        indices.iter().filter_map(number).collect()
+    }
+
+    /// The indices into the history of these calls.
+    pub fn to_indices(&self, numbers: &[usize]) -> Vec<usize> {
+        numbers.iter().map(|&number| self.indices[number]).collect()
+    }
+}
+
+/// Where an operation ends for judging: an `info` never does, whatever position it carries.
+pub(crate) fn finish(operation: &Operation) -> u64 {
+    match operation.outcome {
+        Outcome::Info(_) => OPEN,
+        Outcome::Ok(_) | Outcome::Fail(_) => operation.completed,
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Invariants:
 //! - Steps stand in the order of their invocations.
-//! - Operations without effect ([`Effect::None`]) are gone.
+//! - Operations that had no effect and tell nothing are gone.
 //! - Value 0 is the initial value.
 
-use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
+use history::{Failure, History, OPEN, Op, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use crate::model::{Effect, Model, Register};
+use crate::model::finish;
 
 /// A value of a key, by number.
 pub(crate) type ValueId = u32;
@@ -86,20 +86,12 @@ impl Step {
     }
 }
 
-/// Where an operation ends for judging: an `info` never does, whatever position it carries.
-pub(crate) fn finish(operation: &Operation) -> u64 {
-    match operation.outcome {
-        Outcome::Info(_) => OPEN,
-        Outcome::Ok(_) | Outcome::Fail(_) => operation.completed,
-    }
-}
-
 impl<'a> Prepared<'a> {
     /// Reduces the operations `indices` of one key.
-    pub fn new(history: &'a History, indices: &[usize], register: &'a Register) -> Self {
+    pub fn new(history: &'a History, indices: &[usize], initial: &'a Value) -> Self {
         let mut numbers: FxHashMap<&Value, ValueId> = FxHashMap::default();
-        let mut values = vec![&register.initial];
-        numbers.insert(&register.initial, INITIAL);
+        let mut values = vec![initial];
+        numbers.insert(initial, INITIAL);
         let mut number = |value: &'a Value| {
             *numbers.entry(value).or_insert_with(|| {
                 values.push(value);
@@ -111,16 +103,12 @@ impl<'a> Prepared<'a> {
         let mut steps = Vec::with_capacity(indices.len());
         for &index in indices {
             let operation = &history.operations[index];
-            if register.effect(operation) == Effect::None {
-                continue;
-            }
             let kind = match (&operation.op, &operation.outcome) {
                 (Op::Read { .. }, Outcome::Ok(answer)) => match &answer.value {
                     Some(value) => Kind::Read(number(value)),
                     None => continue,
                 },
-                (Op::Read { .. }, _) => continue,
-                (Op::Write { value, .. }, _) => Kind::Write(number(value)),
+                (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Kind::Write(number(value)),
                 (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => match current {
                     Some(current) if current == expected => {
                         found_expected = found_expected.or(Some(index));
@@ -130,8 +118,11 @@ impl<'a> Prepared<'a> {
                     None => Kind::Not(number(expected)),
                 },
                 // It changes nothing, and so it is as good as a read.
-                (Op::Cas { expected, new, .. }, _) if expected == new => Kind::Read(number(new)),
-                (Op::Cas { expected, new, .. }, _) => Kind::Cas(number(expected), number(new)),
+                (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => Kind::Read(number(new)),
+                (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => continue,
+                (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                    Kind::Cas(number(expected), number(new))
+                }
                 _ => continue,
             };
             steps.push(Step {

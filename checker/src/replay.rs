@@ -3,11 +3,10 @@
 //! It shares nothing with the search but the model: no order of trying, no memo, no pruning. It is slower, and it gives
 //! up early, but what it says is easy to believe (Lowe's configurations; Knossos' `linear`).
 
-use history::{History, OPEN};
+use history::OPEN;
 use rustc_hash::FxHashSet;
 
-use crate::model::{Effect, Model};
-use crate::prepare::finish;
+use crate::model::{Call, Model};
 
 /// How many configurations it keeps or makes for one event at most.
 const MOST_CONFIGURATIONS: usize = 100_000;
@@ -25,15 +24,12 @@ pub(crate) enum Replay {
     GaveUp,
 }
 
-/// Whether the operations `indices`, cut off behind position `until`, have a linearization.
-pub(crate) fn replay<M: Model>(model: &M, history: &History, indices: &[usize], until: u64) -> Replay {
+/// Whether the calls, cut off behind position `until`, have a linearization.
+pub(crate) fn replay<M: Model>(model: &M, calls: &[Call<M::Op>], until: u64) -> Replay {
     let mut events = Vec::new();
-    for &index in indices {
-        let operation = &history.operations[index];
-        if model.effect(operation) != Effect::None {
-            events.push((operation.invoked, index, true));
-            events.push((finish(operation), index, false));
-        }
+    for (index, call) in calls.iter().enumerate() {
+        events.push((call.start, index, true));
+        events.push((call.finish, index, false));
     }
     events.retain(|(position, ..)| *position <= until && *position != OPEN);
     events.sort_unstable();
@@ -42,7 +38,7 @@ pub(crate) fn replay<M: Model>(model: &M, history: &History, indices: &[usize], 
     type Configuration<S> = (S, Vec<usize>);
     let mut running: Vec<usize> = Vec::new();
     let mut now: FxHashSet<Configuration<M::State>> = FxHashSet::from_iter([(model.init(), Vec::new())]);
-    let mut work = 0;
+    let (mut work, mut next) = (0, Vec::new());
     for (_, index, begins) in events {
         if begins {
             running.push(index);
@@ -59,7 +55,8 @@ pub(crate) fn replay<M: Model>(model: &M, history: &History, indices: &[usize], 
                 let Err(place) = done.binary_search(&other) else {
                     continue;
                 };
-                if let Some(after) = model.step(&state, &history.operations[other]) {
+                model.steps(&state, &calls[other].op, &mut next);
+                for after in next.drain(..) {
                     let mut done = done.clone();
                     done.insert(place, other);
                     work += 1;

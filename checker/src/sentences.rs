@@ -57,16 +57,12 @@ pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
         describe(blocked)
     )];
     let mut operations = vec![stuck.operation];
-    let changes = |operation: &Operation| {
-        !matches!(operation.op, Op::Read { .. }) && !matches!(operation.outcome, Outcome::Fail(_))
-    };
-    if let Some(last) = stuck.prefix.iter().rev().find(|&index| changes(of(index))) {
-        operations.push(*last);
+    if let Some(last) = stuck.last_change {
+        operations.push(last);
         sentences.push(format!(
-            "Without it {} operations have an order, which ends with {} in the register: the last change is {}.",
+            "Without it {} operations have an order, of which the last change is {}.",
             stuck.prefix.len(),
-            new_value(of(last)).unwrap_or(&Value::Nil),
-            describe(of(last))
+            describe(of(&last))
         ));
     }
     let pending: Vec<usize> = stuck.pending.iter().rev().copied().take(MOST_NAMED - 1).collect();

@@ -5,68 +5,64 @@
 //! - [`conflict`] derives the contradiction anew from the operations and links that the conflict names. Beyond these
 //!   it only asks the key's history who could have written a value.
 
-use history::{Failure, History, Op, Operation, Outcome, Value};
+use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::model::{Effect, Model, Register};
-use crate::prepare::finish;
+use crate::model::{Call, Calls, Model, finish};
 use crate::replay::{Replay, replay};
 use crate::verdict::{Conflict, Rule};
 
-/// Whether `order` is a linearization of the operations `indices`: it respects real time, holds every definite
-/// operation once, and the model explains every answer.
+/// Whether `order`, a list of numbers of calls, is a linearization: it respects real time, holds every definite
+/// call once, and the model explains every answer.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn linearization<M: Model>(
-    model: &M,
-    history: &History,
-    indices: &[usize],
-    order: &[usize],
-) -> Result<(), String> {
-    let mut left: FxHashSet<usize> = indices.iter().copied().collect();
-    let mut state = model.init();
+pub fn linearization<M: Model>(model: &M, calls: &[Call<M::Op>], order: &[usize]) -> Result<(), String> {
+    let mut placed = vec![false; calls.len()];
+    // More than one only where the model leaves a choice.
+    let (mut states, mut next) = (vec![model.init()], Vec::new());
     let mut latest_start = 0;
-    for &index in order {
-        if !left.remove(&index) {
+    for &number in order {
+        let call = calls.get(number).ok_or("it names a call that does not exist")?;
+        if std::mem::replace(&mut placed[number], true) {
+            return Err(format!("call {number} stands there twice"));
+        }
+        if call.finish < latest_start {
             return Err(format!(
-                "operation {index} stands there twice, or does not belong there"
+                "call {number} had completed before one that stands before it began"
             ));
         }
-        let operation = &history.operations[index];
-        if finish(operation) < latest_start {
-            return Err(format!(
-                "operation {index} had completed before one that stands before it began"
-            ));
+        latest_start = latest_start.max(call.start);
+        for state in states.drain(..) {
+            model.steps(&state, &call.op, &mut next);
         }
-        latest_start = latest_start.max(operation.invoked);
-        state = model
-            .step(&state, operation)
-            .ok_or_else(|| format!("the model does not explain operation {index}"))?;
+        std::mem::swap(&mut states, &mut next);
+        match states.len() {
+            0 => return Err(format!("the model does not explain call {number}")),
+            1 => {}
+            _ => {
+                let mut seen = FxHashSet::default();
+                states.retain(|state| seen.insert(state.clone()));
+            }
+        }
     }
-    let definite =
-        |operation: &Operation| !operation.outcome.is_info() && model.effect(operation) != Effect::None;
-    match left
-        .into_iter()
-        .filter(|&index| definite(&history.operations[index]))
-        .min()
-    {
-        Some(index) => Err(format!("operation {index} is missing")),
+    match (0..calls.len()).find(|&number| !placed[number] && calls[number].finish != OPEN) {
+        Some(number) => Err(format!("call {number} is missing")),
         None => Ok(()),
     }
 }
 
-/// Whether `conflict` shows that the operations `indices` of one key have no linearization. `Ok(false)` if that could
-/// neither be confirmed nor refuted within limits, which happens for [`Rule::NoOrder`] only.
+/// Whether `conflict`, of any rule but [`Rule::NoOrder`], shows that the operations `indices` of one register have no
+/// linearization.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn conflict(
-    register: &Register,
+    initial: &Value,
     history: &History,
     indices: &[usize],
     conflict: &Conflict,
-) -> Result<bool, String> {
+) -> Result<(), String> {
     let of_key: FxHashSet<usize> = indices.iter().copied().collect();
     if !conflict
         .operations
@@ -76,38 +72,43 @@ pub fn conflict(
     {
         return Err("it names operations on another key".to_owned());
     }
-    if conflict.rule == Rule::NoOrder {
-        return no_order(register, history, indices, conflict);
-    }
-    let facts = Facts::new(register, history, indices, conflict);
+    let facts = Facts::new(initial, history, indices, conflict);
     if facts.contradict(conflict) {
-        Ok(true)
+        Ok(())
     } else {
         Err(format!("{} does not follow", conflict.rule))
     }
 }
 
-/// Re-checks that the operations up to a completion have no order, and that those before it have one.
-fn no_order(
-    register: &Register,
-    history: &History,
-    indices: &[usize],
-    conflict: &Conflict,
-) -> Result<bool, String> {
-    let &blocking = conflict.operations.first().ok_or("no operation is named")?;
-    let until = finish(&history.operations[blocking]);
-    // What began before the prefix ends may stand in it; what completed by then must.
-    let must_or_in: Vec<usize> = {
-        let placed: FxHashSet<usize> = conflict.prefix.iter().copied().collect();
-        let of_prefix = |&index: &usize| {
-            let operation = &history.operations[index];
-            placed.contains(&index) || finish(operation) < until
-        };
-        indices.iter().copied().filter(of_prefix).collect()
-    };
-    linearization(register, history, &must_or_in, &conflict.prefix)
+/// Whether the operations up to the completion that a [`Rule::NoOrder`] names first have no order, and those before it
+/// have the one given as prefix. `Ok(false)` if the former could neither be confirmed nor refuted within limits.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn no_order<M: Model>(model: &M, calls: &Calls<M::Op>, conflict: &Conflict) -> Result<bool, String> {
+    let first = conflict.operations.first().ok_or("no operation is named")?;
+    let blocking = calls
+        .indices
+        .binary_search(first)
+        .map_err(|_| "it names an operation that takes no part")?;
+    let until = calls.calls[blocking].finish;
+    let prefix = calls.numbers(&conflict.prefix);
+    if prefix.len() != conflict.prefix.len() {
+        return Err("its prefix names operations that take no part".to_owned());
+    }
+    // What completed by then must stand in the prefix; what began by then may.
+    let mut before: Vec<Call<M::Op>> = calls.calls.clone();
+    for call in &mut before {
+        if call.finish >= until {
+            call.finish = OPEN;
+        }
+    }
+    for &number in &prefix {
+        before[number].finish = calls.calls[number].finish;
+    }
+    linearization(model, &before, &prefix)
         .map_err(|why| format!("the longest linearizable prefix is none: {why}"))?;
-    match replay(register, history, indices, until) {
+    match replay(model, &calls.calls, until) {
         Replay::Possible => Err("there is an order".to_owned()),
         Replay::Impossible => Ok(true),
         Replay::GaveUp => Ok(false),
@@ -127,7 +128,7 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn new(register: &'a Register, history: &'a History, indices: &[usize], conflict: &Conflict) -> Self {
+    fn new(initial: &'a Value, history: &'a History, indices: &[usize], conflict: &Conflict) -> Self {
         let named: FxHashSet<usize> = conflict
             .operations
             .iter()
@@ -158,7 +159,7 @@ impl<'a> Facts<'a> {
         for &index in &named {
             match (of(index).outcome.is_info(), writes(of(index))) {
                 (false, _) => happened.push(index),
-                (true, Some(value)) if *value != register.initial && writers[value] == 1 => {
+                (true, Some(value)) if value != initial && writers[value] == 1 => {
                     waiting.entry(value).or_default().push(index);
                 }
                 (true, _) => {}
@@ -174,7 +175,7 @@ impl<'a> Facts<'a> {
         let cas = |&index: &usize| Some((writes(of(index))?, sees(of(index))?));
         let before = happened.iter().filter_map(cas).collect();
         Facts {
-            initial: &register.initial,
+            initial,
             history,
             happened,
             writers,

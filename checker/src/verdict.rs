@@ -5,6 +5,7 @@
 //! - Operations are named by their index into [`history::History::operations`].
 //! - Everything published here was re-checked by [`crate::validate`]; what failed there is `unknown`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use history::Key;
@@ -88,15 +89,23 @@ pub enum Rule {
     NoOrder,
 }
 
-/// How many keys each algorithm decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DecidedBy {
+/// Which algorithm decided, by its name in results and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Algorithm(pub &'static str);
+
+impl Algorithm {
     /// The exact procedure for registers whose values are written once each.
-    pub register_exact: usize,
+    pub const REGISTER_EXACT: Algorithm = Algorithm("register-exact");
     /// The search.
-    pub search: usize,
-    /// None: those are `unknown`.
-    pub none: usize,
+    pub const SEARCH: Algorithm = Algorithm("search");
+    /// None: the key is `unknown`.
+    pub const NONE: Algorithm = Algorithm("none");
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// What was found out about a whole history.
@@ -116,8 +125,10 @@ pub struct Analysis {
     pub unknown: Vec<(Key, String)>,
     /// How many keys are undecided.
     pub unknown_total: usize,
-    /// How many keys each algorithm decided.
-    pub decided_by: DecidedBy,
+    /// The model's name.
+    pub model: &'static str,
+    /// How many keys each algorithm decided; `none` for those that are unknown.
+    pub decided_by: BTreeMap<&'static str, usize>,
 }
 
 impl Verdict {

@@ -51,7 +51,7 @@ fn unique_values_are_valid() {
             Verdict::Valid,
             "seed {seed}, {long:?}: {decision:?}"
         );
-        assert_eq!(algorithm, Algorithm::RegisterExact, "seed {seed}, {long:?}");
+        assert_eq!(algorithm, Algorithm::REGISTER_EXACT, "seed {seed}, {long:?}");
     }
 }
 
@@ -68,7 +68,7 @@ fn unique_values_with_silent_failures_are_valid() {
         };
         let (decision, algorithm) = decide(&long_history(seed, long));
         assert_eq!(decision.verdict(), Verdict::Valid, "seed {seed}: {decision:?}");
-        exact += usize::from(algorithm == Algorithm::RegisterExact);
+        exact += usize::from(algorithm == Algorithm::REGISTER_EXACT);
     }
     assert!(exact >= 5, "{exact}");
 }
@@ -116,7 +116,7 @@ fn repeated_values_are_valid() {
             Verdict::Valid,
             "seed {seed}, {long:?}: {decision:?}"
         );
-        assert_eq!(algorithm, Algorithm::Search, "seed {seed}, {long:?}");
+        assert_eq!(algorithm, Algorithm::SEARCH, "seed {seed}, {long:?}");
     }
 }
 

@@ -2,9 +2,10 @@
 
 mod common;
 
-use checker::{Conflict, Decision, Rule, check_key, validate};
+use checker::models::RegisterOp;
+use checker::{Call, Conflict, Decision, Model, Rule, check_key, validate};
 use common::*;
-use history::{History, Key};
+use history::{History, Key, OPEN};
 use proptest::prelude::*;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -52,7 +53,7 @@ fn no_conflict_is_confirmed_on_a_valid_history() {
                 prefix: order.clone(),
                 confirmed: true,
             };
-            let answer = validate::conflict(&register(), &history, &all(&history), &conflict);
+            let answer = confirm(&history, &conflict);
             assert!(answer.is_err(), "seed {seed}: {conflict:?}\n{history:#?}");
             tried += 1;
         }
@@ -77,7 +78,7 @@ fn a_conflict_needs_what_it_names() {
         for left_out in 0..conflict.operations.len() {
             let mut less = conflict.clone();
             less.operations.remove(left_out);
-            let answer = validate::conflict(&register(), &history, &all(&history), &less);
+            let answer = confirm(&history, &less);
             refused += 1;
             assert!(
                 answer.is_err(),
@@ -96,42 +97,38 @@ proptest! {
     #[test]
     fn orders_are_judged_by_the_definition(seed: u64, unique: bool, from in 0usize..7, to in 0usize..7) {
         let history = random_history(seed, 7, unique);
-        let indices = all(&history);
-        let mut order = match check_key(&history, &indices, &options()).0 {
-            Decision::Valid(order) => order,
-            _ => indices.clone(),
+        let calls = calls(&history);
+        let mut order = match check_key(&history, &all(&history), &options()).0 {
+            Decision::Valid(order) => calls.numbers(&order),
+            _ => (0..calls.calls.len()).collect(),
         };
         if from < order.len() && to < order.len() {
             let moved = order.remove(from);
             order.insert(to, moved);
         }
-        let accepted = validate::linearization(&register(), &history, &indices, &order).is_ok();
-        prop_assert_eq!(accepted, by_definition(&history, &order));
+        let accepted = validate::linearization(&register(), &calls.calls, &order).is_ok();
+        prop_assert_eq!(accepted, by_definition(&calls.calls, &order));
         if accepted {
-            prop_assert!(brute_force(&history));
+            prop_assert!(brute_force(&register(), &calls.calls));
             order.push(order.first().copied().unwrap_or(99));
-            prop_assert!(validate::linearization(&register(), &history, &indices, &order).is_err());
+            prop_assert!(validate::linearization(&register(), &calls.calls, &order).is_err());
         }
     }
 }
 
 /// Pair by pair, and step by step.
-fn by_definition(history: &History, order: &[usize]) -> bool {
-    use checker::model::{Effect, Model};
-    let of = |index: usize| &history.operations[index];
+fn by_definition(calls: &[Call<RegisterOp>], order: &[usize]) -> bool {
     let in_time = order.iter().enumerate().all(|(place, &x)| {
         order[place + 1..]
             .iter()
-            .all(|&later| of(later).completed > of(x).invoked)
+            .all(|&later| calls[later].finish > calls[x].start)
     });
     let explained = order
         .iter()
-        .try_fold(register().init(), |state, &index| {
-            register().step(&state, of(index))
+        .try_fold(register().init(), |state, &number| {
+            register().step(&state, &calls[number].op)
         })
         .is_some();
-    let complete = all(history).into_iter().all(|index| {
-        order.contains(&index) || of(index).outcome.is_info() || register().effect(of(index)) == Effect::None
-    });
+    let complete = (0..calls.len()).all(|number| order.contains(&number) || calls[number].finish == OPEN);
     in_time && explained && complete
 }

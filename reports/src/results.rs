@@ -6,7 +6,9 @@
 //! - The file stands alone: operations are written out in full, never as indices into another file.
 //! - Times are seconds since the start of the run, latencies are milliseconds.
 
-use checker::{DecidedBy, Rule, Verdict};
+use std::collections::BTreeMap;
+
+use checker::{Rule, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -33,7 +35,7 @@ pub struct Results {
     /// How many keys there are.
     pub keys: usize,
     /// How many keys each algorithm decided.
-    pub decided_by: DecidedBy,
+    pub decided_by: BTreeMap<String, usize>,
     /// Client operations by kind and outcome; kinds that were not asked for are left out.
     pub operations: Vec<KindCounts>,
     /// All kinds together.

@@ -63,7 +63,11 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
             .collect(),
         conflicts_total: analysis.conflicts_total,
         keys: analysis.keys,
-        decided_by: analysis.decided_by,
+        decided_by: analysis
+            .decided_by
+            .iter()
+            .map(|(name, keys)| ((*name).to_owned(), *keys))
+            .collect(),
         operations,
         operations_total,
         errors: errors(history),

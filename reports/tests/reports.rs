@@ -2,7 +2,7 @@
 
 mod synthetic;
 
-use checker::{Analysis, Conflict, DecidedBy, Rule, Verdict};
+use checker::{Analysis, Conflict, Rule, Verdict};
 use history::{
     ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
     Process, RunDir, TestRecord, Value,
@@ -91,11 +91,8 @@ fn analysis(history: &History, conflicts: Vec<Conflict>) -> Analysis {
         conflicts,
         unknown: Vec::new(),
         unknown_total: 0,
-        decided_by: DecidedBy {
-            register_exact: keys,
-            search: 0,
-            none: 0,
-        },
+        model: "cas-register",
+        decided_by: [("register-exact", keys)].into(),
     }
 }
 

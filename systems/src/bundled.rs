@@ -100,10 +100,7 @@ impl System for Bundled {
     }
 
     fn supports(&self, kind: OpKind) -> bool {
-        match kind {
-            OpKind::Read | OpKind::Write | OpKind::Cas => true,
-            _ => false,
-        }
+        matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas)
     }
 }
 

@@ -39,6 +39,7 @@ impl Store {
                 Outcome::ok()
             }
             Op::Cas { .. } => Outcome::mismatch(None),
+            other => panic!("a register has no {}", other.kind()),
         };
         // Latencies between 0.1 and 1 ms.
         let latency_ns = 100_000 + self.operations * 7_919 % 900_000;

@@ -1,0 +1,154 @@
+//! One register with read, write and compare-and-set (`register`, `cas-register`).
+
+use history::{Answer, Failure, History, Op, OpKind, Operation, Outcome, Value};
+
+use super::{Entry, by_search, verified};
+use crate::exact::{self, Exact};
+use crate::mismatch::{Placed, place};
+use crate::model::{Calls, Effect, Model, Recorded};
+use crate::prepare::Prepared;
+use crate::verdict::{Algorithm, Conflict, Decision};
+use crate::{Options, sentences, validate};
+
+pub(super) const CAS_REGISTER: Entry = Entry {
+    name: "cas-register",
+    about: "a register with read, write and compare-and-set",
+    operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
+    per_key: true,
+    initial: || Value::Nil,
+    decide,
+};
+
+pub(super) const REGISTER: Entry = Entry {
+    name: "register",
+    about: "a register with read and write",
+    operations: &[OpKind::Read, OpKind::Write],
+    ..CAS_REGISTER
+};
+
+/// A register.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Register {
+    /// What it holds before the first write.
+    pub initial: Value,
+}
+
+/// What can be done to a [`Register`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RegisterOp {
+    /// It was seen to hold this: by a read, or by a cas that failed and told what it found.
+    Read(Value),
+    /// It was seen to hold something else: by a cas that failed and did not tell what it found.
+    Not(Value),
+    /// It was seen to hold the first value and not the second: impossible where they are equal.
+    Found(Value, Value),
+    /// It was set to this.
+    Write(Value),
+    /// It held the first value and was set to the second.
+    Cas(Value, Value),
+}
+
+impl Model for Register {
+    type Op = RegisterOp;
+    type State = Value;
+
+    fn init(&self) -> Value {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &Value, op: &RegisterOp) -> Option<Value> {
+        let keep = |legal: bool| legal.then(|| state.clone());
+        match op {
+            RegisterOp::Read(value) => keep(state == value),
+            RegisterOp::Not(value) => keep(state != value),
+            RegisterOp::Found(value, not) => keep(state == value && state != not),
+            RegisterOp::Write(value) => Some(value.clone()),
+            RegisterOp::Cas(expected, new) => (state == expected).then(|| new.clone()),
+        }
+    }
+
+    fn effect(&self, op: &RegisterOp) -> Effect {
+        match op {
+            RegisterOp::Read(_) | RegisterOp::Not(_) | RegisterOp::Found(..) => Effect::Pure,
+            RegisterOp::Write(_) => Effect::Overwrite,
+            RegisterOp::Cas(..) => Effect::Change,
+        }
+    }
+}
+
+impl Recorded for Register {
+    fn op(&self, operation: &Operation) -> Option<RegisterOp> {
+        match (&operation.op, &operation.outcome) {
+            (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => {
+                Some(RegisterOp::Read(value.clone()))
+            }
+            (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                Some(RegisterOp::Write(value.clone()))
+            }
+            (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => Some(match current {
+                Some(current) if current == expected => RegisterOp::Found(current.clone(), expected.clone()),
+                Some(current) => RegisterOp::Read(current.clone()),
+                None => RegisterOp::Not(expected.clone()),
+            }),
+            // It changed nothing, and so it is as good as a read; open it tells nothing.
+            (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => {
+                Some(RegisterOp::Read(new.clone()))
+            }
+            (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => None,
+            (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                Some(RegisterOp::Cas(expected.clone(), new.clone()))
+            }
+            // An open read may be left out, a read without its value says nothing, and what failed did not happen.
+            _ => None,
+        }
+    }
+}
+
+/// Judges one register: exactly where every value is written once, else by the search.
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let register = Register {
+        initial: options.initial(),
+    };
+    let prepared = Prepared::new(history, indices, &register.initial);
+    let needed = prepared.needed();
+    let contradiction = |proof| {
+        let conflict = sentences::conflict(history, &register.initial, proof);
+        let decision = match validate::conflict(&register.initial, history, indices, &conflict) {
+            Ok(()) => Decision::Invalid(Box::new(Conflict {
+                confirmed: true,
+                ..conflict
+            })),
+            Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
+        };
+        (decision, Algorithm::REGISTER_EXACT)
+    };
+    match exact::decide(&prepared, &needed) {
+        (Exact::Contradiction(proof), _) => return contradiction(proof),
+        (Exact::Order(order), Some(flow)) => match place(&prepared, &needed, &flow, order) {
+            Placed::Order(order) => {
+                let order = order
+                    .into_iter()
+                    .map(|number| prepared.steps[number].index)
+                    .collect();
+                let calls = Calls::read(&register, history, indices);
+                let decision = verified(&register, &calls, Decision::Valid(order));
+                return (decision, Algorithm::REGISTER_EXACT);
+            }
+            Placed::Contradiction(proof) => return contradiction(proof),
+            Placed::Misfit => {}
+        },
+        _ => {}
+    }
+    // A cas that failed without telling what it found may have been made to fail by any open operation; otherwise those
+    // that nobody can have noticed are left out.
+    let any_not = prepared
+        .steps
+        .iter()
+        .any(|step| matches!(step.kind, crate::prepare::Kind::Not(_)));
+    let steps = prepared.steps.iter().enumerate();
+    let worth: Vec<usize> = steps
+        .filter(|(number, _)| any_not || needed.keep[*number])
+        .map(|(_, step)| step.index)
+        .collect();
+    by_search(&register, history, &worth, options)
+}

@@ -1,0 +1,293 @@
+//! A search through all orders, for any model.
+//!
+//! J. M. Wing and C. Gong, "Testing and verifying concurrent objects", J. Parallel Distrib. Comput. 17, 1993; G. Lowe,
+//! "Testing for linearizability", Concurrency Computat.: Pract. Exper. 29, 2017 (just-in-time linearization). What it does
+//! beyond them:
+//! - A pure call ([`crate::Effect::Pure`]) is linearized as soon as it is legal: in any linearization from there it can be
+//!   moved to the front.
+//! - Of running calls that are equal the one that finishes first goes first: otherwise exchange them. A definite one goes
+//!   before an open one, and open ones are only counted.
+//! - A call that overwrites ([`crate::Effect::Overwrite`]) is settled when another one that overwrites is linearized: it
+//!   can stand immediately before that one, where nobody notices.
+//! - A configuration is dropped if another one has the same state, owes less and has lost less.
+//! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only some of them
+//!   can show that a history is linearizable, passes that join them can show that it is not ([`pass`]).
+//!
+//! Invariant: the limits count work and memory, never time, so the answer is the same on every machine, unless the
+//! caller raises [`Limits::stop`].
+
+mod configurations;
+mod pass;
+mod plan;
+mod table;
+mod trace;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use history::OPEN;
+
+use crate::model::{Call, Effect, Model};
+use pass::{Budget, Mode, Pass, Passed, Width};
+use plan::{Event, Plan};
+use table::{Spent, Table};
+use trace::Trace;
+
+/// How hard to try, for each key.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How many bytes the search may take beside the history.
+    pub memory_bytes: usize,
+    /// How many steps of the model may be looked at.
+    pub steps: u64,
+    /// The search gives up soon after this becomes true: for a limit of time, which is the caller's affair.
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl Default for Limits {
+    /// A gigabyte and a thousand million steps: some ten seconds.
+    fn default() -> Self {
+        Limits {
+            memory_bytes: 1 << 30,
+            steps: 1_000_000_000,
+            stop: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Which limit is reached, if one is.
+    fn reached(&self, steps: u64, bytes: usize) -> Option<&'static str> {
+        if steps > self.steps {
+            Some("limit of steps")
+        } else if bytes > self.memory_bytes {
+            Some("limit of memory")
+        } else if self
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.load(Ordering::Relaxed))
+        {
+            Some("limit of time")
+        } else {
+            None
+        }
+    }
+}
+
+/// What a search found out. Calls by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Searched {
+    /// Linearizable, in this order.
+    Found(Vec<usize>),
+    /// Not linearizable.
+    Stuck(Stuck),
+    /// Undecided: the limits were reached. What and how far, in words.
+    GaveUp(String),
+}
+
+/// Where a search ended that found no order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The call that no order of the calls before its completion can include.
+    pub operation: usize,
+    /// An order that includes every definite call which completed before that one did.
+    pub prefix: Vec<usize>,
+    /// The last call in `prefix` that may have changed the state.
+    pub last_change: Option<usize>,
+    /// Definite calls that `prefix` leaves out too although they had begun by then.
+    pub pending: Vec<usize>,
+}
+
+impl Stuck {
+    /// The same with other numbers.
+    pub(crate) fn map(self, number: impl Fn(usize) -> usize) -> Stuck {
+        Stuck {
+            operation: number(self.operation),
+            prefix: self.prefix.into_iter().map(&number).collect(),
+            last_change: self.last_change.map(&number),
+            pending: self.pending.into_iter().map(&number).collect(),
+        }
+    }
+}
+
+/// How wide the passes are, one after the other; the last one is bounded by the limits alone.
+const WIDTHS: [Width; 6] = [
+    Width { kept: 16, tried: 512 },
+    Width {
+        kept: 128,
+        tried: 4 << 10,
+    },
+    Width {
+        kept: 1 << 10,
+        tried: 32 << 10,
+    },
+    Width {
+        kept: 8 << 10,
+        tried: 256 << 10,
+    },
+    Width {
+        kept: 64 << 10,
+        tried: 2 << 20,
+    },
+    Width {
+        kept: usize::MAX,
+        tried: usize::MAX,
+    },
+];
+
+/// Searches for a linearization.
+///
+/// A call that ends before it begins makes it give up.
+pub fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limits: &Limits) -> Searched {
+    match Search::new(model, calls, limits) {
+        Ok(mut search) => search.run(0),
+        Err(number) => Searched::GaveUp(format!("call {number} ends before it begins")),
+    }
+}
+
+/// A search that goes on width by width.
+pub(crate) struct Search<'a, M: Model> {
+    plan: Plan<'a, M::Op>,
+    table: Table<'a, M>,
+    spent: Spent,
+    budget: Budget<'a>,
+}
+
+/// What came of one width.
+pub(crate) enum Tried {
+    /// That is the answer.
+    Decided(Searched),
+    /// Nobody knows; what was kept did not survive this event.
+    Undecided(usize),
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    /// Prepares a search.
+    ///
+    /// # Errors
+    /// The number of a call that ends before it begins.
+    pub fn new(model: &'a M, calls: &'a [Call<M::Op>], limits: &'a Limits) -> Result<Self, usize> {
+        let plan = Plan::new(model, calls)?;
+        Ok(Search {
+            table: Table::new(model, plan.ops.clone()),
+            plan,
+            spent: Spent::new(),
+            budget: Budget {
+                limits,
+                steps: 0,
+                peak_bytes: 0,
+            },
+        })
+    }
+
+    /// Tries width by width, from number `first` of them, until one decides.
+    pub fn run(&mut self, first: usize) -> Searched {
+        for width in first..WIDTHS.len() {
+            let until = match self.narrow(width) {
+                Tried::Decided(searched) => return searched,
+                Tried::Undecided(event) => event + 1,
+            };
+            if let Some(searched) = self.broad(width, until) {
+                return searched;
+            }
+        }
+        // The last width is exact unless a limit ends it.
+        Searched::GaveUp("internal: the search ended undecided".to_owned())
+    }
+
+    fn pass(&mut self, width: usize, mode: Mode) -> Pass<'_, 'a, M> {
+        Pass::new(
+            &self.plan,
+            &mut self.table,
+            &mut self.spent,
+            &mut self.budget,
+            WIDTHS[width],
+            mode,
+        )
+    }
+
+    /// Tries to find an order.
+    pub fn narrow(&mut self, width: usize) -> Tried {
+        let until = self.plan.events.len();
+        let mut pass = self.pass(width, Mode::Narrow);
+        let passed = pass.run(until);
+        let trace = std::mem::take(&mut pass.trace);
+        match passed {
+            Passed::Through(tip) => Tried::Decided(Searched::Found(self.order(tip, until, trace))),
+            Passed::Ended { event, certain: true } => Tried::Decided(self.stuck(width, event)),
+            Passed::Ended { event, .. } => Tried::Undecided(event),
+            Passed::Limit { event, which } => Tried::Decided(self.gave_up(event, which)),
+        }
+    }
+
+    /// Tries to show that there is none, not even up to event number `until`.
+    pub fn broad(&mut self, width: usize, until: usize) -> Option<Searched> {
+        match self.pass(width, Mode::Broad).run(until) {
+            Passed::Through(_) => None,
+            Passed::Ended { event, .. } => Some(self.stuck(width, event)),
+            Passed::Limit { event, which } => Some(self.gave_up(event, which)),
+        }
+    }
+
+    fn order(&mut self, tip: u32, until: usize, trace: Trace) -> Vec<usize> {
+        let order = trace.order(tip, until, &self.plan, &mut self.table);
+        order.into_iter().map(|call| call as usize).collect()
+    }
+
+    fn gave_up(&self, event: usize, which: &str) -> Searched {
+        let done = self.plan.events[..event]
+            .iter()
+            .filter(|event| matches!(event, Event::Finish(_)))
+            .count();
+        Searched::GaveUp(format!(
+            "the {which} was reached after {} steps and {} MB; {done} of {} operations that completed have an order",
+            self.budget.steps,
+            self.budget.peak_bytes >> 20,
+            self.plan.definite
+        ))
+    }
+
+    /// There is no order up to the finish that is event number `event`.
+    pub fn stuck(&mut self, width: usize, event: usize) -> Searched {
+        let Event::Finish(blocking) = self.plan.events[event] else {
+            return Searched::GaveUp("internal: the search is stuck at a start".to_owned());
+        };
+        let mut pass = self.pass(width, Mode::Narrow);
+        let tip = match pass.run(event) {
+            Passed::Through(tip) => tip,
+            Passed::Limit { event, which } => return self.gave_up(event, which),
+            Passed::Ended { .. } => return self.stuck_earlier(width + 1, event),
+        };
+        let trace = std::mem::take(&mut pass.trace);
+        let prefix = self.order(tip, event, trace);
+        let mut is_running = vec![false; self.plan.items.len()];
+        for event in &self.plan.events[..event] {
+            match *event {
+                Event::Start(call) => {
+                    is_running[call as usize] = self.plan.items[call as usize].finish != OPEN
+                }
+                Event::Finish(call) => is_running[call as usize] = false,
+            }
+        }
+        for &call in &prefix {
+            is_running[call] = false;
+        }
+        is_running[blocking as usize] = false;
+        let changes =
+            |&&call: &&usize| self.plan.effects[self.plan.items[call].class as usize] != Effect::Pure;
+        Searched::Stuck(Stuck {
+            operation: blocking as usize,
+            last_change: prefix.iter().rev().find(changes).copied(),
+            pending: (0..is_running.len()).filter(|&call| is_running[call]).collect(),
+            prefix,
+        })
+    }
+
+    /// A wider pass is needed to find the order of what comes before.
+    fn stuck_earlier(&mut self, width: usize, event: usize) -> Searched {
+        if width >= WIDTHS.len() {
+            return Searched::GaveUp("internal: the search contradicts itself".to_owned());
+        }
+        self.stuck(width, event)
+    }
+}
