@@ -9,9 +9,9 @@ use rustc_hash::FxHashSet;
 use crate::model::{Call, Model};
 
 /// How many configurations it keeps or makes for one event at most.
-const MOST_CONFIGURATIONS: usize = 100_000;
+const MOST_CONFIGURATIONS: usize = 10_000;
 /// How many configurations it makes in all at most.
-const MOST_WORK: usize = 5_000_000;
+const MOST_WORK: usize = 200_000;
 
 /// What it found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,18 @@ pub(crate) fn by_search<M: Recorded>(
     options: &Options,
 ) -> (Decision, Algorithm) {
     let calls = Calls::read(model, history, indices);
-    let decision = match search(model, &calls.calls, &options.limits) {
+    let found = search(model, &calls.calls, &options.limits);
+    (searched(model, history, &calls, found), Algorithm::SEARCH)
+}
+
+/// What a search found, in terms of the history, and re-checked.
+pub(crate) fn searched<M: Recorded>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    found: Searched,
+) -> Decision {
+    let decision = match found {
         Searched::Found(order) => Decision::Valid(calls.to_indices(&order)),
         Searched::Stuck(stuck) => Decision::Invalid(Box::new(sentences::no_order(
             history,
@@ -87,7 +98,7 @@ pub(crate) fn by_search<M: Recorded>(
         ))),
         Searched::GaveUp(why) => Decision::Unknown(why),
     };
-    (verified(model, &calls, decision), Algorithm::SEARCH)
+    verified(model, calls, decision)
 }
 
 /// Lets pass only what the validators accept.

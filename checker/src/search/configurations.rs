@@ -190,6 +190,11 @@ impl Pool {
         self.rows.bytes() + self.dead.capacity() + 12 * self.seen.capacity()
     }
 
+    /// Forgets which were dominated: all are to be looked at once more.
+    pub fn revive(&mut self) {
+        self.dead.fill(false);
+    }
+
     pub fn is_dead(&self, number: usize) -> bool {
         self.dead[number]
     }

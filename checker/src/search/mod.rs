@@ -111,28 +111,14 @@ impl Stuck {
 }
 
 /// How wide the passes are, one after the other; the last one is bounded by the limits alone.
-const WIDTHS: [Width; 6] = [
-    Width { kept: 16, tried: 512 },
-    Width {
-        kept: 128,
-        tried: 4 << 10,
-    },
-    Width {
-        kept: 1 << 10,
-        tried: 32 << 10,
-    },
-    Width {
-        kept: 8 << 10,
-        tried: 256 << 10,
-    },
-    Width {
-        kept: 64 << 10,
-        tried: 2 << 20,
-    },
-    Width {
-        kept: usize::MAX,
-        tried: usize::MAX,
-    },
+const WIDTHS: [Width; 7] = [
+    Width { kept: 8, tried: 256, spares: true },
+    Width { kept: 64, tried: 2 << 10, spares: true },
+    Width { kept: 128, tried: 4 << 10, spares: false },
+    Width { kept: 1 << 10, tried: 32 << 10, spares: false },
+    Width { kept: 8 << 10, tried: 256 << 10, spares: false },
+    Width { kept: 64 << 10, tried: 2 << 20, spares: false },
+    Width { kept: usize::MAX, tried: usize::MAX, spares: false },
 ];
 
 /// Searches for a linearization.
@@ -193,6 +179,47 @@ impl<'a, M: Model> Search<'a, M> {
         }
         // The last width is exact unless a limit ends it.
         Searched::GaveUp("internal: the search ended undecided".to_owned())
+    }
+
+    /// Where on the calls' scale event number `event` stands.
+    pub fn position(&self, event: usize, calls: &[Call<M::Op>]) -> u64 {
+        match self.plan.events[event] {
+            Event::Start(call) => calls[call as usize].start,
+            Event::Finish(call) => calls[call as usize].finish,
+        }
+    }
+
+    /// Tries to show with moderate effort that there is no order: a call before whose completion there is none.
+    pub fn refute(&mut self) -> Option<usize> {
+        let mut until = self.plan.events.len();
+        for width in 0..WIDTHS.len() - 3 {
+            let (event, certain) = match self.pass(width, Mode::Narrow).run(until) {
+                Passed::Ended { event, certain } => (event, certain),
+                Passed::Through(_) | Passed::Limit { .. } => return None,
+            };
+            let dead_end = match certain {
+                true => Some(event),
+                false => match self.pass(width, Mode::Broad).run(event + 1) {
+                    Passed::Ended { event, .. } => Some(event),
+                    Passed::Through(_) => None,
+                    Passed::Limit { .. } => return None,
+                },
+            };
+            if let Some(Event::Finish(call)) = dead_end.map(|event| self.plan.events[event]) {
+                return Some(call as usize);
+            }
+            until = event + 1;
+        }
+        None
+    }
+
+    /// There is no order up to the finish of `call`.
+    pub fn stuck_at(&mut self, call: usize) -> Searched {
+        let finish = Event::Finish(call as u32);
+        match self.plan.events.iter().position(|event| *event == finish) {
+            Some(event) => self.stuck(0, event),
+            None => Searched::GaveUp("internal: a call without a completion cannot be placed".to_owned()),
+        }
     }
 
     fn pass(&mut self, width: usize, mode: Mode) -> Pass<'_, 'a, M> {

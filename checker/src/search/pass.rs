@@ -34,6 +34,8 @@ pub(super) struct Width {
     pub kept: usize,
     /// Configurations looked at for one event.
     pub tried: usize,
+    /// Whether a narrow pass uses open calls only where nothing else helps.
+    pub spares: bool,
 }
 
 /// What is done where the set becomes larger than that.
@@ -77,6 +79,8 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     way: Pool,
     reached: Pool,
     exact: bool,
+    /// Open calls are not used now.
+    sparing: bool,
 
     /// For each class its running definite calls, as slots, the first to finish in front.
     running: Vec<Vec<u32>>,
@@ -123,6 +127,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             way: Pool::new(plan.slots, keep),
             reached: Pool::new(plan.slots, keep),
             exact: true,
+            sparing: width.spares && mode == Mode::Narrow,
             running: vec![Vec::new(); plan.ops.len()],
             opened: vec![0; plan.ops.len()],
             active: Vec::new(),
@@ -232,6 +237,13 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             }
         }
         self.look_ahead(slot, event);
+        if self.sparing && self.reached.rows.len() == 0 {
+            // Without open calls there is no way: once more with them.
+            self.sparing = false;
+            self.way.revive();
+            self.look_ahead(slot, event);
+        }
+        self.sparing = self.width.spares && self.mode == Mode::Narrow;
         self.retire(call, slot);
 
         self.now.clear();
@@ -315,6 +327,9 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                 let class = self.active[place];
                 self.budget.steps += 1;
                 let usable = self.usable(&row, class);
+                if self.sparing && self.opened[class as usize] > 0 {
+                    self.exact = false;
+                }
                 let states = if usable[0].is_some() { usize::MAX } else { 0 };
                 for (used, successor) in
                     (0..states).flat_map(|n| usable.into_iter().flatten().map(move |used| (used, n)))
@@ -355,10 +370,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             return [Some(first), owed.copied()];
         }
         let opened = self.opened[class as usize];
-        [
-            (opened > 0 && self.spent.count(row.spent(), class) < opened).then_some(NO_SLOT),
-            None,
-        ]
+        let open = opened > 0 && self.spent.count(row.spent(), class) < opened;
+        [(open && !self.sparing).then_some(NO_SLOT), None]
     }
 
     fn linearize(&mut self, row: &mut [u64], class: Class, used: u32, state: StateId, event: usize) {

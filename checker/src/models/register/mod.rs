@@ -1,12 +1,15 @@
 //! One register with read, write and compare-and-set (`register`, `cas-register`).
 
+mod projection;
+
 use history::{Answer, Failure, History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, by_search, verified};
+use super::{Entry, searched, verified};
 use crate::exact::{self, Exact};
 use crate::mismatch::{Placed, place};
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Call, Calls, Effect, Model, Recorded};
 use crate::prepare::Prepared;
+use crate::search::{Limits, Search, Searched, Tried};
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, sentences, validate};
 
@@ -46,6 +49,16 @@ pub enum RegisterOp {
     Write(Value),
     /// It held the first value and was set to the second.
     Cas(Value, Value),
+}
+
+impl RegisterOp {
+    fn values(&self) -> impl Iterator<Item = &Value> {
+        let (first, second) = match self {
+            RegisterOp::Read(value) | RegisterOp::Not(value) | RegisterOp::Write(value) => (value, None),
+            RegisterOp::Found(value, other) | RegisterOp::Cas(value, other) => (value, Some(other)),
+        };
+        [Some(first), second].into_iter().flatten()
+    }
 }
 
 impl Model for Register {
@@ -150,5 +163,29 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
         .filter(|(number, _)| any_not || needed.keep[*number])
         .map(|(_, step)| step.index)
         .collect();
-    by_search(&register, history, &worth, options)
+    let calls = Calls::read(&register, history, &worth);
+    let found = search_register(&register, &calls.calls, &options.limits);
+    (searched(&register, history, &calls, found), Algorithm::SEARCH)
+}
+
+/// The search, with the projections to single values as refuters in between.
+fn search_register(register: &Register, calls: &[Call<RegisterOp>], limits: &Limits) -> Searched {
+    let mut search = match Search::new(register, calls, limits) {
+        Ok(search) => search,
+        Err(number) => return Searched::GaveUp(format!("call {number} ends before it begins")),
+    };
+    let event = match search.narrow(0) {
+        Tried::Decided(searched) => return searched,
+        Tried::Undecided(event) => event,
+    };
+    let until = search.position(event, calls);
+    let mut values: Vec<&Value> = calls.iter().flat_map(|call| call.op.values()).collect();
+    values.sort_unstable();
+    values.dedup();
+    for value in values {
+        if let Some(blocking) = projection::refute(&register.initial, calls, value, until, limits) {
+            return search.stuck_at(blocking);
+        }
+    }
+    search.run(1)
 }
