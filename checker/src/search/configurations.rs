@@ -19,6 +19,7 @@ use super::table::{Spent, SpentId, StateId};
 const MOST_COMPARED: usize = 64;
 
 /// A list of configurations, each one row of words.
+#[derive(Clone)]
 pub(super) struct Configurations {
     /// Words a bit set takes.
     pub width: usize,

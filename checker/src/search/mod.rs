@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use history::OPEN;
 
 use crate::model::{Call, Effect, Model};
-use pass::{Budget, Mode, Pass, Passed, Width};
+use pass::{Budget, Mode, Pass, Passed};
 use plan::{Event, Plan};
 use table::{Spent, Table};
 use trace::Trace;
@@ -110,16 +110,8 @@ impl Stuck {
     }
 }
 
-/// How wide the passes are, one after the other; the last one is bounded by the limits alone.
-const WIDTHS: [Width; 7] = [
-    Width { kept: 8, tried: 256, spares: true },
-    Width { kept: 64, tried: 2 << 10, spares: true },
-    Width { kept: 128, tried: 4 << 10, spares: false },
-    Width { kept: 1 << 10, tried: 32 << 10, spares: false },
-    Width { kept: 8 << 10, tried: 256 << 10, spares: false },
-    Width { kept: 64 << 10, tried: 2 << 20, spares: false },
-    Width { kept: usize::MAX, tried: usize::MAX, spares: false },
-];
+/// Up to which width each effort goes; the last one is bounded by the limits alone.
+const EFFORTS: [usize; 5] = [1, 2, 4, 5, 6];
 
 /// Searches for a linearization.
 ///
@@ -166,18 +158,18 @@ impl<'a, M: Model> Search<'a, M> {
         })
     }
 
-    /// Tries width by width, from number `first` of them, until one decides.
+    /// Tries harder and harder, from effort number `first` on, until one decides.
     pub fn run(&mut self, first: usize) -> Searched {
-        for width in first..WIDTHS.len() {
-            let until = match self.narrow(width) {
+        for (effort, &level) in EFFORTS.iter().enumerate().skip(first) {
+            let until = match self.narrow(effort) {
                 Tried::Decided(searched) => return searched,
                 Tried::Undecided(event) => event + 1,
             };
-            if let Some(searched) = self.broad(width, until) {
+            if let Some(searched) = self.broad(level, until) {
                 return searched;
             }
         }
-        // The last width is exact unless a limit ends it.
+        // The last effort is exact unless a limit ends it.
         Searched::GaveUp("internal: the search ended undecided".to_owned())
     }
 
@@ -191,26 +183,20 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Tries to show with moderate effort that there is no order: a call before whose completion there is none.
     pub fn refute(&mut self) -> Option<usize> {
-        let mut until = self.plan.events.len();
-        for width in 0..WIDTHS.len() - 3 {
-            let (event, certain) = match self.pass(width, Mode::Narrow).run(until) {
-                Passed::Ended { event, certain } => (event, certain),
-                Passed::Through(_) | Passed::Limit { .. } => return None,
-            };
-            let dead_end = match certain {
-                true => Some(event),
-                false => match self.pass(width, Mode::Broad).run(event + 1) {
-                    Passed::Ended { event, .. } => Some(event),
-                    Passed::Through(_) => None,
-                    Passed::Limit { .. } => return None,
-                },
-            };
-            if let Some(Event::Finish(call)) = dead_end.map(|event| self.plan.events[event]) {
-                return Some(call as usize);
-            }
-            until = event + 1;
+        const LEVEL: usize = 2;
+        let until = self.plan.events.len();
+        let dead_end = match self.pass(LEVEL, Mode::Narrow).run(until, LEVEL) {
+            Passed::Ended { event, certain: true } => Some(event),
+            Passed::Ended { event, .. } => match self.pass(LEVEL, Mode::Broad).run(event + 1, LEVEL) {
+                Passed::Ended { event, .. } => Some(event),
+                Passed::Through(_) | Passed::Limit { .. } => None,
+            },
+            Passed::Through(_) | Passed::Limit { .. } => None,
+        };
+        match dead_end.map(|event| self.plan.events[event]) {
+            Some(Event::Finish(call)) => Some(call as usize),
+            _ => None,
         }
-        None
     }
 
     /// There is no order up to the finish of `call`.
@@ -222,36 +208,36 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 
-    fn pass(&mut self, width: usize, mode: Mode) -> Pass<'_, 'a, M> {
+    fn pass(&mut self, level: usize, mode: Mode) -> Pass<'_, 'a, M> {
         Pass::new(
             &self.plan,
             &mut self.table,
             &mut self.spent,
             &mut self.budget,
-            WIDTHS[width],
+            level,
             mode,
         )
     }
 
     /// Tries to find an order.
-    pub fn narrow(&mut self, width: usize) -> Tried {
+    pub fn narrow(&mut self, effort: usize) -> Tried {
         let until = self.plan.events.len();
-        let mut pass = self.pass(width, Mode::Narrow);
-        let passed = pass.run(until);
+        let mut pass = self.pass(0, Mode::Narrow);
+        let passed = pass.run(until, EFFORTS[effort]);
         let trace = std::mem::take(&mut pass.trace);
         match passed {
             Passed::Through(tip) => Tried::Decided(Searched::Found(self.order(tip, until, trace))),
-            Passed::Ended { event, certain: true } => Tried::Decided(self.stuck(width, event)),
+            Passed::Ended { event, certain: true } => Tried::Decided(self.stuck(effort, event)),
             Passed::Ended { event, .. } => Tried::Undecided(event),
             Passed::Limit { event, which } => Tried::Decided(self.gave_up(event, which)),
         }
     }
 
     /// Tries to show that there is none, not even up to event number `until`.
-    pub fn broad(&mut self, width: usize, until: usize) -> Option<Searched> {
-        match self.pass(width, Mode::Broad).run(until) {
+    pub fn broad(&mut self, level: usize, until: usize) -> Option<Searched> {
+        match self.pass(level, Mode::Broad).run(until, level) {
             Passed::Through(_) => None,
-            Passed::Ended { event, .. } => Some(self.stuck(width, event)),
+            Passed::Ended { event, .. } => Some(self.stuck(0, event)),
             Passed::Limit { event, which } => Some(self.gave_up(event, which)),
         }
     }
@@ -275,15 +261,19 @@ impl<'a, M: Model> Search<'a, M> {
     }
 
     /// There is no order up to the finish that is event number `event`.
-    pub fn stuck(&mut self, width: usize, event: usize) -> Searched {
+    pub fn stuck(&mut self, effort: usize, event: usize) -> Searched {
         let Event::Finish(blocking) = self.plan.events[event] else {
             return Searched::GaveUp("internal: the search is stuck at a start".to_owned());
         };
-        let mut pass = self.pass(width, Mode::Narrow);
-        let tip = match pass.run(event) {
+        let mut pass = self.pass(0, Mode::Narrow);
+        let tip = match pass.run(event, EFFORTS[effort]) {
             Passed::Through(tip) => tip,
             Passed::Limit { event, which } => return self.gave_up(event, which),
-            Passed::Ended { .. } => return self.stuck_earlier(width + 1, event),
+            Passed::Ended { event, certain: true } => return self.stuck(effort, event),
+            Passed::Ended { .. } if effort + 1 < EFFORTS.len() => return self.stuck(effort + 1, event),
+            Passed::Ended { .. } => {
+                return Searched::GaveUp("internal: the search contradicts itself".to_owned());
+            }
         };
         let trace = std::mem::take(&mut pass.trace);
         let prefix = self.order(tip, event, trace);
@@ -308,13 +298,5 @@ impl<'a, M: Model> Search<'a, M> {
             pending: (0..is_running.len()).filter(|&call| is_running[call]).collect(),
             prefix,
         })
-    }
-
-    /// A wider pass is needed to find the order of what comes before.
-    fn stuck_earlier(&mut self, width: usize, event: usize) -> Searched {
-        if width >= WIDTHS.len() {
-            return Searched::GaveUp("internal: the search contradicts itself".to_owned());
-        }
-        self.stuck(width, event)
     }
 }

@@ -17,6 +17,8 @@
 //! - Broadly: where the set would grow, configurations are joined into one that is at least as good. If none is left, the
 //!   history is not linearizable all the same.
 
+use std::collections::VecDeque;
+
 use history::OPEN;
 use rustc_hash::FxHashMap;
 
@@ -34,9 +36,35 @@ pub(super) struct Width {
     pub kept: usize,
     /// Configurations looked at for one event.
     pub tried: usize,
-    /// Whether a narrow pass uses open calls only where nothing else helps.
-    pub spares: bool,
+    /// Whether a narrow pass takes the shortest ways only, and uses open calls only where nothing else helps.
+    pub hasty: bool,
+    /// How many events a narrow pass goes back before it tries this width.
+    pub back: usize,
 }
+
+/// The widths, one after the other; the last one is bounded by the limits alone.
+pub(super) const WIDTHS: [Width; 7] = [
+    width(8, 256, true, 0),
+    width(64, 2 << 10, true, 256),
+    width(128, 4 << 10, false, 1 << 10),
+    width(1 << 10, 32 << 10, false, 2 << 10),
+    width(8 << 10, 256 << 10, false, 4 << 10),
+    width(64 << 10, 2 << 20, false, usize::MAX),
+    width(usize::MAX, usize::MAX, false, usize::MAX),
+];
+
+const fn width(kept: usize, tried: usize, hasty: bool, back: usize) -> Width {
+    Width {
+        kept,
+        tried,
+        hasty,
+        back,
+    }
+}
+
+/// A narrow pass remembers where it was every so many events, and so many times.
+const SNAPSHOT_EVENTS: usize = 64;
+const MOST_SNAPSHOTS: usize = 64;
 
 /// What is done where the set becomes larger than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +98,8 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     table: &'p mut Table<'a, M>,
     spent: &'p mut Spent,
     budget: &'p mut Budget<'a>,
+    /// The width to begin with, and the present one.
+    level: usize,
     width: Width,
     mode: Mode,
     pub trace: Trace,
@@ -100,6 +130,23 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     /// For each state the pure calls that are legal in it; good until the next pure call starts or finishes.
     legal: FxHashMap<StateId, usize>,
     legal_words: Vec<u64>,
+    /// Where a narrow pass can go back to, the earliest in front.
+    snapshots: VecDeque<Snapshot>,
+}
+
+/// All of a pass that changes from event to event.
+struct Snapshot {
+    event: usize,
+    now: Configurations,
+    exact: bool,
+    /// For each class that has any: running calls, and how many open ones have begun.
+    classes: Vec<(Class, Vec<u32>, u32)>,
+    active: Vec<Class>,
+    pure: Vec<Class>,
+    call_in: Vec<u32>,
+    overwriting: Vec<u64>,
+    changing: Vec<u64>,
+    purely: Vec<u64>,
 }
 
 impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
@@ -108,7 +155,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         table: &'p mut Table<'a, M>,
         spent: &'p mut Spent,
         budget: &'p mut Budget<'a>,
-        width: Width,
+        level: usize,
         mode: Mode,
     ) -> Self {
         let mut now = Configurations::new(plan.slots);
@@ -119,7 +166,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         now.push(&first);
         let keep = match mode {
             Mode::Narrow => Keep::All,
-            Mode::Broad => Keep::Joined((width.kept / 8).clamp(1, 64)),
+            Mode::Broad => Keep::Joined((WIDTHS[level].kept / 8).clamp(1, 64)),
         };
         Pass {
             trace: Trace::default(),
@@ -127,7 +174,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             way: Pool::new(plan.slots, keep),
             reached: Pool::new(plan.slots, keep),
             exact: true,
-            sparing: width.spares && mode == Mode::Narrow,
+            sparing: WIDTHS[level].hasty && mode == Mode::Narrow,
+            snapshots: VecDeque::new(),
             running: vec![Vec::new(); plan.ops.len()],
             opened: vec![0; plan.ops.len()],
             active: Vec::new(),
@@ -143,14 +191,24 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             table,
             spent,
             budget,
-            width,
+            level,
+            width: WIDTHS[level],
             mode,
         }
     }
 
-    /// Walks through the events before number `until`.
-    pub fn run(&mut self, until: usize) -> Passed {
-        for event in 0..until {
+    /// Walks through the events before number `until`. Where nothing is left, a narrow pass goes back some way and tries
+    /// that stretch again with greater widths, up to number `most`.
+    pub fn run(&mut self, until: usize, most: usize) -> Passed {
+        let (mut event, mut level, mut trouble) = (0, self.level, 0);
+        while event < until {
+            if self.mode == Mode::Narrow && event.is_multiple_of(SNAPSHOT_EVENTS) {
+                if event > trouble {
+                    level = self.level;
+                    self.width = WIDTHS[level];
+                }
+                self.take_snapshot(event);
+            }
             match self.plan.events[event] {
                 Event::Start(call) => self.start(call),
                 Event::Finish(call) => {
@@ -158,15 +216,79 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                         return Passed::Limit { event, which };
                     }
                     if !self.finish(call, event) {
-                        return Passed::Ended {
-                            event,
-                            certain: self.exact || self.mode == Mode::Broad,
-                        };
+                        let certain = self.exact || self.mode == Mode::Broad;
+                        level = if event > trouble { self.level + 1 } else { level + 1 };
+                        trouble = trouble.max(event);
+                        if certain || level > most {
+                            return Passed::Ended {
+                                event: trouble.max(event),
+                                certain,
+                            };
+                        }
+                        self.width = WIDTHS[level];
+                        event = self.go_back(event.saturating_sub(self.width.back));
+                        continue;
                     }
                 }
             }
+            event += 1;
         }
         Passed::Through(self.now.row(0).tip())
+    }
+
+    fn take_snapshot(&mut self, event: usize) {
+        let with_calls = self.active.iter().chain(&self.pure);
+        let classes = with_calls
+            .map(|&class| {
+                let at = class as usize;
+                (class, self.running[at].clone(), self.opened[at])
+            })
+            .collect();
+        if self.snapshots.len() == MOST_SNAPSHOTS {
+            // The very beginning stays.
+            self.snapshots.remove(1);
+        }
+        self.snapshots.push_back(Snapshot {
+            event,
+            now: self.now.clone(),
+            exact: self.exact,
+            classes,
+            active: self.active.clone(),
+            pure: self.pure.clone(),
+            call_in: self.call_in.clone(),
+            overwriting: self.overwriting.clone(),
+            changing: self.changing.clone(),
+            purely: self.purely.clone(),
+        });
+    }
+
+    /// Restores the latest snapshot that is not later than `event`; where it was taken.
+    fn go_back(&mut self, event: usize) -> usize {
+        while self.snapshots.len() > 1 && self.snapshots.back().is_some_and(|last| last.event > event) {
+            self.snapshots.pop_back();
+        }
+        let Some(snapshot) = self.snapshots.pop_back() else {
+            return event;
+        };
+        for class in self.active.iter().chain(&self.pure) {
+            self.running[*class as usize].clear();
+            self.opened[*class as usize] = 0;
+        }
+        for (class, running, opened) in snapshot.classes {
+            self.running[class as usize] = running;
+            self.opened[class as usize] = opened;
+        }
+        self.active_at = (0..).zip(&snapshot.active).map(|(place, &class)| (class, place)).collect();
+        self.active = snapshot.active;
+        self.pure = snapshot.pure;
+        self.call_in = snapshot.call_in;
+        self.overwriting = snapshot.overwriting;
+        self.changing = snapshot.changing;
+        self.purely = snapshot.purely;
+        self.now = snapshot.now;
+        self.exact = snapshot.exact;
+        self.forget_legal();
+        snapshot.event
     }
 
     fn over_limit(&mut self) -> Option<&'static str> {
@@ -243,7 +365,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             self.way.revive();
             self.look_ahead(slot, event);
         }
-        self.sparing = self.width.spares && self.mode == Mode::Narrow;
+        self.sparing = self.width.hasty && self.mode == Mode::Narrow;
         self.retire(call, slot);
 
         self.now.clear();
@@ -256,7 +378,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             self.keep_best();
         }
         if self.mode == Mode::Narrow && self.trace.is_overgrown() {
-            self.trace.prune(self.now.tips());
+            let snapshots = self.snapshots.iter_mut().flat_map(|snapshot| snapshot.now.tips());
+            self.trace.prune(self.now.tips().chain(snapshots));
         }
         self.now.len() > 0
     }
@@ -302,12 +425,14 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
     /// Linearizes running calls until the one that finishes has been.
     fn look_ahead(&mut self, slot: u32, event: usize) {
         let is_pure = has(&self.purely, slot);
+        let hasty = self.width.hasty && self.mode == Mode::Narrow;
+        let enough = if hasty { self.width.kept } else { self.width.kept.saturating_mul(4) };
         let mut number = 0;
         let mut row = Vec::new();
         let mut after = Vec::new();
         while number < self.way.rows.len() {
             if self.mode == Mode::Narrow
-                && (number >= self.width.tried || self.reached.rows.len() / 4 >= self.width.kept)
+                && (number >= self.width.tried || self.reached.rows.len() >= enough)
             {
                 self.exact = false;
                 return;
@@ -323,8 +448,17 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             }
             row.clear();
             row.extend_from_slice(self.way.rows.row(number - 1).words());
+            // To one to which nothing is owed only the direct way is worth trying in haste.
+            let only = (hasty && !is_pure && Row::of(&row).is_free(slot))
+                .then(|| self.plan.items[self.call_in[slot as usize] as usize].class);
+            if only.is_some() {
+                self.exact = false;
+            }
             for place in 0..self.active.len() {
                 let class = self.active[place];
+                if only.is_some_and(|only| only != class) {
+                    continue;
+                }
                 self.budget.steps += 1;
                 let usable = self.usable(&row, class);
                 if self.sparing && self.opened[class as usize] > 0 {
