@@ -111,7 +111,7 @@ impl Stuck {
 }
 
 /// Up to which width each effort goes; the last one is bounded by the limits alone.
-const EFFORTS: [usize; 5] = [1, 2, 4, 5, 6];
+const EFFORTS: [usize; 5] = [1, 3, 5, 6, 7];
 
 /// Searches for a linearization.
 ///
@@ -173,17 +173,9 @@ impl<'a, M: Model> Search<'a, M> {
         Searched::GaveUp("internal: the search ended undecided".to_owned())
     }
 
-    /// Where on the calls' scale event number `event` stands.
-    pub fn position(&self, event: usize, calls: &[Call<M::Op>]) -> u64 {
-        match self.plan.events[event] {
-            Event::Start(call) => calls[call as usize].start,
-            Event::Finish(call) => calls[call as usize].finish,
-        }
-    }
-
     /// Tries to show with moderate effort that there is no order: a call before whose completion there is none.
     pub fn refute(&mut self) -> Option<usize> {
-        const LEVEL: usize = 2;
+        const LEVEL: usize = 4;
         let until = self.plan.events.len();
         let dead_end = match self.pass(LEVEL, Mode::Narrow).run(until, LEVEL) {
             Passed::Ended { event, certain: true } => Some(event),

@@ -36,27 +36,31 @@ pub(super) struct Width {
     pub kept: usize,
     /// Configurations looked at for one event.
     pub tried: usize,
-    /// Whether a narrow pass takes the shortest ways only, and uses open calls only where nothing else helps.
+    /// Whether a narrow pass uses open calls only where nothing else helps.
+    pub sparing: bool,
+    /// Whether a narrow pass takes the shortest ways only.
     pub hasty: bool,
     /// How many events a narrow pass goes back before it tries this width.
     pub back: usize,
 }
 
 /// The widths, one after the other; the last one is bounded by the limits alone.
-pub(super) const WIDTHS: [Width; 7] = [
-    width(8, 256, true, 0),
-    width(64, 2 << 10, true, 256),
-    width(128, 4 << 10, false, 1 << 10),
-    width(1 << 10, 32 << 10, false, 2 << 10),
-    width(8 << 10, 256 << 10, false, 4 << 10),
-    width(64 << 10, 2 << 20, false, usize::MAX),
-    width(usize::MAX, usize::MAX, false, usize::MAX),
+pub(super) const WIDTHS: [Width; 8] = [
+    width(8, 256, true, true, 0),
+    width(64, 2 << 10, true, true, 256),
+    width(64, 4 << 10, false, true, 512),
+    width(512, 32 << 10, false, true, 2 << 10),
+    width(128, 4 << 10, false, false, 1 << 10),
+    width(1 << 10, 32 << 10, false, false, 4 << 10),
+    width(16 << 10, 512 << 10, false, false, usize::MAX),
+    width(usize::MAX, usize::MAX, false, false, usize::MAX),
 ];
 
-const fn width(kept: usize, tried: usize, hasty: bool, back: usize) -> Width {
+const fn width(kept: usize, tried: usize, sparing: bool, hasty: bool, back: usize) -> Width {
     Width {
         kept,
         tried,
+        sparing,
         hasty,
         back,
     }
@@ -174,7 +178,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             way: Pool::new(plan.slots, keep),
             reached: Pool::new(plan.slots, keep),
             exact: true,
-            sparing: WIDTHS[level].hasty && mode == Mode::Narrow,
+            sparing: WIDTHS[level].sparing && mode == Mode::Narrow,
             snapshots: VecDeque::new(),
             running: vec![Vec::new(); plan.ops.len()],
             opened: vec![0; plan.ops.len()],
@@ -365,7 +369,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             self.way.revive();
             self.look_ahead(slot, event);
         }
-        self.sparing = self.width.hasty && self.mode == Mode::Narrow;
+        self.sparing = self.width.sparing && self.mode == Mode::Narrow;
         self.retire(call, slot);
 
         self.now.clear();

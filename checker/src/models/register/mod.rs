@@ -174,16 +174,14 @@ fn search_register(register: &Register, calls: &[Call<RegisterOp>], limits: &Lim
         Ok(search) => search,
         Err(number) => return Searched::GaveUp(format!("call {number} ends before it begins")),
     };
-    let event = match search.narrow(0) {
-        Tried::Decided(searched) => return searched,
-        Tried::Undecided(event) => event,
-    };
-    let until = search.position(event, calls);
+    if let Tried::Decided(searched) = search.narrow(0) {
+        return searched;
+    }
     let mut values: Vec<&Value> = calls.iter().flat_map(|call| call.op.values()).collect();
     values.sort_unstable();
     values.dedup();
     for value in values {
-        if let Some(blocking) = projection::refute(&register.initial, calls, value, until, limits) {
+        if let Some(blocking) = projection::refute(&register.initial, calls, value, limits) {
             return search.stuck_at(blocking);
         }
     }

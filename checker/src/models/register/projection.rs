@@ -68,33 +68,29 @@ fn project(op: &RegisterOp, value: &Value) -> Option<HoldsOp> {
     })
 }
 
-/// A call, by number, before whose completion there is no order, because of what was seen of `value`. Only what
-/// happened before `until` is looked at.
+/// A call, by number, before whose completion there is no order, because of what was seen of `value`.
 pub(super) fn refute(
     initial: &Value,
     calls: &[Call<RegisterOp>],
     value: &Value,
-    until: u64,
     limits: &Limits,
 ) -> Option<usize> {
     let mut numbers = Vec::new();
     let mut projected = Vec::new();
     for (number, call) in calls.iter().enumerate() {
-        let finish = if call.finish > until { OPEN } else { call.finish };
-        let op = match project(&call.op, value) {
-            Some(op) if call.start < until => op,
-            _ => continue,
+        let Some(op) = project(&call.op, value) else {
+            continue;
         };
         // What may be left out need not insist on the contrary.
         let op = match op {
-            HoldsOp::Changed(holds) if finish == OPEN => HoldsOp::Made(holds),
+            HoldsOp::Changed(holds) if call.finish == OPEN => HoldsOp::Made(holds),
             op => op,
         };
         numbers.push(number);
         projected.push(Call {
             op,
             start: call.start,
-            finish,
+            finish: call.finish,
         });
     }
     let model = Holds {
