@@ -29,6 +29,7 @@ pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conf
         (Rule::OutOfOrder, [first, then, ..]) => out_of_order(first, then),
         (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(d, c, rest),
         (Rule::HeldThroughout, [not, around @ ..]) => (held_throughout(initial, not, around), None),
+        (Rule::TooOften, [with, ..]) => too_often(with, &shown, proof.links.len()),
         _ => (Vec::new(), None),
     };
     Conflict {
@@ -197,6 +198,45 @@ fn held_throughout(initial: &Value, not: &Operation, around: &[&Operation]) -> V
             "It was there before, {before}, and still after, as {after} shows; it was written only once."
         ),
     ]
+}
+
+fn too_often(with: &Operation, shown: &[&Operation], more: usize) -> (Vec<String>, Option<u64>) {
+    // The value is the one that the operation before this one does not show.
+    let other = |value: &&Value| {
+        shown
+            .get(1)
+            .is_none_or(|x| sees(x) != Some(*value) && writes(x) != Some(*value))
+    };
+    let value = [sees(with), writes(with)]
+        .into_iter()
+        .flatten()
+        .find(other)
+        .map(Value::to_string)
+        .unwrap_or_default();
+    let times = (shown.len() + more).div_ceil(2);
+    let Some(without) = shown.get(1) else {
+        let why = format!("Nothing that had begun by then can have written {value}.");
+        return (vec![format!("{} shows {value}.", start(with)), why], None);
+    };
+    let sentences = if times == 1 {
+        vec![
+            format!("{} began after {} had completed.", start(with), describe(without)),
+            format!(
+                "So {value} must have come back after that one, but no operation that ran in between can have written it."
+            ),
+        ]
+    } else {
+        vec![
+            format!(
+                "The value {value} is seen {times} times after something else was, at last by {} after {}.",
+                describe(with),
+                describe(without)
+            ),
+            format!("But fewer than {times} operations that ran in that time can have written {value}."),
+        ]
+    };
+    let stale = (times == 1).then(|| stale_by(with, without)).flatten();
+    (sentences, stale)
 }
 
 /// How long `late` began after `replaced` had completed.

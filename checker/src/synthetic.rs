@@ -37,7 +37,11 @@ pub enum Violation {
 
 impl Violation {
     /// All of them.
-    pub const ALL: [Violation; 3] = [Violation::NeverWritten, Violation::Overwritten, Violation::TooManyUses];
+    pub const ALL: [Violation; 3] = [
+        Violation::NeverWritten,
+        Violation::Overwritten,
+        Violation::TooManyUses,
+    ];
 
     /// The name used in tables.
     pub fn name(self) -> &'static str {
@@ -60,7 +64,10 @@ pub fn register(spec: &Synthetic) -> History {
         last_written: 0,
         processes: spec.clients as u64,
         clients: (0..spec.clients as u64)
-            .map(|process| Client { process, running: None })
+            .map(|process| Client {
+                process,
+                running: None,
+            })
             .collect(),
         adrift: Vec::new(),
         left_open: spec.open,
@@ -192,7 +199,10 @@ impl Maker {
     fn take_effect(&mut self, index: usize) {
         let operation = &mut self.operations[index];
         operation.outcome = match &operation.op {
-            Op::Write { value: Value::Int(value), .. } => {
+            Op::Write {
+                value: Value::Int(value),
+                ..
+            } => {
                 self.value = *value;
                 Outcome::ok()
             }
@@ -284,10 +294,16 @@ impl Maker {
         self.finish_first_client();
         let brought = self.suppliers();
         let usual = self.spec.values.unwrap_or(0);
-        let old = (0..usual).find(|value| !brought.contains(value)).unwrap_or(usual + 1_000_000_000);
+        let old = (0..usual)
+            .find(|value| !brought.contains(value))
+            .unwrap_or(usual + 1_000_000_000);
         self.write(old);
         let other = (0..usual.max(1)).find(|value| *value != old).unwrap_or(0);
-        let other = if self.spec.values.is_some() { other } else { self.fresh() };
+        let other = if self.spec.values.is_some() {
+            other
+        } else {
+            self.fresh()
+        };
         self.write(other);
         self.see(old);
     }
@@ -295,18 +311,30 @@ impl Maker {
     /// The values that running or open operations can still write.
     fn suppliers(&self) -> Vec<i64> {
         let running = self.clients.iter().filter_map(|client| Some(client.running?.0));
-        let open = (0..self.operations.len()).filter(|&index| {
-            self.operations[index].completed == OPEN
-        });
+        let open = (0..self.operations.len()).filter(|&index| self.operations[index].completed == OPEN);
         running
             .chain(open)
-            .filter_map(|index| match (&self.operations[index].op, &self.operations[index].outcome) {
-                (_, Outcome::Fail(Failure::Mismatch { .. })) if self.operations[index].completed != OPEN => None,
-                (Op::Write { value: Value::Int(value), .. } | Op::Cas { new: Value::Int(value), .. }, _) => {
-                    Some(*value)
-                }
-                _ => None,
-            })
+            .filter_map(
+                |index| match (&self.operations[index].op, &self.operations[index].outcome) {
+                    (_, Outcome::Fail(Failure::Mismatch { .. }))
+                        if self.operations[index].completed != OPEN =>
+                    {
+                        None
+                    }
+                    (
+                        Op::Write {
+                            value: Value::Int(value),
+                            ..
+                        }
+                        | Op::Cas {
+                            new: Value::Int(value),
+                            ..
+                        },
+                        _,
+                    ) => Some(*value),
+                    _ => None,
+                },
+            )
             .collect()
     }
 

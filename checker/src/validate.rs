@@ -72,6 +72,9 @@ pub fn conflict(
     {
         return Err("it names operations on another key".to_owned());
     }
+    if conflict.rule == Rule::TooOften {
+        return too_often(initial, history, indices, conflict);
+    }
     let facts = Facts::new(initial, history, indices, conflict);
     if facts.contradict(conflict) {
         Ok(())
@@ -80,8 +83,54 @@ pub fn conflict(
     }
 }
 
-/// Whether the operations up to the completion that a [`Rule::NoOrder`] names first have no order, and those before it
-/// have the one given as prefix. `Ok(false)` if the former could neither be confirmed nor refuted within limits.
+/// Whether a value is seen to come back more often than it can have been brought, by counting.
+fn too_often(
+    initial: &Value,
+    history: &History,
+    indices: &[usize],
+    conflict: &Conflict,
+) -> Result<(), String> {
+    let of = |&index: &usize| &history.operations[index];
+    // With it, without it, with it, without it, … backwards in time.
+    let moments: Vec<&Operation> = conflict
+        .operations
+        .iter()
+        .chain(&conflict.links)
+        .map(of)
+        .collect();
+    let shows = |x: &Operation| [sees(x).cloned(), writes(x).cloned()].into_iter().flatten();
+    // What it shows every other time, at the last moment above all.
+    let alternates = |value: &Value| {
+        moments.iter().enumerate().all(|(place, x)| {
+            finish(x) != OPEN && shows(x).any(|shown| (shown == *value) == (place % 2 == 0))
+        })
+    };
+    let last = moments.first().ok_or("no operation is named")?;
+    let value = &shows(last).find(alternates).ok_or("no value comes back")?;
+    let in_time = moments.windows(2).all(|pair| precedes(pair[1], pair[0]));
+    let from_the_beginning = moments.len() % 2 == 1;
+    if !in_time || (from_the_beginning && value == initial) {
+        return Err("its operations do not show a value that comes back".to_owned());
+    }
+    let end = finish(moments[0]);
+    let start = match moments.last() {
+        Some(first) if !from_the_beginning => first.invoked,
+        _ => 0,
+    };
+    let brought = indices
+        .iter()
+        .map(of)
+        .filter(|x| writes(x) == Some(value) && x.invoked < end && finish(x) > start)
+        .count();
+    if brought < moments.len().div_ceil(2) {
+        Ok(())
+    } else {
+        Err(format!("{brought} operations can have brought the value"))
+    }
+}
+
+/// Whether the operations up to the completion that a [`Rule::NoOrder`] names first have no order, and the prefix is one of
+/// operations at the beginning. `Ok(false)` if the former could neither be confirmed nor refuted within limits.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -96,10 +145,15 @@ pub fn no_order<M: Model>(model: &M, calls: &Calls<M::Op>, conflict: &Conflict) 
     if prefix.len() != conflict.prefix.len() {
         return Err("its prefix names operations that take no part".to_owned());
     }
-    // What completed by then must stand in the prefix; what began by then may.
+    // What precedes something in the prefix must stand there, too.
+    let last_start = prefix
+        .iter()
+        .map(|&number| calls.calls[number].start)
+        .max()
+        .unwrap_or(0);
     let mut before: Vec<Call<M::Op>> = calls.calls.clone();
     for call in &mut before {
-        if call.finish >= until {
+        if call.finish >= last_start {
             call.finish = OPEN;
         }
     }
@@ -225,7 +279,7 @@ impl<'a> Facts<'a> {
             }),
             Rule::ComesBack => self.comes_back(&shown),
             Rule::HeldThroughout => shown.iter().any(|not| self.held_throughout(not, &shown)),
-            Rule::NoOrder => false,
+            Rule::TooOften | Rule::NoOrder => false,
         }
     }
 

@@ -58,8 +58,7 @@ pub struct Conflict {
     pub rule: Rule,
     /// For a stale answer: how long it had been out of date when the operation began, nanoseconds, at least.
     pub stale_by_ns: Option<u64>,
-    /// Only for [`Rule::NoOrder`]: the longest linearizable prefix, the best order that was found for the
-    /// operations which completed before the first of `operations` did.
+    /// Only for [`Rule::NoOrder`]: the longest order that was found for operations at the beginning.
     #[serde(skip)]
     pub prefix: Linearization,
     /// Whether a second, independent procedure came to the same result. Always true but for [`Rule::NoOrder`], where
@@ -67,7 +66,7 @@ pub struct Conflict {
     pub confirmed: bool,
 }
 
-/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`].
+/// Which rule a conflict breaks. Values are written once each, except for the last two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -85,6 +84,8 @@ pub enum Rule {
     ComesBack,
     /// A cas failed although the register held the value that it expected all the while.
     HeldThroughout,
+    /// A value is seen to come back more often than there are operations that can have brought it.
+    TooOften,
     /// A search through all orders found none.
     NoOrder,
 }
@@ -98,6 +99,8 @@ impl Algorithm {
     pub const REGISTER_EXACT: Algorithm = Algorithm("register-exact");
     /// The search.
     pub const SEARCH: Algorithm = Algorithm("search");
+    /// Counting how often values come back.
+    pub const COUNTING: Algorithm = Algorithm("counting");
     /// None: the key is `unknown`.
     pub const NONE: Algorithm = Algorithm("none");
 }
@@ -189,6 +192,7 @@ impl Rule {
             Rule::OutOfOrder => "out-of-order",
             Rule::ComesBack => "comes-back",
             Rule::HeldThroughout => "held-throughout",
+            Rule::TooOften => "too-often",
             Rule::NoOrder => "no-order",
         }
     }

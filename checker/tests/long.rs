@@ -236,7 +236,7 @@ fn a_lost_write_is_found() {
 }
 
 #[test]
-fn the_search_names_what_it_cannot_place() {
+fn a_value_that_is_read_before_it_was_written() {
     let long = Long {
         operations: 2_000,
         clients: 5,
@@ -261,7 +261,7 @@ fn the_search_names_what_it_cannot_place() {
         };
         assert_eq!(
             (conflict.rule, conflict.operations[0]),
-            (Rule::NoOrder, index),
+            (Rule::TooOften, index),
             "{conflict:?}"
         );
     }

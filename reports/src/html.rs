@@ -185,6 +185,7 @@ fn rule_text(record: &ConflictRecord) -> &'static str {
         Rule::HeldThroughout => {
             "a cas failed although the register held the value that it expected all the while"
         }
+        Rule::TooOften => "a value came back more often than there are operations that can have brought it",
         Rule::NoOrder => "a search through all orders found none that explains the answers",
     }
 }

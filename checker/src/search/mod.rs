@@ -252,25 +252,41 @@ impl<'a, M: Model> Search<'a, M> {
         ))
     }
 
-    /// There is no order up to the finish that is event number `event`.
+    /// There is no order up to the finish that is event number `event`. What comes before may have none either, but then that
+    /// was not found out: the prefix is the longest order that is found with little effort.
     pub fn stuck(&mut self, effort: usize, event: usize) -> Searched {
         let Event::Finish(blocking) = self.plan.events[event] else {
             return Searched::GaveUp("internal: the search is stuck at a start".to_owned());
         };
         let mut pass = self.pass(0, Mode::Narrow);
-        let tip = match pass.run(event, EFFORTS[effort]) {
-            Passed::Through(tip) => tip,
-            Passed::Limit { event, which } => return self.gave_up(event, which),
+        let (tip, until) = match pass.run(event, EFFORTS[effort]) {
+            Passed::Through(tip) => (tip, event),
+            // That there is none stands all the same.
+            Passed::Limit { .. } => return self.stuck_behind(blocking, Vec::new(), 0),
             Passed::Ended { event, certain: true } => return self.stuck(effort, event),
-            Passed::Ended { .. } if effort + 1 < EFFORTS.len() => return self.stuck(effort + 1, event),
-            Passed::Ended { .. } => {
-                return Searched::GaveUp("internal: the search contradicts itself".to_owned());
-            }
+            Passed::Ended { event, .. } => return self.stuck_before(effort, blocking, event),
         };
         let trace = std::mem::take(&mut pass.trace);
-        let prefix = self.order(tip, event, trace);
+        let prefix = self.order(tip, until, trace);
+        self.stuck_behind(blocking, prefix, until)
+    }
+
+    /// The same, where an order is only known for what comes before event number `until`.
+    fn stuck_before(&mut self, effort: usize, blocking: u32, until: usize) -> Searched {
+        let mut pass = self.pass(0, Mode::Narrow);
+        let prefix = match pass.run(until, EFFORTS[effort]) {
+            Passed::Through(tip) => {
+                let trace = std::mem::take(&mut pass.trace);
+                self.order(tip, until, trace)
+            }
+            _ => Vec::new(),
+        };
+        self.stuck_behind(blocking, prefix, until)
+    }
+
+    fn stuck_behind(&self, blocking: u32, prefix: Vec<usize>, until: usize) -> Searched {
         let mut is_running = vec![false; self.plan.items.len()];
-        for event in &self.plan.events[..event] {
+        for event in &self.plan.events[..until] {
             match *event {
                 Event::Start(call) => {
                     is_running[call as usize] = self.plan.items[call as usize].finish != OPEN

@@ -221,7 +221,11 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                     }
                     if !self.finish(call, event) {
                         let certain = self.exact || self.mode == Mode::Broad;
-                        level = if event > trouble { self.level + 1 } else { level + 1 };
+                        level = if event > trouble {
+                            self.level + 1
+                        } else {
+                            level + 1
+                        };
                         trouble = trouble.max(event);
                         if certain || level > most {
                             return Passed::Ended {
@@ -282,7 +286,10 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             self.running[class as usize] = running;
             self.opened[class as usize] = opened;
         }
-        self.active_at = (0..).zip(&snapshot.active).map(|(place, &class)| (class, place)).collect();
+        self.active_at = (0..)
+            .zip(&snapshot.active)
+            .map(|(place, &class)| (class, place))
+            .collect();
         self.active = snapshot.active;
         self.pure = snapshot.pure;
         self.call_in = snapshot.call_in;
@@ -430,13 +437,16 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
     fn look_ahead(&mut self, slot: u32, event: usize) {
         let is_pure = has(&self.purely, slot);
         let hasty = self.width.hasty && self.mode == Mode::Narrow;
-        let enough = if hasty { self.width.kept } else { self.width.kept.saturating_mul(4) };
+        let enough = if hasty {
+            self.width.kept
+        } else {
+            self.width.kept.saturating_mul(4)
+        };
         let mut number = 0;
         let mut row = Vec::new();
         let mut after = Vec::new();
         while number < self.way.rows.len() {
-            if self.mode == Mode::Narrow
-                && (number >= self.width.tried || self.reached.rows.len() >= enough)
+            if self.mode == Mode::Narrow && (number >= self.width.tried || self.reached.rows.len() >= enough)
             {
                 self.exact = false;
                 return;

@@ -1,6 +1,7 @@
 //! One register with read, write and compare-and-set (`register`, `cas-register`).
 
 mod projection;
+mod returns;
 
 use history::{Answer, Failure, History, Op, OpKind, Operation, Outcome, Value};
 
@@ -124,7 +125,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     };
     let prepared = Prepared::new(history, indices, &register.initial);
     let needed = prepared.needed();
-    let contradiction = |proof| {
+    let contradiction = |proof, algorithm| {
         let conflict = sentences::conflict(history, &register.initial, proof);
         let decision = match validate::conflict(&register.initial, history, indices, &conflict) {
             Ok(()) => Decision::Invalid(Box::new(Conflict {
@@ -133,10 +134,10 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
             })),
             Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
         };
-        (decision, Algorithm::REGISTER_EXACT)
+        (decision, algorithm)
     };
     match exact::decide(&prepared, &needed) {
-        (Exact::Contradiction(proof), _) => return contradiction(proof),
+        (Exact::Contradiction(proof), _) => return contradiction(proof, Algorithm::REGISTER_EXACT),
         (Exact::Order(order), Some(flow)) => match place(&prepared, &needed, &flow, order) {
             Placed::Order(order) => {
                 let order = order
@@ -147,9 +148,14 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
                 let decision = verified(&register, &calls, Decision::Valid(order));
                 return (decision, Algorithm::REGISTER_EXACT);
             }
-            Placed::Contradiction(proof) => return contradiction(proof),
+            Placed::Contradiction(proof) => return contradiction(proof, Algorithm::REGISTER_EXACT),
             Placed::Misfit => {}
         },
+        (Exact::Repeated, _) => {
+            if let Some(proof) = returns::too_often(&prepared) {
+                return contradiction(proof, Algorithm::COUNTING);
+            }
+        }
         _ => {}
     }
     // A cas that failed without telling what it found may have been made to fail by any open operation; otherwise those
