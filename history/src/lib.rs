@@ -9,6 +9,7 @@
 //!   of positions, never a comparison of time stamps.
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
+mod builder;
 mod event;
 mod journal;
 mod line;
@@ -19,11 +20,12 @@ mod outcome;
 mod run_dir;
 mod value;
 
+pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Event, EventKind, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use op::{MicroOp, Op, OpKind};
-pub use operation::{History, HistoryError, NemesisSpan, OPEN, Operation};
+pub use operation::{History, NemesisSpan, OPEN, Operation};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
 pub use run_dir::{RunDir, TestRecord};
 pub use value::{Key, Value};
