@@ -140,6 +140,11 @@ impl HistoryBuilder {
         }
     }
 
+    /// Whether an `info` has retired `process`.
+    pub(crate) fn is_retired(&self, process: u64) -> bool {
+        matches!(self.open.get(&process), Some((_, true)))
+    }
+
     /// The history so far, for what readers of other formats put into it beside events.
     pub(crate) fn history_mut(&mut self) -> &mut History {
         &mut self.history

@@ -9,8 +9,11 @@
 //!   of positions, never a comparison of time stamps.
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
+mod blocks;
 mod builder;
 mod event;
+mod fast_line;
+pub mod formats;
 mod journal;
 mod line;
 mod nemesis;
