@@ -205,7 +205,7 @@ fn held_throughout(initial: &Value, not: &Operation, around: &[&Operation]) -> V
 
 /// How long `late` began after `replaced` had completed.
 fn stale_by(late: &Operation, replaced: &Operation) -> Option<u64> {
-    late.invoked_ns.checked_sub(replaced.completed_ns?)
+    late.invoked_ns.checked_sub(replaced.completed_ns?.get())
 }
 
 /// [`describe`] at the start of a sentence.

@@ -8,7 +8,7 @@
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
-use crate::{Event, EventKind, History, NemesisSpan, OPEN, Operation, Outcome, Process};
+use crate::{Event, EventKind, History, NemesisSpan, Ns, OPEN, Operation, Outcome, Process};
 
 /// Why a sequence of events is not a history.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -24,6 +24,14 @@ pub enum HistoryError {
     /// A completion without an invocation.
     #[error("event {position}: process {process} completes an operation that it never invoked")]
     Orphan {
+        /// Position of the event, from 0.
+        position: u64,
+        /// Who.
+        process: Process,
+    },
+    /// A process number that does not fit into 32 bits.
+    #[error("event {position}: the process number {process} is too large")]
+    Number {
         /// Position of the event, from 0.
         position: u64,
         /// Who.
@@ -72,11 +80,12 @@ impl HistoryBuilder {
             }
             (Process::Client(number), EventKind::Invoke { op, node }) => {
                 let index = self.history.operations.len();
+                let small = u32::try_from(number).map_err(|_| HistoryError::Number { position, process })?;
                 if self.open.insert(number, (index, false)).is_some() {
                     return Err(HistoryError::Overlap { position, process });
                 }
                 self.history.operations.push(Operation {
-                    process: number,
+                    process: small,
                     op,
                     outcome: Outcome::unrecorded(),
                     invoked: position,
@@ -95,7 +104,7 @@ impl HistoryBuilder {
                     _ => return Err(HistoryError::Orphan { position, process }),
                 };
                 let operation = &mut self.history.operations[index];
-                operation.completed_ns = Some(time_ns);
+                operation.completed_ns = Some(Ns::new(time_ns));
                 if !outcome.is_info() {
                     operation.completed = position;
                     self.open.remove(&number);

@@ -28,7 +28,7 @@ pub use event::{Event, EventKind, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use op::{MicroOp, Op, OpKind};
-pub use operation::{History, NemesisSpan, OPEN, Operation};
+pub use operation::{History, NemesisSpan, Ns, OPEN, Operation};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
 pub use run_dir::{RunDir, TestRecord};
 pub use value::{Key, Value};

@@ -1,5 +1,8 @@
 //! Histories: events paired into operations, the form in which checkers and reports read them.
 
+use std::fmt;
+use std::num::NonZeroU64;
+
 use crate::{Event, HistoryBuilder, HistoryError, NemesisOp, NemesisOutcome, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
@@ -12,7 +15,7 @@ pub const OPEN: u64 = u64::MAX;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// The process that asked.
-    pub process: u64,
+    pub process: u32,
     /// What it asked.
     pub op: Op,
     /// How it ended. An operation without a completion event has an `info`.
@@ -25,10 +28,16 @@ pub struct Operation {
     pub invoked_ns: u64,
     /// Time of the completion event. For an `info` the time at which the client gave up, if it did:
     /// good for drawing, never for judging.
-    pub completed_ns: Option<u64>,
+    pub completed_ns: Option<Ns>,
     /// The node that it was sent to, by index into the test's list of nodes.
     pub node: Option<u16>,
 }
+
+/// A time in nanoseconds of which an `Option` takes no more memory: histories hold millions.
+///
+/// The very last of the 2^64 times cannot be told from the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ns(NonZeroU64);
 
 /// One act of the nemesis, with its end if it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +63,36 @@ pub struct History {
     pub notes: Vec<(u64, String, String, String)>,
     /// The time of the last event, nanoseconds since the run's start.
     pub end_ns: u64,
+}
+
+impl Ns {
+    /// The time `ns`.
+    pub fn new(ns: u64) -> Self {
+        Ns(NonZeroU64::MIN.saturating_add(ns))
+    }
+
+    /// Nanoseconds since the run's start.
+    pub fn get(self) -> u64 {
+        self.0.get() - 1
+    }
+}
+
+impl From<u64> for Ns {
+    fn from(ns: u64) -> Self {
+        Ns::new(ns)
+    }
+}
+
+impl From<Ns> for u64 {
+    fn from(ns: Ns) -> Self {
+        ns.get()
+    }
+}
+
+impl fmt::Debug for Ns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
 }
 
 impl History {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The first number for processes that the file does not name; the numbers are made small at the end.
-const INVENTED: u64 = 1 << 62;
+const INVENTED: u64 = 1 << 31;
 
 /// Time between events of a file without times, nanoseconds.
 const STEP_NS: u64 = 1_000_000;
@@ -138,11 +138,11 @@ impl Assembler {
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
-            let highest = highest.filter(|&process| process < INVENTED).max();
+            let highest = highest.filter(|&process| u64::from(process) < INVENTED).max();
             let free = highest.map_or(0, |process| process + 1);
             for operation in &mut history.operations {
-                if operation.process >= INVENTED {
-                    operation.process = operation.process - INVENTED + free;
+                if u64::from(operation.process) >= INVENTED {
+                    operation.process = operation.process - INVENTED as u32 + free;
                 }
             }
         }
@@ -262,6 +262,7 @@ impl Assembler {
         self.builder.push(event).map_err(|error| match error {
             HistoryError::Overlap { .. } => overlap(shown),
             HistoryError::Orphan { .. } => orphan(shown),
+            HistoryError::Number { .. } => format!("the process number {shown} is too large"),
         })
     }
 
@@ -352,7 +353,8 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
         let end = place(completed, elements.len() as u64);
         for (number, element) in (0u64..).zip(elements) {
             history.operations.push(Operation {
-                process: INVENTED + *invented,
+                // More elements than numbers would be more than memory holds.
+                process: (INVENTED + *invented) as u32,
                 op: Op::Dequeue {
                     key: drain.key.clone(),
                 },
@@ -360,7 +362,7 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
                 invoked: start + number,
                 completed: end + number,
                 invoked_ns: drain.invoked_ns,
-                completed_ns: Some(completed_ns),
+                completed_ns: Some(completed_ns.into()),
                 node: None,
             });
             *invented += 1;

@@ -6,8 +6,8 @@
 use super::jepsen;
 pub(crate) use super::jepsen::Kind;
 use crate::{
-    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Op, Operation, Outcome, Process,
-    Reason, Value,
+    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Ns, Op, Operation, Outcome,
+    Process, Reason, Value,
 };
 
 /// One event of a history.
@@ -91,7 +91,7 @@ fn ordered(history: &History) -> Vec<Told<'_>> {
     let mut places: Vec<((u64, u8), Told<'_>)> = Vec::with_capacity(history.operations.len() * 2);
     for (number, operation) in history.operations.iter().enumerate() {
         let what = What::Operation(operation, number);
-        let process = Process::Client(operation.process);
+        let process = Process::Client(operation.process.into());
         let invoke = Told {
             time_ns: operation.invoked_ns,
             process,
@@ -105,7 +105,7 @@ fn ordered(history: &History) -> Vec<Told<'_>> {
             } else {
                 Kind::Fail
             };
-            let time_ns = operation.completed_ns.unwrap_or(operation.invoked_ns);
+            let time_ns = operation.completed_ns.map_or(operation.invoked_ns, Ns::get);
             places.push((
                 (operation.completed, 1),
                 Told {
@@ -132,8 +132,8 @@ fn ordered(history: &History) -> Vec<Told<'_>> {
     };
     let definite = places.len();
     for (number, operation) in history.operations.iter().enumerate() {
-        if let (true, Some(time_ns)) = (operation.outcome.is_info(), operation.completed_ns) {
-            let process = Process::Client(operation.process);
+        if let (true, Some(time_ns)) = (operation.outcome.is_info(), operation.completed_ns.map(Ns::get)) {
+            let process = Process::Client(operation.process.into());
             let what = What::Operation(operation, number);
             let event = Told {
                 time_ns,
