@@ -132,7 +132,7 @@ impl Assembler {
         if let Some(line) = self.draining.values().map(|drain| drain.line).min() {
             return Err((line, unknown_drain(line)));
         }
-        let remarks = self.remarks(keyed);
+        let remarks = self.remarks(keyed && self.builder.position() > 0);
         let mut history = self.builder.finish();
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
         expand(&mut history, self.drains, &mut self.invented);
