@@ -13,7 +13,7 @@ use crate::{History, HistoryBuilder, append_line};
 pub(super) const FORMAT: Format = Format {
     name: "journal",
     about: "perjury's own history.jsonl",
-    loses: "nothing",
+    loses: "the exact place of an info among events of the same time, which judges nothing",
     detect: |head| {
         let is_empty = head.bytes.iter().all(u8::is_ascii_whitespace);
         let named_so = head
