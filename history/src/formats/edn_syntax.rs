@@ -38,9 +38,23 @@ pub(crate) struct Reader<'a> {
     keywords: FxHashMap<&'a [u8], Value>,
 }
 
-/// Bytes that end a token.
+/// Bytes that end a token, in a table: this is asked of nearly every byte of a file.
+static DELIMITERS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte <= 32
+            || matches!(
+                byte as u8,
+                b',' | b';' | b'"' | b'(' | b')' | b'[' | b']' | b'{' | b'}'
+            );
+        byte += 1;
+    }
+    table
+};
+
 fn is_delimiter(byte: u8) -> bool {
-    byte <= b' ' || matches!(byte, b',' | b';' | b'"' | b'(' | b')' | b'[' | b']' | b'{' | b'}')
+    DELIMITERS[usize::from(byte)]
 }
 
 impl<'a> Reader<'a> {
@@ -280,22 +294,24 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self) -> Result<Value> {
-        let token = self.token();
-        let (digits, negative) = match token[0] {
-            b'-' => (&token[1..], true),
-            b'+' => (&token[1..], false),
-            _ => (token, false),
-        };
+        let rest = &self.bytes[self.at..];
+        let negative = rest[0] == b'-';
+        let start = usize::from(matches!(rest[0], b'-' | b'+'));
+        let mut end = start;
+        let mut number = 0;
         // Eighteen digits always fit.
-        if digits.len() <= 18
-            && digits.iter().all(u8::is_ascii_digit)
-            && (digits[0] != b'0' || digits.len() == 1)
+        while let Some(digit @ b'0'..=b'9') = rest.get(end)
+            && end - start < 18
         {
-            let number = digits
-                .iter()
-                .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+            number = number * 10 + i64::from(digit - b'0');
+            end += 1;
+        }
+        let is_whole = rest.get(end).is_none_or(|&byte| is_delimiter(byte));
+        if is_whole && (rest[start] != b'0' || end == start + 1) {
+            self.at += end;
             return Ok(Value::Int(if negative { -number } else { number }));
         }
+        let token = self.token();
         match rare_number(token) {
             Some(value) => Ok(value),
             None => self.error(format!("`{}` is not a number", String::from_utf8_lossy(token))),
