@@ -1,5 +1,7 @@
 //! What happened: operations, outcomes, events, histories and the run directory that holds them.
 //!
+//! [`formats`] reads what others recorded (Jepsen, Porcupine, elle-cli) and writes it again.
+//!
 //! Every other room speaks in the types of this one. It depends on no room, knows no store and judges nothing.
 //!
 //! Invariants:

@@ -88,7 +88,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips white space, comments and discarded forms; says which byte follows, if any.
+    #[inline]
     pub fn peek(&mut self) -> Result<Option<u8>> {
+        let mut at = self.at;
+        while let Some(b' ' | b',') = self.bytes.get(at) {
+            at += 1;
+        }
+        self.at = at;
+        match self.bytes.get(at) {
+            Some(&byte) if byte > b' ' && byte != b';' && byte != b'#' => Ok(Some(byte)),
+            _ => self.peek_further(),
+        }
+    }
+
+    /// [`Reader::peek`] where there is more between two forms than blanks and commas.
+    fn peek_further(&mut self) -> Result<Option<u8>> {
         loop {
             match self.bytes.get(self.at) {
                 None => return Ok(None),
