@@ -73,7 +73,7 @@ fn when(operation: &Operation) -> String {
             format!(
                 "{}–{}",
                 ms(operation.invoked_ns).trim_end_matches(" ms"),
-                ms(end_ns)
+                ms(end_ns.get())
             )
         }
         _ => format!("from {}, no answer", ms(operation.invoked_ns)),

@@ -241,7 +241,7 @@ fn too_often(with: &Operation, shown: &[&Operation], more: usize) -> (Vec<String
 
 /// How long `late` began after `replaced` had completed.
 fn stale_by(late: &Operation, replaced: &Operation) -> Option<u64> {
-    late.invoked_ns.checked_sub(replaced.completed_ns?)
+    late.invoked_ns.checked_sub(replaced.completed_ns?.get())
 }
 
 /// [`describe`] at the start of a sentence.

@@ -7,12 +7,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::Event;
+use crate::blocks::{Block, for_each_block};
 use crate::line::Line;
+use crate::{Event, fast_line};
 
 /// Why a journal could not be read.
 #[derive(Debug, Error)]
@@ -43,12 +45,80 @@ pub fn append_line(buffer: &mut Vec<u8>, event: Event) {
     buffer.push(b'\n');
 }
 
-/// Reads all events of a journal.
+/// Reads all events of a journal, on all cores.
 ///
 /// # Errors
 /// When the file cannot be read, or a line other than a torn last one is malformed.
 pub fn read_journal(path: &Path) -> Result<Vec<Event>, JournalError> {
-    JournalReader::open(path)?.collect()
+    let io_error = |source| JournalError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io_error)?;
+    let mut events = Vec::new();
+    let mut lines_before = 0;
+    let stopped = for_each_block(file, parse_block, |mut block| {
+        events.append(&mut block.events);
+        if let Some((line, reason)) = block.error {
+            return ControlFlow::Break((lines_before + line, reason));
+        }
+        lines_before += block.lines;
+        ControlFlow::Continue(())
+    });
+    match stopped.map_err(io_error)? {
+        Some((line, reason)) => Err(JournalError::Malformed {
+            path: path.to_owned(),
+            line,
+            reason,
+        }),
+        None => Ok(events),
+    }
+}
+
+/// Some lines of a journal, read.
+pub(crate) struct ParsedBlock {
+    /// The events up to the first error.
+    pub events: Vec<Event>,
+    /// The lines, from 1, that hold no event but white space.
+    pub blank_lines: Vec<usize>,
+    /// How many lines there are.
+    pub lines: usize,
+    /// The first line, from 1, that is no event, and why.
+    pub error: Option<(usize, String)>,
+}
+
+/// Reads the lines of one block. A line that was cut short at the very end is dropped.
+pub(crate) fn parse_block(block: Block) -> ParsedBlock {
+    let mut parsed = ParsedBlock {
+        events: Vec::with_capacity(block.bytes.len() / 64),
+        blank_lines: Vec::new(),
+        lines: 0,
+        error: None,
+    };
+    let mut rest = block.bytes.as_slice();
+    while !rest.is_empty() {
+        let end = memchr::memchr(b'\n', rest);
+        let line = &rest[..end.unwrap_or(rest.len())];
+        rest = end.map_or(&[], |end| &rest[end + 1..]);
+        parsed.lines += 1;
+        if let Some(event) = fast_line::parse(line) {
+            parsed.events.push(event);
+        } else if line.iter().all(u8::is_ascii_whitespace) {
+            parsed.blank_lines.push(parsed.lines);
+        } else {
+            match serde_json::from_slice(line) {
+                Ok(event) => parsed.events.push(event),
+                // A whole event that only lacks its newline is an event: no line of a journal is the beginning of
+                // another.
+                Err(_) if end.is_none() && block.last => {}
+                Err(error) => {
+                    parsed.error = Some((parsed.lines, error.to_string()));
+                    break;
+                }
+            }
+        }
+    }
+    parsed
 }
 
 /// Reads a journal event by event.

@@ -1,5 +1,7 @@
 //! What happened: operations, outcomes, events, histories and the run directory that holds them.
 //!
+//! [`formats`] reads what others recorded (Jepsen, Porcupine, elle-cli) and writes it again.
+//!
 //! Every other room speaks in the types of this one. It depends on no room, knows no store and judges nothing.
 //!
 //! Invariants:
@@ -9,7 +11,11 @@
 //!   of positions, never a comparison of time stamps.
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
+mod blocks;
+mod builder;
 mod event;
+mod fast_line;
+pub mod formats;
 mod journal;
 mod line;
 mod nemesis;
@@ -19,11 +25,12 @@ mod outcome;
 mod run_dir;
 mod value;
 
+pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Event, EventKind, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use op::{MicroOp, Op, OpKind};
-pub use operation::{History, HistoryError, NemesisSpan, OPEN, Operation};
+pub use operation::{History, NemesisSpan, Ns, OPEN, Operation};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
 pub use run_dir::{RunDir, TestRecord};
 pub use value::{Key, Value};

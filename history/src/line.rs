@@ -148,12 +148,12 @@ impl From<Event> for Line {
             EventKind::Complete(Outcome::Fail(Failure::Error(reason))) => {
                 line.kind = Kind::Fail;
                 line.error = Some(reason.class);
-                line.message = reason.message;
+                line.message = reason.message.clone();
             }
             EventKind::Complete(Outcome::Info(reason)) => {
                 line.kind = Kind::Info;
                 line.error = Some(reason.class);
-                line.message = reason.message;
+                line.message = reason.message.clone();
             }
             EventKind::NemesisInvoke(op) => {
                 line.kind = Kind::NemesisInvoke;
@@ -184,9 +184,8 @@ impl TryFrom<Line> for Event {
         fn need<T>(field: Option<T>, what: &str) -> Result<T, String> {
             field.ok_or_else(|| format!("the field `{what}` is missing"))
         }
-        let reason = |error: Option<ErrorClass>, message: String| Reason {
-            class: error.unwrap_or(ErrorClass::Other),
-            message,
+        let reason = |error: Option<ErrorClass>, message: String| {
+            Reason::new(error.unwrap_or(ErrorClass::Other), message)
         };
         let kind = match line.kind {
             Kind::Invoke => {

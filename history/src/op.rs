@@ -193,6 +193,15 @@ impl Op {
     }
 }
 
+impl MicroOp {
+    /// The object that it addresses.
+    pub fn key(&self) -> &Key {
+        match self {
+            MicroOp::Read { key } | MicroOp::Write { key, .. } | MicroOp::Append { key, .. } => key,
+        }
+    }
+}
+
 impl OpKind {
     /// All operations, in the order in which people meet them.
     pub const ALL: [OpKind; 11] = [

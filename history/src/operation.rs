@@ -1,11 +1,9 @@
 //! Histories: events paired into operations, the form in which checkers and reports read them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::fmt;
+use std::num::NonZeroU64;
 
-use thiserror::Error;
-
-use crate::{ErrorClass, Event, EventKind, NemesisOp, NemesisOutcome, Op, Outcome, Process};
+use crate::{Event, HistoryBuilder, HistoryError, NemesisOp, NemesisOutcome, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
 pub const OPEN: u64 = u64::MAX;
@@ -17,7 +15,7 @@ pub const OPEN: u64 = u64::MAX;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// The process that asked.
-    pub process: u64,
+    pub process: u32,
     /// What it asked.
     pub op: Op,
     /// How it ended. An operation without a completion event has an `info`.
@@ -30,10 +28,16 @@ pub struct Operation {
     pub invoked_ns: u64,
     /// Time of the completion event. For an `info` the time at which the client gave up, if it did:
     /// good for drawing, never for judging.
-    pub completed_ns: Option<u64>,
+    pub completed_ns: Option<Ns>,
     /// The node that it was sent to, by index into the test's list of nodes.
     pub node: Option<u16>,
 }
+
+/// A time in nanoseconds of which an `Option` takes no more memory: histories hold millions.
+///
+/// The very last of the 2^64 times cannot be told from the one before it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ns(NonZeroU64);
 
 /// One act of the nemesis, with its end if it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,25 +65,34 @@ pub struct History {
     pub end_ns: u64,
 }
 
-/// Why a sequence of events is not a history.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum HistoryError {
-    /// A process asked for a second operation before its first one ended, or went on after an `info`.
-    #[error("event {position}: process {process} invokes while its previous operation is still open")]
-    Overlap {
-        /// Position of the event, from 0.
-        position: u64,
-        /// Who.
-        process: Process,
-    },
-    /// A completion without an invocation.
-    #[error("event {position}: process {process} completes an operation that it never invoked")]
-    Orphan {
-        /// Position of the event, from 0.
-        position: u64,
-        /// Who.
-        process: Process,
-    },
+impl Ns {
+    /// The time `ns`.
+    pub fn new(ns: u64) -> Self {
+        Ns(NonZeroU64::MIN.saturating_add(ns))
+    }
+
+    /// Nanoseconds since the run's start.
+    pub fn get(self) -> u64 {
+        self.0.get() - 1
+    }
+}
+
+impl From<u64> for Ns {
+    fn from(ns: u64) -> Self {
+        Ns::new(ns)
+    }
+}
+
+impl From<Ns> for u64 {
+    fn from(ns: Ns) -> Self {
+        ns.get()
+    }
+}
+
+impl fmt::Debug for Ns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
 }
 
 impl History {
@@ -88,73 +101,29 @@ impl History {
     /// # Errors
     /// When a process overlaps itself or completes what it did not invoke.
     pub fn from_events(events: impl IntoIterator<Item = Event>) -> Result<History, HistoryError> {
-        let mut history = History::default();
-        // The index of each client's last operation; it stays here after an `info`, which retires the process.
-        let mut open: HashMap<u64, usize> = HashMap::new();
-        let mut acting: Option<usize> = None;
-        for (position, event) in (0u64..).zip(events) {
-            let Event {
-                time_ns,
-                process,
-                kind,
-            } = event;
-            history.end_ns = history.end_ns.max(time_ns);
-            match (process, kind) {
-                (_, EventKind::Note { note, node, detail }) => {
-                    history.notes.push((time_ns, note, node, detail));
-                }
-                (Process::Client(number), EventKind::Invoke { op, node }) => {
-                    let index = history.operations.len();
-                    match open.entry(number) {
-                        Entry::Occupied(_) => return Err(HistoryError::Overlap { position, process }),
-                        Entry::Vacant(entry) => entry.insert(index),
-                    };
-                    history.operations.push(Operation {
-                        process: number,
-                        op,
-                        outcome: Outcome::info(ErrorClass::Aborted, "no completion was recorded"),
-                        invoked: position,
-                        completed: OPEN,
-                        invoked_ns: time_ns,
-                        completed_ns: None,
-                        node,
-                    });
-                }
-                (Process::Client(number), EventKind::Complete(outcome)) => {
-                    let index = *open
-                        .get(&number)
-                        .ok_or(HistoryError::Orphan { position, process })?;
-                    let operation = &mut history.operations[index];
-                    if operation.completed_ns.is_some() {
-                        return Err(HistoryError::Orphan { position, process });
-                    }
-                    operation.completed_ns = Some(time_ns);
-                    if !outcome.is_info() {
-                        operation.completed = position;
-                        open.remove(&number);
-                    }
-                    operation.outcome = outcome;
-                }
-                (Process::Nemesis, EventKind::NemesisInvoke(op)) => {
-                    if acting.is_some() {
-                        return Err(HistoryError::Overlap { position, process });
-                    }
-                    acting = Some(history.nemesis.len());
-                    history.nemesis.push(NemesisSpan {
-                        op,
-                        outcome: None,
-                        invoked_ns: time_ns,
-                        completed_ns: None,
-                    });
-                }
-                (Process::Nemesis, EventKind::NemesisComplete(outcome)) => {
-                    let index = acting.take().ok_or(HistoryError::Orphan { position, process })?;
-                    history.nemesis[index].outcome = Some(outcome);
-                    history.nemesis[index].completed_ns = Some(time_ns);
-                }
-                _ => return Err(HistoryError::Orphan { position, process }),
+        let mut builder = HistoryBuilder::new();
+        for event in events {
+            builder.push(event)?;
+        }
+        Ok(builder.finish())
+    }
+
+    /// Turns each answer nil of a read into an answer without a value, which claims nothing; says how many.
+    ///
+    /// For registers that can never hold nil (their initial value is another and nobody writes nil): whoever
+    /// recorded nil there meant "not known". Knossos takes every nil so (`knossos.model`: "nil reads are always
+    /// legal"); perjury's readers keep nil, because a register that starts with nil can lose a write and show it.
+    /// In transactions nil cannot be told from no claim, so that they stay as they are.
+    pub fn forget_nil_reads(&mut self) -> u64 {
+        let mut forgotten = 0;
+        for operation in &mut self.operations {
+            if let (Op::Read { .. }, Outcome::Ok(answer)) = (&operation.op, &mut operation.outcome)
+                && answer.value == Some(Value::Nil)
+            {
+                answer.value = None;
+                forgotten += 1;
             }
         }
-        Ok(history)
+        forgotten
     }
 }

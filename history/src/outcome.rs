@@ -5,6 +5,7 @@
 //! costs checking time.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub enum Outcome {
     /// It certainly did not happen and never will.
     Fail(Failure),
     /// It may have happened, or may yet.
-    Info(Reason),
+    Info(Arc<Reason>),
 }
 
 /// What a store answered to an operation that happened.
@@ -50,10 +51,12 @@ pub enum Failure {
         current: Option<Value>,
     },
     /// The operation was refused, or never reached the store.
-    Error(Reason),
+    Error(Arc<Reason>),
 }
 
 /// Why an operation failed or stayed open: a class for counting and a text for reading.
+///
+/// Outcomes share it ([`Arc`]): it is rare, so that it must not widen every operation, and it repeats.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// What kind of error it was.
@@ -98,10 +101,7 @@ impl Outcome {
 
     /// Certain failure.
     pub fn fail(class: ErrorClass, message: impl Into<String>) -> Self {
-        Outcome::Fail(Failure::Error(Reason {
-            class,
-            message: message.into(),
-        }))
+        Outcome::Fail(Failure::Error(Reason::new(class, message)))
     }
 
     /// A cas that found another value than the expected one.
@@ -111,10 +111,14 @@ impl Outcome {
 
     /// An unknown outcome.
     pub fn info(class: ErrorClass, message: impl Into<String>) -> Self {
-        Outcome::Info(Reason {
-            class,
-            message: message.into(),
-        })
+        Outcome::Info(Reason::new(class, message))
+    }
+
+    /// The outcome of an operation whose completion was never recorded.
+    pub fn unrecorded() -> Self {
+        static REASON: LazyLock<Arc<Reason>> =
+            LazyLock::new(|| Reason::new(ErrorClass::Aborted, "no completion was recorded"));
+        Outcome::Info(Arc::clone(&REASON))
     }
 
     /// `ok`, `fail` or `info`.
@@ -145,7 +149,29 @@ impl Outcome {
     }
 }
 
+impl Reason {
+    /// A reason, ready to be shared.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Arc<Self> {
+        Arc::new(Reason {
+            class,
+            message: message.into(),
+        })
+    }
+}
+
 impl ErrorClass {
+    /// All classes.
+    pub const ALL: [ErrorClass; 8] = [
+        ErrorClass::ConnectionRefused,
+        ErrorClass::ConnectionLost,
+        ErrorClass::Timeout,
+        ErrorClass::Unavailable,
+        ErrorClass::Rejected,
+        ErrorClass::Protocol,
+        ErrorClass::Aborted,
+        ErrorClass::Other,
+    ];
+
     /// The name used in journals and reports.
     pub fn name(self) -> &'static str {
         match self {

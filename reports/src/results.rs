@@ -110,7 +110,7 @@ pub struct OperationRecord {
     /// Its place among the history's operations, from 0.
     pub index: usize,
     /// The process that asked.
-    pub process: u64,
+    pub process: u32,
     /// The node that it was sent to, by name, where known.
     pub node: Option<String>,
     /// The operation and its answer as people write it: `read = 3`, `cas 3→7`.

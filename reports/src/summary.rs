@@ -255,7 +255,7 @@ fn silence(history: &History, faults: &[FaultRow]) -> Vec<String> {
     let first = faults.iter().find(|fault| fault.hold == FaultHold::Verified);
     if let Some(fault) = first {
         let after = |operation: &Operation| {
-            let end_ns = operation.completed_ns.unwrap_or(0);
+            let end_ns = operation.completed_ns.map_or(0, u64::from);
             operation.outcome.is_answer() && seconds(end_ns) > fault.start_s
         };
         let lasts = seconds(history.end_ns) - fault.start_s > 1.0;
@@ -440,7 +440,7 @@ fn latencies(history: &History) -> Vec<LatencyRow> {
             Histogram::new_with_max(MOST_LATENCY_NS, 3)
                 .expect("the bounds and precision are constants that fit")
         });
-        histogram.saturating_record(completed_ns.saturating_sub(operation.invoked_ns));
+        histogram.saturating_record(completed_ns.get().saturating_sub(operation.invoked_ns));
     }
     let ms = |ns: u64| ns as f64 / 1e6;
     kinds
@@ -475,7 +475,7 @@ fn throughput(record: &TestRecord, history: &History) -> (f64, f64) {
         .operations
         .iter()
         .filter(|operation| matches!(operation.outcome, Outcome::Ok(_)))
-        .filter(|operation| operation.completed_ns.is_some_and(|ns| seconds(ns) <= end_s))
+        .filter(|operation| operation.completed_ns.is_some_and(|ns| seconds(ns.get()) <= end_s))
         .count();
     (length_s, ok as f64 / length_s)
 }
@@ -548,7 +548,7 @@ fn operation_record(record: &TestRecord, index: usize, operation: &Operation) ->
         completed_s: operation
             .completed_ns
             .filter(|_| !operation.outcome.is_info())
-            .map(seconds),
+            .map(|ns| seconds(ns.get())),
     }
 }
 

@@ -13,13 +13,13 @@ use rand_chacha::ChaCha8Rng;
 pub fn operation(process: u64, op: Op, outcome: Outcome, invoked: u64, completed: u64) -> Operation {
     let open = outcome.is_info();
     Operation {
-        process,
+        process: process.try_into().expect("tests have few processes"),
         op,
         outcome,
         invoked,
         completed: if open { OPEN } else { completed },
         invoked_ns: invoked * 1_000_000,
-        completed_ns: (!open).then_some(completed * 1_000_000),
+        completed_ns: (!open).then(|| (completed * 1_000_000).into()),
         node: None,
     }
 }
@@ -207,7 +207,7 @@ pub fn spread(operations: &mut [Operation]) {
         let operation = &mut operations[index];
         if ends {
             operation.completed = position;
-            operation.completed_ns = Some(position * 1_000_000);
+            operation.completed_ns = Some((position * 1_000_000).into());
         } else {
             operation.invoked = position;
             operation.invoked_ns = position * 1_000_000;
@@ -327,7 +327,7 @@ pub fn long_history(seed: u64, long: Long) -> History {
             }
             Some((index, true)) => {
                 operations[index].completed = position;
-                operations[index].completed_ns = Some(position * 1_000_000);
+                operations[index].completed_ns = Some((position * 1_000_000).into());
                 position += 1;
                 running[client] = None;
             }

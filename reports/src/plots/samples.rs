@@ -69,7 +69,7 @@ pub(crate) fn samples(history: &History) -> Vec<Sample> {
         .operations
         .iter()
         .filter_map(|operation| {
-            let completed_ns = operation.completed_ns?;
+            let completed_ns = operation.completed_ns?.get();
             let class = match &operation.outcome {
                 Outcome::Ok(_) => Class::Ok,
                 Outcome::Fail(Failure::Mismatch { .. }) => Class::Mismatch,

@@ -32,7 +32,7 @@ pub(super) struct Scene {
 
 /// One process.
 pub(super) struct Lane {
-    pub process: u64,
+    pub process: u32,
     pub bars: Vec<Bar>,
 }
 
@@ -127,7 +127,10 @@ fn span(operation: &Operation) -> (u64, u64) {
 
 /// When an operation certainly had ended.
 fn end(operation: &Operation) -> Option<u64> {
-    operation.completed_ns.filter(|_| !operation.outcome.is_info())
+    operation
+        .completed_ns
+        .filter(|_| !operation.outcome.is_info())
+        .map(u64::from)
 }
 
 /// The proof, its links, and the neighbours that tell most: those that name a value of the proof first, then those

@@ -1,0 +1,238 @@
+//! Jepsen's `history.edn`: operation maps, in brackets or one after the other.
+//!
+//! Fields (a namespace plays no role): `:process` (a number or `:nemesis`), `:type`, `:f`, `:value`, `:time`
+//! (nanoseconds), `:error`, `:key`. `:index` is not needed; all other fields are counted in the remarks. An operation
+//! may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
+//!
+//! A `:fail` did not happen, of a cas, too: Jepsen does not say why it failed.
+
+use std::io::Write;
+
+use super::edn_syntax::{Reader, SyntaxError};
+use super::framed::{self, Item, PassedOver, Stop};
+use super::jepsen::{Function, Kind, RawOp, Style, interpret};
+use super::{ExportError, Format, replay};
+use crate::{History, Process, Value};
+
+pub(super) const FORMAT: Format = Format {
+    name: "edn",
+    about: "Jepsen's history.edn, as Knossos and Elle read it",
+    loses: "nodes, notes, whether faults took hold, and when an operation without completion was given up",
+    detect: |head| matches!(head.first.first(), Some(b'{' | b'#' | b'^' | b']' | b')')) && !head.is_json(),
+    read: |source| framed::read(source, Style::default(), parse),
+    write: Some(write),
+};
+
+/// Takes the operations in `bytes` apart.
+pub(super) fn parse(
+    bytes: &[u8],
+    line: usize,
+    style: Style,
+    passed_over: &mut PassedOver,
+    emit: &mut dyn FnMut(Item) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = Reader::new(bytes, line);
+    loop {
+        match reader.peek()? {
+            None => return Ok(()),
+            Some(byte @ (b'[' | b'(' | b']' | b')')) => {
+                reader.take(byte)?;
+                emit(Item::Bracket {
+                    byte,
+                    line: reader.line(),
+                })?;
+            }
+            Some(_) => {
+                let line = reader.line();
+                let raw = operation(&mut reader, passed_over)?;
+                let record = interpret(raw, style).map_err(|trouble| Stop::at(line, trouble))?;
+                emit(Item::Op(record))?;
+            }
+        }
+    }
+}
+
+impl From<SyntaxError> for Stop {
+    fn from(error: SyntaxError) -> Self {
+        Stop::Wrong(error.line, error.reason)
+    }
+}
+
+fn operation(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp, SyntaxError> {
+    reader.skip_metadata()?;
+    reader.tag()?;
+    let mut raw = RawOp {
+        line: reader.line(),
+        ..RawOp::default()
+    };
+    if !reader.take(b'{')? {
+        let value = reader.value()?;
+        return reader.error(format!("an operation must be a map, not {value}"));
+    }
+    while !reader.take(b'}')? {
+        let Some(name) = reader.keyword()? else {
+            let name = reader.value()?;
+            reader.value()?;
+            *passed_over.fields.entry(name.to_string()).or_default() += 1;
+            continue;
+        };
+        let local = match memchr::memrchr(b'/', name) {
+            Some(position) => &name[position + 1..],
+            None => name,
+        };
+        let twice = match local {
+            b"process" => raw.process.replace(process(reader)?).is_some(),
+            b"type" => raw.kind.replace(kind(reader)?).is_some(),
+            b"f" => {
+                let twice = raw.f.is_some();
+                raw.f = function(reader)?;
+                twice
+            }
+            b"value" => raw.value.replace(reader.value()?).is_some(),
+            b"key" => raw.key.replace(reader.value()?).is_some(),
+            b"error" => raw.error.replace(reader.value()?).is_some(),
+            b"time" => {
+                let twice = raw.time_ns.is_some();
+                raw.time_ns = time_ns(reader)?;
+                twice
+            }
+            _ => {
+                reader.value()?;
+                if local != b"index" {
+                    let name = format!(":{}", String::from_utf8_lossy(name));
+                    *passed_over.fields.entry(name).or_default() += 1;
+                }
+                false
+            }
+        };
+        if twice {
+            return reader.error(format!(
+                "the field :{} stands twice",
+                String::from_utf8_lossy(name)
+            ));
+        }
+    }
+    Ok(raw)
+}
+
+fn process(reader: &mut Reader<'_>) -> Result<Process, SyntaxError> {
+    match reader.value()? {
+        Value::Int(number @ 0..) => Ok(Process::Client(number as u64)),
+        Value::Text(name) if name.as_str() == ":nemesis" => Ok(Process::Nemesis),
+        other => reader.error(format!("the process must be a number or :nemesis, not {other}")),
+    }
+}
+
+fn kind(reader: &mut Reader<'_>) -> Result<Kind, SyntaxError> {
+    let name = match reader.keyword()? {
+        Some(name) => name,
+        None => {
+            let value = reader.value()?;
+            return reader.error(format!("the type must be a keyword, not {value}"));
+        }
+    };
+    match Kind::parse(name) {
+        Some(kind) => Ok(kind),
+        None => reader.error(format!(
+            "unknown type :{} (known: :invoke :ok :fail :info)",
+            String::from_utf8_lossy(name)
+        )),
+    }
+}
+
+fn function(reader: &mut Reader<'_>) -> Result<Option<Function>, SyntaxError> {
+    if let Some(name) = reader.keyword()? {
+        return match std::str::from_utf8(name) {
+            Ok(name) => Ok(Some(Function::parse(name))),
+            Err(_) => reader.error("text that is not UTF-8"),
+        };
+    }
+    Ok(match reader.value()? {
+        Value::Nil => None,
+        Value::Text(name) => Some(Function::parse(&name)),
+        other => Some(Function::Other(other.to_string().into())),
+    })
+}
+
+/// Nanoseconds. Jepsen's first events may stand before the start of its clock.
+fn time_ns(reader: &mut Reader<'_>) -> Result<Option<u64>, SyntaxError> {
+    match reader.value()? {
+        Value::Nil => Ok(None),
+        Value::Int(time) => Ok(Some(time.max(0) as u64)),
+        Value::Text(text) => match text.parse::<f64>() {
+            Ok(time) => Ok(Some(time as u64)),
+            Err(_) => reader.error(format!("the time must be a number, not {}", Value::Text(text))),
+        },
+        other => reader.error(format!("the time must be a number, not {other}")),
+    }
+}
+
+fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
+    let keyed = super::keyed(history, FORMAT.name)?;
+    let name = |name: &str| format!(":{name}");
+    let mut line = String::new();
+    for (index, event) in replay::events(history).into_iter().enumerate() {
+        line.clear();
+        match event.process {
+            Process::Client(number) => line.push_str(&format!("{{:process {number}")),
+            Process::Nemesis => line.push_str("{:process :nemesis"),
+        }
+        line.push_str(&format!(", :type :{}, :f :{}", event.type_name(), event.f()));
+        for (field, value) in [
+            (", :value ", event.value(keyed, name)),
+            (", :error ", event.error(name)),
+        ] {
+            if let Some(value) = value {
+                line.push_str(field);
+                put(&mut line, &value);
+            }
+        }
+        line.push_str(&format!(", :time {}, :index {index}}}\n", event.time_ns));
+        out.write_all(line.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes a value. Text that is a keyword is written as one.
+fn put(line: &mut String, value: &Value) {
+    match value {
+        Value::Nil => line.push_str("nil"),
+        Value::Int(number) => line.push_str(&number.to_string()),
+        Value::Text(text) if is_keyword(text) => line.push_str(text),
+        Value::Text(text) => {
+            line.push('"');
+            for character in text.chars() {
+                match character {
+                    '"' => line.push_str("\\\""),
+                    '\\' => line.push_str("\\\\"),
+                    '\n' => line.push_str("\\n"),
+                    '\r' => line.push_str("\\r"),
+                    '\t' => line.push_str("\\t"),
+                    other => line.push(other),
+                }
+            }
+            line.push('"');
+        }
+        Value::List(values) => {
+            line.push('[');
+            for (number, value) in values.iter().enumerate() {
+                if number > 0 {
+                    line.push(' ');
+                }
+                put(line, value);
+            }
+            line.push(']');
+        }
+    }
+}
+
+fn is_keyword(text: &str) -> bool {
+    text.strip_prefix(':').is_some_and(|name| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name
+                .chars()
+                .all(|character| character.is_ascii_alphanumeric() || "-_.*+!?/".contains(character))
+            && !name.ends_with('/')
+    })
+}

@@ -1,0 +1,294 @@
+//! The JSON that elle-cli reads: operation maps in an array, or one after the other.
+//!
+//! Source: elle-cli's README and its example histories. Fields as in EDN, keywords as strings:
+//! `{"index":4,"type":"ok","f":"txn","process":0,"time":12,"value":[["append",3,2],["r",3,[1,2]]]}`. Histories of
+//! transactions may leave `f` out.
+
+use std::fmt;
+use std::io::Write;
+
+use serde::de::{self, Deserialize, Deserializer};
+
+use super::framed::{self, Item, PassedOver, Stop};
+use super::jepsen::{Function, Kind, RawOp, Style, Trouble, interpret};
+use super::{ExportError, Format, replay};
+use crate::{History, Process, Value};
+
+const NAME: &str = "elle-json";
+
+pub(super) const FORMAT: Format = Format {
+    name: NAME,
+    about: "the JSON that elle-cli reads",
+    loses: "nodes, notes, faults, and when an operation without completion was given up",
+    detect: |head| {
+        head.is_json() || (head.first.starts_with(b"]") && head.path.extension().is_some_and(|e| e == "json"))
+    },
+    read: |source| framed::read(source, Style::default(), parse),
+    write: Some(write),
+};
+
+/// Takes the operations in `bytes` apart.
+fn parse(
+    bytes: &[u8],
+    line: usize,
+    style: Style,
+    passed_over: &mut PassedOver,
+    emit: &mut dyn FnMut(Item) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let (mut at, mut line) = (0, line);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\n' => line += 1,
+            b' ' | b'\t' | b'\r' | b',' => {}
+            b'[' | b']' => emit(Item::Bracket { byte, line })?,
+            b'{' => {
+                let length = object(&bytes[at..]).ok_or_else(|| {
+                    Stop::Wrong(line, "the file ends in the middle of an operation".to_owned())
+                })?;
+                let object = &bytes[at..at + length];
+                let Fields { raw, others } = serde_json::from_slice(object).map_err(|error| {
+                    let line = line + error.line().saturating_sub(1);
+                    Stop::Wrong(line, without_place(&error))
+                })?;
+                for name in others {
+                    *passed_over.fields.entry(name).or_default() += 1;
+                }
+                let record = interpret(RawOp { line, ..raw }, style)
+                    .map_err(|trouble: Trouble| Stop::at(line, trouble))?;
+                emit(Item::Op(record))?;
+                at += length;
+                line += memchr::memchr_iter(b'\n', object).count();
+                continue;
+            }
+            _ => {
+                let reason = format!(
+                    "an operation must be an object, not `{}`",
+                    char::from(byte).escape_default()
+                );
+                return Err(Stop::Wrong(line, reason));
+            }
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// The length of the object that `bytes` begins with. Brackets in strings do not count.
+fn object(bytes: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        at += memchr::memchr3(b'{', b'}', b'"', bytes.get(at..)?)?;
+        match bytes[at] {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => loop {
+                at += 1;
+                at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+                if bytes[at] == b'"' {
+                    break;
+                }
+                at += 1;
+            },
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// serde_json's words without its line and column, which count from the object's beginning.
+fn without_place(error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    match words.rfind(" at line ") {
+        Some(end) => words[..end].to_owned(),
+        None => words,
+    }
+}
+
+/// One operation map, and the names of fields that play no role.
+struct Fields {
+    raw: RawOp,
+    others: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an operation")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut raw = RawOp::default();
+                let mut others = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let Loose(value) = map.next_value()?;
+                    let twice = match name.as_str() {
+                        "process" => raw
+                            .process
+                            .replace(process(value).map_err(de::Error::custom)?)
+                            .is_some(),
+                        "type" => raw
+                            .kind
+                            .replace(kind(value).map_err(de::Error::custom)?)
+                            .is_some(),
+                        "f" => {
+                            let twice = raw.f.is_some();
+                            raw.f = function(value);
+                            twice
+                        }
+                        "value" => raw.value.replace(value).is_some(),
+                        "key" => raw.key.replace(value).is_some(),
+                        "error" => raw.error.replace(value).is_some(),
+                        "time" => {
+                            let twice = raw.time_ns.is_some();
+                            raw.time_ns = time_ns(value).map_err(de::Error::custom)?;
+                            twice
+                        }
+                        "index" => false,
+                        _ => {
+                            others.push(name.clone());
+                            false
+                        }
+                    };
+                    if twice {
+                        return Err(de::Error::custom(format!("the field {name} stands twice")));
+                    }
+                }
+                Ok(Fields { raw, others })
+            }
+        }
+        d.deserialize_map(Visitor)
+    }
+}
+
+fn process(value: Value) -> Result<Process, String> {
+    match value {
+        Value::Int(number @ 0..) => Ok(Process::Client(number as u64)),
+        Value::Text(name) if name.trim_start_matches(':') == "nemesis" => Ok(Process::Nemesis),
+        other => Err(format!(
+            "the process must be a number or \"nemesis\", not {other}"
+        )),
+    }
+}
+
+fn kind(value: Value) -> Result<Kind, String> {
+    let kind = match &value {
+        Value::Text(name) => Kind::parse(name.trim_start_matches(':').as_bytes()),
+        _ => None,
+    };
+    kind.ok_or_else(|| format!("unknown type {value} (known: invoke, ok, fail, info)"))
+}
+
+fn function(value: Value) -> Option<Function> {
+    match value {
+        Value::Nil => None,
+        Value::Text(name) => Some(Function::parse(name.trim_start_matches(':'))),
+        other => Some(Function::Other(other.to_string().into())),
+    }
+}
+
+fn time_ns(value: Value) -> Result<Option<u64>, String> {
+    match value {
+        Value::Nil => Ok(None),
+        Value::Int(time) => Ok(Some(time.max(0) as u64)),
+        Value::Text(text) => match text.parse::<f64>() {
+            Ok(time) => Ok(Some(time as u64)),
+            Err(_) => Err(format!("the time must be a number, not {}", Value::Text(text))),
+        },
+        other => Err(format!("the time must be a number, not {other}")),
+    }
+}
+
+/// Any JSON as a value, as in EDN: what has no form of its own becomes text, objects sorted lists of pairs.
+struct Loose(Value);
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Loose;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<Loose, E> {
+                Ok(Loose(Value::Nil))
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Loose, E> {
+                Ok(Loose(Value::text(if value { "true" } else { "false" })))
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Loose, E> {
+                Ok(Loose(Value::Int(value)))
+            }
+
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Loose, E> {
+                Ok(Loose(
+                    i64::try_from(value).map_or_else(|_| Value::text(&value.to_string()), Value::Int),
+                ))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Loose, E> {
+                Ok(Loose(Value::text(&format!("{value:?}"))))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Loose, E> {
+                Ok(Loose(Value::text(text)))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Loose, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Loose(value)) = seq.next_element()? {
+                    values.push(value);
+                }
+                Ok(Loose(Value::list(values)))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((name, Loose(value))) = map.next_entry::<String, Loose>()? {
+                    pairs.push(Value::list(vec![Value::text(&name), value]));
+                }
+                pairs.sort_unstable();
+                Ok(Loose(Value::list(pairs)))
+            }
+        }
+        d.deserialize_any(Visitor)
+    }
+}
+
+/// Faults are left out: Elle has no use for them.
+fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
+    let keyed = super::keyed(history, NAME)?;
+    let name = |name: &str| name.to_owned();
+    let mut index = 0u64;
+    for event in replay::events(history) {
+        let Process::Client(process) = event.process else {
+            continue;
+        };
+        let begin = if index == 0 { "[" } else { ",\n" };
+        let (kind, f, time_ns) = (event.type_name(), event.f(), event.time_ns);
+        write!(
+            out,
+            "{begin}{{\"index\":{index},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\""
+        )?;
+        for (field, value) in [("value", event.value(keyed, name)), ("error", event.error(name))] {
+            if let Some(value) = value {
+                let value = serde_json::to_string(&value).map_err(std::io::Error::from)?;
+                write!(out, ",\"{field}\":{value}")?;
+            }
+        }
+        write!(out, ",\"time\":{time_ns}}}")?;
+        index += 1;
+    }
+    writeln!(out, "{}", if index == 0 { "[]" } else { "]" })?;
+    Ok(())
+}

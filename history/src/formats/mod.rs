@@ -1,0 +1,267 @@
+//! Files that hold histories: one module a format, one list that names them all.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! let imported = history::formats::read(Path::new("store/latest/history.edn"), None)?;
+//! println!("{} operations, read as {}", imported.history.operations.len(), imported.format);
+//! # Ok::<(), history::formats::ImportError>(())
+//! ```
+//!
+//! Invariants:
+//! - Nothing is skipped silently: what is no operation stands in the history as a note or nemesis span, or is counted
+//!   in the remarks; what cannot be read is an error that names file, line and reason.
+//! - No reader panics, recurses more than 200 levels deep or uses more memory than a constant times the file's size.
+
+mod assemble;
+mod edn;
+mod edn_syntax;
+mod elle_json;
+mod framed;
+mod jepsen;
+mod jepsen_log;
+mod journal;
+mod porcupine_kv;
+mod replay;
+mod source;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::{History, RunDir};
+use source::Source;
+
+/// A format of files.
+pub struct Format {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for people.
+    pub about: &'static str,
+    /// What an export into it loses, for people.
+    pub loses: &'static str,
+    /// Whether a file that begins so is of this format. Asked in the order of [`FORMATS`].
+    detect: fn(&Head<'_>) -> bool,
+    read: fn(&Source<'_>) -> Result<Read, ImportError>,
+    write: Option<Writer>,
+}
+
+/// A history and the remarks about it.
+type Read = (History, Vec<String>);
+
+type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
+
+/// All formats.
+pub static FORMATS: [Format; 5] = [
+    journal::FORMAT,
+    jepsen_log::FORMAT,
+    elle_json::FORMAT,
+    porcupine_kv::FORMAT,
+    edn::FORMAT,
+];
+
+/// A history that was read from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// The history.
+    pub history: History,
+    /// The name of the format.
+    pub format: &'static str,
+    /// What the reader decided or left out, one sentence each, for people.
+    pub remarks: Vec<String>,
+}
+
+/// Why a file could not be read as a history. Each is one line.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The file could not be opened or read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no format of that name.
+    #[error("there is no format `{name}` (there are: {})", names(|_| true))]
+    UnknownFormat {
+        /// What was asked for.
+        name: String,
+    },
+    /// The file looks like none of the formats.
+    #[error("{}: no format recognised; name one of: {}", path.display(), names(|_| true))]
+    NotRecognised {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something in the file is wrong.
+    #[error("{}:{line}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Why a history could not be written. Each is one line.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// There is no format of that name, or it is only read.
+    #[error("cannot write the format `{name}` (there are: {})", names(|format| format.write.is_some()))]
+    UnknownFormat {
+        /// What was asked for.
+        name: String,
+    },
+    /// The format has no words for something in the history.
+    #[error("the format {format} cannot express operation {operation}: {reason}")]
+    Inexpressible {
+        /// The format.
+        format: &'static str,
+        /// The index of the operation, from 0.
+        operation: usize,
+        /// What is in the way.
+        reason: String,
+    },
+    /// The output could not be written.
+    #[error("cannot write: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads the history in the file `path`, or in the run directory `path`.
+///
+/// Without `format` it is detected by content.
+///
+/// # Errors
+/// When the file cannot be read, its format is not known or something in it is wrong.
+pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
+    if path.is_dir() {
+        return read(&RunDir::new(path).history(), format);
+    }
+    read_source(&Source::open(path)?, format)
+}
+
+/// Reads the history in `bytes`; errors call it `name`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], name: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
+    read_source(&Source::of_bytes(name, bytes), format)
+}
+
+/// Writes `history` in `format`.
+///
+/// # Errors
+/// When the format cannot express the history or `out` cannot be written.
+pub fn write(history: &History, format: &str, out: &mut dyn Write) -> Result<(), ExportError> {
+    let unknown = || ExportError::UnknownFormat {
+        name: format.to_owned(),
+    };
+    let found = FORMATS
+        .iter()
+        .find(|known| known.name == format)
+        .ok_or_else(unknown)?;
+    (found.write.ok_or_else(unknown)?)(history, out)
+}
+
+fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, ImportError> {
+    let found =
+        match format {
+            Some(name) => FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
+                ImportError::UnknownFormat {
+                    name: name.to_owned(),
+                }
+            })?,
+            None => {
+                let bytes = source.head()?;
+                let head = Head::new(&bytes, source.path());
+                FORMATS
+                    .iter()
+                    .find(|format| (format.detect)(&head))
+                    .ok_or_else(|| ImportError::NotRecognised {
+                        path: source.path().to_owned(),
+                    })?
+            }
+        };
+    let (history, remarks) = (found.read)(source)?;
+    Ok(Imported {
+        history,
+        format: found.name,
+        remarks,
+    })
+}
+
+/// Whether operations are to be written as `[key value]` tuples.
+fn keyed(history: &History, format: &'static str) -> Result<bool, ExportError> {
+    replay::is_keyed(history).map_err(|operation| ExportError::Inexpressible {
+        format,
+        operation,
+        reason: "its key is a list".to_owned(),
+    })
+}
+
+/// The names of some formats, for errors.
+fn names(which: fn(&Format) -> bool) -> String {
+    let names: Vec<&str> = FORMATS
+        .iter()
+        .filter(|format| which(format))
+        .map(|format| format.name)
+        .collect();
+    names.join(", ")
+}
+
+impl Format {
+    /// Whether [`write()`] knows it.
+    pub fn is_writable(&self) -> bool {
+        self.write.is_some()
+    }
+}
+
+/// The beginning of a file, for telling formats apart.
+struct Head<'a> {
+    /// All of it.
+    bytes: &'a [u8],
+    /// The first operation: what follows white space, comments and the opening bracket of a list.
+    first: &'a [u8],
+    path: &'a Path,
+}
+
+impl<'a> Head<'a> {
+    fn new(bytes: &'a [u8], path: &'a Path) -> Self {
+        let mut first = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut bracket = false;
+        loop {
+            first = first.trim_ascii_start();
+            match first.first() {
+                Some(b',') => first = &first[1..],
+                Some(b';') => first = &first[memchr::memchr(b'\n', first).unwrap_or(first.len())..],
+                Some(b'[' | b'(') if !bracket => {
+                    bracket = true;
+                    first = &first[1..];
+                }
+                _ => break,
+            }
+        }
+        Head { bytes, first, path }
+    }
+
+    /// The first operation is a JSON object. (In EDN, a string may be a key, too, but no operation has such keys.)
+    fn is_json(&self) -> bool {
+        self.first
+            .strip_prefix(b"{")
+            .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""))
+    }
+
+    /// The first operation, up to the first closing brace.
+    fn first_map(&self) -> &'a [u8] {
+        let end = memchr::memchr(b'}', self.first).unwrap_or(self.first.len());
+        &self.first[..end]
+    }
+
+    fn first_map_has(&self, text: &str) -> bool {
+        memchr::memmem::find(self.first_map(), text.as_bytes()).is_some()
+    }
+}

@@ -1,0 +1,340 @@
+//! Every error of readers and writers: one line, with file, line and reason.
+
+use std::path::Path;
+
+use history::formats::{FORMATS, read, read_bytes, write};
+use history::{History, Op, Outcome, Value};
+
+const ASK: &str = "{:process 0, :type :invoke, :f :read, :value nil}\n";
+
+/// What is said of `text`.
+fn complaint(text: &str, format: &str) -> String {
+    match read_bytes(text.as_bytes(), Path::new("h"), Some(format)) {
+        Ok(imported) => panic!("{text} was read: {imported:?}"),
+        Err(error) => {
+            let error = error.to_string();
+            assert!(!error.contains('\n'), "{error}");
+            error
+        }
+    }
+}
+
+#[test]
+fn edn() {
+    let cases = [
+        ("{:type :ok}", "h:2: the operation has no process"),
+        ("{:process 1, :f :read}", "h:2: the operation has no type"),
+        ("{:process 1, :type :invoke}", "h:2: the operation has no f"),
+        (
+            "{:process 1, :type :ack}",
+            "h:2: unknown type :ack (known: :invoke :ok :fail :info)",
+        ),
+        ("{:process 1, :type 3}", "h:2: the type must be a keyword, not 3"),
+        (
+            "{:process -1}",
+            "h:2: the process must be a number or :nemesis, not -1",
+        ),
+        (
+            "{:process :client}",
+            "h:2: the process must be a number or :nemesis, not \":client\"",
+        ),
+        (
+            "{:process 4294967296, :type :invoke, :f :read}",
+            "h:2: the process number 4294967296 is too large",
+        ),
+        ("{:process 1, :process 1}", "h:2: the field :process stands twice"),
+        ("{:f :read, :f :read}", "h:2: the field :f stands twice"),
+        ("{:time 1, :time 1}", "h:2: the field :time stands twice"),
+        ("{:time soon}", "h:2: the time must be a number, not \"soon\""),
+        (
+            "{:process 1, :type :invoke, :f :transfer}",
+            "h:2: unknown operation `transfer` (known: read r get, write w put, cas, append, add, acquire lock, \
+             release unlock, enqueue, dequeue, drain, generate, txn)",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :cas, :value 3}",
+            "h:2: the value of a cas must be [expected new], not 3",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :txn, :value 3}",
+            "h:2: the value of a txn must be a list of micro-operations, not 3",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :txn, :value [[:cas 1 2]]}",
+            "h:2: unknown micro-operation [\":cas\" 1 2] (known: [r key value], [w key value], [append key value])",
+        ),
+        (
+            "{:process 0, :type :invoke, :f :read}",
+            "h:2: process 0 invokes while its previous operation is still open",
+        ),
+        (
+            "{:process 1, :type :ok, :f :read}",
+            "h:2: process 1 completes an operation that it never invoked, or has completed before",
+        ),
+        (
+            "{:process 0, :type :ok, :f :write, :value 3}",
+            "h:2: a read was invoked, and a write completes",
+        ),
+        (
+            "{:process 0, :type :ok, :f :read, :key 3, :value 3}",
+            "h:2: key nil was asked for, and key 3 completes",
+        ),
+        ("5", "h:2: an operation must be a map, not 5"),
+        ("[{:process 1}]", "h:2: an operation must be a map, not a list"),
+        (")", "h:2: unexpected `)`"),
+        ("{:process 1", "h:2: the file ends in the middle of a form"),
+        ("{:process 1, :type", "h:2: the file ends in the middle of a form"),
+        (
+            "\n{:process 1, :type :invoke, :f :drain}",
+            "h:3: nobody knows what the drain of line 3 took, which cannot be expressed in dequeues",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :info, :f :drain}",
+            "h:3: nobody knows what the drain of line 2 took, which cannot be expressed in dequeues",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :ok, :f :drain, :value 1}",
+            "h:3: a drain must answer a list of elements, not 1",
+        ),
+        (
+            "{:process 1, :type :invoke, :f :txn, :value [[:r 1 nil]]}\n{:process 1, :type :ok, :f :txn, :value [[:r 2 nil]]}",
+            "h:3: the micro-operations that complete are not those that were invoked",
+        ),
+    ];
+    for (second, expected) in cases {
+        assert_eq!(complaint(&format!("{ASK}{second}"), "edn"), expected, "{second}");
+    }
+    let framed = [
+        (format!("[{ASK}"), "h:2: the file ends before the `]` of its list"),
+        (
+            format!("[{ASK}] {ASK}"),
+            "h:2: something follows the end of the list",
+        ),
+        (format!("[{ASK})"), "h:2: unexpected `)`"),
+    ];
+    for (text, expected) in framed {
+        assert_eq!(complaint(&text, "edn"), expected, "{text}");
+    }
+}
+
+#[test]
+fn other_formats() {
+    let log = "INFO  jepsen.util - 0\t:invoke\t:read\tnil\n";
+    let json = "{\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n";
+    let journal = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n";
+    let cases = [
+        (
+            "jepsen-log",
+            log,
+            "INFO jepsen.util - 1 :invoke :write",
+            "h:2: the operation has no value",
+        ),
+        (
+            "jepsen-log",
+            log,
+            "INFO jepsen.util - 1 :invoke :write [1",
+            "h:2: the file ends before the `]` of what line 2 opens",
+        ),
+        (
+            "jepsen-log",
+            log,
+            "INFO jepsen.util - 1 :invoke :fly 1",
+            "h:2: unknown operation `fly`",
+        ),
+        (
+            "jepsen-log",
+            log,
+            "INFO jepsen.util - 1 :invoke :cas 1",
+            "h:2: the value of a cas must be [expected new], not 1",
+        ),
+        (
+            "jepsen-log",
+            log,
+            "INFO jepsen.util - 1 :ok :read 1",
+            "h:2: process 1 completes an operation that it never",
+        ),
+        (
+            "porcupine-kv",
+            ASK,
+            "{:process 1, :type :invoke, :f :cas, :value [1 2]}",
+            "h:2: `cas` is neither get, put nor append",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"process\":1,\"type\":\"invoke\"}",
+            "h:2: the operation has no f",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"process\":1,\"type\":\"invoke\"",
+            "h:2: the file ends in the middle of an operation",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"process\":1,\n\"type\":invoke}",
+            "h:3: expected value",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"process\":1.5}",
+            "h:2: the process must be a number or \"nemesis\", not \"1.5\"",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"type\":\"ack\"}",
+            "h:2: unknown type \"ack\" (known: invoke, ok, fail, info)",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"type\":\"ok\",\"type\":\"ok\"}",
+            "h:2: the field type stands twice",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"time\":\"now\"}",
+            "h:2: the time must be a number, not \"now\"",
+        ),
+        (
+            "elle-json",
+            json,
+            "17",
+            "h:2: an operation must be an object, not `1`",
+        ),
+        (
+            "elle-json",
+            json,
+            "{\"process\":1,\"type\":\"invoke\",\"f\":\"transfer\"}",
+            "h:2: unknown operation `transfer`",
+        ),
+        (
+            "journal",
+            journal,
+            "{\"process\":1}\n{}",
+            "h:2: not a journal event: missing field `time_ns`",
+        ),
+        (
+            "journal",
+            journal,
+            journal,
+            "h:2: event 1: process 0 invokes while its previous operation is still open",
+        ),
+        (
+            "journal",
+            journal,
+            "\n\n{\"time_ns\":0,\"process\":7,\"type\":\"ok\"}",
+            "h:4: event 1: process 7 completes",
+        ),
+        (
+            "journal",
+            journal,
+            "{\"time_ns\":0,\"process\":4294967296,\"type\":\"invoke\",\"f\":\"read\"}",
+            "h:2: event 1: the process number 4294967296 is too large",
+        ),
+    ];
+    for (format, first, second, expected) in cases {
+        let message = complaint(&format!("{first}{second}"), format);
+        assert!(message.starts_with(expected), "{second}: {message}");
+    }
+}
+
+#[test]
+fn files_and_names() {
+    let message = read(Path::new("/no/such/file"), None).unwrap_err().to_string();
+    assert!(message.starts_with("cannot read /no/such/file: "), "{message}");
+    assert_eq!(
+        complaint("", "yaml"),
+        "there is no format `yaml` (there are: journal, jepsen-log, elle-json, porcupine-kv, edn)"
+    );
+    for text in ["", "hello", "\u{0}\u{1}"] {
+        let error = read_bytes(text.as_bytes(), Path::new("h"), None)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "h: no format recognised; name one of: journal, jepsen-log, elle-json, porcupine-kv, edn"
+        );
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let message = read(dir.path(), None).unwrap_err().to_string();
+    assert!(message.contains("history.jsonl"), "{message}");
+    assert!(
+        FORMATS
+            .iter()
+            .all(|format| !format.about.is_empty() && !format.loses.is_empty())
+    );
+}
+
+#[test]
+fn exports_that_cannot_be() {
+    let written = |op: Op, outcome: Outcome, format: &str| {
+        let ask = format!("{ASK}{{:process 0, :type :ok, :f :read, :value nil}}");
+        let mut history = read_bytes(ask.as_bytes(), Path::new("h"), Some("edn"))
+            .unwrap()
+            .history;
+        history.operations[0].op = op;
+        history.operations[0].outcome = outcome;
+        write(&history, format, &mut Vec::new()).unwrap_err().to_string()
+    };
+    let key = Value::Nil;
+    let list = Value::list(vec![1.into()]);
+    let cases = [
+        (
+            Op::Dequeue { key: key.clone() },
+            Outcome::ok_value(1.into()),
+            "porcupine-kv",
+            "dequeue is neither get, put nor append",
+        ),
+        (
+            Op::Read { key: key.clone() },
+            Outcome::ok(),
+            "porcupine-kv",
+            "a get without an answer",
+        ),
+        (
+            Op::Read { key: key.clone() },
+            Outcome::ok_value(list.clone()),
+            "porcupine-kv",
+            "[1] cannot stand in a plain text",
+        ),
+        (
+            Op::Read {
+                key: Value::text("\""),
+            },
+            Outcome::ok_value(key.clone()),
+            "porcupine-kv",
+            "\"\\\"\" cannot stand in a plain text",
+        ),
+        (
+            Op::Read { key: list.clone() },
+            Outcome::ok(),
+            "edn",
+            "its key is a list",
+        ),
+        (
+            Op::Read { key: list },
+            Outcome::ok(),
+            "elle-json",
+            "its key is a list",
+        ),
+    ];
+    for (op, outcome, format, reason) in cases {
+        let expected = format!("the format {format} cannot express operation 0: {reason}");
+        assert_eq!(written(op, outcome, format), expected);
+    }
+    for format in ["jepsen-log", "yaml"] {
+        let message = write(&History::default(), format, &mut Vec::new())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            message,
+            format!("cannot write the format `{format}` (there are: journal, elle-json, porcupine-kv, edn)")
+        );
+    }
+}

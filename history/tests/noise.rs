@@ -1,0 +1,139 @@
+//! Whatever the bytes, a reader answers: it never panics, never hangs and never uses memory beyond the file's size.
+//! (The folder `fuzz/` does the same with coverage, given a nightly compiler.)
+
+use std::path::Path;
+
+use history::Event;
+use history::formats::{FORMATS, read_bytes};
+use proptest::prelude::*;
+
+const VALID: [&str; 5] = [
+    "{\"time_ns\":1,\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"key\":1,\"expected\":null,\"new\":\"é\",\"node\":1}\n\
+     {\"time_ns\":2,\"process\":0,\"type\":\"fail\",\"value\":-4,\"mismatch\":true}\n\
+     {\"time_ns\":3,\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n\
+     {\"time_ns\":4,\"process\":1,\"type\":\"ok\",\"value\":[1,2]}\n\
+     {\"time_ns\":5,\"process\":2,\"type\":\"invoke\",\"f\":\"txn\",\"micro_ops\":[{\"f\":\"read\",\"key\":1}]}\n\
+     {\"time_ns\":6,\"process\":2,\"type\":\"info\",\"error\":\"timeout\",\"message\":\"x\"}\n",
+    "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
+     INFO  jepsen.util - 1\t:invoke\t:write\t3\nINFO  jepsen.util - 1\t:info\t:write\t:timed-out\n",
+    "[{\"index\":0,\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",3,1],[\"r\",2,null]]},\n\
+     {\"index\":1,\"process\":1,\"type\":\"ok\",\"value\":[[\"append\",3,1],[\"r\",2,[1,2.5,true]]],\"error\":\"a\\\"b\"}]\n",
+    "{:process 0, :type :invoke, :f :append, :key \"0\", :value \"x 0 0 y\"}\n\
+     {:process 0, :type :ok, :f :append, :key \"0\", :value \"x 0 0 y\"}\n",
+    "; a comment\n[#op{:process 0, :type :invoke, :f :drain, :value nil, :time 12N}\n\
+     {:process 0, :type :ok, :f :drain, :value [\\a #{1 2} \"q\\u00e9\\n\" ##Inf {:a 0x1f} #_x 1/2]}\n\
+     {:process :nemesis, :type :info, :f :start, :value {:n1 #inst \"2015\"}}\n\
+     {:process 4, :type :invoke, :f :cas, :value [7 [1 2]]} ^:m {:process 4, :type :info, :f :cas, :value [7 [1 2]]}]",
+];
+
+/// Reads `bytes` as every format.
+fn read_as_everything(bytes: &[u8]) {
+    for format in FORMATS.iter().map(|format| Some(format.name)).chain([None]) {
+        if let Ok(imported) = read_bytes(bytes, Path::new("noise"), format) {
+            assert!(imported.history.operations.len() <= bytes.len());
+        }
+    }
+}
+
+/// A change of one place.
+fn change() -> impl Strategy<Value = (prop::sample::Index, u8, u8)> {
+    (any::<prop::sample::Index>(), 0u8..4, any::<u8>())
+}
+
+fn changed(text: &str, changes: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (place, how, byte) in changes {
+        let place = place.index(bytes.len().max(1));
+        // Mostly bytes that mean something.
+        let byte = b"[](){}\"\\:;#^,-0189 \n/.rneN_"[..]
+            .get(usize::from(byte))
+            .copied()
+            .unwrap_or(byte);
+        match how {
+            _ if place >= bytes.len() => bytes.push(byte),
+            0 => bytes[place] = byte,
+            1 => bytes.insert(place, byte),
+            2 => drop(bytes.remove(place)),
+            _ => bytes.truncate(place.max(1)),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        read_as_everything(&bytes);
+    }
+
+    #[test]
+    fn random_syntax(text in "[\\[\\](){}\"\\\\:;#^, \n0-9a-fnrNx/.+_-]{0,120}") {
+        read_as_everything(text.as_bytes());
+    }
+
+    #[test]
+    fn damaged_files(which in 0usize..5, changes in prop::collection::vec(change(), 1..6)) {
+        read_as_everything(&changed(VALID[which], changes));
+    }
+
+    /// The quick reader of journal lines answers what serde answers.
+    #[test]
+    fn damaged_journal_lines(line in 0usize..6, changes in prop::collection::vec(change(), 0..3)) {
+        let line = VALID[0].lines().nth(line).unwrap();
+        let mut bytes = changed(line, changes);
+        bytes.retain(|&byte| byte != b'\n');
+        prop_assume!(!bytes.iter().all(u8::is_ascii_whitespace));
+        let expected = serde_json::from_slice::<Event>(&bytes).ok();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history.jsonl");
+        std::fs::write(&path, [&bytes[..], b"\n"].concat()).unwrap();
+        prop_assert_eq!(history::read_journal(&path).ok().and_then(|mut events| events.pop()), expected);
+    }
+}
+
+#[test]
+fn valid_files_are_read() {
+    for (text, format) in VALID.iter().zip(&FORMATS) {
+        let imported = read_bytes(text.as_bytes(), Path::new("h"), None).unwrap();
+        assert_eq!(imported.format, format.name);
+    }
+}
+
+/// Deep nesting, long tokens and many brackets: each answered within the limits on depth.
+#[test]
+fn extremes() {
+    let many = 50_000;
+    for piece in [
+        "[", "(", "{", "#{", "{\"a\":", "^", "#_", "#a ", "#", "\\", "\"", "\"\\u", ":", "9", "-", "; ",
+        "[]", "##", "\u{feff}",
+    ] {
+        let text = piece.repeat(many);
+        read_as_everything(text.as_bytes());
+        read_as_everything(format!("{{:process 0, :type :invoke, :f :write, :value {text}").as_bytes());
+        read_as_everything(
+            format!("{{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":{text}").as_bytes(),
+        );
+        read_as_everything(format!("INFO jepsen.util - 0 :invoke :write {text}").as_bytes());
+        read_as_everything(format!("{{\"time_ns\":{text},\"process\":0}}").as_bytes());
+    }
+    for number in [
+        "1e999999999",
+        "-1e-999",
+        "0x",
+        "99r1",
+        "1/0",
+        "007N",
+        "36rzzzzzzzzzzzzzzzzzzzzz",
+        "1.2.3",
+    ] {
+        read_as_everything(
+            format!("{{:process 0, :time {number}, :type :invoke, :f :write, :value {number}}}").as_bytes(),
+        );
+    }
+    let values = "[1 2 3]".repeat(many / 10);
+    let wide = format!("{{:process 0, :type :invoke, :f :write, :value [{values}]}}");
+    let imported = read_bytes(wide.as_bytes(), Path::new("wide"), None).unwrap();
+    assert_eq!(imported.history.operations.len(), 1);
+}
