@@ -53,6 +53,7 @@ pub mod search;
 mod sentences;
 pub mod validate;
 mod verdict;
+pub mod weaker;
 
 pub use check::{Algorithm, Options, check, check_key, partition};
 pub use describe::describe;

@@ -1,0 +1,1 @@
+//! Long histories whose answers are known by construction.
