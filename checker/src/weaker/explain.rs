@@ -6,6 +6,8 @@
 //! - In a complete explanation every kept step that saw a value has a source; in a partial one only where there is no
 //!   choice. A partial one can show that a model is violated, never that it holds.
 
+use rustc_hash::FxHashMap;
+
 use super::trace::{INITIAL, NONE, Trace};
 
 /// A source for the answers.
@@ -15,6 +17,8 @@ pub(super) struct Explanation {
     pub source: Vec<u32>,
     /// Whether a step is taken to have happened.
     pub kept: Vec<bool>,
+    /// For a kept open step, a kept step that saw what it wrote. Going on from there leads to a definite one.
+    pub seen_by: FxHashMap<u32, u32>,
 }
 
 /// All explanations of a trace.
@@ -96,14 +100,20 @@ impl Explanation {
         let mut look: Vec<u32> = (0..trace.steps.len() as u32)
             .filter(|&number| kept[number as usize])
             .collect();
+        let mut seen_by = FxHashMap::default();
         while let Some(number) = look.pop() {
             let writer = source[number as usize];
             if writer < INITIAL && !kept[writer as usize] {
                 kept[writer as usize] = true;
+                seen_by.insert(writer, number);
                 look.push(writer);
             }
         }
-        Explanation { source, kept }
+        Explanation {
+            source,
+            kept,
+            seen_by,
+        }
     }
 
     /// The kept steps that write, for each register and process, as `(place, step)` in order. Processes ascend.

@@ -80,22 +80,20 @@ pub(super) fn circle(
     proofs: &[Edge],
     complete: bool,
 ) -> Evidence {
-    let mut operations = Vec::new();
-    let steps = trace.steps.len() as u32;
+    let mut taking_part = Vec::new();
     for edge in edges.iter().chain(proofs) {
         for step in [edge.from, edge.to, edge.by[0], edge.by[1]] {
-            if step < steps {
-                operations.push(trace.steps[step as usize].index as usize);
+            if (step as usize) < trace.steps.len() {
+                taking_part.push(step);
                 let source = explanation.source[step as usize];
                 // What an answer came from belongs to it. Others can do without.
                 if source < INITIAL && (edge.by.contains(&step) || edge.why == Why::Source) {
-                    operations.push(trace.steps[source as usize].index as usize);
+                    taking_part.push(source);
                 }
             }
         }
     }
-    operations.sort_unstable();
-    operations.dedup();
+    let shown = add_seers(explanation, &mut taking_part);
     let words = Words { trace, explanation };
     let mut told: Vec<String> = Vec::new();
     let mut at = 0;
@@ -109,16 +107,44 @@ pub(super) fn circle(
     if more > 0 {
         told.push(format!("And so on, {more} steps more, back to the first."));
     }
+    for (open, seer) in shown.into_iter().take(MOST_TOLD) {
+        let (open, seer) = (words.node(open), words.node(seer));
+        told.push(format!("{} happened: {seer} was answered with it.", start(&open)));
+    }
     told.push(match complete {
         true => "That is a circle: no order fulfils all of it.".to_owned(),
         false => {
             "That is a circle: no order fulfils all of it, and what it follows from (not all listed).".into()
         }
     });
+    let mut operations: Vec<usize> = taking_part
+        .iter()
+        .map(|&step| trace.steps[step as usize].index as usize)
+        .collect();
+    operations.sort_unstable();
     Evidence {
         operations,
         sentences: told,
     }
+}
+
+/// That an open step happened must be shown: adds a step that saw what it wrote, and so on until a definite one.
+/// Returns pairs of both. `steps` gets rid of duplicates.
+fn add_seers(explanation: &Explanation, steps: &mut Vec<u32>) -> Vec<(u32, u32)> {
+    steps.sort_unstable();
+    steps.dedup();
+    let mut shown = Vec::new();
+    let mut at = 0;
+    while let Some(&step) = steps.get(at) {
+        if let Some(&seer) = explanation.seen_by.get(&step) {
+            shown.push((step, seer));
+            if !steps.contains(&seer) {
+                steps.push(seer);
+            }
+        }
+        at += 1;
+    }
+    shown
 }
 
 struct Words<'a> {
