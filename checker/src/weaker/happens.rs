@@ -8,6 +8,8 @@
 //! "Testing shared memories", SIAM J. Comput. 26(4), 1997): if r was answered with what x wrote, and a write y of the
 //! register comes after x, r comes before y. A circle is a violation; without one there may or may not be an order.
 //!
+//! A cas that failed without telling what it found was not between a write of what it expected and an answer from it.
+//!
 //! A cas is one operation that is answered and writes; the second rule makes it the next write after its source.
 //!
 //! Invariant: memory is steps × processes numbers, and refused beforehand if that passes the limit.
@@ -48,11 +50,19 @@ pub(super) fn causal(trace: &Trace, explanation: &Explanation, limits: &Limits) 
     all().unwrap_or_else(Followed::TooMuch)
 }
 
-/// Sequential consistency: all that follows.
-pub(super) fn sequential(trace: &Trace, explanation: &Explanation, limits: &Limits) -> Followed {
+/// Sequential consistency: all that follows, if the steps of each pair of `guesses` are assumed to be in order. A circle
+/// is then only about the guesses.
+pub(super) fn sequential(
+    trace: &Trace,
+    explanation: &Explanation,
+    guesses: &[(u32, u32)],
+    limits: &Limits,
+) -> Followed {
     let all = || -> Result<Followed, String> {
         let mut happens = Happens::new(trace, explanation, limits)?;
         happens.initial_sights();
+        let guesses = guesses.iter().map(|&(x, y)| Edge::new(x, y, Why::Guess));
+        happens.edges.extend(guesses);
         for _ in 0..MOST_ROUNDS {
             if let Some(circle) = happens.circle() {
                 return Ok(Followed::Circle(circle));
@@ -60,6 +70,7 @@ pub(super) fn sequential(trace: &Trace, explanation: &Explanation, limits: &Limi
             let before = happens.edges.len();
             happens.before_sights()?;
             happens.after_sights()?;
+            happens.around_misses()?;
             if happens.edges.len() == before {
                 return Ok(Followed::Edges(happens.edges));
             }
@@ -259,6 +270,34 @@ impl<'a> Happens<'a> {
                     if sight != number && self.clock(number, seer.process) <= seer.place {
                         self.edges.push(Edge::by(sight, number, Why::AfterSight, write));
                     }
+                }
+            }
+            self.stay_within()?;
+        }
+        Ok(())
+    }
+
+    /// Both rules for cas that failed without telling what they found: not between a write of what they expected and an
+    /// answer that came from it.
+    fn around_misses(&mut self) -> Result<(), String> {
+        for (number, step) in (0u32..).zip(&self.trace.steps) {
+            if step.not == NONE || step.not == self.trace.initial[step.key as usize] {
+                continue;
+            }
+            let [write] = self.trace.writers[step.not as usize][..] else {
+                continue;
+            };
+            let writer = &self.trace.steps[write as usize];
+            let behind = self.clock(number, writer.process) > writer.place;
+            let ahead = self.clock(write, step.process) > step.place;
+            self.work += self.last_sights[write as usize].len() as u64;
+            for &sight in &self.last_sights[write as usize] {
+                let seer = &self.trace.steps[sight as usize];
+                if !ahead && self.clock(sight, step.process) > step.place {
+                    self.edges.push(Edge::by(number, write, Why::BeforeSight, sight));
+                }
+                if behind && self.clock(number, seer.process) <= seer.place {
+                    self.edges.push(Edge::by(sight, number, Why::AfterSight, write));
                 }
             }
             self.stay_within()?;

@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::explain::{Explanation, Explanations};
 use super::happens::{self, Followed};
-use super::order::{Why, contradiction};
+use super::order::{Edge, Why, contradiction};
 use super::replay::explains;
 use super::schedule::schedule;
 use super::search::{Searched, search};
@@ -188,18 +188,29 @@ pub(super) fn sequential(
         true => certain,
         false => &explanations.freshest(trace),
     };
-    if let Some(order) = schedule(trace, likely, &near_constraints(trace, likely)).and_then(confirmed) {
+    let near = near_constraints(trace, likely);
+    for timely in [true, false] {
+        if let Some(order) = schedule(trace, likely, &near, timely).and_then(confirmed) {
+            return (Finding::Holds, order);
+        }
+    }
+    let derived = |edges: Vec<Edge>| -> Vec<(u32, u32)> {
+        let derived = edges
+            .iter()
+            .filter(|edge| matches!(edge.why, Why::BeforeSight | Why::AfterSight));
+        derived.map(|edge| (edge.from, edge.to)).collect()
+    };
+    if let Some(guesses) = in_real_time(trace, likely, limits)
+        && let Followed::Edges(edges) = happens::sequential(trace, likely, &guesses, limits)
+        && let Some(order) = schedule(trace, likely, &derived(edges), true).and_then(confirmed)
+    {
         return (Finding::Holds, order);
     }
-    let mut why = match happens::sequential(trace, certain, limits) {
+    let mut why = match happens::sequential(trace, certain, &[], limits) {
         Followed::Circle(evidence) => return (Finding::Violated(evidence), Vec::new()),
         Followed::TooMuch(why) => why,
         Followed::Edges(edges) => {
-            let derived = edges
-                .iter()
-                .filter(|edge| matches!(edge.why, Why::BeforeSight | Why::AfterSight));
-            let before: Vec<(u32, u32)> = derived.map(|edge| (edge.from, edge.to)).collect();
-            if let Some(order) = schedule(trace, likely, &before).and_then(confirmed) {
+            if let Some(order) = schedule(trace, likely, &derived(edges), false).and_then(confirmed) {
                 return (Finding::Holds, order);
             }
             "no contradiction and no order was found".to_owned()
@@ -245,6 +256,35 @@ fn near_constraints(trace: &Trace, explanation: &Explanation) -> Vec<(u32, u32)>
         }
     }
     pairs
+}
+
+/// Pairs of writes of which the first had completed when the second was invoked, without most of those that follow
+/// from others; none if they are too many.
+fn in_real_time(trace: &Trace, explanation: &Explanation, limits: &Limits) -> Option<Vec<(u32, u32)>> {
+    let steps = &trace.steps;
+    let kept = |step: &u32| explanation.kept[*step as usize] && steps[*step as usize].writes != NONE;
+    let writes: Vec<u32> = (0..steps.len() as u32).filter(kept).collect();
+    // For each write the first completion among those that begin with it or later: whoever begins after that follows.
+    let mut first_finish: Vec<u64> = writes.iter().map(|&write| steps[write as usize].finish).collect();
+    for place in (1..writes.len()).rev() {
+        first_finish[place - 1] = first_finish[place - 1].min(first_finish[place]);
+    }
+    let mut pairs = Vec::new();
+    for &write in &writes {
+        let finish = steps[write as usize].finish;
+        let after = writes.partition_point(|&other| steps[other as usize].start <= finish);
+        let Some(&until) = first_finish.get(after) else {
+            continue;
+        };
+        let direct = writes[after..]
+            .iter()
+            .take_while(|&&other| steps[other as usize].start <= until);
+        pairs.extend(direct.map(|&other| (write, other)));
+        if pairs.len() > limits.cells / 4 {
+            return None;
+        }
+    }
+    Some(pairs)
 }
 
 /// The evidence of a search that found nothing: all operations, without the reads that do not matter.

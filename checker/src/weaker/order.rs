@@ -35,6 +35,8 @@ pub(super) enum Why {
     BeforeSight,
     /// x saw what `by[0]` wrote, which is before y; so y is later than x.
     AfterSight,
+    /// Nothing says so; it is tried out.
+    Guess,
 }
 
 /// One constraint.

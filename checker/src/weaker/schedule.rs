@@ -12,9 +12,18 @@ use std::collections::BinaryHeap;
 use super::explain::Explanation;
 use super::trace::{INITIAL, NONE, Trace};
 
-/// An order of the kept steps, or none was found. `before` are pairs of steps that must keep their order.
-pub(super) fn schedule(trace: &Trace, explanation: &Explanation, before: &[(u32, u32)]) -> Option<Vec<u32>> {
+/// An order of the kept steps, or none was found. `before` are pairs of steps that must keep their order. If `timely`,
+/// writes keep their order in real time too, which many stores see to.
+pub(super) fn schedule(
+    trace: &Trace,
+    explanation: &Explanation,
+    before: &[(u32, u32)],
+    timely: bool,
+) -> Option<Vec<u32>> {
     let mut schedule = Schedule::new(trace, explanation, before);
+    if timely {
+        schedule.gate();
+    }
     loop {
         while let Some(step) = schedule.ready.pop() {
             schedule.offer(step);
@@ -59,6 +68,13 @@ struct Schedule<'a> {
     free: BinaryHeap<Reverse<(u64, u32)>>,
     /// When a value was first acknowledged or seen.
     shown: Vec<u64>,
+    /// If writes keep their order in real time: the kept writes by completion and by invocation, and how many of
+    /// them are done and let through.
+    by_finish: Vec<u32>,
+    by_start: Vec<u32>,
+    gone: usize,
+    through: usize,
+    done: Vec<bool>,
     order: Vec<u32>,
     count: usize,
 }
@@ -130,10 +146,51 @@ impl<'a> Schedule<'a> {
             parked: vec![Vec::new(); keys],
             free: BinaryHeap::new(),
             shown,
+            by_finish: Vec::new(),
+            by_start: Vec::new(),
+            gone: 0,
+            through: 0,
+            done: vec![false; steps],
             order: Vec::with_capacity(steps),
             count: explanation.kept.iter().filter(|kept| **kept).count(),
             trace,
             explanation,
+        }
+    }
+
+    /// From now on a write waits for those that had completed when it was invoked.
+    fn gate(&mut self) {
+        let steps = &self.trace.steps;
+        let kept = |step: &u32| self.explanation.kept[*step as usize] && steps[*step as usize].writes != NONE;
+        self.by_start = (0..steps.len() as u32).filter(kept).collect();
+        self.by_finish = self.by_start.clone();
+        self.by_finish
+            .sort_unstable_by_key(|&step| steps[step as usize].finish);
+        for &write in &self.by_start {
+            self.waits[write as usize] += 1;
+        }
+        self.ready.retain(|&step| steps[step as usize].writes == NONE);
+        self.let_through();
+    }
+
+    fn let_through(&mut self) {
+        while self
+            .by_finish
+            .get(self.gone)
+            .is_some_and(|&write| self.done[write as usize])
+        {
+            self.gone += 1;
+        }
+        let first = self.by_finish.get(self.gone);
+        let until = first.map_or(u64::MAX, |&write| self.trace.steps[write as usize].finish);
+        while let Some(&write) = self.by_start.get(self.through)
+            && self.trace.steps[write as usize].start < until
+        {
+            self.through += 1;
+            self.waits[write as usize] -= 1;
+            if self.waits[write as usize] == 0 {
+                self.ready.push(write);
+            }
         }
     }
 
@@ -206,6 +263,8 @@ impl<'a> Schedule<'a> {
             }
         }
         if step.writes != NONE {
+            self.done[number as usize] = true;
+            self.let_through();
             self.ready.append(&mut self.parked[key]);
             self.offer_key(key);
         }

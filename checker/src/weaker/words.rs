@@ -163,7 +163,9 @@ impl Words<'_> {
                 self.value(edge.from),
                 self.value(edge.to)
             ),
-            Why::Process => format!("{} came before {}.", self.node(edge.from), self.node(edge.to)),
+            Why::Process | Why::Guess => {
+                format!("{} came before {}.", self.node(edge.from), self.node(edge.to))
+            }
             Why::Source => format!("{} was answered with {from}.", self.node(edge.to)),
             Why::Own => format!(
                 "Process {} had written {from} when it was answered with {}: {}.",

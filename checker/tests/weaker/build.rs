@@ -204,6 +204,7 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
     let mut process: Vec<u64> = (0..plan.clients as u64).collect();
     let mut seen = vec![0usize; plan.clients];
     let mut open: Vec<Option<(usize, Option<Outcome>)>> = vec![None; plan.clients];
+    let mut next_value = 0;
     let mut next_process = plan.clients as u64;
     loop {
         let client = rng.random_range(0..plan.clients);
@@ -216,9 +217,8 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
             None => {
                 let key = rng.random_range(0..plan.keys);
                 let held = versions[key as usize].last().map_or(0, |version| version.1);
-                let new = plan.values.map_or(versions[key as usize].len() as i64, |most| {
-                    rng.random_range(0..most)
-                });
+                next_value += 1;
+                let new = plan.values.map_or(next_value, |most| rng.random_range(0..most));
                 let op = match rng.random_range(0..10) {
                     0..5 => read(key),
                     5..8 => write(key, new),
@@ -231,7 +231,6 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
                 let Value::Int(key) = *op.key() else { continue };
                 let versions = &mut versions[key as usize];
                 let held = versions.last().map_or(0, |version| version.1);
-                let fresh = plan.values.map_or(versions.len() as i64, |_| -1);
                 let outcome = match op {
                     Op::Write {
                         value: Value::Int(value),
@@ -239,10 +238,6 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
                     } => {
                         writes += 1;
                         seen[client] = writes;
-                        let value = fresh.max(value);
-                        if let Op::Write { value: of, .. } = &mut builder.history.operations[index].op {
-                            *of = Value::Int(value);
-                        }
                         versions.push((writes, value));
                         Outcome::ok()
                     }
@@ -254,10 +249,6 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
                         // What the leader answers is as new as can be, and so is all that the process sees then.
                         seen[client] = writes;
                         if expected == held {
-                            let new = fresh.max(new);
-                            if let Op::Cas { new: of, .. } = &mut builder.history.operations[index].op {
-                                *of = Value::Int(new);
-                            }
                             writes += 1;
                             seen[client] = writes;
                             versions.push((writes, new));

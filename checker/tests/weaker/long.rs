@@ -46,7 +46,7 @@ fn forward_reads_are_sequentially_consistent() {
                 },
             );
             let still = sequential(&history);
-            assert!(still.staleness.stale > 1_000, "{:?}", still.staleness);
+            assert!(still.staleness.stale > 500, "{:?}", still.staleness);
             assert!(
                 still.staleness.max_ns > still.staleness.median_ns,
                 "{:?}",
@@ -104,7 +104,7 @@ fn going_back_is_not_monotonic() {
                     panic!("{model}: {finding:?}")
                 };
                 assert!(
-                    (2..=12).contains(&evidence.operations.len()),
+                    (2..=30).contains(&evidence.operations.len()),
                     "{model}: {evidence:#?}"
                 );
             }
