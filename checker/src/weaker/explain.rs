@@ -10,6 +10,9 @@ use rustc_hash::FxHashMap;
 
 use super::trace::{INITIAL, NONE, Trace};
 
+/// An answer with more possible sources makes for more explanations than anybody could try.
+const MOST_COUNTED: usize = 64;
+
 /// A source for the answers.
 #[derive(Clone, Debug)]
 pub(super) struct Explanation {
@@ -46,7 +49,13 @@ impl Explanations {
                 (Some(only), None) => source[number as usize] = only,
                 (Some(_), Some(_)) => {
                     choices.push(number);
-                    count = count.saturating_mul(2 + candidates.count() as u64);
+                    let more = candidates.take(MOST_COUNTED).count();
+                    let ways = if more < MOST_COUNTED {
+                        2 + more as u64
+                    } else {
+                        u64::MAX
+                    };
+                    count = count.saturating_mul(ways);
                 }
                 (None, _) => {}
             }

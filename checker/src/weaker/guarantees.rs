@@ -44,7 +44,7 @@ pub(super) fn source_node(trace: &Trace, source: u32, key: u32) -> u32 {
     }
 }
 
-/// The constraints of `guarantee` under `explanation`; none if more than `budget` would have to be looked at.
+/// The constraints of `guarantee` under `explanation`; none if they would take more than `budget` elementary steps.
 pub(super) fn constraints(
     trace: &Trace,
     explanation: &Explanation,
@@ -166,12 +166,28 @@ fn again(trace: &Trace, explanation: &Explanation, edges: &mut Vec<Edge>) {
 /// What one process has learnt of the others.
 #[derive(Default)]
 struct Reader {
-    /// For each process the place of its latest write that was met, and where.
-    met: FxHashMap<u32, (u32, u32)>,
-    /// The same as news, in order; an entry is out of date once `met` says more.
-    news: Vec<(u32, u32)>,
+    /// For each process which of the news is the latest of it.
+    met: FxHashMap<u32, u32>,
+    /// Writes that were met, in order: the process, the write's place (or [`NONE`] once a later one was met), and where.
+    news: Vec<(u32, u32, u32)>,
     /// For each register how much of the news was gone through, and the helper that holds what came of it.
     floors: FxHashMap<u32, (usize, Option<u32>)>,
+}
+
+impl Reader {
+    fn meet(&mut self, process: u32, place: u32, by: u32) {
+        let new = self.news.len() as u32;
+        let latest = self.met.entry(process).or_insert(new);
+        if *latest < new {
+            let old = &mut self.news[*latest as usize];
+            if old.1 >= place {
+                return;
+            }
+            old.1 = NONE;
+            *latest = new;
+        }
+        self.news.push((process, place, by));
+    }
 }
 
 /// Whoever has met a write of a process must from then on not be answered with less than what `lists` hold of that
@@ -201,11 +217,7 @@ fn floors(
         let reader = &mut readers[step.process as usize];
         if source != INITIAL {
             let writer = &trace.steps[source as usize];
-            let met = reader.met.entry(writer.process).or_insert((0, NONE));
-            if met.1 == NONE || met.0 < writer.place {
-                *met = (writer.place, number);
-                reader.news.push((writer.process, writer.place));
-            }
+            reader.meet(writer.process, writer.place, number);
         }
         let list = &lists[step.key as usize];
         let (seen, floor) = reader.floors.entry(step.key).or_insert((0, None));
@@ -224,19 +236,17 @@ fn floors(
             });
             edges.push(Edge::by(node, helper, why, by));
         };
-        if news.len() <= list.len() {
-            work += news.len() as u64;
-            for (process, place) in news {
-                let (latest, by) = reader.met[process];
-                if latest == *place {
-                    require(*process, latest, by);
-                }
+        if news.len() <= 8 * list.len() {
+            work += 1 + news.len() as u64;
+            for &(process, place, by) in news.iter().filter(|news| news.1 != NONE) {
+                require(process, place, by);
             }
         } else {
             work += list.len() as u64;
             for (process, _) in list {
-                if let Some(&(latest, by)) = reader.met.get(process) {
-                    require(*process, latest, by);
+                if let Some(&latest) = reader.met.get(process) {
+                    let (_, place, by) = reader.news[latest as usize];
+                    require(*process, place, by);
                 }
             }
         }
@@ -253,7 +263,7 @@ fn floors(
                 number,
             ));
         }
-        if work > budget || edges.len() as u64 > budget {
+        if work > budget / 32 || edges.len() as u64 > budget / 128 {
             return None;
         }
     }

@@ -229,6 +229,8 @@ impl<'a> Happens<'a> {
     /// Begins a round, and the first rule: a write before an answer is not after what the answer came from.
     fn before_sights(&mut self) -> Result<(), String> {
         self.rounds.push(self.edges.len());
+        self.work += (self.edges.len() * self.trace.by_process.len()) as u64;
+        self.stay_within()?;
         self.wind();
         for number in 0..self.trace.steps.len() as u32 {
             let source = self.explanation.source[number as usize];

@@ -190,7 +190,7 @@ pub(super) fn sequential(
     };
     let near = near_constraints(trace, likely);
     for timely in [true, false] {
-        if let Some(order) = schedule(trace, likely, &near, timely).and_then(confirmed) {
+        if let Some(order) = schedule(trace, likely, &near, timely, limits.work).and_then(confirmed) {
             return (Finding::Holds, order);
         }
     }
@@ -202,7 +202,7 @@ pub(super) fn sequential(
     };
     if let Some(guesses) = in_real_time(trace, likely, limits)
         && let Followed::Edges(edges) = happens::sequential(trace, likely, &guesses, limits)
-        && let Some(order) = schedule(trace, likely, &derived(edges), true).and_then(confirmed)
+        && let Some(order) = schedule(trace, likely, &derived(edges), true, 0).and_then(confirmed)
     {
         return (Finding::Holds, order);
     }
@@ -210,13 +210,13 @@ pub(super) fn sequential(
         Followed::Circle(evidence) => return (Finding::Violated(evidence), Vec::new()),
         Followed::TooMuch(why) => why,
         Followed::Edges(edges) => {
-            if let Some(order) = schedule(trace, likely, &derived(edges), false).and_then(confirmed) {
+            if let Some(order) = schedule(trace, likely, &derived(edges), false, 0).and_then(confirmed) {
                 return (Finding::Holds, order);
             }
             "no contradiction and no order was found".to_owned()
         }
     };
-    match search(trace, limits.configurations, limits.cells) {
+    match search(trace, limits.configurations, limits.cells, limits.work) {
         Searched::Found(order) => match confirmed(order) {
             Some(order) => return (Finding::Holds, order),
             None => why = "internal: the order that was found is wrong".into(),
@@ -225,10 +225,7 @@ pub(super) fn sequential(
             return (Finding::Violated(exhausted(trace, initial, limits)), Vec::new());
         }
         Searched::GaveUp => {
-            why += &format!(
-                "; a search through {} configurations did not end",
-                limits.configurations
-            );
+            why += "; a search through all orders did not end within its limits";
         }
     }
     (Finding::Unknown { why }, Vec::new())
@@ -302,7 +299,7 @@ fn exhausted(trace: &Trace, initial: &Value, limits: &Limits) -> Evidence {
             let Ok(smaller) = Trace::new(trace.history, &without, initial) else {
                 continue;
             };
-            if let Searched::Exhausted = search(&smaller, limits.configurations, limits.cells) {
+            if let Searched::Exhausted = search(&smaller, limits.configurations, limits.cells, limits.work) {
                 operations = without;
             }
         }

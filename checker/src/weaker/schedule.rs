@@ -1,4 +1,4 @@
-//! Looks for an order of all operations that explains every answer, without ever going back.
+//! Looks for an order of all operations that explains every answer, and learns from wrong choices.
 //!
 //! Answers take effect as soon as they can, which loses nothing. A write must wait until everybody who was answered with
 //! the present value of its register has had it; a value that a cas replaced can be overwritten by that cas only. What is
@@ -13,37 +13,40 @@ use super::explain::Explanation;
 use super::trace::{INITIAL, NONE, Trace};
 
 /// An order of the kept steps, or none was found. `before` are pairs of steps that must keep their order. If `timely`,
-/// writes keep their order in real time too, which many stores see to.
+/// writes keep their order in real time too, which many stores see to. After a wrong choice it goes on somehow, to see
+/// what else was wrong, and begins again with what it has learnt, as long as `work` (about the steps taken) is not
+/// used up.
 pub(super) fn schedule(
     trace: &Trace,
     explanation: &Explanation,
     before: &[(u32, u32)],
     timely: bool,
+    work: u64,
 ) -> Option<Vec<u32>> {
-    let mut schedule = Schedule::new(trace, explanation, before);
-    if timely {
-        schedule.gate();
-    }
+    let mut before = before.to_vec();
+    let mut left = work / 64;
     loop {
-        while let Some(step) = schedule.ready.pop() {
-            schedule.offer(step);
+        let mut schedule = Schedule::new(trace, explanation, &before);
+        if timely {
+            schedule.gate();
         }
-        let Some(Reverse((_, key))) = schedule.free.pop() else {
-            break;
-        };
-        let key = key as usize;
-        let next = schedule.next[key];
-        let top = schedule.writes[key].peek().map(|entry| entry.0.1);
-        if schedule.left[key] > 0 || (next != NONE && top != Some(next)) {
-            continue;
+        let learnt = schedule.run(&mut left);
+        if learnt.is_empty() {
+            return (!schedule.broken && schedule.order.len() == schedule.count).then_some(schedule.order);
         }
-        if let Some(step) = top {
-            schedule.writes[key].pop();
-            schedule.execute(step);
+        let spent = schedule.count as u64;
+        if left < spent {
+            return None;
         }
+        left -= spent;
+        before.extend(learnt);
     }
-    (schedule.order.len() == schedule.count).then_some(schedule.order)
 }
+
+/// How many wrong choices are learnt from before beginning again.
+const MOST_LEARNT: usize = 2_000;
+/// How far the way from a blocked answer to the write that it waits for is followed.
+const MOST_FOLLOWED: usize = 64;
 
 struct Schedule<'a> {
     trace: &'a Trace<'a>,
@@ -75,6 +78,12 @@ struct Schedule<'a> {
     gone: usize,
     through: usize,
     done: Vec<bool>,
+    /// Pairs of steps that must keep their order, the later one first, sorted.
+    after: Vec<(u32, u32)>,
+    /// How many steps of each process are done.
+    heads: Vec<u32>,
+    /// Whether a wrong choice was passed over, so that the order is none.
+    broken: bool,
     order: Vec<u32>,
     count: usize,
 }
@@ -82,6 +91,8 @@ struct Schedule<'a> {
 impl<'a> Schedule<'a> {
     fn new(trace: &'a Trace<'a>, explanation: &'a Explanation, before: &[(u32, u32)]) -> Self {
         let (steps, keys) = (trace.steps.len(), trace.keys.len());
+        let mut after: Vec<(u32, u32)> = before.iter().map(|&(first, then)| (then, first)).collect();
+        after.sort_unstable();
         let kept = |step: u32| explanation.kept[step as usize];
         let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(2 * steps + before.len());
         for steps in &trace.by_process {
@@ -151,11 +162,126 @@ impl<'a> Schedule<'a> {
             gone: 0,
             through: 0,
             done: vec![false; steps],
+            after,
+            heads: vec![0; trace.by_process.len()],
+            broken: false,
             order: Vec::with_capacity(steps),
             count: explanation.kept.iter().filter(|kept| **kept).count(),
             trace,
             explanation,
         }
+    }
+
+    /// Takes all steps, passing over wrong choices. Returns pairs of writes that should have had the other order.
+    fn run(&mut self, work: &mut u64) -> Vec<(u32, u32)> {
+        let mut learnt = Vec::new();
+        loop {
+            while let Some(step) = self.ready.pop() {
+                self.offer(step);
+            }
+            let Some(Reverse((_, key))) = self.free.pop() else {
+                let cost = self.left.len() as u64;
+                if self.order.len() == self.count || learnt.len() >= MOST_LEARNT || *work < cost {
+                    break;
+                }
+                *work -= cost;
+                let Some((key, first, then)) = self.wrong_choice() else {
+                    break;
+                };
+                learnt.push((first, then));
+                self.broken = true;
+                self.left[key] = 0;
+                self.next[key] = NONE;
+                self.offer_key(key);
+                continue;
+            };
+            let key = key as usize;
+            let next = self.next[key];
+            let top = self.writes[key].peek().map(|entry| entry.0.1);
+            if self.left[key] > 0 || (next != NONE && top != Some(next)) {
+                continue;
+            }
+            if let Some(step) = top {
+                self.writes[key].pop();
+                self.execute(step);
+            }
+        }
+        learnt
+    }
+
+    /// Nothing can go on. Finds a register whose present value came too early: somebody who is to be answered with it
+    /// waits, over others perhaps, for another write of the register. Of several the one whose value came up last.
+    fn wrong_choice(&self) -> Option<(usize, u32, u32)> {
+        let mut worst: Option<(bool, u64, (usize, u32, u32))> = None;
+        for key in 0..self.left.len() {
+            let current = self.current[key];
+            if current == INITIAL || (self.left[key] == 0 && self.next[key] == NONE) {
+                continue;
+            }
+            for sight in self.due(current) {
+                let Some((write, direct)) = self.waits_for(sight, key) else {
+                    continue;
+                };
+                let candidate = (direct, self.shown[current as usize], (key, write, current));
+                if worst.is_none_or(|worst| (worst.0, worst.1) < (candidate.0, candidate.1)) {
+                    worst = Some(candidate);
+                }
+            }
+        }
+        worst.map(|(_, _, choice)| choice)
+    }
+
+    /// Who is still to be answered with `write`.
+    fn due(&self, write: u32) -> impl Iterator<Item = u32> + '_ {
+        let (from, to) = (self.first[write as usize], self.first[write as usize + 1]);
+        let followers = self.followers[from as usize..to as usize].iter().copied();
+        followers
+            .filter(move |&step| self.explanation.source[step as usize] == write && !self.done[step as usize])
+    }
+
+    /// The write of the register `key` that `sight` waits for, and whether without another register between.
+    fn waits_for(&self, sight: u32, key: usize) -> Option<(u32, bool)> {
+        let mut process = self.trace.steps[sight as usize].process as usize;
+        let mut direct = true;
+        for _ in 0..MOST_FOLLOWED {
+            let &head = self.trace.by_process[process].get(self.heads[process] as usize)?;
+            let step = &self.trace.steps[head as usize];
+            let source = self.explanation.source[head as usize];
+            if source < INITIAL && !self.done[source as usize] {
+                process = self.trace.steps[source as usize].process as usize;
+            } else if self.waits[head as usize] > 0 {
+                process = self.trace.steps[self.held_up_by(head)? as usize].process as usize;
+            } else if step.writes == NONE {
+                return None;
+            } else if step.key as usize == key {
+                return Some((head, direct));
+            } else {
+                let current = self.current[step.key as usize];
+                let next = if current == INITIAL {
+                    None
+                } else {
+                    self.due(current).next()
+                };
+                process = self.trace.steps[next? as usize].process as usize;
+                direct = false;
+            }
+        }
+        None
+    }
+
+    /// Some step that must come before `step` and is not done, other than its source.
+    fn held_up_by(&self, step: u32) -> Option<u32> {
+        let from = self.after.partition_point(|&(then, _)| then < step);
+        let pairs = self.after[from..].iter().take_while(|&&(then, _)| then == step);
+        let mut open = pairs
+            .map(|&(_, first)| first)
+            .filter(|&first| !self.done[first as usize]);
+        open.next().or_else(|| {
+            self.by_finish
+                .get(self.gone)
+                .copied()
+                .filter(|&first| first != step)
+        })
     }
 
     /// From now on a write waits for those that had completed when it was invoked.
@@ -203,11 +329,13 @@ impl<'a> Schedule<'a> {
             self.offer_key(key);
         } else if step.not != NONE && self.value(key) == step.not {
             self.parked[key].push(number);
-        } else if step.sees != NONE && self.value(key) != step.sees {
-            // A value that has gone by cannot come back: the order is a wrong one.
+        } else if step.sees != NONE && self.explanation.source[number as usize] != self.current[key] {
+            // What has gone by cannot come back: the order is a wrong one. Others may go on.
+            self.broken = true;
+            self.execute(number);
         } else {
-            if step.sees != NONE && self.explanation.source[number as usize] == self.current[key] {
-                self.left[key] -= 1;
+            if step.sees != NONE {
+                self.left[key] = self.left[key].saturating_sub(1);
             }
             self.execute(number);
             self.offer_key(key);
@@ -246,14 +374,15 @@ impl<'a> Schedule<'a> {
             let expected = self.next[key];
             let source = self.explanation.source[number as usize];
             if (expected != NONE && expected != number) || (source != NONE && source != self.current[key]) {
-                // A cas whose value has gone by: the order is a wrong one.
-                return;
+                self.broken = true;
             }
             self.current[key] = number;
             self.left[key] = self.answers[number as usize];
             self.next[key] = self.replacer[number as usize];
         }
         self.order.push(number);
+        self.done[number as usize] = true;
+        self.heads[step.process as usize] += 1;
         let (from, to) = (self.first[number as usize], self.first[number as usize + 1]);
         for place in from..to {
             let follower = self.followers[place as usize];
@@ -263,7 +392,6 @@ impl<'a> Schedule<'a> {
             }
         }
         if step.writes != NONE {
-            self.done[number as usize] = true;
             self.let_through();
             self.ready.append(&mut self.parked[key]);
             self.offer_key(key);

@@ -18,8 +18,9 @@ pub(super) enum Searched {
     GaveUp,
 }
 
-/// Searches through at most `configurations` configurations that take at most `cells` numbers together.
-pub(super) fn search(trace: &Trace, configurations: usize, cells: usize) -> Searched {
+/// Searches through at most `configurations` configurations that take at most `cells` numbers together, of which no more
+/// than `work` are written.
+pub(super) fn search(trace: &Trace, configurations: usize, cells: usize, work: u64) -> Searched {
     let processes = trace.by_process.len();
     let width = processes + trace.keys.len();
     let most = configurations.min(cells / width.max(1));
@@ -29,7 +30,9 @@ pub(super) fn search(trace: &Trace, configurations: usize, cells: usize) -> Sear
     let mut order: Vec<u32> = Vec::new();
     // A configuration before its writes-nothing steps, the length of the order that led to it, and its last step.
     let mut stack: Vec<(Box<[u32]>, usize, u32)> = vec![(start.into(), 0, NONE)];
+    let mut written = 0u64;
     while let Some((mut at, length, last)) = stack.pop() {
+        written += width as u64;
         order.truncate(length);
         if last != NONE {
             order.push(last);
@@ -41,7 +44,7 @@ pub(super) fn search(trace: &Trace, configurations: usize, cells: usize) -> Sear
         if seen.contains(&at) {
             continue;
         }
-        if seen.len() >= most || stack.len() >= most {
+        if seen.len() >= most || stack.len() >= most || written > work {
             return Searched::GaveUp;
         }
         let mut choices: Vec<(u64, u32)> = Vec::new();
@@ -56,6 +59,7 @@ pub(super) fn search(trace: &Trace, configurations: usize, cells: usize) -> Sear
             }
         }
         choices.sort_unstable();
+        written += (width * choices.len()) as u64;
         for &(_, number) in choices.iter().rev() {
             let step = &trace.steps[number as usize];
             let mut next = at.clone();

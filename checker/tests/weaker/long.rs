@@ -46,7 +46,7 @@ fn forward_reads_are_sequentially_consistent() {
                 },
             );
             let still = sequential(&history);
-            assert!(still.staleness.stale > 500, "{:?}", still.staleness);
+            assert!(still.staleness.stale > 100, "{:?}", still.staleness);
             assert!(
                 still.staleness.max_ns > still.staleness.median_ns,
                 "{:?}",
@@ -118,7 +118,7 @@ fn going_back_is_not_monotonic() {
     }
 }
 
-/// Nothing grows faster than it should: one key and a hundred clients, many keys, and hopeless ones.
+/// A long one on one key and with a hundred clients is decided; hopeless ones end, and are not accused.
 #[test]
 fn long_ones_end() {
     let plan = Replicated {
@@ -128,18 +128,47 @@ fn long_ones_end() {
         ..PLAN
     };
     sequential(&replicated(1, plan));
-    sequential(&replicated(2, Replicated { keys: 200, ..plan }));
-    let hopeless = judge(&replicated(
-        3,
-        Replicated {
-            values: Some(5),
-            ..plan
-        },
-    ));
-    assert_ne!(
-        hopeless
-            .finding(Guarantee::SequentialConsistency)
-            .map(Finding::name),
-        Some("violated")
-    );
+    let many_keys = Replicated {
+        operations: 20_000,
+        keys: 200,
+        ..plan
+    };
+    let repeated = Replicated {
+        values: Some(5),
+        ..plan
+    };
+    for plan in [many_keys, repeated] {
+        let still = judge(&replicated(2, plan));
+        assert!(
+            still
+                .models
+                .iter()
+                .all(|judged| judged.finding.name() != "violated"),
+            "{still:?}"
+        );
+    }
+}
+
+/// Where nothing lags behind, nothing is stale and nothing is strange, whatever the outcomes and values.
+#[test]
+fn fresh_answers_are_not_called_stale() {
+    for seed in 0..10 {
+        for values in [None, Some(5)] {
+            let plan = Replicated {
+                lag: 0,
+                keys: 1 + seed as i64 % 3,
+                info_per_mille: 30,
+                values,
+                ..PLAN
+            };
+            let still = judge(&replicated(seed, plan));
+            assert!(still.staleness.answers > 4_000, "{:?}", still.staleness);
+            assert_eq!(
+                (still.staleness.stale, &still.staleness.sentence[..]),
+                (0, ""),
+                "seed {seed}"
+            );
+            assert!(still.anomalies.is_empty(), "seed {seed}: {:?}", still.anomalies);
+        }
+    }
 }
