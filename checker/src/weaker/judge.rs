@@ -202,7 +202,7 @@ pub(super) fn sequential(
     };
     if let Some(guesses) = in_real_time(trace, likely, limits)
         && let Followed::Edges(edges) = happens::sequential(trace, likely, &guesses, limits)
-        && let Some(order) = schedule(trace, likely, &derived(edges), true, 0).and_then(confirmed)
+        && let Some(order) = schedule(trace, likely, &derived(edges), true, limits.work).and_then(confirmed)
     {
         return (Finding::Holds, order);
     }
@@ -210,7 +210,9 @@ pub(super) fn sequential(
         Followed::Circle(evidence) => return (Finding::Violated(evidence), Vec::new()),
         Followed::TooMuch(why) => why,
         Followed::Edges(edges) => {
-            if let Some(order) = schedule(trace, likely, &derived(edges), false, 0).and_then(confirmed) {
+            if let Some(order) =
+                schedule(trace, likely, &derived(edges), false, limits.work).and_then(confirmed)
+            {
                 return (Finding::Holds, order);
             }
             "no contradiction and no order was found".to_owned()
