@@ -55,6 +55,7 @@ mod sentences;
 pub mod synthetic;
 pub mod validate;
 mod verdict;
+pub mod weaker;
 
 pub use check::{Options, check, check_key, partition};
 pub use describe::describe;
