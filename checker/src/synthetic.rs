@@ -62,8 +62,8 @@ pub fn register(spec: &Synthetic) -> History {
         position: 0,
         value: 0,
         last_written: 0,
-        processes: spec.clients as u64,
-        clients: (0..spec.clients as u64)
+        processes: spec.clients as u32,
+        clients: (0..spec.clients as u32)
             .map(|process| Client {
                 process,
                 running: None,
@@ -93,7 +93,7 @@ pub fn register(spec: &Synthetic) -> History {
 const NS: u64 = 10_000;
 
 struct Client {
-    process: u64,
+    process: u32,
     /// The operation that runs, and whether it took effect.
     running: Option<(usize, bool)>,
 }
@@ -105,7 +105,7 @@ struct Maker {
     position: u64,
     value: i64,
     last_written: i64,
-    processes: u64,
+    processes: u32,
     clients: Vec<Client>,
     /// Open operations that may still take effect.
     adrift: Vec<usize>,
@@ -227,7 +227,7 @@ impl Maker {
         let position = self.tick();
         let operation = &mut self.operations[index];
         operation.completed = position;
-        operation.completed_ns = Some(position * NS);
+        operation.completed_ns = Some((position * NS).into());
         self.clients[client].running = None;
     }
 

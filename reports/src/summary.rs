@@ -475,7 +475,11 @@ fn throughput(record: &TestRecord, history: &History) -> (f64, f64) {
         .operations
         .iter()
         .filter(|operation| matches!(operation.outcome, Outcome::Ok(_)))
-        .filter(|operation| operation.completed_ns.is_some_and(|ns| seconds(ns.get()) <= end_s))
+        .filter(|operation| {
+            operation
+                .completed_ns
+                .is_some_and(|ns| seconds(ns.get()) <= end_s)
+        })
         .count();
     (length_s, ok as f64 / length_s)
 }

@@ -152,7 +152,7 @@ impl<'a> RealTime<'a> {
             if gone >= self.trace.steps[number as usize].start {
                 continue;
             }
-            let gone_ns = operation(by).completed_ns.unwrap_or(u64::MAX);
+            let gone_ns = operation(by).completed_ns.map_or(u64::MAX, history::Ns::get);
             let stale_ns = operation(number).invoked_ns.saturating_sub(gone_ns);
             if staleness.worst.is_none() || stale_ns > staleness.max_ns {
                 staleness.max_ns = stale_ns;

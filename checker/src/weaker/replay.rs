@@ -18,7 +18,7 @@ pub fn explains(
     let allowed: FxHashSet<usize> = indices.iter().copied().collect();
     let mut done: FxHashSet<usize> = FxHashSet::default();
     let mut registers: FxHashMap<&Key, &Value> = FxHashMap::default();
-    let mut last: FxHashMap<u64, u64> = FxHashMap::default();
+    let mut last: FxHashMap<u32, u64> = FxHashMap::default();
     for &index in order {
         let operation = match history.operations.get(index) {
             Some(operation) if allowed.contains(&index) && done.insert(index) => operation,

@@ -239,7 +239,7 @@ impl<'a> Trace<'a> {
 
 #[derive(Default)]
 struct Numbers<'a> {
-    processes: FxHashMap<u64, u32>,
+    processes: FxHashMap<u32, u32>,
     keys: FxHashMap<&'a Key, u32>,
     values: FxHashMap<(u32, &'a Value), u32>,
 }

@@ -58,7 +58,7 @@ fn when(operation: &Operation) -> String {
     let ms = |ns: u64| format!("{}.{:03}", ns / 1_000_000, ns / 1_000 % 1_000);
     match operation.completed_ns {
         Some(end_ns) if operation.completed != OPEN => {
-            format!("{}–{} ms", ms(operation.invoked_ns), ms(end_ns))
+            format!("{}–{} ms", ms(operation.invoked_ns), ms(end_ns.get()))
         }
         _ => format!("from {} ms, no answer", ms(operation.invoked_ns)),
     }

@@ -6,7 +6,7 @@ use history::{Failure, History, Key, OPEN, Op, Outcome, Value};
 /// One operation that counts.
 #[derive(Clone, Debug)]
 struct Act {
-    process: u64,
+    process: u32,
     invoked: u64,
     key: Key,
     sees: Option<Value>,

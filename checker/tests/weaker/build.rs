@@ -39,7 +39,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub fn invoke(&mut self, process: u64, op: Op) -> usize {
+    pub fn invoke(&mut self, process: u32, op: Op) -> usize {
         self.history.operations.push(Operation {
             process,
             op,
@@ -58,14 +58,14 @@ impl Builder {
         let operation = &mut self.history.operations[index];
         if !outcome.is_info() {
             operation.completed = self.position;
-            operation.completed_ns = Some(self.position * 1_000_000);
+            operation.completed_ns = Some((self.position * 1_000_000).into());
         }
         operation.outcome = outcome;
         self.position += 1;
     }
 
     /// An operation that overlaps no other one.
-    pub fn did(&mut self, process: u64, op: Op, outcome: Outcome) -> usize {
+    pub fn did(&mut self, process: u32, op: Op, outcome: Outcome) -> usize {
         let index = self.invoke(process, op);
         self.complete(index, outcome);
         index
@@ -73,7 +73,7 @@ impl Builder {
 }
 
 /// A history of operations one after the other.
-pub fn sequence(operations: &[(u64, Op, Outcome)]) -> History {
+pub fn sequence(operations: &[(u32, Op, Outcome)]) -> History {
     let mut builder = Builder::default();
     for (process, op, outcome) in operations {
         builder.did(*process, op.clone(), outcome.clone());
@@ -94,8 +94,8 @@ pub fn random_history(seed: u64, unique: bool) -> History {
     let mut builder = Builder::default();
     // What each client is in the middle of, and its present process number.
     let mut open: Vec<Option<usize>> = vec![None; clients];
-    let mut process: Vec<u64> = (0..clients as u64).collect();
-    let mut next_process = clients as u64;
+    let mut process: Vec<u32> = (0..clients as u32).collect();
+    let mut next_process = clients as u32;
     let mut known: Vec<Vec<i64>> = vec![vec![0]; keys as usize];
     loop {
         let client = rng.random_range(0..clients);
@@ -201,11 +201,11 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
     let mut versions: Vec<Vec<(usize, i64)>> = vec![vec![(0, 0)]; plan.keys as usize];
     let mut writes = 0;
     // For each client: its process, how much it has seen, and what it is in the middle of: whether it took effect.
-    let mut process: Vec<u64> = (0..plan.clients as u64).collect();
+    let mut process: Vec<u32> = (0..plan.clients as u32).collect();
     let mut seen = vec![0usize; plan.clients];
     let mut open: Vec<Option<(usize, Option<Outcome>)>> = vec![None; plan.clients];
     let mut next_value = 0;
-    let mut next_process = plan.clients as u64;
+    let mut next_process = plan.clients as u32;
     loop {
         let client = rng.random_range(0..plan.clients);
         match open[client].take() {

@@ -11,7 +11,7 @@ fn judge(history: &history::History) -> Still {
 }
 
 #[track_caller]
-fn check(operations: &[(u64, history::Op, Outcome)], violated: &[Guarantee], sentence: &str) -> Still {
+fn check(operations: &[(u32, history::Op, Outcome)], violated: &[Guarantee], sentence: &str) -> Still {
     let still = judge(&sequence(operations));
     for judged in &still.models {
         let expected = if violated.contains(&judged.guarantee) {
@@ -161,7 +161,7 @@ fn store_buffering() {
 
 #[test]
 fn anomalies() {
-    let kind = |operations: &[(u64, history::Op, Outcome)]| judge(&sequence(operations)).anomalies[0].kind;
+    let kind = |operations: &[(u32, history::Op, Outcome)]| judge(&sequence(operations)).anomalies[0].kind;
     assert_eq!(kind(&[(0, read(0), saw(7))]), AnomalyKind::NeverWritten);
     assert_eq!(
         kind(&[(0, read(0), saw(7)), (1, write(0, 7), Outcome::ok())]),
