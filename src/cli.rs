@@ -22,8 +22,10 @@ pub struct Cli {
 pub enum Command {
     /// Run a test: start a cluster, drive it, break it, judge it, report.
     Test(TestArgs),
-    /// Judge a recorded history: a run directory or a journal file.
+    /// Judge recorded histories: of perjury, Jepsen, Porcupine, Elle.
     Check(CheckArgs),
+    /// Write a history in the format of another checker.
+    Export(ExportArgs),
     /// Write the reports of a run directory anew.
     Report(ReportArgs),
     /// List the systems, workloads, nemeses and planted bugs.
@@ -96,10 +98,55 @@ pub struct TestArgs {
 
 /// `perjury check`
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury check history.edn                          a Jepsen history; the model is guessed and named
+  perjury check --model cas-register --initial 0 *.edn
+  perjury check --html why.html runs/<the run>       draw the violation
+  perjury check --time-limit 10s --memory-limit 2GiB big.jsonl
+
+The formats and models are in `perjury list`.")]
 pub struct CheckArgs {
-    /// A run directory, or a journal (`history.jsonl`).
+    /// Run directories, or files with a history.
+    #[arg(value_name = "RUN_OR_FILE", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// What the store is taken for (see `perjury list`); guessed from the operations when not given.
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// What every object holds at first: `nil`, a number or a text; the model's own idea of it when not given.
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    pub initial: Option<String>,
+    /// The format of the files (see `perjury list`); found by their content when not given.
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// The longest time to judge each history; it is unknown when that is over.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    pub time_limit: Option<Duration>,
+    /// The most memory to take, such as `2GiB`; a history that needs more is unknown.
+    #[arg(long, default_value = "4GiB", value_parser = parse_bytes, value_name = "SIZE")]
+    pub memory_limit: usize,
+    /// Draw the violation, or what there is to see, into this file (one history only).
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}
+
+/// `perjury export`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury export --to edn runs/<the run> > history.edn     for Knossos and Elle
+  perjury export --to elle-json history.jsonl -o history.json")]
+pub struct ExportArgs {
+    /// A run directory, or a file with a history in any format.
     #[arg(value_name = "RUN_OR_FILE")]
     pub path: PathBuf,
+    /// The format to write (see `perjury list`).
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
+    /// The file's format; found by its content when not given.
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// Where to write; standard output when not given. An existing file is not overwritten.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `perjury report`
@@ -194,6 +241,32 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         return Err("it must be longer than nothing".into());
     }
     Ok(duration)
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "kb" => 1_000,
+        "m" | "mib" => 1 << 20,
+        "mb" => 1_000_000,
+        "g" | "gib" => 1 << 30,
+        "gb" => 1_000_000_000,
+        _ => {
+            return Err(format!(
+                "`{unit}` is no unit of size; write it like `512MiB` or `2GiB`"
+            ));
+        }
+    };
+    let bytes = number
+        .parse()
+        .ok()
+        .and_then(|number: usize| number.checked_mul(factor));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "write it like `512MiB` or `2GiB`".to_owned())
 }
 
 fn parse_peer(text: &str) -> Result<(u64, std::net::SocketAddr), String> {

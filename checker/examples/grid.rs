@@ -61,7 +61,7 @@ fn main() {
                         };
                         options.limits.memory_bytes = 2 << 30;
                         options.limits.steps = u64::MAX;
-                        options.limits.stop = Some(stop);
+                        options.limits.stop = vec![stop];
                         let all: Vec<usize> = (0..h.operations.len()).collect();
                         let (decision, alg) = check_key(&h, &all, &options);
                         let e = t0.elapsed();

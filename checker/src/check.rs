@@ -1,6 +1,8 @@
 //! From a history to its analysis: key by key, in parallel.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use history::{History, Key, Value};
 use rayon::prelude::*;
@@ -67,9 +69,19 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         vec![(Key::Nil, (0..history.operations.len()).collect())]
     };
     analysis.keys = keys.len();
+    // One key that is not linearizable settles the verdict: searches that take long are not worth going on with.
+    let settled = Arc::new(AtomicBool::new(false));
+    let mut options = options.clone();
+    options.limits.stop.push(settled.clone());
     let decisions: Vec<(Decision, Algorithm)> = keys
         .par_iter()
-        .map(|(_, indices)| check_key(history, indices, options))
+        .map(|(_, indices)| {
+            let (decision, algorithm) = check_key(history, indices, &options);
+            if matches!(decision, Decision::Invalid(_)) {
+                settled.store(true, Ordering::Relaxed);
+            }
+            (decision, algorithm)
+        })
         .collect();
     for ((key, _), (decision, algorithm)) in keys.into_iter().zip(decisions) {
         analysis.add(key, decision, algorithm);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod export;
 mod heal;
 mod list;
 mod node;
@@ -20,6 +21,7 @@ pub fn run(command: Command) -> CommandResult {
     match command {
         Command::Test(args) => test::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
         Command::List => list::run(),
         Command::Heal(args) => heal::run(&args),

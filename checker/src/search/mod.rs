@@ -40,8 +40,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// How many steps of the model may be looked at.
     pub steps: u64,
-    /// The search gives up soon after this becomes true: for a limit of time, which is the caller's affair.
-    pub stop: Option<Arc<AtomicBool>>,
+    /// The search gives up soon after one of these becomes true: for a limit of time, which is the caller's affair.
+    pub stop: Vec<Arc<AtomicBool>>,
 }
 
 impl Default for Limits {
@@ -50,24 +50,20 @@ impl Default for Limits {
         Limits {
             memory_bytes: 1 << 30,
             steps: 1_000_000_000,
-            stop: None,
+            stop: Vec::new(),
         }
     }
 }
 
 impl Limits {
-    /// Which limit is reached, if one is.
+    /// Why to give up, if there is a reason.
     fn reached(&self, steps: u64, bytes: usize) -> Option<&'static str> {
         if steps > self.steps {
-            Some("limit of steps")
+            Some("the limit of steps was reached")
         } else if bytes > self.memory_bytes {
-            Some("limit of memory")
-        } else if self
-            .stop
-            .as_ref()
-            .is_some_and(|stop| stop.load(Ordering::Relaxed))
-        {
-            Some("limit of time")
+            Some("the limit of memory was reached")
+        } else if self.stop.iter().any(|stop| stop.load(Ordering::Relaxed)) {
+            Some("the search was stopped")
         } else {
             None
         }
@@ -245,7 +241,7 @@ impl<'a, M: Model> Search<'a, M> {
             .filter(|event| matches!(event, Event::Finish(_)))
             .count();
         Searched::GaveUp(format!(
-            "the {which} was reached after {} steps and {} MB; {done} of {} operations that completed have an order",
+            "{which} after {} steps and {} MB; {done} of {} operations that completed have an order",
             self.budget.steps,
             self.budget.peak_bytes >> 20,
             self.plan.definite

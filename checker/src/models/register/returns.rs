@@ -34,6 +34,9 @@ struct Gap {
     finish: u64,
 }
 
+/// Steps that show different values, with the value, the one that completes first in front.
+type FirstTwo = [Option<(ValueId, usize)>; 2];
+
 /// What the steps show and do, value by value.
 struct Seen<'a> {
     steps: &'a [Step],
@@ -42,7 +45,7 @@ struct Seen<'a> {
     with: FxHashMap<ValueId, Vec<(u64, usize)>>,
     /// All definite steps by their invocations, each with the one from there on that completes first among those that
     /// show any value, and first among those that show another one than that.
-    any: Vec<(u64, [Option<(ValueId, usize)>; 2])>,
+    any: Vec<(u64, FirstTwo)>,
 }
 
 /// A row of gaps with too few operations, if one is found: in the value that shows it first.
@@ -109,7 +112,7 @@ fn too_few(steps: &[Step], gaps: &[Gap], writers: &[usize]) -> Option<Vec<Gap>> 
 impl<'a> Seen<'a> {
     fn new(steps: &'a [Step]) -> Self {
         let mut with: FxHashMap<ValueId, Vec<(u64, usize)>> = FxHashMap::default();
-        let mut any: Vec<(u64, [Option<(ValueId, usize)>; 2])> = Vec::with_capacity(steps.len());
+        let mut any: Vec<(u64, FirstTwo)> = Vec::with_capacity(steps.len());
         let finish = |number: usize| steps[number].finish;
         for (number, step) in steps.iter().enumerate().rev() {
             if step.is_open() {
@@ -186,11 +189,7 @@ fn shown(kind: Kind) -> [Option<ValueId>; 2] {
 }
 
 /// The two steps that complete first and show different values.
-fn best_two(
-    best: [Option<(ValueId, usize)>; 2],
-    new: (ValueId, usize),
-    finish: &impl Fn(usize) -> u64,
-) -> [Option<(ValueId, usize)>; 2] {
+fn best_two(best: FirstTwo, new: (ValueId, usize), finish: &impl Fn(usize) -> u64) -> FirstTwo {
     let earlier =
         |old: Option<(ValueId, usize)>| old.is_none_or(|(_, number)| finish(new.1) < finish(number));
     match best {
