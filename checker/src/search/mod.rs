@@ -20,6 +20,8 @@ mod configurations;
 mod pass;
 mod plan;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;

@@ -302,6 +302,13 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         snapshot.event
     }
 
+    /// Another width than its level's, to begin with.
+    #[cfg(test)]
+    pub fn set_width(&mut self, kept: usize, tried: usize) {
+        self.width.kept = kept;
+        self.width.tried = tried;
+    }
+
     fn over_limit(&mut self) -> Option<&'static str> {
         let bytes = self.now.bytes()
             + self.way.bytes()
