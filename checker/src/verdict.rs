@@ -67,7 +67,7 @@ pub struct Conflict {
     pub confirmed: bool,
 }
 
-/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`].
+/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`] and where a rule says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -85,6 +85,18 @@ pub enum Rule {
     ComesBack,
     /// A cas failed although the register held the value that it expected all the while.
     HeldThroughout,
+    /// What may be given out or taken only once was given or taken twice.
+    Duplicate,
+    /// Two reads, of which each shows something that the other lacks although nothing is ever taken away.
+    Diverged,
+    /// Something was there for certain, and an answer says that it was not.
+    Lost,
+    /// Two held a lock at the same time, or somebody gave back what he did not hold.
+    TwoHolders,
+    /// An answer is a number that lies outside of what was possible by then.
+    OutOfBounds,
+    /// Several transactions must each come before the next, in a circle.
+    Cycle,
     /// A search through all orders found none.
     NoOrder,
 }
@@ -189,6 +201,12 @@ impl Rule {
             Rule::OutOfOrder => "out-of-order",
             Rule::ComesBack => "comes-back",
             Rule::HeldThroughout => "held-throughout",
+            Rule::Duplicate => "duplicate",
+            Rule::Diverged => "diverged",
+            Rule::Lost => "lost",
+            Rule::TwoHolders => "two-holders",
+            Rule::OutOfBounds => "out-of-bounds",
+            Rule::Cycle => "cycle",
             Rule::NoOrder => "no-order",
         }
     }

@@ -15,6 +15,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     about: "a register with read, write and compare-and-set",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: true,
+    suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
     initial: || Value::Nil,
     decide,
 };
@@ -23,6 +24,7 @@ pub(super) const REGISTER: Entry = Entry {
     name: "register",
     about: "a register with read and write",
     operations: &[OpKind::Read, OpKind::Write],
+    suits: |seen| !seen.is_versioned(),
     ..CAS_REGISTER
 };
 
