@@ -142,6 +142,15 @@ impl<'a> Finder<'a> {
 
     /// The order in which a list grew.
     fn versions(&self, list: &List<'a>) -> Result<Versions, Why> {
+        // Who found what it appended itself is for the search.
+        let finds_own = |(_, part): &(usize, Part)| {
+            part.appended
+                .iter()
+                .any(|own| part.found.is_some_and(|found| found.contains(own)))
+        };
+        if list.parts.iter().any(finds_own) {
+            return Err(Judged::Other);
+        }
         let readers = || {
             list.parts
                 .iter()

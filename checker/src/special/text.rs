@@ -261,42 +261,47 @@ fn holds(text: &KvAppend, calls: &Calls<KvAppendOp>, found: &Contradiction) -> b
     let cut = |seen: &'_ Arc<String>| pieces(&text.initial, seen, &appended);
     let place = |pieces: &[String], piece: &str| pieces.iter().position(|other| other == piece);
     match (found.rule, op(0), op(1), op(2)) {
-        (Rule::NeverWritten, Some(Read(seen)), ..) => cut(seen).is_none(),
+        (Rule::NeverWritten, Some(Read(seen)), ..) => !cut(seen).1,
         (Rule::Duplicate, Some(Read(seen)), Some(Append(piece)), _) => {
             let twice = |pieces: Vec<String>| pieces.iter().filter(|other| *other == &**piece).count() > 1;
-            is_unique(piece) && cut(seen).is_some_and(twice)
+            is_unique(piece) && twice(cut(seen).0)
         }
         (Rule::Diverged, Some(Read(one)), Some(Read(other)), _) => {
             !other.starts_with(one.as_str()) && !one.starts_with(other.as_str())
         }
         (Rule::Lost, Some(Read(late)), Some(Append(early)), _) => {
-            precedes(1, 0) && cut(late).is_some_and(|pieces| place(&pieces, early).is_none())
+            precedes(1, 0) && matches!(cut(late), (pieces, true) if place(&pieces, early).is_none())
         }
         (Rule::Lost, Some(Read(late)), Some(Read(early)), _) => precedes(1, 0) && late.len() < early.len(),
         (Rule::OutOfOrder, Some(Append(late)), Some(Read(early)), _) => {
             let shows = |pieces: Vec<String>| place(&pieces, late).is_some();
-            precedes(1, 0) && is_unique(late) && cut(early).is_some_and(shows)
+            precedes(1, 0) && is_unique(late) && shows(cut(early).0)
         }
         (Rule::OutOfOrder, Some(Append(late)), Some(Append(early)), Some(Read(seen))) => {
             let first = |pieces: Vec<String>| match (place(&pieces, late), place(&pieces, early)) {
                 (Some(late), Some(early)) => late < early,
                 (late, early) => late.is_some() && early.is_none(),
             };
-            precedes(1, 0) && is_unique(late) && is_unique(early) && cut(seen).is_some_and(first)
+            precedes(1, 0) && is_unique(late) && is_unique(early) && first(cut(seen).0)
         }
         _ => false,
     }
 }
 
-/// The pieces of which a text is made, behind the initial one. No piece is the beginning of another, so the one with
-/// which a text begins is the greatest that is not greater.
-fn pieces(initial: &str, seen: &str, appended: &BTreeMap<&str, usize>) -> Option<Vec<String>> {
-    let mut rest = seen.strip_prefix(initial)?;
+/// The pieces of which a text is made, behind the initial one, up to where it is made of pieces, and whether that is its
+/// end. No piece is the beginning of another, so the one with which a text begins is the greatest that is not greater.
+fn pieces(initial: &str, seen: &str, appended: &BTreeMap<&str, usize>) -> (Vec<String>, bool) {
     let mut pieces = Vec::new();
+    let Some(mut rest) = seen.strip_prefix(initial) else {
+        return (pieces, false);
+    };
     while !rest.is_empty() {
-        let (piece, _) = appended.range(..=rest).next_back()?;
-        rest = rest.strip_prefix(piece)?;
-        pieces.push((*piece).to_owned());
+        let next = appended.range(..=rest).next_back().map(|(piece, _)| *piece);
+        let Some((piece, behind)) = next.and_then(|piece| Some((piece, rest.strip_prefix(piece)?))) else {
+            return (pieces, false);
+        };
+        pieces.push(piece.to_owned());
+        rest = behind;
     }
-    Some(pieces)
+    (pieces, true)
 }

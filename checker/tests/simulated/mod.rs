@@ -66,7 +66,7 @@ pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> 
                 let op = object.ask(rng, process);
                 clients[client].1 = Some((operations.len(), false));
                 let outcome = crate::common::info();
-                operations.push(crate::common::operation(process, op, outcome, position, OPEN));
+                operations.push(crate::common::operation(process, op, outcome, position, position));
                 position += 1;
                 idle = 0;
             }
@@ -119,33 +119,35 @@ pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> 
     crate::common::history(operations)
 }
 
-/// Spoils a history a little: changes an answer, swaps two, drops a completed operation, or moves an event.
+/// Spoils a history a little: changes an answer, swaps two, drops a completed operation, or moves some events.
 pub fn spoil(rng: &mut ChaCha8Rng, history: &mut History) {
     let operations = &mut history.operations;
     let answered: Vec<usize> = (0..operations.len())
         .filter(|&index| value(&operations[index]).is_some())
         .collect();
     let pick = |rng: &mut ChaCha8Rng| answered[rng.random_range(0..answered.len())];
-    match rng.random_range(0..8) {
+    match rng.random_range(0..10) {
         0..3 if !answered.is_empty() => {
             let index = pick(rng);
-            let changed = value(&operations[index]).map(|value| change(rng, value));
+            let is_txn = matches!(operations[index].op, Op::Txn { .. });
+            let changed = value(&operations[index]).map(|value| change(rng, value, is_txn));
             operations[index].outcome = Outcome::Ok(Answer { value: changed });
         }
         3..5 if answered.len() > 1 => {
             let (one, other) = (pick(rng), pick(rng));
-            if operations[one].op.kind() == operations[other].op.kind() {
+            let is_txn = matches!(operations[one].op, Op::Txn { .. });
+            if operations[one].op.kind() == operations[other].op.kind() && !is_txn {
                 let outcome = operations[one].outcome.clone();
                 operations[one].outcome = std::mem::replace(&mut operations[other].outcome, outcome);
             }
         }
-        5 if operations.len() > 1 => {
+        5..7 if operations.len() > 1 => {
             let index = rng.random_range(0..operations.len());
             if operations[index].completed != OPEN {
                 operations.remove(index);
             }
         }
-        _ => (0..4).for_each(|_| move_event(rng, operations)),
+        _ => (0..8).for_each(|_| move_event(rng, operations)),
     }
     operations.sort_by_key(|operation| operation.invoked);
 }
@@ -157,7 +159,8 @@ fn value(operation: &Operation) -> Option<&Value> {
     }
 }
 
-fn change(rng: &mut ChaCha8Rng, value: &Value) -> Value {
+/// Another value much like it; of a list that keeps its shape only an element changes.
+fn change(rng: &mut ChaCha8Rng, value: &Value, keeps_shape: bool) -> Value {
     match value {
         Value::Int(number) => Value::Int(number + [-1, 1, 2][rng.random_range(0..3)]),
         Value::Nil => Value::Nil,
@@ -174,12 +177,12 @@ fn change(rng: &mut ChaCha8Rng, value: &Value) -> Value {
         Value::List(values) => {
             let mut values = values.to_vec();
             let place = rng.random_range(0..values.len().max(1));
-            match rng.random_range(0..6) {
+            match if keeps_shape { 9 } else { rng.random_range(0..6) } {
                 0 => values.push(Value::Int(rng.random_range(0..9))),
                 1 if values.len() > 1 => values.swap(0, place),
                 2 if !values.is_empty() => values.push(values[place].clone()),
                 3 if !values.is_empty() => drop(values.remove(place)),
-                _ if !values.is_empty() => values[place] = change(rng, &values[place]),
+                _ if !values.is_empty() => values[place] = change(rng, &values[place], false),
                 _ => {}
             }
             Value::list(values)

@@ -211,7 +211,7 @@ impl Object for Ids {
 
     fn apply(&mut self, _: &mut ChaCha8Rng, _: u64, _: &Op) -> Option<Outcome> {
         self.last += 1;
-        answer(Value::Int(self.last * 7 % 1_000_003))
+        answer(Value::Int(self.last))
     }
 }
 
