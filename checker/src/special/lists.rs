@@ -6,11 +6,13 @@
 //! come behind all that was seen, in any order; open transactions of which nobody saw anything never happened as far as
 //! anybody can tell. The transactions have an order iff there is no cycle (Adya 1999, with real time).
 
+use std::collections::BTreeMap;
+
 use history::{History, Key, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cycle::{Cycle, Edge, Graph, Kind};
-use super::{Contradiction, Judged};
+use super::{Contradiction, InPlace, Judged};
 use crate::describe::describe;
 use crate::model::Calls;
 use crate::models::{ListAppend, ListMicro};
@@ -131,7 +133,7 @@ impl<'a> Finder<'a> {
                             {
                                 part.found = Some(before);
                             }
-                            _ => return Err(Judged::Other),
+                            _ => return Err(self.at_odds(number)),
                         }
                     }
                 }
@@ -142,14 +144,13 @@ impl<'a> Finder<'a> {
 
     /// The order in which a list grew.
     fn versions(&self, list: &List<'a>) -> Result<Versions, Why> {
-        // Who found what it appended itself is for the search.
-        let finds_own = |(_, part): &(usize, Part)| {
-            part.appended
-                .iter()
-                .any(|own| part.found.is_some_and(|found| found.contains(own)))
+        // Elements are appended once, so nobody finds what it is about to append.
+        let finds_own = |(_, part): &&(usize, Part)| {
+            let is_found = |own: &&Value| part.found.is_some_and(|found| found.contains(own));
+            part.appended.iter().any(is_found)
         };
-        if list.parts.iter().any(finds_own) {
-            return Err(Judged::Other);
+        if let Some((number, _)) = list.parts.iter().find(finds_own) {
+            return Err(self.at_odds(*number));
         }
         let readers = || {
             list.parts
@@ -174,7 +175,7 @@ impl<'a> Finder<'a> {
                 .insert(longest.len() - rest.len(), versions.writers.len());
             let Some(first) = rest.first() else { break };
             let Some(&writer) = list.writers.get(first) else {
-                return Err(self.from_nowhere(reader, first));
+                return Err(self.phantom(reader, first));
             };
             let (number, part) = &list.parts[writer];
             if !seen.insert(writer) {
@@ -296,12 +297,20 @@ impl<'a> Finder<'a> {
         Judged::Contradiction(self.contradiction(Rule::Diverged, vec![one, other], vec![why]))
     }
 
-    fn from_nowhere(&self, reader: usize, element: &Value) -> Why {
+    fn phantom(&self, reader: usize, element: &Value) -> Why {
         let why = format!(
             "{} saw {element}, which nobody can have appended.",
             self.start(reader)
         );
         Judged::Contradiction(self.contradiction(Rule::NeverWritten, vec![reader], vec![why]))
+    }
+
+    fn at_odds(&self, number: usize) -> Why {
+        let why = format!(
+            "What {} saw is at odds with what it saw and appended itself.",
+            self.words(number)
+        );
+        Judged::Contradiction(self.contradiction(Rule::OutOfOrder, vec![number], vec![why]))
     }
 
     fn in_pieces(&self, reader: usize, writer: usize) -> Why {
@@ -445,6 +454,30 @@ fn holds(calls: &Calls<Vec<ListMicro>>, found: &Contradiction) -> bool {
                     .all(|(&place, element)| seen[place] == *element);
             !places.is_empty() && !is_whole
         }),
+        Rule::OutOfOrder => is_at_odds(op(0)),
         _ => false,
     }
+}
+
+/// Whether no lists without the elements that a transaction appends explain what it saw.
+fn is_at_odds(op: &[ListMicro]) -> bool {
+    let mut lists: BTreeMap<Key, Vec<Value>> = BTreeMap::new();
+    let mut own: FxHashMap<&Key, usize> = FxHashMap::default();
+    for micro in op {
+        match micro {
+            ListMicro::Append(key, _) => *own.entry(key).or_default() += 1,
+            // What the first read of a list saw without what was appended before.
+            ListMicro::Read(key, seen) => {
+                let before = seen.len().saturating_sub(own.get(key).copied().unwrap_or(0));
+                lists
+                    .entry(key.clone())
+                    .or_insert_with(|| seen[..before].to_vec());
+            }
+        }
+    }
+    let appends_again = |micro: &ListMicro| match micro {
+        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.contains(element)),
+        ListMicro::Read(..) => false,
+    };
+    op.iter().any(appends_again) || !ListAppend.apply(&mut lists.clone(), &op.to_vec())
 }

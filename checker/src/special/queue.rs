@@ -135,7 +135,7 @@ impl<'a> Queue<'a> {
             let item = match way {
                 (Some(enqueue), dequeue) => queue.item(value, enqueue, dequeue),
                 (None, Some(dequeue)) => {
-                    return Err(Judged::Contradiction(queue.from_nowhere(value, dequeue)));
+                    return Err(Judged::Contradiction(queue.phantom(value, dequeue)));
                 }
                 (None, None) => continue,
             };
@@ -465,7 +465,7 @@ impl Queue<'_> {
         }
     }
 
-    fn from_nowhere(&self, value: &Value, dequeue: usize) -> Contradiction {
+    fn phantom(&self, value: &Value, dequeue: usize) -> Contradiction {
         let why = format!(
             "{} took a value that nobody can have put in.",
             self.start(dequeue)

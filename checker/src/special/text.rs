@@ -105,11 +105,11 @@ impl<'a> Finder<'a> {
         ends.insert(initial.len(), 0);
         if let Some((reader, seen)) = longest {
             let Some(mut rest) = seen.strip_prefix(initial) else {
-                return Err(self.from_nowhere(reader));
+                return Err(self.phantom(reader));
             };
             while !rest.is_empty() {
                 let Some((append, length)) = pieces.first(rest) else {
-                    return Err(self.from_nowhere(reader));
+                    return Err(self.phantom(reader));
                 };
                 let count = ranks.len() as u64 + 1;
                 if ranks.insert(append, count).is_some() {
@@ -129,7 +129,7 @@ impl<'a> Finder<'a> {
                     }
                     match ends.get(&seen.len()) {
                         Some(count) => 2 * count + 1,
-                        None => return Err(self.from_nowhere(number)),
+                        None => return Err(self.phantom(number)),
                     }
                 }
                 _ => match ranks.get(&number) {
@@ -166,7 +166,7 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn from_nowhere(&self, read: usize) -> Contradiction {
+    fn phantom(&self, read: usize) -> Contradiction {
         let why = format!("{} is not made of pieces that were appended.", self.start(read));
         self.contradiction(Rule::NeverWritten, vec![read], vec![why])
     }

@@ -78,7 +78,7 @@ pub(crate) fn judge(
             None if *version == 0 && value.is_nil() => {}
             None if *version <= 0 => return Judged::Contradiction(finder.not_positive(by)),
             None => match untold.get_mut(value).map(|writes| (writes.len(), writes.pop())) {
-                None => return Judged::Contradiction(finder.from_nowhere(by)),
+                None => return Judged::Contradiction(finder.phantom(by)),
                 Some((1, write)) => found.write = write,
                 Some(_) => return Judged::Other,
             },
@@ -154,7 +154,7 @@ impl Finder<'_> {
         }
     }
 
-    fn from_nowhere(&self, read: usize) -> Contradiction {
+    fn phantom(&self, read: usize) -> Contradiction {
         let why = format!(
             "{} shows a value that nobody can have written at that version.",
             self.start(read)

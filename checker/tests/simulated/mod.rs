@@ -73,7 +73,9 @@ pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> 
             None => {}
             Some((index, took_effect)) if gives_up => {
                 let may_drift = object.may_drift(&operations[index].op);
-                if took_effect && !may_drift {
+                // A failure is known, and a lock whose taker gave up is lost for all.
+                let has_failed = matches!(operations[index].outcome, Outcome::Fail(_));
+                if took_effect && (has_failed || !may_drift) {
                     continue;
                 }
                 operations[index].outcome = crate::common::info();
