@@ -87,7 +87,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         .take(MOST_PICTURES)
         .map(|(record, conflict)| Pictured {
             record,
-            rule: rule_text(record),
+            rule: record.rule.about(),
             svg: timeline(results, run.history, conflict, &shade),
             rows: rows(record),
         })
@@ -170,24 +170,6 @@ fn facts(results: &Results) -> Vec<Fact> {
             unit: "ms, the slowest answer",
         },
     ]
-}
-
-/// What the broken rule says, for those who meet its name for the first time.
-fn rule_text(record: &ConflictRecord) -> &'static str {
-    use checker::Rule;
-    match record.rule {
-        Rule::NeverWritten => "an answer names a value that no operation can have written",
-        Rule::FoundExpected => "a cas failed because it found the very value that it expected",
-        Rule::ReplacedTwice => "two cas both replaced the same value",
-        Rule::Circle => "each of several cas needs the value that the next one writes, in a circle",
-        Rule::OutOfOrder => "an operation began after one had completed that must come later",
-        Rule::ComesBack => "two values would each have to come before the other",
-        Rule::HeldThroughout => {
-            "a cas failed although the register held the value that it expected all the while"
-        }
-        Rule::TooOften => "a value came back more often than there are operations that can have brought it",
-        Rule::NoOrder => "a search through all orders found none that explains the answers",
-    }
 }
 
 fn rows(record: &ConflictRecord) -> Vec<(String, &OperationRecord)> {

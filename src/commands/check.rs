@@ -146,6 +146,7 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
             steps: u64::MAX,
             stop: vec![stop.clone()],
         },
+        early_stop: true,
     };
     /// What judging takes for each operation beside the search.
     const BYTES_AN_OPERATION: usize = 200;
