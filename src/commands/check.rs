@@ -15,6 +15,7 @@ use history::{History, Op, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::say::say;
 
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
@@ -47,7 +48,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     }
     if verdicts.len() > 1 {
         let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
-        println!(
+        say!(
             "{} histories: {} valid, {} invalid, {} unknown",
             verdicts.len(),
             count(Verdict::Valid),
@@ -78,7 +79,7 @@ fn check_run(path: &Path, args: &CheckArgs) -> Result<Verdict, Failure> {
     let _ = args;
     let analysis = judge(&record, &history)?;
     let results = reports::summarize(&record, &history, &analysis);
-    print!("{}", reports::summary_text(&results));
+    say!("{}", reports::summary_text(&results).trim_end());
     Ok(results.verdict)
 }
 
@@ -112,9 +113,9 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     let still = (analysis.verdict == Verdict::Invalid && entry.name.ends_with("register") && entry.per_key)
         .then(|| weaken(&imported.history, &initial, &weaker::Limits::default()));
 
-    println!("{}: {}", path.display(), analysis.verdict);
+    say!("{}: {}", path.display(), analysis.verdict);
     let guessed = if model.is_none() { " (guessed)" } else { "" };
-    println!(
+    say!(
         "  {} operations on {}, read as {} in {}; model {}{guessed}, {initial} at first; {} in {}",
         imported.history.operations.len(),
         plural(analysis.keys, "key"),
@@ -124,9 +125,12 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
         decided_by(&analysis),
         seconds(judged)
     );
-    print!("{}", findings(&analysis, still.as_ref()));
+    let found = findings(&analysis, still.as_ref());
+    if !found.is_empty() {
+        say!("{}", found.trim_end());
+    }
     for remark in &imported.remarks {
-        println!("  note: {remark}");
+        say!("  note: {remark}");
     }
     Ok(analysis.verdict)
 }
