@@ -12,7 +12,7 @@ use history::{Failure, History, Op, OpKind, Operation, Outcome, Value};
 use super::{Entry, Seen, answer, by_search, unreadable};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
-use crate::special::{self, InPlace, Projected};
+use crate::special::{self, InPlace, Judged, Projected};
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -199,13 +199,14 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
         initial: options.initial(),
     };
     let calls = Calls::read(&register, history, indices);
-    let judged = special::versioned::judge(&register, history, &calls);
-    special::publish(
-        &register,
-        history,
-        &calls,
-        judged,
-        Algorithm("versioned-register-exact"),
-    )
-    .unwrap_or_else(|| by_search(&register, history, indices, options))
+    let algorithm = Algorithm("versioned-register-exact");
+    match special::versioned::judge(&register, history, &calls) {
+        // What a cas found is not to be seen in a choice of versions.
+        Judged::Contradiction(found) if special::versioned::holds(&calls, &found) => (
+            special::conflict(history, &calls, found, Vec::new(), true),
+            algorithm,
+        ),
+        judged => special::publish(&register, history, &calls, judged, algorithm)
+            .unwrap_or_else(|| by_search(&register, history, indices, options)),
+    }
 }
