@@ -1,13 +1,25 @@
-//! Writes the pages of checked histories, to look at: `check_pages DIR`.
+//! Writes the pages of checked histories, to look at: `check_pages DIR [FILE…]`; without files, of histories by hand.
 
 #[path = "../tests/cases/mod.rs"]
 mod cases;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let dir = std::env::args().nth(1).ok_or("usage: check_pages DIR")?;
+    let mut arguments = std::env::args().skip(1);
+    let dir = arguments.next().ok_or("usage: check_pages DIR [FILE…]")?;
     std::fs::create_dir_all(&dir)?;
-    for case in cases::all() {
-        let path = std::path::Path::new(&dir).join(case.name).with_extension("html");
+    let mut cases = Vec::new();
+    for file in arguments {
+        let imported = history::formats::read(std::path::Path::new(&file), None)?;
+        let name = file.rsplit('/').next().unwrap_or(&file).to_owned();
+        let mut case = cases::Case::new(&name, imported.history, history::Value::Nil);
+        case.remarks = imported.remarks;
+        cases.push(case);
+    }
+    if cases.is_empty() {
+        cases = cases::all();
+    }
+    for case in cases {
+        let path = std::path::Path::new(&dir).join(format!("{}.html", case.name));
         let html = case.html();
         std::fs::write(&path, &html)?;
         let rule = case

@@ -3,6 +3,7 @@
 //! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside is escaped,
 //! and none is longer than a constant.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use askama::Template;
@@ -18,7 +19,7 @@ use crate::results::Counts;
 use crate::shade::Shade;
 use crate::still::{StillTable, still_table};
 use crate::summary::{count_operations, grouped, seconds, shortened};
-use crate::timeline::{Picture, Subject};
+use crate::timeline::{Picture, Subject, duration};
 
 /// The most undecided keys, and the most remarks, that are told.
 const MOST_TOLD: usize = 20;
@@ -47,15 +48,17 @@ pub struct Checked<'a> {
 
 #[derive(Template)]
 #[template(path = "check.html")]
-struct Page<'a> {
+struct Page {
     name: String,
     verdict: Verdict,
     symbol: &'static str,
     headline: String,
+    model: &'static str,
+    decided_by: String,
     facts: Vec<(String, &'static str)>,
     remarks: Vec<String>,
     pictured: Vec<Pictured>,
-    told: Vec<Told<'a>>,
+    told: Vec<Told>,
     untold: usize,
     still: Option<StillTable>,
     undecided: Vec<(String, String)>,
@@ -94,6 +97,8 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         verdict: analysis.verdict,
         symbol: symbol(analysis.verdict),
         headline: headline(analysis),
+        model: analysis.model,
+        decided_by: decided_by(analysis),
         facts: facts(history, analysis),
         remarks: remarks.map(|remark| shortened(remark, MOST_CHARS)).collect(),
         untold: (analysis.conflicts_total).saturating_sub(pictured.len() + told.len()),
@@ -129,50 +134,57 @@ fn shade(history: &History) -> Shade {
 }
 
 fn headline(analysis: &Analysis) -> String {
-    let keys = |count: usize| match count {
-        1 => "1 key".to_owned(),
-        count => format!("{} keys", grouped(count as u64)),
-    };
     let operations = grouped(analysis.operations as u64);
+    let keys = grouped(analysis.keys as u64);
     match analysis.verdict {
         Verdict::Valid if analysis.operations == 0 => {
             "There is nothing to judge: it holds no operations.".to_owned()
         }
-        Verdict::Valid => format!(
-            "Linearizable: every answer of {operations} operations on {} can be explained.",
-            keys(analysis.keys)
-        ),
+        Verdict::Valid => {
+            "Linearizable: there is an order of the operations that explains every answer.".to_owned()
+        }
         Verdict::Invalid if analysis.keys == 1 => {
             format!("Not linearizable: no order of its {operations} operations explains all answers.")
         }
         Verdict::Invalid => format!(
-            "Not linearizable: on {} of {} no order of the operations explains all answers.",
-            grouped(analysis.conflicts_total as u64),
-            keys(analysis.keys)
+            "Not linearizable: on {} of {keys} keys no order of the operations explains all answers.",
+            grouped(analysis.conflicts_total as u64)
         ),
+        Verdict::Unknown if analysis.keys <= 1 => "Nobody can say: it could not be decided.".to_owned(),
         Verdict::Unknown => format!(
-            "Nobody can say: {} of {} could not be decided.",
-            grouped(analysis.unknown_total as u64),
-            keys(analysis.keys.max(analysis.unknown_total))
+            "Nobody can say: {} of {keys} keys could not be decided.",
+            grouped(analysis.unknown_total as u64)
         ),
     }
 }
 
+/// How large it is: numbers and what they count.
 fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> {
-    let processes: std::collections::HashSet<u32> = history
-        .operations
-        .iter()
-        .map(|operation| operation.process)
-        .collect();
-    let decided: Vec<&str> = analysis.decided_by.keys().copied().collect();
+    let operations = &history.operations;
+    let processes: HashSet<u32> = operations.iter().map(|operation| operation.process).collect();
+    let open = operations.iter().filter(|operation| operation.outcome.is_info());
+    let counted = |count: usize, one: &'static str, more: &'static str| {
+        (grouped(count as u64), if count == 1 { one } else { more })
+    };
     vec![
-        (grouped(analysis.operations as u64), "operations"),
-        (grouped(analysis.keys as u64), "keys"),
-        (grouped(processes.len() as u64), "processes"),
-        (format!("{:.3} s", seconds(history.end_ns)), "to the last event"),
-        (analysis.model.to_owned(), "model"),
-        (decided.join(", "), "decided by"),
+        counted(analysis.operations, "operation", "operations"),
+        counted(analysis.keys, "key", "keys"),
+        counted(processes.len(), "process", "processes"),
+        counted(open.count(), "of unknown outcome", "of unknown outcome"),
+        (duration(history.end_ns as f64), "to the last event"),
     ]
+}
+
+/// The algorithms, with the number of keys that each decided if there are several.
+fn decided_by(analysis: &Analysis) -> String {
+    let words = analysis
+        .decided_by
+        .iter()
+        .map(|(name, keys)| match analysis.decided_by.len() {
+            1 => (*name).to_owned(),
+            _ => format!("{name} ({})", grouped(*keys as u64)),
+        });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn counts(history: &History) -> Vec<CountsRow> {

@@ -6,13 +6,14 @@ use history::{Key, Operation};
 
 use crate::sentence::{Piece, marked};
 use crate::summary::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
-use crate::text::short_ms;
-use crate::timeline::{Picture, Subject, circled, in_words};
+use crate::timeline::{Picture, Subject, circled, duration, in_words};
 
 /// The most conflicts that are shown with a picture.
 const MOST_PICTURES: usize = 3;
 /// The most further conflicts that are told in words.
 const MOST_TOLD: usize = 20;
+/// The longest sentence where it is told in words only, characters.
+const MOST_CHARS: usize = 1_000;
 /// How many operations from the end of the longest order are named.
 const MOST_LAST: usize = 8;
 
@@ -22,7 +23,7 @@ pub(crate) struct Pictured {
     pub sentences: Vec<Vec<Piece>>,
     pub rule_name: &'static str,
     pub rule: &'static str,
-    pub stale_by_ms: Option<String>,
+    pub stale_by: Option<String>,
     pub confirmed: bool,
     pub picture: Option<Picture>,
     pub order: Option<LongestOrder>,
@@ -32,9 +33,9 @@ pub(crate) struct Pictured {
 }
 
 /// A conflict in words only.
-pub(crate) struct Told<'a> {
+pub(crate) struct Told {
     pub heading: String,
-    pub sentences: &'a [String],
+    pub sentences: Vec<String>,
     pub rule_name: &'static str,
 }
 
@@ -88,7 +89,7 @@ impl Pictured {
                 .collect(),
             rule_name: conflict.rule.name(),
             rule: rule_text(conflict.rule),
-            stale_by_ms: conflict.stale_by_ns.map(|ns| short_ms(ns as f64 / 1e6)),
+            stale_by: conflict.stale_by_ns.map(|ns| duration(ns as f64)),
             confirmed: conflict.confirmed,
             picture: subject.conflict(conflict),
             order: longest_order(subject, conflict),
@@ -99,12 +100,14 @@ impl Pictured {
 }
 
 /// The conflicts behind those with a picture.
-pub(crate) fn told(analysis: &Analysis) -> Vec<Told<'_>> {
+pub(crate) fn told(analysis: &Analysis) -> Vec<Told> {
     let others = analysis.conflicts.iter().skip(MOST_PICTURES).take(MOST_TOLD);
     others
         .map(|conflict| Told {
             heading: heading(&conflict.key),
-            sentences: &conflict.sentences,
+            sentences: (conflict.sentences.iter())
+                .map(|sentence| shortened(sentence, MOST_CHARS))
+                .collect(),
             rule_name: conflict.rule.name(),
         })
         .collect()

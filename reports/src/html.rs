@@ -27,7 +27,7 @@ struct Page<'a> {
     reasons: Vec<&'a str>,
     facts: Vec<Fact>,
     pictured: Vec<Pictured>,
-    told: Vec<Told<'a>>,
+    told: Vec<Told>,
     untold: usize,
     shade: Shade,
     plots: Vec<Plot>,

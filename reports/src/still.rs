@@ -42,7 +42,7 @@ pub(crate) fn still_table(still: &Still) -> StillTable {
         because: because(still, judged.guarantee, &judged.finding),
     });
     StillTable {
-        sentence: shortened(&still.sentence(), MOST_CHARS),
+        sentence: shortened(&rest(&still.sentence()), MOST_CHARS),
         rows: rows.collect(),
         staleness: shortened(&still.staleness.sentence, MOST_CHARS),
         anomalies: (still.anomalies.iter())
@@ -52,6 +52,12 @@ pub(crate) fn still_table(still: &Still) -> StillTable {
             })
             .collect(),
     }
+}
+
+/// The sentence without what the page says already.
+fn rest(sentence: &str) -> String {
+    let rest = sentence.strip_prefix("Not linearizable; ").unwrap_or(sentence);
+    rest.strip_prefix("still ").unwrap_or(rest).to_owned()
 }
 
 /// What is implied is said so instead of being told twice.

@@ -7,6 +7,8 @@ pub(super) const LEFT_PX: f64 = 120.0;
 pub(super) const RIGHT_PX: f64 = 1090.0;
 /// The width of a cut.
 const CUT_PX: f64 = 56.0;
+/// A stretch is cut out if it is longer than this many paddings: what is shorter costs less room than a cut is worth.
+const LEAST_CUT: f64 = 8.0;
 /// The most pieces; more would be too narrow to read.
 const MOST_PIECES: usize = 6;
 
@@ -39,10 +41,10 @@ impl TimeAxis {
             .max(lengths[lengths.len() - 1] / 8.0)
             .max(100_000.0);
         let mut pad = typical * 0.6;
-        let mut windows = merged(&spans, pad, pad * 3.0);
+        let mut windows = merged(&spans, pad, pad * LEAST_CUT);
         while windows.len() > MOST_PIECES {
             pad *= 2.0;
-            windows = merged(&spans, pad, pad * 3.0);
+            windows = merged(&spans, pad, pad * LEAST_CUT);
         }
         let cuts = (windows.len() - 1) as f64;
         let total_ns: f64 = windows.iter().map(|(from, to)| to - from).sum();
@@ -99,7 +101,7 @@ impl TimeAxis {
     pub fn shows(&self, from_ns: f64, to_ns: f64) -> bool {
         self.pieces
             .iter()
-            .any(|piece| !piece.is_cut && from_ns < piece.to_ns && to_ns > piece.from_ns)
+            .any(|piece| !piece.is_cut && from_ns <= piece.to_ns && to_ns >= piece.from_ns)
     }
 
     /// How many nanoseconds a pixel stands for in the pieces that are drawn to scale.
@@ -131,7 +133,7 @@ impl TimeAxis {
 }
 
 /// `340 µs`, `12 ms`, `1.8 s`, `2 h`
-pub(super) fn duration(ns: f64) -> String {
+pub(crate) fn duration(ns: f64) -> String {
     match ns {
         ns if ns < 1e3 => format!("{ns:.0} ns"),
         ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
@@ -176,7 +178,7 @@ mod tests {
             let xs: Vec<f64> = (0..4000).map(|ms| axis.x_px(f64::from(ms) * 1e6)).collect();
             assert!(xs.is_sorted(), "time runs backwards: {axis:?}");
             for &(from, to) in spans {
-                assert!(axis.shows(from as f64, to as f64 + 1.0));
+                assert!(axis.shows(from as f64, to as f64));
             }
             for tick in axis.ticks_ns() {
                 assert!(axis.shows(tick, tick + 1.0));

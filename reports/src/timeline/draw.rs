@@ -100,6 +100,7 @@ fn shows(scene: &Scene, shade: &Shade) -> Shows {
     let arrow = |meaning| scene.arrows.iter().any(|arrow| arrow.meaning == meaning);
     Shows {
         conflict: any(&Bar::is_proof),
+        witnesses: any(&|bar| matches!(bar.role, Role::Witness(_))),
         links: any(&|bar| bar.role == Role::Link),
         neighbours: any(&|bar| bar.role == Role::Near),
         open: any(&|bar| bar.to_ns.is_none()),
@@ -157,6 +158,8 @@ fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
     write_backdrop(out, &scene.axis, shade, &frame, scene.boundary_ns)?;
     // Where the bars of the conflict stand, by their numbers.
     let mut targets: Vec<(usize, Target)> = Vec::new();
+    // Words stand over everything else.
+    let mut words = String::new();
     for (index, lane) in scene.lanes.iter().enumerate() {
         let top = frame.lanes[index];
         if index == scene.proof_lanes && index > 0 {
@@ -166,7 +169,7 @@ fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
                 scene.axis.right_px
             )?;
         }
-        write_lane(out, &scene.axis, lane, top, &mut targets)?;
+        write_lane(out, &mut words, &scene.axis, lane, top, &mut targets)?;
     }
     for arrow in &scene.arrows {
         write_arrow(out, arrow, &targets)?;
@@ -174,6 +177,7 @@ fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
     if let Some(boundary_ns) = scene.boundary_ns {
         write_boundary(out, &scene.axis, &frame, boundary_ns)?;
     }
+    out.push_str(&words);
     out.push_str("</svg>");
     Ok(())
 }
@@ -195,6 +199,7 @@ struct Target {
 
 fn write_lane(
     out: &mut String,
+    words: &mut String,
     axis: &TimeAxis,
     lane: &Lane,
     top: f64,
@@ -226,14 +231,14 @@ fn write_lane(
     placed.sort_by_key(|placed| (placed.bar.role, placed.bar.from_ns));
     for placed in placed.iter().rev() {
         write_bar(out, axis, placed, bar_top, bar_px)?;
-        if let Role::Proof(number) = placed.bar.role {
+        if let Some(number) = placed.bar.number() {
             let (from, to, y) = (placed.from, placed.to, bar_top + bar_px / 2.0);
             targets.push((number, Target { from, to, y }));
         }
     }
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for placed in &placed {
-        write_label(out, axis, placed, top, &mut taken)?;
+        write_label(words, axis, placed, top, &mut taken)?;
     }
     Ok(())
 }
@@ -241,7 +246,8 @@ fn write_lane(
 fn write_bar(out: &mut String, axis: &TimeAxis, placed: &Placed, top: f64, bar_px: f64) -> Result {
     let Placed { bar, from, to } = placed;
     let kind = match bar.role {
-        Role::Proof(_) => "hot",
+        Role::Culprit(_) => "hot",
+        Role::Witness(_) => "hot witness",
         Role::Link => "link",
         Role::Placed => "placed",
         Role::Near => "near",
@@ -258,16 +264,37 @@ fn write_bar(out: &mut String, axis: &TimeAxis, placed: &Placed, top: f64, bar_p
         escaped(&bar.title)
     )?;
     let middle = top + bar_px / 2.0;
+    // What began before the picture does, or ended after it, is slit there.
+    let is_wide = to - from > 24.0;
+    let begins = !is_wide || bar.from_ns as f64 >= axis.begin_ns();
+    let ends = !is_wide || bar.to_ns.is_none_or(|to_ns| to_ns as f64 <= axis.end_ns());
+    for x in [(!begins).then_some(from + 7.0), (!ends).then_some(to - 10.0)]
+        .into_iter()
+        .flatten()
+    {
+        writeln!(
+            out,
+            r#"<path class="slit" d="M{x:.1} {:.1}l3 -{}M{:.1} {:.1}l3 -{}"/>"#,
+            top + bar_px + 1.0,
+            bar_px + 2.0,
+            x + 4.0,
+            top + bar_px + 1.0,
+            bar_px + 2.0
+        )?;
+    }
     if bar.to_ns.is_none() {
         // It goes on, nobody knows how far.
         writeln!(
             out,
-            r#"<path class="onward {kind}-line" d="M{:.1} {:.1}l5 4l-5 4"/>"#,
+            r#"<path class="onward {}-line" d="M{:.1} {:.1}l5 4l-5 4"/>"#,
+            kind.split(' ').next().unwrap_or_default(),
             to + 2.0,
             middle - 4.0
         )?;
     }
-    if let Some(place) = bar.place {
+    if let Some(place) = bar.place
+        && axis.shows(place.point_ns, place.point_ns)
+    {
         let x = axis.x_px(place.point_ns).clamp(*from, *to);
         writeln!(
             out,
@@ -286,10 +313,9 @@ fn write_label(
     taken: &mut Vec<(f64, f64)>,
 ) -> Result {
     let Placed { bar, from, to } = placed;
-    let mut head = match bar.role {
-        Role::Proof(number) => format!("{} ", circled(number)),
-        _ => String::new(),
-    };
+    let mut head = bar
+        .number()
+        .map_or_else(String::new, |number| format!("{} ", circled(number)));
     if let Some(place) = bar.place {
         write!(head, "#{} ", place.number)?;
     }
@@ -297,7 +323,7 @@ fn write_label(
     let words = format!("{head}{}{open}", bar.label);
     let letters = format!("{head}{}{open}", bar.letters);
     let texts = match bar.role {
-        Role::Proof(_) => vec![words],
+        Role::Culprit(_) | Role::Witness(_) => vec![words],
         Role::Link | Role::Placed => vec![words, letters, head],
         Role::Near => vec![letters, head],
     };
@@ -316,7 +342,7 @@ fn write_label(
         place.inspect(|x| taken.push((*x, x + width)))
     };
     let class = match bar.role {
-        Role::Proof(_) => "hot-label",
+        Role::Culprit(_) | Role::Witness(_) => "hot-label",
         Role::Link => "link-label",
         Role::Placed | Role::Near => "near-label",
     };
@@ -333,23 +359,38 @@ fn write_label(
     Ok(())
 }
 
-/// From the end of one bar to the beginning of another, or, where no time is meant, from middle to middle.
+/// What precedes leads from the end of one bar to the beginning of another. What was needed leads down on the left and up
+/// on the right, so that a circle looks like one.
 fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Target)]) -> Result {
     let find = |number: usize| targets.iter().find(|(other, _)| *other == number);
     let (Some(&(_, from)), Some(&(_, to))) = (find(arrow.from), find(arrow.to)) else {
         return Ok(());
     };
-    let (class, x1, x2) = match arrow.meaning {
-        Meaning::Before => ("before", from.to, to.from),
-        Meaning::Needed => ("needed", (from.from + from.to) / 2.0, (to.from + to.to) / 2.0),
+    let (class, x1, x2, bend1, bend2) = match arrow.meaning {
+        Meaning::Before => {
+            let bend = ((to.from - from.to) / 2.0).clamp(14.0, 90.0);
+            ("before", from.to, to.from - 2.0, from.to + bend, to.from - bend)
+        }
+        Meaning::Needed if to.y > from.y => {
+            let bend = from.from.min(to.from) - 34.0;
+            ("needed", from.from - 2.0, to.from - 3.0, bend, bend)
+        }
+        Meaning::Needed => {
+            let bend = from.to.max(to.to) + 34.0;
+            ("needed", from.to + 2.0, to.to + 3.0, bend, bend)
+        }
+    };
+    // Of two operations on one lane, the arrow stands above the bars.
+    let lift = if from.y == to.y && arrow.meaning == Meaning::Needed {
+        26.0
+    } else {
+        0.0
     };
     let (y1, y2) = (from.y, to.y);
-    let bend = ((x2 - x1) / 2.0).clamp(14.0, 90.0);
     writeln!(
         out,
-        r#"<path class="arrow {class}" d="M{x1:.1} {y1:.1}C{:.1} {y1:.1} {:.1} {y2:.1} {:.1} {y2:.1}" marker-end="url(#arrow-{class})"/>"#,
-        x1 + bend,
-        x2 - bend,
-        x2 - 2.0
+        r#"<path class="arrow {class}" d="M{x1:.1} {y1:.1}C{bend1:.1} {:.1} {bend2:.1} {:.1} {x2:.1} {y2:.1}" marker-end="url(#arrow-{class})"/>"#,
+        y1 - lift,
+        y2 - lift
     )
 }

@@ -23,6 +23,7 @@ use history::History;
 
 use crate::shade::Shade;
 
+pub(crate) use axis::duration;
 pub(crate) use draw::circled;
 pub(crate) use label::in_words;
 
@@ -48,6 +49,8 @@ pub(crate) struct Picture {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shows {
     pub conflict: bool,
+    /// Operations of the conflict beside those that cannot be.
+    pub witnesses: bool,
     pub links: bool,
     pub neighbours: bool,
     pub open: bool,

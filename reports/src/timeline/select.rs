@@ -11,11 +11,12 @@ use history::{Answer, Failure, History, OPEN, Op, Operation, Outcome, Value};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::order::{Place, places};
 use super::{Subject, label};
+use crate::summary::shortened;
 
 /// The most bars in the picture of a conflict.
 pub(super) const MOST_BARS: usize = 60;
 /// The most lanes, so that the picture fits on a page.
-pub(super) const MOST_LANES: usize = 24;
+pub(super) const MOST_LANES: usize = 18;
 /// The most operations of a proof that are drawn; a longer proof stands in the table.
 const MOST_PROOF: usize = 20;
 /// The most links for which the axis makes room.
@@ -28,6 +29,9 @@ const MOST_WHOLE_LANES: usize = 60;
 /// The room for one operation where a whole history is drawn, and the widest picture, pixels.
 const WHOLE_PX: f64 = 76.0;
 const WIDEST_PX: f64 = 9_000.0;
+
+/// The longest description, characters.
+const DESCRIPTION_CHARS: usize = 1_000;
 
 /// A picture before it is drawn.
 pub(super) struct Scene {
@@ -53,8 +57,10 @@ pub(super) struct Lane {
 /// Why an operation is in the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// It belongs to the conflict, with its number there.
-    Proof(usize),
+    /// What cannot be, with its number in the conflict.
+    Culprit(usize),
+    /// What shows it, with its number in the conflict.
+    Witness(usize),
     /// A cas that ties the conflict together.
     Link,
     /// It stands in an order of the whole history.
@@ -111,20 +117,33 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     let places = boundary_ns.map_or_else(HashMap::new, |until_ns| {
         places(subject.history, &conflict.prefix, until_ns)
     });
-    let last = last_of_order(operations, &conflict.prefix, boundary_ns);
+    let last: Vec<usize> = match boundary_ns {
+        Some(_) => of(
+            &conflict.prefix[conflict.prefix.len().saturating_sub(MOST_LAST)..],
+            MOST_LAST,
+        ),
+        None => Vec::new(),
+    };
     // Few links are worth a place of their own on the axis; many would leave none for the proof.
     let seen_links = if links.len() <= MOST_LINKS_SEEN {
         links.as_slice()
     } else {
         &[]
     };
-    let seen = proof.iter().chain(seen_links).chain(&last);
+    // Open ones may have begun long ago.
+    let ended = last.iter().filter(|index| end_ns(&operations[**index]).is_some());
+    let seen = proof.iter().chain(seen_links).chain(ended);
     let spans: Vec<(u64, u64)> = seen.map(|&index| span(&operations[index])).collect();
     let axis = TimeAxis::new(&spans, RIGHT_PX);
 
     let mut cast = Cast::new(subject, &places, MOST_BARS, MOST_LANES);
     for (number, &index) in proof.iter().enumerate() {
-        cast.add(index, Role::Proof(number + 1));
+        let role = if is_culprit(conflict.rule, number + 1) {
+            Role::Culprit
+        } else {
+            Role::Witness
+        };
+        cast.add(index, role(number + 1));
     }
     for &index in &links {
         cast.add(index, Role::Link);
@@ -138,10 +157,12 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
         arrows: arrows(operations, conflict, &proof),
         boundary_ns,
         omitted: cast.omitted + cut_off(&conflict.operations, &proof) + cut_off(&conflict.links, &links),
-        description: format!(
-            "Timeline of the operations on key {} that contradict each other: {}",
-            conflict.key,
-            conflict.sentences.join(" ")
+        description: shortened(
+            &format!(
+                "Timeline of the operations that contradict each other: {}",
+                conflict.sentences.join(" ")
+            ),
+            DESCRIPTION_CHARS,
         ),
         ..cast.scene(axis)
     })
@@ -259,14 +280,22 @@ impl Lane {
 }
 
 impl Bar {
+    /// Its number in the conflict.
+    pub fn number(&self) -> Option<usize> {
+        match self.role {
+            Role::Culprit(number) | Role::Witness(number) => Some(number),
+            Role::Link | Role::Placed | Role::Near => None,
+        }
+    }
+
     pub fn is_proof(&self) -> bool {
-        matches!(self.role, Role::Proof(_))
+        self.number().is_some()
     }
 }
 
 fn bar(subject: &Subject, operation: &Operation, role: Role, place: Option<Place>) -> Bar {
     let key = match operation.op.key() {
-        key if !subject.per_key && !key.is_nil() => format!("[{key}] "),
+        key if !subject.per_key && !key.is_nil() => shortened(&format!("[{key}] "), 24),
         _ => String::new(),
     };
     Bar {
@@ -293,20 +322,6 @@ fn end_ns(operation: &Operation) -> Option<u64> {
         .completed_ns
         .filter(|_| !operation.outcome.is_info())
         .map(u64::from)
-}
-
-/// The last operations of the longest order that have an end, if it is to be drawn.
-fn last_of_order(operations: &[Operation], prefix: &[usize], boundary_ns: Option<u64>) -> Vec<usize> {
-    if boundary_ns.is_none() {
-        return Vec::new();
-    }
-    let ended = |index: &usize| {
-        operations
-            .get(*index)
-            .is_some_and(|operation| end_ns(operation).is_some())
-    };
-    let last = prefix.iter().rev().copied().take(MOST_LAST);
-    last.filter(ended).collect()
 }
 
 /// The other operations of the time shown, those first that tell most: the last ones of the longest order, those that name
@@ -337,7 +352,7 @@ fn neighbours(
         .filter(|(_, operation)| !subject.per_key || *operation.op.key() == conflict.key)
         .filter_map(|(index, operation)| {
             let (from, to) = span(operation);
-            axis.shows(from as f64, to as f64 + 1.0).then(|| {
+            (axis.shows(from as f64, to as f64) || last.contains(&index)).then(|| {
                 let is_stranger = boundary_ns.is_none()
                     && !values(operation).iter().any(|value| proof_values.contains(value));
                 (!last.contains(&index), is_stranger, distance((from, to)), index)
@@ -364,6 +379,16 @@ fn values(operation: &Operation) -> Vec<&Value> {
         values.push(value);
     }
     values
+}
+
+/// Whether it is this operation of the conflict that cannot be, given the others.
+fn is_culprit(rule: Rule, number: usize) -> bool {
+    match rule {
+        // None is worse than the others.
+        Rule::Circle => true,
+        Rule::ReplacedTwice => number <= 2,
+        _ => number == 1,
+    }
 }
 
 /// What must precede what, as the sentences of the rule say it; never an arrow that the history does not bear out.
