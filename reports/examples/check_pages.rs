@@ -20,7 +20,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     for case in cases {
         let path = std::path::Path::new(&dir).join(format!("{}.html", case.name));
+        let begun = std::time::Instant::now();
         let html = case.html();
+        let took_ms = begun.elapsed().as_millis();
         std::fs::write(&path, &html)?;
         let rule = case
             .analysis
@@ -28,7 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .first()
             .map_or("-", |conflict| conflict.rule.name());
         let (verdict, size) = (case.analysis.verdict, html.len() / 1000);
-        println!("{}: {verdict} ({rule}), {size} kB", path.display());
+        println!(
+            "{}: {verdict} ({rule}), {size} kB in {took_ms} ms",
+            path.display()
+        );
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 
 use std::fmt::{Result, Write};
 
-use super::axis::{LEFT_PX, TimeAxis};
+use super::arrow::{Meaning, Target, write_arrow};
+use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::backdrop::{has_faults, has_leaders, write_backdrop, write_boundary};
-use super::select::{Arrow, Bar, Lane, Meaning, Role, Scene};
+use super::select::{Bar, Lane, Role, Scene};
 use super::{Picture, Shows};
 use crate::shade::Shade;
 
@@ -150,9 +151,14 @@ fn size(lane: &Lane) -> LaneSize {
 fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
     let frame = Frame::new(scene, shade);
     let (width, height) = (frame.width, frame.bottom + BOTTOM_PX);
+    let wide = if scene.axis.right_px > RIGHT_PX {
+        " wide"
+    } else {
+        ""
+    };
     write!(
         out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="timeline{wide}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
     )?;
     writeln!(out, "<title>{}</title>", escaped(&scene.description))?;
     write_backdrop(out, &scene.axis, shade, &frame, scene.boundary_ns)?;
@@ -187,14 +193,6 @@ struct Placed<'a> {
     bar: &'a Bar,
     from: f64,
     to: f64,
-}
-
-/// The ends and the middle line of a bar that arrows can lead to.
-#[derive(Clone, Copy)]
-struct Target {
-    from: f64,
-    to: f64,
-    y: f64,
 }
 
 fn write_lane(
@@ -357,40 +355,4 @@ fn write_label(
         }
     }
     Ok(())
-}
-
-/// What precedes leads from the end of one bar to the beginning of another. What was needed leads down on the left and up
-/// on the right, so that a circle looks like one.
-fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Target)]) -> Result {
-    let find = |number: usize| targets.iter().find(|(other, _)| *other == number);
-    let (Some(&(_, from)), Some(&(_, to))) = (find(arrow.from), find(arrow.to)) else {
-        return Ok(());
-    };
-    let (class, x1, x2, bend1, bend2) = match arrow.meaning {
-        Meaning::Before => {
-            let bend = ((to.from - from.to) / 2.0).clamp(14.0, 90.0);
-            ("before", from.to, to.from - 2.0, from.to + bend, to.from - bend)
-        }
-        Meaning::Needed if to.y > from.y => {
-            let bend = from.from.min(to.from) - 34.0;
-            ("needed", from.from - 2.0, to.from - 3.0, bend, bend)
-        }
-        Meaning::Needed => {
-            let bend = from.to.max(to.to) + 34.0;
-            ("needed", from.to + 2.0, to.to + 3.0, bend, bend)
-        }
-    };
-    // Of two operations on one lane, the arrow stands above the bars.
-    let lift = if from.y == to.y && arrow.meaning == Meaning::Needed {
-        26.0
-    } else {
-        0.0
-    };
-    let (y1, y2) = (from.y, to.y);
-    writeln!(
-        out,
-        r#"<path class="arrow {class}" d="M{x1:.1} {y1:.1}C{bend1:.1} {:.1} {bend2:.1} {:.1} {x2:.1} {y2:.1}" marker-end="url(#arrow-{class})"/>"#,
-        y1 - lift,
-        y2 - lift
-    )
 }

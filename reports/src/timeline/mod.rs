@@ -11,6 +11,7 @@
 //! an unknown outcome has no end: its bar fades away. Where an order was found, of all operations or of those at the
 //! beginning, a point shows when each can have taken effect.
 
+mod arrow;
 mod axis;
 mod backdrop;
 mod draw;
@@ -76,5 +77,56 @@ impl Subject<'_> {
     /// The picture of a whole small history in an order that explains it; nothing if the order is empty.
     pub fn order(&self, order: &[usize]) -> Option<Picture> {
         Some(draw::picture(&select::whole(self, order)?, self.shade))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::Rule;
+    use history::{Key, Op, Operation, Outcome, Value};
+
+    use super::*;
+
+    #[test]
+    fn where_keys_belong_together_all_are_shown_with_their_names() {
+        let operation = |key: i64, at: u64, answer: i64| Operation {
+            process: key as u32,
+            op: Op::Read { key: Key::Int(key) },
+            outcome: Outcome::ok_value(Value::Int(answer)),
+            invoked: at,
+            completed: at + 1,
+            invoked_ns: at * 1_000_000,
+            completed_ns: Some((at * 1_000_000 + 500_000).into()),
+            node: Some(1),
+        };
+        let history = History {
+            operations: vec![operation(1, 1, 7), operation(2, 1, 8)],
+            ..History::default()
+        };
+        let conflict = Conflict {
+            key: Key::Int(1),
+            operations: vec![0],
+            links: Vec::new(),
+            sentences: Vec::new(),
+            rule: Rule::NoOrder,
+            stale_by_ns: None,
+            prefix: Vec::new(),
+            confirmed: false,
+        };
+        let check = |per_key: bool, expected: &[&str], not: &str| {
+            let subject = Subject {
+                history: &history,
+                nodes: &["a".to_owned(), "b".to_owned()],
+                shade: &Shade::of(&[], Vec::new(), 0.0, 0.0),
+                per_key,
+            };
+            let svg = subject.conflict(&conflict).expect("there is a picture").svg;
+            for text in expected {
+                assert!(svg.contains(text), "{text}: {svg}");
+            }
+            assert!(!svg.contains(not), "{not}: {svg}");
+        };
+        check(true, &[">① read → 7<", "key 1, sent to b: ok"], "r → 8");
+        check(false, &[">① [1] read → 7<", ">[2] r → 8<"], "① read");
     }
 }

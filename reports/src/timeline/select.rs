@@ -6,8 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use checker::{Conflict, Rule};
-use history::{Answer, Failure, History, OPEN, Op, Operation, Outcome, Value};
+use history::{Answer, Failure, History, Op, Operation, Outcome, Value};
 
+use super::arrow::{Arrow, arrows};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::order::{Place, places};
 use super::{Subject, label};
@@ -16,7 +17,9 @@ use crate::summary::shortened;
 /// The most bars in the picture of a conflict.
 pub(super) const MOST_BARS: usize = 60;
 /// The most lanes, so that the picture fits on a page.
-pub(super) const MOST_LANES: usize = 18;
+pub(super) const MOST_LANES: usize = 24;
+/// Neighbours open no further lanes from here on: a crowd hides what it stands around.
+const MOST_NEAR_LANES: usize = 14;
 /// The most operations of a proof that are drawn; a longer proof stands in the table.
 const MOST_PROOF: usize = 20;
 /// The most links for which the axis makes room.
@@ -85,23 +88,6 @@ pub(super) struct Bar {
     pub title: String,
 }
 
-/// From one operation of the conflict to another, by their numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrow {
-    pub from: usize,
-    pub to: usize,
-    pub meaning: Meaning,
-}
-
-/// What an arrow says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// The former had completed before the latter began.
-    Before,
-    /// The former wrote what the latter needed.
-    Needed,
-}
-
 /// The operations of a conflict and what happened around them.
 pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> {
     let operations = &subject.history.operations;
@@ -136,7 +122,10 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     let spans: Vec<(u64, u64)> = seen.map(|&index| span(&operations[index])).collect();
     let axis = TimeAxis::new(&spans, RIGHT_PX);
 
-    let mut cast = Cast::new(subject, &places, MOST_BARS, MOST_LANES);
+    let mut cast = Cast {
+        most_near_lanes: MOST_NEAR_LANES,
+        ..Cast::new(subject, &places, MOST_BARS, MOST_LANES)
+    };
     for (number, &index) in proof.iter().enumerate() {
         let role = if is_culprit(conflict.rule, number + 1) {
             Role::Culprit
@@ -206,6 +195,7 @@ struct Cast<'a> {
     places: &'a HashMap<usize, Place>,
     most_bars: usize,
     most_lanes: usize,
+    most_near_lanes: usize,
     chosen: BTreeSet<usize>,
     lanes: Vec<Lane>,
     omitted: usize,
@@ -223,6 +213,7 @@ impl<'a> Cast<'a> {
             places,
             most_bars,
             most_lanes,
+            most_near_lanes: most_lanes,
             chosen: BTreeSet::new(),
             lanes: Vec::new(),
             omitted: 0,
@@ -239,7 +230,11 @@ impl<'a> Cast<'a> {
             .lanes
             .iter()
             .position(|lane| lane.process == operation.process);
-        if self.chosen.len() >= self.most_bars || (lane.is_none() && self.lanes.len() >= self.most_lanes) {
+        let most_lanes = match role {
+            Role::Near => self.most_near_lanes,
+            _ => self.most_lanes,
+        };
+        if self.chosen.len() >= self.most_bars || (lane.is_none() && self.lanes.len() >= most_lanes) {
             self.omitted += 1;
             return;
         }
@@ -348,14 +343,23 @@ fn neighbours(
         let gaps = (proof_spans.iter()).map(|&(a, b)| from.saturating_sub(b).max(a.saturating_sub(to)));
         gaps.min().unwrap_or(u64::MAX)
     };
-    let mut near: Vec<(bool, bool, u64, usize)> = (operations.iter().enumerate())
+    // What runs all the time tells least.
+    let is_long = |(from, to): (u64, u64)| from as f64 <= axis.begin_ns() && to as f64 >= axis.end_ns();
+    let mut near: Vec<(bool, bool, bool, u64, usize)> = (operations.iter().enumerate())
         .filter(|(_, operation)| !subject.per_key || *operation.op.key() == conflict.key)
         .filter_map(|(index, operation)| {
             let (from, to) = span(operation);
             (axis.shows(from as f64, to as f64) || last.contains(&index)).then(|| {
                 let is_stranger = boundary_ns.is_none()
                     && !values(operation).iter().any(|value| proof_values.contains(value));
-                (!last.contains(&index), is_stranger, distance((from, to)), index)
+                let span = (from, to);
+                (
+                    !last.contains(&index),
+                    is_stranger,
+                    is_long(span),
+                    distance(span),
+                    index,
+                )
             })
         })
         .collect();
@@ -388,44 +392,5 @@ fn is_culprit(rule: Rule, number: usize) -> bool {
         Rule::Circle => true,
         Rule::ReplacedTwice => number <= 2,
         _ => number == 1,
-    }
-}
-
-/// What must precede what, as the sentences of the rule say it; never an arrow that the history does not bear out.
-fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usize]) -> Vec<Arrow> {
-    let count = proof.len();
-    let before = |pairs: &[(usize, usize)]| -> Vec<Arrow> {
-        let precedes = |&&(from, to): &&(usize, usize)| {
-            let [x, y] = [from, to].map(|number| &operations[proof[number - 1]]);
-            x.completed != OPEN && x.completed < y.invoked
-        };
-        let arrow = |&(from, to)| Arrow {
-            from,
-            to,
-            meaning: Meaning::Before,
-        };
-        pairs.iter().filter(precedes).map(arrow).collect()
-    };
-    match (conflict.rule, count) {
-        (Rule::OutOfOrder, 2..) | (Rule::ComesBack, 2) => before(&[(2, 1)]),
-        (Rule::ComesBack, 3) => before(&[(2, 1), (3, 2)]),
-        (Rule::ComesBack, 4..) => before(&[(2, 1), (4, 3)]),
-        (Rule::HeldThroughout, 2) => before(&[(1, 2)]),
-        (Rule::HeldThroughout, 3..) => before(&[(2, 1), (1, 3)]),
-        (Rule::TooOften, 2..) => {
-            let mut numbers: Vec<usize> = (1..=count).collect();
-            numbers.sort_by_key(|number| operations[proof[number - 1]].invoked);
-            let pairs: Vec<(usize, usize)> = numbers.windows(2).map(|pair| (pair[0], pair[1])).collect();
-            before(&pairs)
-        }
-        // Where a part of the circle is left to the links, it is not drawn as if it were closed.
-        (Rule::Circle, 2..) if conflict.links.is_empty() => (1..=count)
-            .map(|number| Arrow {
-                from: number % count + 1,
-                to: number,
-                meaning: Meaning::Needed,
-            })
-            .collect(),
-        _ => Vec::new(),
     }
 }
