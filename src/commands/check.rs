@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use checker::models::{self, Entry, MODELS};
 use checker::weaker::{self, Still, weaken};
-use checker::{Analysis, Limits, Options, Verdict};
+use checker::{Analysis, Decision, Limits, Options, Verdict};
 use history::formats::{self, FORMATS, Imported};
 use history::{History, Op, RunDir, TestRecord, Value};
 
@@ -132,7 +132,58 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     for remark in &imported.remarks {
         say!("  note: {remark}");
     }
+    if let Some(html) = &args.html {
+        let name = path.display().to_string();
+        draw(html, &name, &imported, &analysis, still.as_ref(), entry, &initial)?;
+    }
     Ok(analysis.verdict)
+}
+
+/// Writes the page that shows why.
+fn draw(
+    html: &Path,
+    name: &str,
+    imported: &Imported,
+    analysis: &Analysis,
+    still: Option<&Still>,
+    entry: &'static Entry,
+    initial: &Value,
+) -> Result<(), Failure> {
+    /// Longer orders are not drawn.
+    const MOST_DRAWN: usize = 200;
+    let history = &imported.history;
+    let is_small = analysis.keys == 1 && history.operations.len() <= MOST_DRAWN;
+    let order = if analysis.verdict == Verdict::Valid && is_small {
+        let options = Options {
+            model: entry,
+            initial: Some(initial.clone()),
+            ..Options::default()
+        };
+        let all: Vec<usize> = (0..history.operations.len()).collect();
+        match checker::check_key(history, &all, &options).0 {
+            Decision::Valid(order) => Some(order),
+            _ => None,
+        }
+    } else {
+        None
+    };
+    let page = reports::check_html(&reports::Checked {
+        name,
+        history,
+        analysis,
+        still,
+        linearization: order.as_deref(),
+        nodes: &[],
+        remarks: &imported.remarks,
+    })?;
+    std::fs::write(html, page).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot write {}: {error}; name another file",
+            html.display()
+        ))
+    })?;
+    say!("  drawn in {}", html.display());
+    Ok(())
 }
 
 /// Judges within the limits that the user named.
