@@ -250,7 +250,7 @@ fn unknown_says_why() {
     );
     let analysis = Analysis {
         verdict: Verdict::Unknown,
-        keys: 5,
+        keys: 90,
         operations: 90,
         conflicts: Vec::new(),
         conflicts_total: 0,
@@ -273,7 +273,7 @@ fn unknown_says_why() {
         "?</span> unknown",
         "Key 3",
         &why,
-        "30 of 5 keys could not be decided",
+        "30 of 90 keys could not be decided",
     ] {
         assert!(html.contains(text), "{text}");
     }
