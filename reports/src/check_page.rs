@@ -180,13 +180,12 @@ fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> 
 
 /// The algorithms, with the number of keys that each decided if there are several.
 fn decided_by(analysis: &Analysis) -> String {
-    let words = analysis
-        .decided_by
-        .iter()
-        .map(|(name, keys)| match analysis.decided_by.len() {
-            1 => (*name).to_owned(),
-            _ => format!("{name} ({})", grouped(*keys as u64)),
-        });
+    let decided = analysis.decided_by.iter();
+    let decided: Vec<_> = decided.filter(|(name, _)| **name != Algorithm::NONE.0).collect();
+    let words = decided.iter().map(|(name, keys)| match decided.len() {
+        1 => (**name).to_owned(),
+        _ => format!("{name} ({})", grouped(**keys as u64)),
+    });
     words.collect::<Vec<_>>().join(", ")
 }
 

@@ -278,6 +278,7 @@ fn unknown_says_why() {
         assert!(html.contains(text), "{text}");
     }
     assert!(pictures(&html).is_empty());
+    assert!(!html.contains("decided by"), "nothing decided it");
 }
 
 #[test]
