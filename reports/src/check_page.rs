@@ -8,7 +8,7 @@ use std::path::Path;
 
 use askama::Template;
 use checker::weaker::Still;
-use checker::{Analysis, Verdict};
+use checker::{Algorithm, Analysis, Verdict};
 use history::History;
 
 use crate::conflict::{Pictured, Told, heading, is_per_key, told};
@@ -106,7 +106,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         told,
         still: checked.still.map(still_table),
         undecided: undecided
-            .map(|(key, why)| (heading(key), shortened(why, MOST_CHARS)))
+            .map(|(key, why)| (heading(key, analysis), shortened(why, MOST_CHARS)))
             .collect(),
         more_undecided: analysis.unknown_total.saturating_sub(MOST_TOLD),
         explained: (checked.linearization)
@@ -150,7 +150,10 @@ fn headline(analysis: &Analysis) -> String {
             "Not linearizable: on {} of {keys} keys no order of the operations explains all answers.",
             grouped(analysis.conflicts_total as u64)
         ),
-        Verdict::Unknown if analysis.keys <= 1 => "Nobody can say: it could not be decided.".to_owned(),
+        Verdict::Unknown if analysis.keys <= 1 => match analysis.unknown.first() {
+            Some((_, why)) => format!("Nobody can say: {}.", shortened(why, MOST_CHARS)),
+            None => "Nobody can say, and no reason is given.".to_owned(),
+        },
         Verdict::Unknown => format!(
             "Nobody can say: {} of {keys} keys could not be decided.",
             grouped(analysis.unknown_total as u64)
@@ -177,13 +180,12 @@ fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> 
 
 /// The algorithms, with the number of keys that each decided if there are several.
 fn decided_by(analysis: &Analysis) -> String {
-    let words = analysis
-        .decided_by
-        .iter()
-        .map(|(name, keys)| match analysis.decided_by.len() {
-            1 => (*name).to_owned(),
-            _ => format!("{name} ({})", grouped(*keys as u64)),
-        });
+    let decided = analysis.decided_by.iter();
+    let decided: Vec<_> = decided.filter(|(name, _)| **name != Algorithm::NONE.0).collect();
+    let words = decided.iter().map(|(name, keys)| match decided.len() {
+        1 => (**name).to_owned(),
+        _ => format!("{name} ({})", grouped(**keys as u64)),
+    });
     words.collect::<Vec<_>>().join(", ")
 }
 

@@ -64,10 +64,12 @@ impl Pictured {
     /// The first conflicts of an analysis.
     pub fn first(subject: &Subject, analysis: &Analysis) -> Vec<Pictured> {
         let first = analysis.conflicts.iter().take(MOST_PICTURES);
-        first.map(|conflict| Pictured::new(subject, conflict)).collect()
+        first
+            .map(|conflict| Pictured::new(subject, analysis, conflict))
+            .collect()
     }
 
-    fn new(subject: &Subject, conflict: &Conflict) -> Pictured {
+    fn new(subject: &Subject, analysis: &Analysis, conflict: &Conflict) -> Pictured {
         let of = |index: &usize| subject.history.operations.get(*index);
         let proof: Vec<(String, &Operation)> = (conflict.operations.iter().filter_map(of))
             .enumerate()
@@ -83,7 +85,7 @@ impl Pictured {
             .chain(named_links.map(|operation| row(subject, "link", operation)))
             .collect();
         Pictured {
-            heading: heading(&conflict.key),
+            heading: heading(&conflict.key, analysis),
             sentences: (conflict.sentences.iter())
                 .map(|sentence| marked(sentence, &described))
                 .collect(),
@@ -104,7 +106,7 @@ pub(crate) fn told(analysis: &Analysis) -> Vec<Told> {
     let others = analysis.conflicts.iter().skip(MOST_PICTURES).take(MOST_TOLD);
     others
         .map(|conflict| Told {
-            heading: heading(&conflict.key),
+            heading: heading(&conflict.key, analysis),
             sentences: (conflict.sentences.iter())
                 .map(|sentence| shortened(sentence, MOST_CHARS))
                 .collect(),
@@ -118,10 +120,10 @@ pub(crate) fn is_per_key(analysis: &Analysis) -> bool {
     checker::models::find(analysis.model).is_none_or(|entry| entry.per_key)
 }
 
-/// `Key 3`; a history with a single object has no name for it.
-pub(crate) fn heading(key: &Key) -> String {
+/// `Key 3`; where a history has a single object, that often has no name.
+pub(crate) fn heading(key: &Key, analysis: &Analysis) -> String {
     match key {
-        Key::Nil => "The only key".to_owned(),
+        Key::Nil if analysis.keys <= 1 => "The whole history".to_owned(),
         key => shortened(&format!("Key {key}"), 80),
     }
 }

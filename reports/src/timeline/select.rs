@@ -30,7 +30,7 @@ const MOST_LAST: usize = 8;
 pub(super) const MOST_WHOLE: usize = 200;
 const MOST_WHOLE_LANES: usize = 60;
 /// The room for one operation where a whole history is drawn, and the widest picture, pixels.
-const WHOLE_PX: f64 = 76.0;
+const WHOLE_PX: f64 = 96.0;
 const WIDEST_PX: f64 = 9_000.0;
 
 /// The longest description, characters.
