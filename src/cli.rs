@@ -188,6 +188,18 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1_000_000)]
         ops: u64,
     },
+    /// The checker, beside what sorting the timestamps takes; and a grid of hard histories.
+    Check {
+        /// Operations of the history with values written once.
+        #[arg(long, default_value_t = 1_000_000)]
+        ops: usize,
+        /// Leave out the rows of the grid with more operations than this.
+        #[arg(long, default_value_t = 100_000)]
+        grid_ops: usize,
+        /// The seed of the histories.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Puts on the bundled cluster, beside etcd's where `etcd` is on the PATH.
     Store {
         /// Nodes of each cluster.

@@ -29,6 +29,7 @@ pub fn run(args: BenchArgs) -> CommandResult {
     super::block_on(async {
         match args.what {
             BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
+            BenchWhat::Check { ops, grid_ops, seed } => super::bench_check::run(ops, grid_ops, seed)?,
             BenchWhat::Store {
                 nodes,
                 connections,

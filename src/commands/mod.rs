@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod bench;
+mod bench_check;
 mod check;
 mod export;
 mod heal;
