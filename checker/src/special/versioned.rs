@@ -76,6 +76,7 @@ pub(crate) fn judge(
     initial.value = initial.value.or(Some((&register.initial, usize::MAX)));
     let mut known: Vec<(i64, Version)> = versions.into_iter().collect();
     known.sort_unstable_by_key(|(version, _)| *version);
+    let mut is_certain = true;
     for (version, found) in &mut known {
         let Some((value, by)) = found.value else {
             return Judged::Other;
@@ -85,58 +86,56 @@ pub(crate) fn judge(
             Some(_) => {}
             None if *version == 0 && *value == register.initial => {}
             None if *version <= 0 => return Judged::Contradiction(finder.not_positive(by)),
-            None => match untold.get_mut(value).map(|writes| (writes.len(), writes.pop())) {
+            None => match untold.get_mut(value) {
                 None => return Judged::Contradiction(finder.phantom(by)),
-                Some((1, write)) => found.write = write,
-                Some(_) => return Judged::Other,
+                Some(writes) if writes.len() == 1 => found.write = writes.pop(),
+                Some(_) => is_certain = false,
             },
         }
+    }
+    // What is known of versions must fit, whatever the rest did.
+    if let Err(inversion) = chain::sort(&calls.calls, &mut ranks(&known)) {
+        return Judged::Contradiction(finder.inverted(inversion, &known));
+    }
+    if !is_certain {
+        return Judged::Other;
     }
     let known = match with_unseen(register, calls, known, &mut untold) {
         Ok(known) => known,
         Err(Some((before, cas))) => return Judged::Contradiction(finder.replaced_other(before, cas)),
         Err(None) => return Judged::Other,
     };
-    let mut ranked = Vec::with_capacity(calls.calls.len());
-    for (place, (_, found)) in (0u64..).zip(&known) {
+    let mut ranked = ranks(&known);
+    // That a version must have been there that nobody saw takes more words than a search.
+    if chain::sort(&calls.calls, &mut ranked).is_err() {
+        return Judged::Other;
+    }
+    if !failed.is_empty() {
+        let values: Vec<&Value> = known
+            .iter()
+            .filter_map(|(_, found)| Some(found.value?.0))
+            .collect();
+        let Some(placed) = place(&calls.calls, &ranked, &values, &failed) else {
+            return Judged::Other;
+        };
+        ranked.extend(placed);
+        if chain::sort(&calls.calls, &mut ranked).is_err() {
+            return Judged::Other;
+        }
+    }
+    Judged::Order(ranked.into_iter().map(|ranked| ranked.number).collect())
+}
+
+/// Each version's write, then its reads.
+fn ranks(known: &[(i64, Version)]) -> Vec<Ranked> {
+    let mut ranked = Vec::new();
+    for (place, (_, found)) in (0u64..).zip(known) {
         let rank = 2 * place;
         ranked.extend(found.write.map(|number| Ranked { rank, number }));
         let rank = rank + 1;
         ranked.extend(found.reads.iter().map(|&number| Ranked { rank, number }));
     }
-    let sorted = chain::sort(&calls.calls, &mut ranked);
-    if sorted.is_ok() && !failed.is_empty() {
-        let values: Vec<&Value> = known
-            .iter()
-            .filter_map(|(_, found)| Some(found.value?.0))
-            .collect();
-        match place(&calls.calls, &ranked, &values, &failed) {
-            Some(placed) => ranked.extend(placed),
-            None => return Judged::Other,
-        }
-        if chain::sort(&calls.calls, &mut ranked).is_err() {
-            return Judged::Other;
-        }
-    }
-    match sorted {
-        Ok(()) => Judged::Order(ranked.into_iter().map(|ranked| ranked.number).collect()),
-        Err(inversion) => {
-            let of = |ranked: Ranked| &known[(ranked.rank / 2) as usize];
-            let (first, then) = (of(inversion.first), of(inversion.then));
-            // That a version must have been there that nobody saw takes more words than a search.
-            let is_unseen = |version: &Version| {
-                let told = |&number: &usize| {
-                    matches!(calls.calls[number].op, Write(_, Some(_)) | Cas(_, _, Some(_)))
-                };
-                version.reads.is_empty() && !version.write.as_ref().is_some_and(told)
-            };
-            if is_unseen(&first.1) || is_unseen(&then.1) {
-                return Judged::Other;
-            }
-
-            Judged::Contradiction(finder.inverted(inversion, first, then))
-        }
-    }
+    ranked
 }
 
 /// Adds the versions that nobody saw and without which a cas could not have found what it expected. They get the number of
@@ -164,7 +163,10 @@ fn with_unseen<'a>(
             let writes = untold.get_mut(value);
             let write = match writes.map(|writes| (writes.len(), writes.pop())) {
                 // Nobody else can have written it, so what was there is what the version before shows.
-                None if unseen.is_empty() => return Err(shown_by.map(|by| (by, cas))),
+                None if unseen.is_empty() => {
+                    let is_told = matches!(calls.calls[cas].op, VersionedRegisterOp::Cas(_, _, Some(_)));
+                    return Err(shown_by.map(|by| (by, cas)).filter(|_| is_told));
+                }
                 Some((1, Some(write))) => write,
                 _ => return Err(None),
             };
@@ -392,12 +394,9 @@ impl Finder<'_> {
         self.contradiction(Rule::NeverWritten, vec![number], vec![why])
     }
 
-    fn inverted(
-        &self,
-        Inversion { first, then }: Inversion,
-        first_version: &(i64, Version),
-        then_version: &(i64, Version),
-    ) -> Contradiction {
+    fn inverted(&self, Inversion { first, then }: Inversion, known: &[(i64, Version)]) -> Contradiction {
+        let of = |ranked: Ranked| &known[(ranked.rank / 2) as usize];
+        let (first_version, then_version) = (of(first), of(then));
         let (late, early) = (first.number, then.number);
         let ((smaller, first), (greater, then)) = (first_version, then_version);
         let order = format!(
