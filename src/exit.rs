@@ -2,6 +2,7 @@
 //!
 //! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
 
+use crate::say::say;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ pub fn code(result: CommandResult) -> ExitCode {
 /// Prints help and versions in full, and a mistake in the arguments as one line.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        print!("{error}");
+        say!("{error}");
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();

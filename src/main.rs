@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod plan;
 mod runner;
+mod say;
 
 use std::process::ExitCode;
 

@@ -142,3 +142,16 @@ fn the_list_names_everything() {
         assert!(text.contains(name), "{text}");
     }
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let program = assert_cmd::cargo::cargo_bin!("perjury");
+    // The reader ends at once, before the list is out.
+    let output = std::process::Command::new("bash")
+        .args(["-c", "set -o pipefail; \"$0\" list | true"])
+        .arg(program)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}

@@ -22,6 +22,9 @@ pub struct Options {
     pub initial: Option<Value>,
     /// The limits of the search, for each key. Exact procedures need none.
     pub limits: Limits,
+    /// Whether searches of other keys end as soon as one key is known not to be linearizable. The verdict is settled
+    /// then, but how many keys stay undecided is left to chance.
+    pub early_stop: bool,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             model: &models::MODELS[0],
             initial: None,
             limits: Limits::default(),
+            early_stop: false,
         }
     }
 }
@@ -73,10 +77,11 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         _ => partition(history).into_iter().collect(),
     };
     analysis.keys = keys.len();
-    // One key that is not linearizable settles the verdict: searches that take long are not worth going on with.
     let settled = Arc::new(AtomicBool::new(false));
     let mut options = options.clone();
-    options.limits.stop.push(settled.clone());
+    if options.early_stop {
+        options.limits.stop.push(settled.clone());
+    }
     let decisions: Vec<(Decision, Algorithm)> = keys
         .par_iter()
         .map(|(_, indices)| {

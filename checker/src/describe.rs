@@ -1,6 +1,6 @@
 //! Operations and times in words.
 
-use history::{Answer, Failure, OPEN, Op, Operation, Outcome};
+use history::{Answer, Failure, OPEN, Op, Operation, Outcome, Value};
 
 /// One operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start).
 ///
@@ -26,7 +26,7 @@ fn what(operation: &Operation) -> String {
         ""
     };
     match (&operation.op, &operation.outcome) {
-        (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => format!("read of {value}"),
+        (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => format!("read of {}", brief(value)),
         (Op::Read { .. }, Outcome::Fail(_)) => "failed read".to_owned(),
         (Op::Read { .. }, _) => format!("read{open}"),
         (Op::Write { value, .. }, Outcome::Fail(_)) => format!("failed write of {value}"),
@@ -48,7 +48,7 @@ fn what(operation: &Operation) -> String {
                 ""
             };
             let answer = match outcome {
-                Outcome::Ok(Answer { value: Some(value) }) => format!(" that answered {value}"),
+                Outcome::Ok(Answer { value: Some(value) }) => format!(" that answered {}", brief(value)),
                 _ => String::new(),
             };
             format!("{failed}{}{answer}{open}", words(op))
@@ -64,6 +64,29 @@ fn words(op: &Op) -> String {
         Op::Enqueue { value, .. } => format!("enqueue of {value}"),
         Op::Txn { .. } => op.to_string(),
         _ => op.kind().to_string(),
+    }
+}
+
+/// A value in words, however long it is.
+fn brief(value: &Value) -> String {
+    /// So many elements or letters are shown at each end of a longer value.
+    const SHOWN: usize = 8;
+    match value {
+        Value::List(values) if values.len() > 3 * SHOWN => {
+            let show = |values: &[Value]| values.iter().map(brief).collect::<Vec<_>>().join(" ");
+            let (head, tail) = (&values[..SHOWN], &values[values.len() - SHOWN..]);
+            format!("[{} … {}] ({} elements)", show(head), show(tail), values.len())
+        }
+        Value::List(values) => {
+            format!("[{}]", values.iter().map(brief).collect::<Vec<_>>().join(" "))
+        }
+        Value::Text(text) if text.chars().count() > 8 * SHOWN => {
+            let letters: Vec<char> = text.chars().collect();
+            let head: String = letters[..3 * SHOWN].iter().collect();
+            let tail: String = letters[letters.len() - 3 * SHOWN..].iter().collect();
+            format!("\"{head}…{tail}\" ({} letters)", letters.len())
+        }
+        _ => value.to_string(),
     }
 }
 

@@ -53,6 +53,7 @@ mod proof;
 mod replay;
 pub mod search;
 mod sentences;
+mod special;
 pub mod synthetic;
 pub mod validate;
 mod verdict;

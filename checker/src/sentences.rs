@@ -245,7 +245,7 @@ fn stale_by(late: &Operation, replaced: &Operation) -> Option<u64> {
 }
 
 /// [`describe`] at the start of a sentence.
-fn start(operation: &Operation) -> String {
+pub(crate) fn start(operation: &Operation) -> String {
     let text = describe(operation);
     let mut letters = text.chars();
     letters

@@ -341,6 +341,13 @@ impl<'a> Facts<'a> {
             }),
             Rule::ComesBack => self.comes_back(&shown),
             Rule::HeldThroughout => shown.iter().any(|not| self.held_throughout(not, &shown)),
+            // Not rules of a register.
+            Rule::Duplicate
+            | Rule::Diverged
+            | Rule::Lost
+            | Rule::TwoHolders
+            | Rule::OutOfBounds
+            | Rule::Cycle => false,
             Rule::TooOften | Rule::NoOrder => false,
         }
     }

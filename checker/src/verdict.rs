@@ -66,7 +66,7 @@ pub struct Conflict {
     pub confirmed: bool,
 }
 
-/// Which rule a conflict breaks. Values are written once each, except for the last two.
+/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`] and where a rule says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -86,6 +86,18 @@ pub enum Rule {
     HeldThroughout,
     /// A value is seen to come back more often than there are operations that can have brought it.
     TooOften,
+    /// What may be given out or taken only once was given or taken twice.
+    Duplicate,
+    /// Two reads, of which each shows something that the other lacks although nothing is ever taken away.
+    Diverged,
+    /// Something was there for certain, and an answer says that it was not.
+    Lost,
+    /// Two held a lock at the same time, or somebody gave back what he did not hold.
+    TwoHolders,
+    /// An answer is a number that lies outside of what was possible by then.
+    OutOfBounds,
+    /// Several transactions must each come before the next, in a circle.
+    Cycle,
     /// A search through all orders found none.
     NoOrder,
 }
@@ -193,7 +205,38 @@ impl Rule {
             Rule::ComesBack => "comes-back",
             Rule::HeldThroughout => "held-throughout",
             Rule::TooOften => "too-often",
+            Rule::Duplicate => "duplicate",
+            Rule::Diverged => "diverged",
+            Rule::Lost => "lost",
+            Rule::TwoHolders => "two-holders",
+            Rule::OutOfBounds => "out-of-bounds",
+            Rule::Cycle => "cycle",
             Rule::NoOrder => "no-order",
+        }
+    }
+
+    /// What it says, for those who meet its name for the first time.
+    pub fn about(self) -> &'static str {
+        match self {
+            Rule::NeverWritten => "an answer names a value that no operation can have written",
+            Rule::FoundExpected => "a cas failed because it found the very value that it expected",
+            Rule::ReplacedTwice => "two cas both replaced the same value",
+            Rule::Circle => "each of several cas needs the value that the next one writes, in a circle",
+            Rule::OutOfOrder => "an operation began after one had completed that must come later",
+            Rule::ComesBack => "two values would each have to come before the other",
+            Rule::HeldThroughout => {
+                "a cas failed although the register held the value that it expected all the while"
+            }
+            Rule::TooOften => {
+                "a value came back more often than there are operations that can have brought it"
+            }
+            Rule::Duplicate => "what may be given out or taken only once was given or taken twice",
+            Rule::Diverged => "each of two reads shows something that the other one lacks",
+            Rule::Lost => "something was there for certain, and an answer says that it was not",
+            Rule::TwoHolders => "two held a lock at the same time",
+            Rule::OutOfBounds => "an answer is a number that was impossible by then",
+            Rule::Cycle => "several transactions must each come before the next, in a circle",
+            Rule::NoOrder => "a search through all orders found none that explains the answers",
         }
     }
 }

@@ -9,18 +9,14 @@ use askama::Template;
 use checker::Verdict;
 use history::{ErrorClass, OpKind};
 
+use crate::conflict::{Pictured, Told, is_per_key, told};
 use crate::export::Run;
 use crate::plots::{self, Plot};
-use crate::results::{CheckName, ConflictRecord, ErrorRow, FaultHold, OperationRecord, Results};
+use crate::results::{CheckName, ErrorRow, FaultHold, Results};
 use crate::shade::{Rgb, Shade, hex};
 use crate::summary::{grouped, name_and_target};
 use crate::text::short_ms;
-use crate::timeline::{circled, timeline};
-
-/// The most conflicts that are shown with a picture.
-const MOST_PICTURES: usize = 3;
-/// The most further conflicts that are told in words.
-const MOST_TOLD: usize = 20;
+use crate::timeline::Subject;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -30,8 +26,8 @@ struct Page<'a> {
     /// Reasons and remarks, below the headline.
     reasons: Vec<&'a str>,
     facts: Vec<Fact>,
-    pictured: Vec<Pictured<'a>>,
-    told: Vec<&'a ConflictRecord>,
+    pictured: Vec<Pictured>,
+    told: Vec<Told>,
     untold: usize,
     shade: Shade,
     plots: Vec<Plot>,
@@ -47,14 +43,6 @@ struct Page<'a> {
 struct Fact {
     value: String,
     unit: &'static str,
-}
-
-/// A conflict with its picture.
-struct Pictured<'a> {
-    record: &'a ConflictRecord,
-    rule: &'static str,
-    svg: Option<String>,
-    rows: Vec<(String, &'a OperationRecord)>,
 }
 
 struct ErrorLine<'a> {
@@ -80,24 +68,14 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
     let shade = Shade::new(results);
     let samples = plots::samples(run.history);
     let plots = plots::all(results, &samples, &shade)?;
-    let pictured = results
-        .conflicts
-        .iter()
-        .zip(&run.analysis.conflicts)
-        .take(MOST_PICTURES)
-        .map(|(record, conflict)| Pictured {
-            record,
-            rule: rule_text(record),
-            svg: timeline(results, run.history, conflict, &shade),
-            rows: rows(record),
-        })
-        .collect::<Vec<_>>();
-    let told: Vec<_> = results
-        .conflicts
-        .iter()
-        .skip(MOST_PICTURES)
-        .take(MOST_TOLD)
-        .collect();
+    let subject = Subject {
+        history: run.history,
+        nodes: &results.test.nodes,
+        shade: &shade,
+        per_key: is_per_key(run.analysis),
+    };
+    let pictured = Pictured::first(&subject, run.analysis);
+    let told = told(run.analysis);
     let page = Page {
         symbol: symbol(results.verdict),
         reasons: results
@@ -124,7 +102,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
 }
 
 /// For those who do not see colours, and for grep.
-fn symbol(verdict: Verdict) -> &'static str {
+pub(crate) fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "✓",
         Verdict::Invalid => "✗",
@@ -170,34 +148,6 @@ fn facts(results: &Results) -> Vec<Fact> {
             unit: "ms, the slowest answer",
         },
     ]
-}
-
-/// What the broken rule says, for those who meet its name for the first time.
-fn rule_text(record: &ConflictRecord) -> &'static str {
-    use checker::Rule;
-    match record.rule {
-        Rule::NeverWritten => "an answer names a value that no operation can have written",
-        Rule::FoundExpected => "a cas failed because it found the very value that it expected",
-        Rule::ReplacedTwice => "two cas both replaced the same value",
-        Rule::Circle => "each of several cas needs the value that the next one writes, in a circle",
-        Rule::OutOfOrder => "an operation began after one had completed that must come later",
-        Rule::ComesBack => "two values would each have to come before the other",
-        Rule::HeldThroughout => {
-            "a cas failed although the register held the value that it expected all the while"
-        }
-        Rule::TooOften => "a value came back more often than there are operations that can have brought it",
-        Rule::NoOrder => "a search through all orders found none that explains the answers",
-    }
-}
-
-fn rows(record: &ConflictRecord) -> Vec<(String, &OperationRecord)> {
-    let proof = record
-        .operations
-        .iter()
-        .enumerate()
-        .map(|(index, row)| (circled(index + 1), row));
-    let links = record.links.iter().map(|row| ("link".to_owned(), row));
-    proof.chain(links).collect()
 }
 
 fn error_line(row: &ErrorRow) -> ErrorLine<'_> {
@@ -357,12 +307,6 @@ mod helpers {
 
     pub fn ms(ms: &f64) -> String {
         short_ms(*ms)
-    }
-
-    /// Cut off after the microsecond, as in the checker's sentences.
-    pub fn time_ms(time_s: &f64) -> String {
-        let us = (time_s * 1e6 + 1e-4).floor() as u64;
-        format!("{}.{:03}", us / 1000, us % 1000)
     }
 }
 

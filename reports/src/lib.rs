@@ -1,10 +1,13 @@
-//! What people read of a run: `report.html`, `results.json`, `junit.xml` and the summary on the terminal.
+//! What people read of a run: `report.html`, `results.json`, `junit.xml` and the summary on the terminal; and of a history
+//! that was checked by itself: one page ([`check_html`]).
 //!
 //! Invariants:
 //! - Reports are made of a run directory alone: the plan, the history and the checker's analysis of it.
 //! - A report is a self-contained file: it refers to nothing on any network.
 //! - Files are written whole or not at all: to a temporary name first, then renamed.
 
+mod check_page;
+mod conflict;
 mod error;
 mod export;
 mod faults;
@@ -13,11 +16,14 @@ mod json;
 mod junit;
 mod plots;
 mod results;
+mod sentence;
 mod shade;
+mod still;
 mod summary;
 mod text;
 mod timeline;
 
+pub use check_page::{Checked, check_html};
 pub use error::ReportError;
 pub use export::write_all;
 pub use results::{

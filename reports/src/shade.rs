@@ -2,7 +2,7 @@
 //!
 //! Units: seconds since the start of the run.
 
-use crate::results::{FaultHold, Results};
+use crate::results::{FaultHold, FaultRow, Results};
 
 /// A colour.
 pub(crate) type Rgb = (u8, u8, u8);
@@ -50,27 +50,27 @@ pub(crate) struct Shade {
 impl Shade {
     /// The background of a run.
     pub fn new(results: &Results) -> Shade {
+        let leaders = results.leader_changes.iter();
+        Shade::of(
+            &results.faults,
+            leaders.map(|row| (row.time_s, row.node.clone())).collect(),
+            results.duration_s,
+            results.test.time_limit_s,
+        )
+    }
+
+    /// The background of a history: its faults, changes of leader as `(time_s, node)`, its length, and the time limit of
+    /// its main phase, 0 if it has none.
+    pub fn of(faults: &[FaultRow], leaders: Vec<(f64, String)>, duration_s: f64, limit_s: f64) -> Shade {
         // A run in which nothing happened still has an axis.
-        let end_s = if results.duration_s > 0.0 {
-            results.duration_s
-        } else {
-            1.0
-        };
+        let end_s = if duration_s > 0.0 { duration_s } else { 1.0 };
         let mut shade = Shade {
             bands: Vec::new(),
-            leaders: results
-                .leader_changes
-                .iter()
-                .map(|row| (row.time_s, row.node.clone()))
-                .collect(),
+            leaders,
             legend: Vec::new(),
             end_s,
         };
-        for fault in results
-            .faults
-            .iter()
-            .filter(|fault| fault.hold != FaultHold::Skipped)
-        {
+        for fault in faults.iter().filter(|fault| fault.hold != FaultHold::Skipped) {
             let colour = shade.colour(&fault.nemesis);
             shade.bands.push(Band {
                 name: fault.nemesis.clone(),
@@ -86,7 +86,6 @@ impl Shade {
                 end_s: fault.end_s.unwrap_or(end_s),
             });
         }
-        let limit_s = results.test.time_limit_s;
         // Less could not be seen.
         if limit_s > 0.0 && end_s - limit_s > end_s * 0.01 {
             let name = "last reads";

@@ -22,11 +22,11 @@ use crate::results::{
 /// The fewest `ok` operations on which a run can be called valid.
 pub const FEWEST_OK: u64 = 10;
 /// The most linking operations that are written out for one conflict.
-const MOST_LINKS: usize = 100;
+pub(crate) const MOST_LINKS: usize = 100;
 /// The most undecided keys that are named.
 const MOST_UNDECIDED: usize = 5;
 /// The longest error text that is kept as an example, characters.
-const EXAMPLE_CHARS: usize = 500;
+pub(crate) const EXAMPLE_CHARS: usize = 500;
 /// The longest latency that is told apart, nanoseconds: an hour.
 const MOST_LATENCY_NS: u64 = 3_600_000_000_000;
 
@@ -363,7 +363,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-fn count_operations(history: &History) -> Vec<KindCounts> {
+pub(crate) fn count_operations(history: &History) -> Vec<KindCounts> {
     let mut kinds: BTreeMap<OpKind, Counts> = BTreeMap::new();
     for operation in &history.operations {
         let counts = kinds.entry(operation.op.kind()).or_default();
@@ -382,7 +382,8 @@ fn count_operations(history: &History) -> Vec<KindCounts> {
 }
 
 impl Counts {
-    fn plus(self, other: Counts) -> Counts {
+    /// Both together.
+    pub(crate) fn plus(self, other: Counts) -> Counts {
         Counts {
             invoked: self.invoked + other.invoked,
             ok: self.ok + other.ok,
@@ -535,7 +536,7 @@ fn operation_record(record: &TestRecord, index: usize, operation: &Operation) ->
     OperationRecord {
         index,
         process: operation.process,
-        node: operation.node.map(|node| node_name(record, node)),
+        node: operation.node.map(|node| node_name(&record.nodes, node)),
         text: operation_text(operation),
         f: operation.op.kind(),
         key: operation.op.key().clone(),
@@ -557,9 +558,8 @@ fn operation_record(record: &TestRecord, index: usize, operation: &Operation) ->
 }
 
 /// The name of a node that events know by its index.
-pub(crate) fn node_name(record: &TestRecord, node: u16) -> String {
-    record
-        .nodes
+pub(crate) fn node_name(nodes: &[String], node: u16) -> String {
+    nodes
         .get(usize::from(node))
         .cloned()
         .unwrap_or_else(|| format!("node {node}"))

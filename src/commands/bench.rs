@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::{CommandResult, Done, Failure};
 use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime};
+use crate::say::say;
 
 /// How often each figure is taken; the median is what counts.
 const ROUNDS: usize = 5;
@@ -62,9 +63,7 @@ async fn bench_runner(concurrency: usize, ops: u64) -> Result<()> {
     if concurrency == 0 || ops == 0 {
         bail!("give at least one client thread and one operation");
     }
-    println!(
-        "controller with a no-op client, register workload, {concurrency} client threads, {ops} operations"
-    );
+    say!("controller with a no-op client, register workload, {concurrency} client threads, {ops} operations");
     let mut rates = Vec::new();
     for round in 1..=ROUNDS {
         let directory = std::env::temp_dir().join(format!("perjury-bench-{}-{round}", std::process::id()));
@@ -73,10 +72,10 @@ async fn bench_runner(concurrency: usize, ops: u64) -> Result<()> {
         std::fs::remove_dir_all(&directory)
             .with_context(|| format!("cannot remove {}", directory.display()))?;
         let rate = result?;
-        println!("  round {round}: {rate:>9.0} operations/s");
+        say!("  round {round}: {rate:>9.0} operations/s");
         rates.push(rate);
     }
-    println!(
+    say!(
         "  median:  {:>9.0} operations/s, journal included",
         median(&mut rates)
     );
@@ -127,7 +126,7 @@ async fn bench_stores(nodes: u16, connections: usize, time: Duration) -> Result<
     if nodes == 0 || connections == 0 {
         bail!("give at least one node and one connection");
     }
-    println!(
+    say!(
         "puts on {nodes} nodes with fsync, {connections} connections, {ROUNDS} rounds of {time:?} each, alternating"
     );
     let mut bundled = Vec::new();
@@ -144,27 +143,30 @@ async fn bench_stores(nodes: u16, connections: usize, time: Duration) -> Result<
         }
     }
     let ours = median(&mut bundled.iter().map(|f| f.puts_per_s).collect::<Vec<_>>());
-    println!(
+    say!(
         "median bundled: {ours:.0} puts/s, p50 {:.2} ms",
         median_p50(&bundled)
     );
     if has_etcd {
         let theirs = median(&mut etcd.iter().map(|f| f.puts_per_s).collect::<Vec<_>>());
-        println!(
+        say!(
             "median etcd:    {theirs:.0} puts/s, p50 {:.2} ms",
             median_p50(&etcd)
         );
-        println!("ratio bundled / etcd: {:.2}", ours / theirs);
+        say!("ratio bundled / etcd: {:.2}", ours / theirs);
     } else {
-        println!("etcd is not on the PATH: nothing to compare with (Debian: apt-get install etcd-server)");
+        say!("etcd is not on the PATH: nothing to compare with (Debian: apt-get install etcd-server)");
     }
     Ok(())
 }
 
 fn print_figures(round: usize, name: &str, figures: &Figures) {
-    println!(
+    say!(
         "  round {round} {name:<8} {:>7.0} puts/s  p50 {:>6.2} ms  p99 {:>7.2} ms  {} errors",
-        figures.puts_per_s, figures.p50_ms, figures.p99_ms, figures.errors
+        figures.puts_per_s,
+        figures.p50_ms,
+        figures.p99_ms,
+        figures.errors
     );
 }
 

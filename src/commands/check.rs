@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use checker::models::{self, Entry, MODELS};
 use checker::weaker::{self, Still, weaken};
-use checker::{Analysis, Limits, Options, Verdict};
+use checker::{Analysis, Decision, Limits, Options, Verdict};
 use history::formats::{self, FORMATS, Imported};
 use history::{History, Op, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::say::say;
 
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
@@ -47,7 +48,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     }
     if verdicts.len() > 1 {
         let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
-        println!(
+        say!(
             "{} histories: {} valid, {} invalid, {} unknown",
             verdicts.len(),
             count(Verdict::Valid),
@@ -78,7 +79,7 @@ fn check_run(path: &Path, args: &CheckArgs) -> Result<Verdict, Failure> {
     let _ = args;
     let analysis = judge(&record, &history)?;
     let results = reports::summarize(&record, &history, &analysis);
-    print!("{}", reports::summary_text(&results));
+    say!("{}", reports::summary_text(&results).trim_end());
     Ok(results.verdict)
 }
 
@@ -112,9 +113,9 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     let still = (analysis.verdict == Verdict::Invalid && entry.name.ends_with("register") && entry.per_key)
         .then(|| weaken(&imported.history, &initial, &weaker::Limits::default()));
 
-    println!("{}: {}", path.display(), analysis.verdict);
+    say!("{}: {}", path.display(), analysis.verdict);
     let guessed = if model.is_none() { " (guessed)" } else { "" };
-    println!(
+    say!(
         "  {} operations on {}, read as {} in {}; model {}{guessed}, {initial} at first; {} in {}",
         imported.history.operations.len(),
         plural(analysis.keys, "key"),
@@ -124,11 +125,65 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
         decided_by(&analysis),
         seconds(judged)
     );
-    print!("{}", findings(&analysis, still.as_ref()));
+    let found = findings(&analysis, still.as_ref());
+    if !found.is_empty() {
+        say!("{}", found.trim_end());
+    }
     for remark in &imported.remarks {
-        println!("  note: {remark}");
+        say!("  note: {remark}");
+    }
+    if let Some(html) = &args.html {
+        let name = path.display().to_string();
+        draw(html, &name, &imported, &analysis, still.as_ref(), entry, &initial)?;
     }
     Ok(analysis.verdict)
+}
+
+/// Writes the page that shows why.
+fn draw(
+    html: &Path,
+    name: &str,
+    imported: &Imported,
+    analysis: &Analysis,
+    still: Option<&Still>,
+    entry: &'static Entry,
+    initial: &Value,
+) -> Result<(), Failure> {
+    /// Longer orders are not drawn.
+    const MOST_DRAWN: usize = 200;
+    let history = &imported.history;
+    let is_small = analysis.keys == 1 && history.operations.len() <= MOST_DRAWN;
+    let order = if analysis.verdict == Verdict::Valid && is_small {
+        let options = Options {
+            model: entry,
+            initial: Some(initial.clone()),
+            ..Options::default()
+        };
+        let all: Vec<usize> = (0..history.operations.len()).collect();
+        match checker::check_key(history, &all, &options).0 {
+            Decision::Valid(order) => Some(order),
+            _ => None,
+        }
+    } else {
+        None
+    };
+    let page = reports::check_html(&reports::Checked {
+        name,
+        history,
+        analysis,
+        still,
+        linearization: order.as_deref(),
+        nodes: &[],
+        remarks: &imported.remarks,
+    })?;
+    std::fs::write(html, page).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot write {}: {error}; name another file",
+            html.display()
+        ))
+    })?;
+    say!("  drawn in {}", html.display());
+    Ok(())
 }
 
 /// Judges within the limits that the user named.
@@ -146,6 +201,7 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
             steps: u64::MAX,
             stop: vec![stop.clone()],
         },
+        early_stop: true,
     };
     /// What judging takes for each operation beside the search.
     const BYTES_AN_OPERATION: usize = 200;

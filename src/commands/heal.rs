@@ -7,13 +7,14 @@ use control::heal;
 
 use crate::cli::HealArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::say::say;
 
 /// Heals one run, or every run in the directory of runs, and says what was done.
 pub fn run(args: &HealArgs) -> CommandResult {
     let runs = match &args.run {
         Some(run) if !run.is_dir() => {
             return Err(Failure::Usage(format!(
-                "{} is not a run directory",
+                "{} is not a run directory; give a directory below runs/",
                 run.display()
             )));
         }
@@ -24,7 +25,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
     for run in &runs {
         let report = heal(run)?;
         if args.run.is_some() || !report.done.is_empty() || !report.is_clean() {
-            println!("{}: {report}", run.display());
+            say!("{}: {report}", run.display());
         }
         remains += report.left.len();
     }
@@ -32,7 +33,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
         return Err(anyhow!("{remains} things could not be undone, see above").into());
     }
     if args.run.is_none() {
-        println!(
+        say!(
             "{} runs looked at; nothing of those that have ended is left behind",
             runs.len()
         );

@@ -5,6 +5,7 @@ use history::RunDir;
 use super::check::{judge, read_history, read_record};
 use crate::cli::ReportArgs;
 use crate::exit::{CommandResult, Done};
+use crate::say::say;
 
 /// Judges the run again and writes `results.json`, `report.html` and `junit.xml`.
 pub fn run(args: &ReportArgs) -> CommandResult {
@@ -13,7 +14,7 @@ pub fn run(args: &ReportArgs) -> CommandResult {
     let history = read_history(&run.history())?;
     let analysis = judge(&record, &history)?;
     let results = reports::write_all(&run, &record, &history, &analysis)?;
-    print!("{}", reports::summary_text(&results));
-    println!("report: {}", run.report().display());
+    say!("{}", reports::summary_text(&results).trim_end());
+    say!("report: {}", run.report().display());
     Ok(Done::Judged(results.verdict))
 }

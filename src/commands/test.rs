@@ -28,6 +28,7 @@ use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::plan::{self, Plan};
 use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime, show_progress, watch_store};
+use crate::say::say;
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -74,8 +75,8 @@ pub fn run(args: TestArgs) -> CommandResult {
         let history = read_history(&run.history())?;
         let analysis = judge(&record, &history)?;
         let results = reports::write_all(&run, &record, &history, &analysis)?;
-        print!("{}", reports::summary_text(&results));
-        println!("report: {}", run.report().display());
+        say!("{}", reports::summary_text(&results).trim_end());
+        say!("report: {}", run.report().display());
         match trouble {
             Some(trouble) if results.verdict == Verdict::Invalid => {
                 eprintln!("perjury: besides, the run did not end well: {trouble}");

@@ -2,18 +2,46 @@
 //!
 //! Invariant: an entry decides any history whose operations it names, and says `unknown` rather than something wrong.
 
+mod counter;
+mod fenced_lock;
+mod fifo_queue;
+mod guess;
+mod kv_append;
+mod list_append;
+mod lock;
+mod multi_register;
+mod mutex;
 mod register;
+mod set;
+mod set_full;
+mod unique_ids;
+mod unordered_queue;
+mod versioned_register;
 
 use std::collections::BTreeSet;
 
-use history::{History, OpKind, Value};
+use history::{Answer, History, OpKind, Operation, Outcome, Value};
 
 use crate::model::{Calls, Recorded};
 use crate::search::{Searched, search};
 use crate::verdict::{Algorithm, Conflict, Decision};
-use crate::{Options, sentences, validate};
+use crate::{Options, describe, sentences, validate};
 
+pub use counter::{Counter, CounterOp};
+pub use fenced_lock::{FencedLock, FencedLockOp, FencedLockState};
+pub use fifo_queue::FifoQueue;
+pub use guess::Seen;
+pub use kv_append::{KvAppend, KvAppendOp};
+pub use list_append::{ListAppend, ListMicro};
+pub use lock::{Lock, LockOp};
+pub use multi_register::{MultiRegister, RegisterMicro};
+pub use mutex::{Mutex, MutexOp};
 pub use register::{Register, RegisterOp};
+pub use set::{Set, SetOp};
+pub use set_full::{ElementFate, Fate, SetFull, set_full};
+pub use unique_ids::{UniqueIds, UniqueIdsOp};
+pub use unordered_queue::{QueueOp, UnorderedQueue};
+pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
 
 /// One line of the list of models.
 pub struct Entry {
@@ -26,23 +54,44 @@ pub struct Entry {
     /// Whether every key is an object of its own, judged by itself. Linearizability allows it (Herlihy and Wing 1990,
     /// theorem 1) where no operation addresses two keys.
     pub per_key: bool,
+    /// Whether a history of its operations looks like its own, to tell it from models with the same operations.
+    pub suits: fn(&Seen) -> bool,
     /// What an object holds at first, where the user names nothing else.
     pub initial: fn() -> Value,
     /// Judges the operations at these indices, which address one object.
     pub decide: fn(&History, &[usize], &Options) -> (Decision, Algorithm),
 }
 
-/// Every model.
-pub static MODELS: &[Entry] = &[register::CAS_REGISTER, register::REGISTER];
+/// Every model. The order matters for [`guess`]; the first one is the default.
+pub static MODELS: &[Entry] = &[
+    register::CAS_REGISTER,
+    register::REGISTER,
+    versioned_register::ENTRY,
+    list_append::ENTRY,
+    multi_register::ENTRY,
+    kv_append::ENTRY,
+    fenced_lock::ENTRY,
+    mutex::ENTRY,
+    lock::ENTRY,
+    set::ENTRY,
+    counter::ENTRY,
+    fifo_queue::ENTRY,
+    unordered_queue::ENTRY,
+    unique_ids::ENTRY,
+];
 
 /// The model of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     MODELS.iter().find(|entry| entry.name == name)
 }
 
-/// The model that the operations of a history suggest, if one does: the first of the list that understands them all.
+/// The model that a history suggests, if one does: the first of the list that understands all its operations and
+/// finds its values in what was written and answered. Where two fit, the one that promises less.
 pub fn guess(history: &History) -> Option<&'static Entry> {
-    MODELS.iter().find(|entry| entry.stranger(history).is_none())
+    let seen = Seen::new(history);
+    MODELS
+        .iter()
+        .find(|entry| entry.stranger(history).is_none() && (entry.suits)(&seen))
 }
 
 impl Entry {
@@ -69,6 +118,29 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Entry({})", self.name)
     }
+}
+
+/// What an operation that happened answered, if it did.
+pub(crate) fn answer(operation: &Operation) -> Option<&Value> {
+    match &operation.outcome {
+        Outcome::Ok(Answer { value }) => value.as_ref(),
+        Outcome::Fail(_) | Outcome::Info(_) => None,
+    }
+}
+
+/// The decision on a history with an operation that a model cannot read, if there is one.
+pub(crate) fn unreadable(
+    history: &History,
+    indices: &[usize],
+    expected: &str,
+    is_readable: impl Fn(&Operation) -> bool,
+) -> Option<(Decision, Algorithm)> {
+    let operation = indices
+        .iter()
+        .map(|&index| &history.operations[index])
+        .find(|operation| !is_readable(operation))?;
+    let why = format!("{expected} is expected, not {}", describe(operation));
+    Some((Decision::Unknown(why), Algorithm::NONE))
 }
 
 /// Judges by the search, and re-checks what it says.

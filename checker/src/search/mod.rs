@@ -20,6 +20,8 @@ mod configurations;
 mod pass;
 mod plan;
 mod table;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
@@ -107,7 +109,7 @@ impl Stuck {
 }
 
 /// Up to which width each effort goes; the last one is bounded by the limits alone.
-const EFFORTS: [usize; 5] = [1, 3, 5, 6, 7];
+const EFFORTS: [usize; 5] = [1, 5, 7, 8, 9];
 
 /// Searches for a linearization.
 ///
@@ -171,7 +173,7 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Tries to show with moderate effort that there is no order: a call before whose completion there is none.
     pub fn refute(&mut self) -> Option<usize> {
-        const LEVEL: usize = 4;
+        const LEVEL: usize = 5;
         let until = self.plan.events.len();
         let dead_end = match self.pass(LEVEL, Mode::Narrow).run(until, LEVEL) {
             Passed::Ended { event, certain: true } => Some(event),

@@ -45,14 +45,16 @@ pub(super) struct Width {
 }
 
 /// The widths, one after the other; the last one is bounded by the limits alone.
-pub(super) const WIDTHS: [Width; 8] = [
+pub(super) const WIDTHS: [Width; 10] = [
     width(8, 256, true, true, 0),
     width(64, 2 << 10, true, true, 256),
-    width(64, 4 << 10, false, true, 512),
-    width(512, 32 << 10, false, true, 2 << 10),
+    width(64, 2 << 10, true, true, 2 << 10),
+    width(256, 8 << 10, true, false, 1 << 10),
+    width(64, 1 << 10, false, true, 512),
     width(128, 4 << 10, false, false, 1 << 10),
-    width(1 << 10, 32 << 10, false, false, 4 << 10),
-    width(16 << 10, 512 << 10, false, false, usize::MAX),
+    width(512, 32 << 10, false, false, 2 << 10),
+    width(4 << 10, 256 << 10, false, false, 4 << 10),
+    width(64 << 10, 4 << 20, false, false, usize::MAX),
     width(usize::MAX, usize::MAX, false, false, usize::MAX),
 ];
 
@@ -300,6 +302,13 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         self.exact = snapshot.exact;
         self.forget_legal();
         snapshot.event
+    }
+
+    /// Another width than its level's, to begin with.
+    #[cfg(test)]
+    pub fn set_width(&mut self, kept: usize, tried: usize) {
+        self.width.kept = kept;
+        self.width.tried = tried;
     }
 
     fn over_limit(&mut self) -> Option<&'static str> {

@@ -2,13 +2,15 @@
 
 use crate::plots::round_step;
 
-/// Where the axis begins and ends, pixels.
-pub(super) const LEFT_PX: f64 = 150.0;
+/// Where the axis begins, and where it usually ends, pixels.
+pub(super) const LEFT_PX: f64 = 120.0;
 pub(super) const RIGHT_PX: f64 = 1090.0;
 /// The width of a cut.
 const CUT_PX: f64 = 56.0;
+/// A stretch is cut out if it is longer than this many paddings: what is shorter costs less room than a cut is worth.
+const LEAST_CUT: f64 = 8.0;
 /// The most pieces; more would be too narrow to read.
-const MOST_PIECES: usize = 5;
+const MOST_PIECES: usize = 6;
 
 /// A piece of the axis, drawn to scale unless it is a cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,11 +26,13 @@ pub(super) struct Piece {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TimeAxis {
     pub pieces: Vec<Piece>,
+    /// Where it ends, pixels.
+    pub right_px: f64,
 }
 
 impl TimeAxis {
-    /// An axis on which all of `spans` (from, to, nanoseconds; at least one) can be seen.
-    pub fn new(spans: &[(u64, u64)]) -> TimeAxis {
+    /// An axis up to `right_px` on which all of `spans` (from, to, nanoseconds; at least one) can be seen.
+    pub fn new(spans: &[(u64, u64)], right_px: f64) -> TimeAxis {
         let mut spans: Vec<(f64, f64)> = spans.iter().map(|&(from, to)| (from as f64, to as f64)).collect();
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut lengths: Vec<f64> = spans.iter().map(|(from, to)| to - from).collect();
@@ -37,14 +41,14 @@ impl TimeAxis {
             .max(lengths[lengths.len() - 1] / 8.0)
             .max(100_000.0);
         let mut pad = typical * 0.6;
-        let mut windows = merged(&spans, pad, pad * 3.0);
+        let mut windows = merged(&spans, pad, pad * LEAST_CUT);
         while windows.len() > MOST_PIECES {
             pad *= 2.0;
-            windows = merged(&spans, pad, pad * 3.0);
+            windows = merged(&spans, pad, pad * LEAST_CUT);
         }
         let cuts = (windows.len() - 1) as f64;
         let total_ns: f64 = windows.iter().map(|(from, to)| to - from).sum();
-        let px_per_ns = (RIGHT_PX - LEFT_PX - cuts * CUT_PX) / total_ns;
+        let px_per_ns = (right_px - LEFT_PX - cuts * CUT_PX) / total_ns;
         let mut pieces: Vec<Piece> = Vec::new();
         let mut x = LEFT_PX;
         for (from_ns, to_ns) in windows {
@@ -69,7 +73,7 @@ impl TimeAxis {
             });
             x = to_px;
         }
-        TimeAxis { pieces }
+        TimeAxis { pieces, right_px }
     }
 
     /// Where a time stands, pixels; what lies outside is put on the edge.
@@ -80,7 +84,7 @@ impl TimeAxis {
                 return piece.from_px + share * (piece.to_px - piece.from_px);
             }
         }
-        RIGHT_PX
+        self.right_px
     }
 
     /// The time at the left end, nanoseconds.
@@ -97,7 +101,7 @@ impl TimeAxis {
     pub fn shows(&self, from_ns: f64, to_ns: f64) -> bool {
         self.pieces
             .iter()
-            .any(|piece| !piece.is_cut && from_ns < piece.to_ns && to_ns > piece.from_ns)
+            .any(|piece| !piece.is_cut && from_ns <= piece.to_ns && to_ns >= piece.from_ns)
     }
 
     /// How many nanoseconds a pixel stands for in the pieces that are drawn to scale.
@@ -128,6 +132,19 @@ impl TimeAxis {
     }
 }
 
+/// `340 µs`, `12 ms`, `1.8 s`, `2 h`
+pub(crate) fn duration(ns: f64) -> String {
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
+        ns if ns < 1e7 => format!("{:.1} ms", ns / 1e6),
+        ns if ns < 1e9 => format!("{:.0} ms", ns / 1e6),
+        ns if ns < 6e11 => format!("{:.1} s", ns / 1e9),
+        ns if ns < 3.6e12 => format!("{:.0} min", ns / 6e10),
+        ns => format!("{:.0} h", ns / 3.6e12),
+    }
+}
+
 /// The spans, widened by `pad`, merged where less than `least_gap` would be left between them.
 fn merged(spans: &[(f64, f64)], pad: f64, least_gap: f64) -> Vec<(f64, f64)> {
     let mut windows: Vec<(f64, f64)> = Vec::new();
@@ -150,7 +167,7 @@ mod tests {
     #[test]
     fn empty_stretches_are_cut_out() {
         let check = |spans: &[(u64, u64)], cuts: usize| {
-            let axis = TimeAxis::new(spans);
+            let axis = TimeAxis::new(spans, RIGHT_PX);
             assert_eq!(
                 axis.pieces.iter().filter(|piece| piece.is_cut).count(),
                 cuts,
@@ -161,7 +178,7 @@ mod tests {
             let xs: Vec<f64> = (0..4000).map(|ms| axis.x_px(f64::from(ms) * 1e6)).collect();
             assert!(xs.is_sorted(), "time runs backwards: {axis:?}");
             for &(from, to) in spans {
-                assert!(axis.shows(from as f64, to as f64 + 1.0));
+                assert!(axis.shows(from as f64, to as f64));
             }
             for tick in axis.ticks_ns() {
                 assert!(axis.shows(tick, tick + 1.0));
@@ -176,7 +193,7 @@ mod tests {
         );
         check(&[(0, 0)], 0);
         let many: Vec<(u64, u64)> = (0..40).map(|n| (n * n * 9 * MS, n * n * 9 * MS + MS)).collect();
-        let axis = TimeAxis::new(&many);
+        let axis = TimeAxis::new(&many, RIGHT_PX);
         assert!(axis.pieces.len() < 2 * MOST_PIECES, "{axis:?}");
     }
 }

@@ -1,32 +1,78 @@
-//! Draws a [`Scene`] as SVG. Colours and gradients are those of the page's style sheet, so that they follow light and
-//! dark.
+//! Draws a [`Scene`] as SVG. Colours, gradients and arrow heads are those of the page's style sheet, so that they follow
+//! light and dark.
 
 use std::fmt::{Result, Write};
 
+use super::arrow::{Meaning, Target, write_arrow};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
-use super::select::{Bar, Lane, Scene};
-use crate::shade::{Shade, hex};
+use super::backdrop::{has_faults, has_leaders, write_backdrop, write_boundary};
+use super::select::{Bar, Lane, Role, Scene};
+use super::{Picture, Shows};
+use crate::shade::Shade;
 
-const WIDTH_PX: f64 = 1120.0;
-const TOP_PX: f64 = 44.0;
-const LANE_PX: f64 = 40.0;
-const BAR_PX: f64 = 18.0;
+/// The room to the right of the axis.
+const MARGIN_PX: f64 = 30.0;
+/// A lane of the conflict: room for words above a high bar.
+const HIGH: LaneSize = LaneSize {
+    lane_px: 44.0,
+    bar_px: 19.0,
+};
+/// Any other lane.
+const LOW: LaneSize = LaneSize {
+    lane_px: 30.0,
+    bar_px: 11.0,
+};
+/// The words' line above each bar.
+const WORDS_PX: f64 = 15.0;
 /// The room for the axis below the lanes.
-const BOTTOM_PX: f64 = 48.0;
+const BOTTOM_PX: f64 = 44.0;
 /// A bar is never narrower, however short its operation.
 const LEAST_BAR_PX: f64 = 5.0;
 /// The estimated width of a letter, on the large side.
-const LETTER_PX: f64 = 6.9;
+pub(super) const LETTER_PX: f64 = 6.9;
+
+/// The heights of a lane and its bars.
+#[derive(Clone, Copy)]
+struct LaneSize {
+    lane_px: f64,
+    bar_px: f64,
+}
+
+/// Where things stand on the page, pixels.
+pub(super) struct Frame {
+    pub width: f64,
+    /// Where the names of faults stand, if there are any.
+    pub faults_px: Option<f64>,
+    /// Where the names of leaders stand, if there are any.
+    pub leaders_px: Option<f64>,
+    /// Where the lanes begin and end.
+    pub top: f64,
+    pub bottom: f64,
+    /// The top of each lane.
+    lanes: Vec<f64>,
+}
 
 /// The picture.
-pub(super) fn svg(scene: &Scene, shade: &Shade) -> String {
-    let mut out = String::new();
-    write_svg(&mut out, scene, shade).expect("writing to a string does not fail");
-    out
+pub(super) fn picture(scene: &Scene, shade: &Shade) -> Picture {
+    let mut svg = String::new();
+    write_svg(&mut svg, scene, shade).expect("writing to a string does not fail");
+    Picture {
+        svg,
+        omitted: scene.omitted,
+        shows: shows(scene, shade),
+    }
+}
+
+/// ①, ②, … as far as there are such letters.
+pub(crate) fn circled(number: usize) -> String {
+    match u32::try_from(number) {
+        Ok(n @ 1..=20) => char::from_u32(0x2460 + n - 1).map_or_else(|| number.to_string(), String::from),
+        _ => format!("({number})"),
+    }
 }
 
 /// Text for SVG.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -42,168 +88,136 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn width_px(text: &str) -> f64 {
+/// The estimated width of a text.
+pub(super) fn width_px(text: &str) -> f64 {
     text.chars().count() as f64 * LETTER_PX
 }
 
+fn shows(scene: &Scene, shade: &Shade) -> Shows {
+    let any = |wanted: &dyn Fn(&Bar) -> bool| {
+        let mut bars = scene.lanes.iter().flat_map(|lane| &lane.bars);
+        bars.any(wanted)
+    };
+    let arrow = |meaning| scene.arrows.iter().any(|arrow| arrow.meaning == meaning);
+    Shows {
+        conflict: any(&Bar::is_proof),
+        witnesses: any(&|bar| matches!(bar.role, Role::Witness(_))),
+        links: any(&|bar| bar.role == Role::Link),
+        neighbours: any(&|bar| bar.role == Role::Near),
+        open: any(&|bar| bar.to_ns.is_none()),
+        failed: any(&|bar| bar.outcome == "fail"),
+        order: any(&|bar| bar.place.is_some()),
+        boundary: scene.boundary_ns.is_some(),
+        before: arrow(Meaning::Before),
+        needed: arrow(Meaning::Needed),
+        cuts: scene.axis.pieces.iter().any(|piece| piece.is_cut),
+        faults: has_faults(&scene.axis, shade),
+    }
+}
+
+impl Frame {
+    fn new(scene: &Scene, shade: &Shade) -> Frame {
+        let mut top = 6.0;
+        let mut line = |is_needed: bool| {
+            is_needed.then(|| {
+                top += 18.0;
+                top - 4.0
+            })
+        };
+        let faults_px = line(has_faults(&scene.axis, shade));
+        let leaders_px = line(has_leaders(&scene.axis, shade));
+        line(scene.boundary_ns.is_some());
+        let mut bottom = top;
+        let lanes = scene.lanes.iter().map(|lane| {
+            bottom += size(lane).lane_px;
+            bottom - size(lane).lane_px
+        });
+        let lanes = lanes.collect();
+        Frame {
+            width: scene.axis.right_px + MARGIN_PX,
+            faults_px,
+            leaders_px,
+            top,
+            bottom: bottom + 6.0,
+            lanes,
+        }
+    }
+}
+
+fn size(lane: &Lane) -> LaneSize {
+    if lane.has_proof() { HIGH } else { LOW }
+}
+
 fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
-    let bottom = TOP_PX + scene.lanes.len() as f64 * LANE_PX;
-    let height = bottom + BOTTOM_PX;
+    let frame = Frame::new(scene, shade);
+    let (width, height) = (frame.width, frame.bottom + BOTTOM_PX);
+    let wide = if scene.axis.right_px > RIGHT_PX {
+        " wide"
+    } else {
+        ""
+    };
     write!(
         out,
-        r#"<svg xmlns="http://www.w3.org/2000/svg" class="timeline" viewBox="0 0 {WIDTH_PX} {height}" width="{WIDTH_PX}" height="{height}" role="img">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="timeline{wide}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
     )?;
     writeln!(out, "<title>{}</title>", escaped(&scene.description))?;
-    background(out, &scene.axis, shade, bottom)?;
-    cuts(out, &scene.axis, bottom)?;
-    ticks(out, &scene.axis, bottom)?;
+    write_backdrop(out, &scene.axis, shade, &frame, scene.boundary_ns)?;
+    // Where the bars of the conflict stand, by their numbers.
+    let mut targets: Vec<(usize, Target)> = Vec::new();
+    // Words stand over everything else.
+    let mut words = String::new();
     for (index, lane) in scene.lanes.iter().enumerate() {
-        let top = TOP_PX + index as f64 * LANE_PX;
-        if index == scene.proof_lanes {
+        let top = frame.lanes[index];
+        if index == scene.proof_lanes && index > 0 {
             writeln!(
                 out,
-                r#"<line class="divide" x1="8" x2="{RIGHT_PX}" y1="{top}" y2="{top}"/>"#
+                r#"<line class="divide" x1="8" x2="{}" y1="{top}" y2="{top}"/>"#,
+                scene.axis.right_px
             )?;
         }
-        write_lane(out, &scene.axis, lane, top)?;
+        write_lane(out, &mut words, &scene.axis, lane, top, &mut targets)?;
     }
+    for arrow in &scene.arrows {
+        write_arrow(out, arrow, &targets)?;
+    }
+    if let Some(boundary_ns) = scene.boundary_ns {
+        write_boundary(out, &scene.axis, &frame, boundary_ns)?;
+    }
+    out.push_str(&words);
     out.push_str("</svg>");
     Ok(())
 }
 
-/// Faults and changes of leader.
-fn background(out: &mut String, axis: &TimeAxis, shade: &Shade, bottom: f64) -> Result {
-    let mut words_end = LEFT_PX;
-    for band in &shade.bands {
-        let (from_ns, to_ns) = (band.start_s * 1e9, band.end_s * 1e9);
-        if to_ns <= axis.begin_ns() || from_ns >= axis.end_ns() {
-            continue;
-        }
-        let (from, to) = (axis.x_px(from_ns), axis.x_px(to_ns));
-        writeln!(
-            out,
-            r#"<rect x="{from:.1}" y="{TOP_PX}" width="{:.1}" height="{:.1}" fill="{}" fill-opacity="0.2"><title>{}</title></rect>"#,
-            (to - from).max(1.0),
-            bottom - TOP_PX,
-            hex(band.colour),
-            escaped(&band.title)
-        )?;
-        let width = width_px(&band.name);
-        let x = from.clamp(LEFT_PX, (WIDTH_PX - width).max(LEFT_PX));
-        if x >= words_end {
-            writeln!(
-                out,
-                r#"<text class="small" x="{x:.1}" y="16">{}</text>"#,
-                escaped(&band.name)
-            )?;
-            words_end = x + width + LETTER_PX;
-        }
-    }
-    let mut words_end = LEFT_PX;
-    for (time_s, node) in &shade.leaders {
-        let time_ns = time_s * 1e9;
-        if time_ns < axis.begin_ns() || time_ns > axis.end_ns() {
-            continue;
-        }
-        let x = axis.x_px(time_ns);
-        let word = format!("▾{node} leads");
-        writeln!(
-            out,
-            r#"<line class="leader" x1="{x:.1}" x2="{x:.1}" y1="{TOP_PX}" y2="{bottom}"><title>{} was seen to lead at {time_s:.3} s</title></line>"#,
-            escaped(node)
-        )?;
-        let from = (x - width_px(&word) / 2.0)
-            .min(WIDTH_PX - width_px(&word))
-            .max(LEFT_PX);
-        if from >= words_end {
-            writeln!(
-                out,
-                r#"<text class="small" x="{from:.1}" y="34">{}</text>"#,
-                escaped(&word)
-            )?;
-            words_end = from + width_px(&word) + LETTER_PX;
-        }
-    }
-    Ok(())
-}
-
-fn cuts(out: &mut String, axis: &TimeAxis, bottom: f64) -> Result {
-    for piece in axis.pieces.iter().filter(|piece| piece.is_cut) {
-        let (from, to) = (piece.from_px, piece.to_px);
-        writeln!(
-            out,
-            r#"<rect class="cut" x="{from:.1}" y="{TOP_PX}" width="{:.1}" height="{:.1}"/>"#,
-            to - from,
-            bottom - TOP_PX
-        )?;
-        writeln!(
-            out,
-            r#"<text class="small" x="{:.1}" y="{:.1}" text-anchor="middle">⋯ {} ⋯</text>"#,
-            (from + to) / 2.0,
-            bottom + 16.0,
-            duration(piece.to_ns - piece.from_ns)
-        )?;
-    }
-    Ok(())
-}
-
-/// `340 µs`, `12 ms`, `1.8 s`
-fn duration(ns: f64) -> String {
-    match ns {
-        ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
-        ns if ns < 1e9 => format!("{:.0} ms", ns / 1e6),
-        ns => format!("{:.1} s", ns / 1e9),
-    }
-}
-
-/// Milliseconds with as many digits as tell neighbouring marks apart.
-fn tick_text(tick_ns: f64, step_ns: f64) -> String {
-    let digits = (6.0 - step_ns.log10().floor()).clamp(0.0, 6.0) as usize;
-    format!("{:.digits$}", tick_ns / 1e6)
-}
-
-fn ticks(out: &mut String, axis: &TimeAxis, bottom: f64) -> Result {
-    let step_ns = axis.step_ns();
-    for tick in axis.ticks_ns() {
-        let x = axis.x_px(tick);
-        writeln!(
-            out,
-            r#"<line class="grid" x1="{x:.1}" x2="{x:.1}" y1="{TOP_PX}" y2="{:.1}"/><text class="small" x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
-            bottom + 4.0,
-            bottom + 16.0,
-            tick_text(tick, step_ns)
-        )?;
-    }
-    writeln!(
-        out,
-        r#"<line class="axis" x1="{LEFT_PX}" x2="{RIGHT_PX}" y1="{bottom}" y2="{bottom}"/><text x="{:.1}" y="{:.1}" text-anchor="middle">time since the start of the run (ms)</text>"#,
-        (LEFT_PX + RIGHT_PX) / 2.0,
-        bottom + 38.0
-    )
-}
-
-/// A bar on the page: where it begins and ends, and whether it fades away.
+/// A bar on the page: where it begins and ends.
 struct Placed<'a> {
     bar: &'a Bar,
     from: f64,
     to: f64,
 }
 
-fn write_lane(out: &mut String, axis: &TimeAxis, lane: &Lane, top: f64) -> Result {
-    let bar_top = top + 16.0;
+fn write_lane(
+    out: &mut String,
+    words: &mut String,
+    axis: &TimeAxis,
+    lane: &Lane,
+    top: f64,
+    targets: &mut Vec<(usize, Target)>,
+) -> Result {
+    let (bar_top, bar_px) = (top + WORDS_PX, size(lane).bar_px);
+    let class = if lane.has_proof() { "" } else { r#" class="small""# };
     writeln!(
         out,
-        r#"<text x="{:.1}" y="{:.1}" text-anchor="end">process {}</text>"#,
+        r#"<text{class} x="{:.1}" y="{:.1}" text-anchor="end">process {}</text>"#,
         LEFT_PX - 12.0,
-        bar_top + 13.0,
+        bar_top + bar_px / 2.0 + 4.5,
         lane.process
     )?;
     let mut placed: Vec<Placed> = lane
         .bars
         .iter()
         .map(|bar| {
-            let from = axis.x_px(bar.from_ns as f64).min(RIGHT_PX - LEAST_BAR_PX);
-            let to = bar.to_ns.map_or(RIGHT_PX, |to| axis.x_px(to as f64));
+            let from = axis.x_px(bar.from_ns as f64).min(axis.right_px - LEAST_BAR_PX);
+            let to = bar.to_ns.map_or(axis.right_px, |to| axis.x_px(to as f64));
             Placed {
                 bar,
                 from,
@@ -211,78 +225,134 @@ fn write_lane(out: &mut String, axis: &TimeAxis, lane: &Lane, top: f64) -> Resul
             }
         })
         .collect();
-    // The proof is drawn last, over its neighbours, but its words find their place first.
-    placed.sort_by_key(|placed| placed.bar.number.is_none());
+    // The conflict is drawn last, over its neighbours, but its words find their place first.
+    placed.sort_by_key(|placed| (placed.bar.role, placed.bar.from_ns));
     for placed in placed.iter().rev() {
-        write_bar(out, placed, bar_top)?;
+        write_bar(out, axis, placed, bar_top, bar_px)?;
+        if let Some(number) = placed.bar.number() {
+            let (from, to, y) = (placed.from, placed.to, bar_top + bar_px / 2.0);
+            targets.push((number, Target { from, to, y }));
+        }
     }
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for placed in &placed {
-        write_label(out, placed, top, &mut taken)?;
+        write_label(words, axis, placed, top, &mut taken)?;
     }
     Ok(())
 }
 
-fn write_bar(out: &mut String, placed: &Placed, bar_top: f64) -> Result {
+fn write_bar(out: &mut String, axis: &TimeAxis, placed: &Placed, top: f64, bar_px: f64) -> Result {
     let Placed { bar, from, to } = placed;
-    let kind = match (bar.number, bar.is_link) {
-        (Some(_), _) => "hot",
-        (None, true) => "link",
-        (None, false) => "near",
+    let kind = match bar.role {
+        Role::Culprit(_) => "hot",
+        Role::Witness(_) => "hot witness",
+        Role::Link => "link",
+        Role::Placed => "placed",
+        Role::Near => "near",
     };
     let open = if bar.to_ns.is_none() { " open" } else { "" };
+    let place = bar.place.map_or_else(String::new, |place| {
+        format!("; number {} of the order", place.number)
+    });
     writeln!(
         out,
-        r#"<rect class="{kind} {}{open}" x="{from:.1}" y="{bar_top}" width="{:.1}" height="{BAR_PX}" rx="3"><title>{}</title></rect>"#,
+        r#"<rect class="{kind} {}{open}" x="{from:.1}" y="{top}" width="{:.1}" height="{bar_px}" rx="3"><title>{}{place}</title></rect>"#,
         bar.outcome,
         to - from,
         escaped(&bar.title)
-    )
-}
-
-/// The words stand above their bar; neighbours whose words would touch others' have none (the tooltip has them).
-fn write_label(out: &mut String, placed: &Placed, top: f64, taken: &mut Vec<(f64, f64)>) -> Result {
-    let Placed { bar, from, to } = placed;
-    let text = match bar.number {
-        Some(number) => format!("{} {}", circled(number), bar.label),
-        None => bar.label.clone(),
-    };
-    let text = if bar.to_ns.is_none() {
-        format!("{text} …?")
-    } else {
-        text
-    };
-    let width = width_px(&text);
-    let candidates = [*from, to - width, (from + to - width) / 2.0];
-    let is_free = |x: f64| {
-        x >= LEFT_PX - 4.0
-            && x + width <= WIDTH_PX
-            && taken.iter().all(|(a, b)| x + width + 4.0 <= *a || x >= *b + 4.0)
-    };
-    let place = candidates.into_iter().find(|x| is_free(*x));
-    // The proof is never without words, even if they touch.
-    let place = place.or(bar.number.map(|_| from.min(WIDTH_PX - width)));
-    if let Some(x) = place {
-        taken.push((x, x + width));
-        let class = if bar.number.is_some() {
-            "hot-label"
-        } else {
-            "near-label"
-        };
+    )?;
+    let middle = top + bar_px / 2.0;
+    // What began before the picture does, or ended after it, is slit there.
+    let is_wide = to - from > 24.0;
+    let begins = !is_wide || bar.from_ns as f64 >= axis.begin_ns();
+    let ends = !is_wide || bar.to_ns.is_none_or(|to_ns| to_ns as f64 <= axis.end_ns());
+    for x in [(!begins).then_some(from + 7.0), (!ends).then_some(to - 10.0)]
+        .into_iter()
+        .flatten()
+    {
         writeln!(
             out,
-            r#"<text class="{class}" x="{x:.1}" y="{:.1}">{}</text>"#,
-            top + 12.0,
-            escaped(&text)
+            r#"<path class="slit" d="M{x:.1} {:.1}l3 -{}M{:.1} {:.1}l3 -{}"/>"#,
+            top + bar_px + 1.0,
+            bar_px + 2.0,
+            x + 4.0,
+            top + bar_px + 1.0,
+            bar_px + 2.0
+        )?;
+    }
+    if bar.to_ns.is_none() {
+        // It goes on, nobody knows how far.
+        writeln!(
+            out,
+            r#"<path class="onward {}-line" d="M{:.1} {:.1}l5 4l-5 4"/>"#,
+            kind.split(' ').next().unwrap_or_default(),
+            to + 2.0,
+            middle - 4.0
+        )?;
+    }
+    if let Some(place) = bar.place
+        && axis.shows(place.point_ns, place.point_ns)
+    {
+        let x = axis.x_px(place.point_ns).clamp(*from, *to);
+        writeln!(
+            out,
+            r#"<circle class="point" cx="{x:.1}" cy="{middle:.1}" r="3.5"/>"#
         )?;
     }
     Ok(())
 }
 
-/// ①, ②, … as far as there are such letters.
-pub(crate) fn circled(number: usize) -> String {
-    match u32::try_from(number) {
-        Ok(n @ 1..=20) => char::from_u32(0x2460 + n - 1).map_or_else(|| number.to_string(), String::from),
-        _ => format!("({number})"),
+/// The words stand above their bar; neighbours whose words would touch others' have none (the title has them).
+fn write_label(
+    out: &mut String,
+    axis: &TimeAxis,
+    placed: &Placed,
+    top: f64,
+    taken: &mut Vec<(f64, f64)>,
+) -> Result {
+    let Placed { bar, from, to } = placed;
+    let mut head = bar
+        .number()
+        .map_or_else(String::new, |number| format!("{} ", circled(number)));
+    if let Some(place) = bar.place {
+        write!(head, "#{} ", place.number)?;
     }
+    let open = if bar.to_ns.is_none() { " …?" } else { "" };
+    let words = format!("{head}{}{open}", bar.label);
+    let letters = format!("{head}{}{open}", bar.letters);
+    let texts = match bar.role {
+        Role::Culprit(_) | Role::Witness(_) => vec![words],
+        Role::Link | Role::Placed => vec![words, letters, head],
+        Role::Near => vec![letters, head],
+    };
+    let right = axis.right_px + MARGIN_PX;
+    let mut fit = |text: &str| {
+        let width = width_px(text);
+        let candidates = [*from, to - width, (from + to - width) / 2.0];
+        let is_free = |x: f64| {
+            x >= LEFT_PX - 4.0
+                && x + width <= right
+                && taken.iter().all(|(a, b)| x + width + 4.0 <= *a || x >= *b + 4.0)
+        };
+        let place = candidates.into_iter().find(|x| is_free(*x));
+        // The conflict is never without words, even if they touch.
+        let place = place.or(bar.is_proof().then(|| from.min(right - width).max(0.0)));
+        place.inspect(|x| taken.push((*x, x + width)))
+    };
+    let class = match bar.role {
+        Role::Culprit(_) | Role::Witness(_) => "hot-label",
+        Role::Link => "link-label",
+        Role::Placed | Role::Near => "near-label",
+    };
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        if let Some(x) = fit(text) {
+            return writeln!(
+                out,
+                r#"<text class="{class}" x="{x:.1}" y="{:.1}">{}</text>"#,
+                top + WORDS_PX - 4.0,
+                escaped(text)
+            );
+        }
+    }
+    Ok(())
 }

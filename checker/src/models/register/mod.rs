@@ -19,6 +19,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     about: "a register with read, write and compare-and-set",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: true,
+    suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
     initial: || Value::Nil,
     decide,
 };
@@ -27,6 +28,7 @@ pub(super) const REGISTER: Entry = Entry {
     name: "register",
     about: "a register with read and write",
     operations: &[OpKind::Read, OpKind::Write],
+    suits: |seen| !seen.is_versioned(),
     ..CAS_REGISTER
 };
 

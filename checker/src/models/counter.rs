@@ -1,0 +1,115 @@
+//! A counter (`counter`).
+//!
+//! `add(amount)` adds an integer, negative to subtract; what it answers is not looked at. `read` answers with the sum of all
+//! that was added so far; nil is 0. An `add` that ended with `info` may take effect at any time after its invocation, or
+//! never; a failed one never does. Source: Jepsen's `counter` checker, which only knows bounds; this one is exact.
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use super::{Entry, answer, by_search, unreadable};
+use crate::Options;
+use crate::model::{Calls, Effect, Model, Recorded};
+use crate::special::{self, InPlace};
+use crate::verdict::{Algorithm, Decision};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "counter",
+    about: "a counter with add and read",
+    operations: &[OpKind::Add, OpKind::Read],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Int(0),
+    decide,
+};
+
+/// A counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counter {
+    /// Where it begins.
+    pub initial: i64,
+}
+
+/// What can be done to a [`Counter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CounterOp {
+    /// So much was added.
+    Add(i64),
+    /// It was seen to stand here.
+    Read(i64),
+}
+
+impl Model for Counter {
+    type Op = CounterOp;
+    /// Wide enough for as many additions as a history can hold.
+    type State = i128;
+
+    fn init(&self) -> i128 {
+        self.initial.into()
+    }
+
+    fn step(&self, state: &i128, op: &CounterOp) -> Option<i128> {
+        special::step(self, state, op)
+    }
+
+    fn effect(&self, op: &CounterOp) -> Effect {
+        match op {
+            CounterOp::Add(0) | CounterOp::Read(_) => Effect::Pure,
+            CounterOp::Add(_) => Effect::Change,
+        }
+    }
+}
+
+impl InPlace for Counter {
+    fn apply(&self, state: &mut i128, op: &CounterOp) -> bool {
+        match *op {
+            CounterOp::Add(amount) => {
+                *state += i128::from(amount);
+                true
+            }
+            CounterOp::Read(seen) => *state == i128::from(seen),
+        }
+    }
+}
+
+impl Recorded for Counter {
+    fn op(&self, operation: &Operation) -> Option<CounterOp> {
+        match (&operation.op, &operation.outcome) {
+            (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                Some(CounterOp::Add(integer(value)?))
+            }
+            (Op::Read { .. }, Outcome::Ok(_)) => Some(CounterOp::Read(integer(answer(operation)?)?)),
+            _ => None,
+        }
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Nil => Some(0),
+        Value::Int(value) => Some(*value),
+        Value::Text(_) | Value::List(_) => None,
+    }
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let is_readable = |operation: &Operation| match &operation.op {
+        Op::Add { value, .. } => integer(value).is_some(),
+        _ => answer(operation).is_none_or(|value| integer(value).is_some()),
+    };
+    if let Some(decision) = unreadable(history, indices, "an integer", is_readable) {
+        return decision;
+    }
+    let Some(initial) = integer(&options.initial()) else {
+        let why = "a counter begins with an integer".to_owned();
+        return (Decision::Unknown(why), Algorithm::NONE);
+    };
+    let counter = Counter { initial };
+    let calls = Calls::read(&counter, history, indices);
+    if let Some(conflict) = special::counter::out_of_bounds(&counter, history, &calls) {
+        return (conflict, Algorithm("counter-bounds"));
+    }
+    match special::counter::equal_amounts(&counter, history, &calls) {
+        Some(decision) => (decision, Algorithm("counter-exact")),
+        None => by_search(&counter, history, indices, options),
+    }
+}

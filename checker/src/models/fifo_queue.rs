@@ -1,0 +1,135 @@
+//! A queue that is first in, first out (`fifo-queue`).
+//!
+//! `enqueue(value)` puts a value in at the end; `dequeue` takes the first one out and answers with it, or with nil when the
+//! queue is empty. An `enqueue` that ended with `info` may put its value in at any time after its invocation, or never. A
+//! `dequeue` that ended with `info` may take the first value out, whichever that is then, or do nothing. What failed did
+//! not happen: a `dequeue` that fails because the queue is empty tells nothing, so clients should rather answer nil.
+//! Source: Herlihy and Wing 1990, section 1; the `fifo-queue` of Knossos' model.clj.
+
+use std::collections::VecDeque;
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use super::set::elements;
+use super::{Entry, answer, by_search, unreadable};
+use crate::Options;
+use crate::model::{Calls, Effect, Model, Recorded};
+use crate::models::QueueOp;
+use crate::special::{self, InPlace, Judged, Projected};
+use crate::verdict::{Algorithm, Decision};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "fifo-queue",
+    about: "a queue, first in, first out",
+    operations: &[OpKind::Enqueue, OpKind::Dequeue],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::list(Vec::new()),
+    decide,
+};
+
+/// A queue that is first in, first out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FifoQueue {
+    /// What it holds at first, the first one in front.
+    pub initial: VecDeque<Value>,
+}
+
+impl Model for FifoQueue {
+    type Op = QueueOp;
+    type State = VecDeque<Value>;
+
+    fn init(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &Self::State, op: &QueueOp) -> Option<Self::State> {
+        special::step(self, state, op)
+    }
+
+    fn effect(&self, op: &QueueOp) -> Effect {
+        op.effect()
+    }
+}
+
+impl InPlace for FifoQueue {
+    fn apply(&self, state: &mut Self::State, op: &QueueOp) -> bool {
+        match op {
+            QueueOp::Enqueue(value) => {
+                state.push_back(value.clone());
+                true
+            }
+            QueueOp::Dequeue(value) => state.pop_front().as_ref() == Some(value),
+            QueueOp::Empty => state.is_empty(),
+            QueueOp::Take => {
+                state.pop_front();
+                true
+            }
+        }
+    }
+}
+
+/// The parts are the values.
+impl Projected for FifoQueue {
+    fn project(&self, op: &QueueOp, parts: &[Value]) -> Option<QueueOp> {
+        op.project(parts)
+    }
+}
+
+impl Recorded for FifoQueue {
+    fn op(&self, operation: &Operation) -> Option<QueueOp> {
+        QueueOp::recorded(operation)
+    }
+}
+
+impl QueueOp {
+    /// The operation that was recorded.
+    pub(super) fn recorded(operation: &Operation) -> Option<QueueOp> {
+        match (&operation.op, &operation.outcome) {
+            (_, Outcome::Fail(_)) => None,
+            (Op::Enqueue { value, .. }, _) => Some(QueueOp::Enqueue(value.clone())),
+            (Op::Dequeue { .. }, _) => Some(match answer(operation) {
+                None => QueueOp::Take,
+                Some(Value::Nil) => QueueOp::Empty,
+                Some(value) => QueueOp::Dequeue(value.clone()),
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let initial = options.initial();
+    if let Some(decision) = unreadable_queue(history, indices, &initial) {
+        return decision;
+    }
+    let initial = elements(&initial).unwrap_or_default();
+    let queue = FifoQueue {
+        initial: initial.iter().cloned().collect(),
+    };
+    let calls = Calls::read(&queue, history, indices);
+    let judged = match queue.initial.is_empty() {
+        true => special::queue::judge(history, &calls, true).judged,
+        false => Judged::Other,
+    };
+    special::publish(&queue, history, &calls, judged, Algorithm("fifo-queue-exact"))
+        .unwrap_or_else(|| by_search(&queue, history, indices, options))
+}
+
+/// The decision on what is no queue, if it is none.
+pub(super) fn unreadable_queue(
+    history: &History,
+    indices: &[usize],
+    initial: &Value,
+) -> Option<(Decision, Algorithm)> {
+    if elements(initial).is_none() {
+        let why = "a queue begins with a list of values".to_owned();
+        return Some((Decision::Unknown(why), Algorithm::NONE));
+    }
+    unreadable(
+        history,
+        indices,
+        "a value that is not nil",
+        |operation| !matches!(&operation.op, Op::Enqueue { value, .. } if value.is_nil()),
+    )
+}

@@ -1,0 +1,123 @@
+//! A text to which more is appended (`kv-append`).
+//!
+//! `read` answers with the whole text; nil is the empty text. `write(text)` replaces it, `append(text)` puts more behind it;
+//! either may, after `info`, take effect at any time after its invocation, or never; a failed one never does. Every key is
+//! a text of its own, empty at first. Source: Porcupine's key-value model with get, put and append, after the 6.824
+//! laboratories.
+
+use std::sync::Arc;
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use super::{Entry, answer, by_search, unreadable};
+use crate::Options;
+use crate::model::{Calls, Effect, Model, Recorded};
+use crate::special::{self, InPlace, Judged};
+use crate::verdict::{Algorithm, Decision};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "kv-append",
+    about: "a text with read, write and append",
+    operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::text(""),
+    decide,
+};
+
+/// A text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KvAppend {
+    /// What it is at first.
+    pub initial: String,
+}
+
+/// What can be done to a [`KvAppend`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KvAppendOp {
+    /// It was seen to be this.
+    Read(Arc<String>),
+    /// It was set to this.
+    Write(Arc<String>),
+    /// This was put behind it.
+    Append(Arc<String>),
+}
+
+impl Model for KvAppend {
+    type Op = KvAppendOp;
+    type State = String;
+
+    fn init(&self) -> String {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &String, op: &KvAppendOp) -> Option<String> {
+        special::step(self, state, op)
+    }
+
+    fn effect(&self, op: &KvAppendOp) -> Effect {
+        match op {
+            KvAppendOp::Read(_) => Effect::Pure,
+            KvAppendOp::Write(_) => Effect::Overwrite,
+            KvAppendOp::Append(_) => Effect::Change,
+        }
+    }
+}
+
+impl InPlace for KvAppend {
+    fn apply(&self, state: &mut String, op: &KvAppendOp) -> bool {
+        match op {
+            KvAppendOp::Read(seen) => return *state == **seen,
+            KvAppendOp::Write(text) => state.clone_from(text),
+            KvAppendOp::Append(text) => state.push_str(text),
+        }
+        true
+    }
+}
+
+impl Recorded for KvAppend {
+    fn op(&self, operation: &Operation) -> Option<KvAppendOp> {
+        match (&operation.op, &operation.outcome) {
+            (Op::Read { .. }, Outcome::Ok(_)) => Some(KvAppendOp::Read(text(answer(operation)?)?)),
+            (_, Outcome::Fail(_)) => None,
+            (Op::Write { value, .. }, _) => Some(KvAppendOp::Write(text(value)?)),
+            (Op::Append { value, .. }, _) => Some(KvAppendOp::Append(text(value)?)),
+            _ => None,
+        }
+    }
+}
+
+fn text(value: &Value) -> Option<Arc<String>> {
+    match value {
+        Value::Nil => Some(Arc::default()),
+        Value::Text(text) => Some(text.clone()),
+        Value::Int(_) | Value::List(_) => None,
+    }
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let is_readable = |operation: &Operation| match &operation.op {
+        Op::Write { value, .. } | Op::Append { value, .. } => text(value).is_some(),
+        _ => answer(operation).is_none_or(|value| text(value).is_some()),
+    };
+    if let Some(decision) = unreadable(history, indices, "a text", is_readable) {
+        return decision;
+    }
+    let Some(initial) = text(&options.initial()) else {
+        let why = "a text begins with a text".to_owned();
+        return (Decision::Unknown(why), Algorithm::NONE);
+    };
+    let text = KvAppend {
+        initial: initial.to_string(),
+    };
+    let calls = Calls::read(&text, history, indices);
+    let algorithm = Algorithm("append-exact");
+    match special::text::judge(&text, history, &calls) {
+        Judged::Order(order) => (special::valid(&text, &calls, &order), algorithm),
+        Judged::Contradiction(found) => {
+            let decision = special::text::invalid(&text, history, &calls, found);
+            (decision, algorithm)
+        }
+        Judged::Other => by_search(&text, history, indices, options),
+    }
+}

@@ -1,0 +1,151 @@
+//! Lists to which transactions append (`list-append`).
+//!
+//! A transaction reads lists and appends elements to them, in order, all at once; it sees what it appended itself. Plain
+//! reads and appends by key are transactions of one step. Every list is empty at first, which a read may show as nil. A
+//! transaction that ended with `info` may take effect at any time after its invocation, wholly, or never; what it read is
+//! unknown. A failed one never does. Linearizable transactions are strictly serializable. Source: Jepsen's list-append
+//! workload; K. Kingsbury and P. Alvaro, "Elle: inferring isolation anomalies from experimental observations", VLDB 2020.
+//!
+//! Lists that no transaction connects are judged apart.
+
+use std::collections::BTreeMap;
+
+use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
+
+use super::multi_register::{is_answered, keys};
+use super::set::elements;
+use super::{Entry, answer, by_search, unreadable};
+use crate::Options;
+use crate::model::{Calls, Effect, Model, Recorded};
+use crate::special::{self, InPlace};
+use crate::verdict::{Algorithm, Decision};
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "list-append",
+    about: "lists that transactions read and append to",
+    operations: &[OpKind::Txn, OpKind::Read, OpKind::Append],
+    per_key: false,
+    suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
+    initial: || Value::list(Vec::new()),
+    decide,
+};
+
+/// Several lists, empty at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListAppend;
+
+/// One step of what is done to a [`ListAppend`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListMicro {
+    /// A list was seen to be this.
+    Read(Key, Vec<Value>),
+    /// This was put behind a list.
+    Append(Key, Value),
+}
+
+impl Model for ListAppend {
+    /// What was done at once, in order.
+    type Op = Vec<ListMicro>;
+    /// The lists that are not empty.
+    type State = BTreeMap<Key, Vec<Value>>;
+
+    fn init(&self) -> Self::State {
+        BTreeMap::new()
+    }
+
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
+        special::step(self, state, op)
+    }
+
+    fn effect(&self, op: &Self::Op) -> Effect {
+        match op.iter().any(|micro| matches!(micro, ListMicro::Append(..))) {
+            true => Effect::Change,
+            false => Effect::Pure,
+        }
+    }
+}
+
+impl InPlace for ListAppend {
+    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
+        op.iter().all(|micro| match micro {
+            ListMicro::Read(key, seen) => state.get(key).map_or(&[][..], |list| list) == seen,
+            ListMicro::Append(key, element) => {
+                state.entry(key.clone()).or_default().push(element.clone());
+                true
+            }
+        })
+    }
+}
+
+impl Recorded for ListAppend {
+    fn op(&self, operation: &Operation) -> Option<Self::Op> {
+        if matches!(operation.outcome, Outcome::Fail(_)) {
+            return None;
+        }
+        let answer = answer(operation);
+        let micro: Self::Op = match &operation.op {
+            Op::Read { key } => vec![ListMicro::Read(key.clone(), elements(answer?)?.to_vec())],
+            Op::Append { key, value } => vec![ListMicro::Append(key.clone(), value.clone())],
+            Op::Txn { micro_ops, .. } => {
+                let answers = match answer {
+                    Some(Value::List(answers)) => &answers[..],
+                    _ => &[],
+                };
+                let micro = |(place, op): (usize, &MicroOp)| match op {
+                    MicroOp::Read { key } => {
+                        let seen = elements(answers.get(place)?)?;
+                        Some(ListMicro::Read(key.clone(), seen.to_vec()))
+                    }
+                    MicroOp::Append { key, value } => Some(ListMicro::Append(key.clone(), value.clone())),
+                    MicroOp::Write { .. } => None,
+                };
+                micro_ops.iter().enumerate().filter_map(micro).collect()
+            }
+            _ => return None,
+        };
+        (!micro.is_empty()).then_some(micro)
+    }
+}
+
+fn is_readable(operation: &Operation) -> bool {
+    let answer = answer(operation);
+    match (&operation.op, answer) {
+        (Op::Txn { micro_ops, .. }, _) => {
+            let mut places = micro_ops.iter().enumerate();
+            is_answered(operation)
+                && places.all(|(place, micro)| match (micro, answer) {
+                    (MicroOp::Write { .. }, _) => false,
+                    (MicroOp::Read { .. }, Some(Value::List(answers))) => elements(&answers[place]).is_some(),
+                    _ => true,
+                })
+        }
+        (Op::Read { .. }, Some(seen)) => elements(seen).is_some(),
+        _ => true,
+    }
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    if let Some(decision) = unreadable(
+        history,
+        indices,
+        "a transaction of reads of lists and appends",
+        is_readable,
+    ) {
+        return decision;
+    }
+    if elements(&options.initial()).is_none_or(|list| !list.is_empty()) {
+        let why = "lists begin empty".to_owned();
+        return (Decision::Unknown(why), Algorithm::NONE);
+    }
+    let decide = |indices: &[usize]| {
+        let calls = Calls::read(&ListAppend, history, indices);
+        special::lists::decide(history, &calls)
+            .unwrap_or_else(|| by_search(&ListAppend, history, indices, options))
+    };
+    special::components::decide(
+        history,
+        indices,
+        |index, see| keys(&history.operations[index].op, see),
+        decide,
+    )
+}

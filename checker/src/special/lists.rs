@@ -1,0 +1,483 @@
+//! Lists to which transactions append unique elements: exact, in time close to that of reading all answers.
+//!
+//! The longest answer of each list tells the order of its appends (Kingsbury and Alvaro, Elle, VLDB 2020, section 4), so it is known
+//! which transactions must come before which: who appended before whom, who was seen by whom, who did not see whom yet,
+//! and who had completed before whom began (a chain of points in time stands for these pairs). Appends that nobody saw
+//! come behind all that was seen, in any order; open transactions of which nobody saw anything never happened as far as
+//! anybody can tell. The transactions have an order iff there is no cycle (Adya 1999, with real time).
+
+use std::collections::BTreeMap;
+
+use history::{History, Key, OPEN, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::cycle::{Cycle, Edge, Graph, Kind};
+use super::{Contradiction, InPlace, Judged};
+use crate::describe::describe;
+use crate::model::Calls;
+use crate::models::{ListAppend, ListMicro};
+use crate::sentences::start;
+use crate::verdict::{Algorithm, Decision, Rule};
+
+/// Judges lists; `None` if the search must help.
+pub(crate) fn decide(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<(Decision, Algorithm)> {
+    let algorithm = Algorithm("list-append-exact");
+    match (Finder { history, calls }).judge() {
+        Judged::Order(order) => Some((super::valid(&ListAppend, calls, &order), algorithm)),
+        Judged::Contradiction(found) if found.rule == Rule::Cycle || holds(calls, &found) => Some((
+            super::conflict(history, calls, found, Vec::new(), true),
+            algorithm,
+        )),
+        Judged::Contradiction(found) => {
+            let why = format!("internal: the conflict is wrong: {} does not follow", found.rule);
+            Some((Decision::Unknown(why), algorithm))
+        }
+        Judged::Other => None,
+    }
+}
+
+/// What a transaction did to one list, seen from outside.
+#[derive(Debug, Default)]
+struct Part<'a> {
+    /// What it found there before it appended, if it looked.
+    found: Option<&'a [Value]>,
+    /// What it appended, in order.
+    appended: Vec<&'a Value>,
+}
+
+/// One list.
+#[derive(Debug, Default)]
+struct List<'a> {
+    /// Who did what to it, by call number.
+    parts: Vec<(usize, Part<'a>)>,
+    /// Who appended each element: places in `parts`.
+    writers: FxHashMap<&'a Value, usize>,
+}
+
+/// One list's appends in the order in which they were seen.
+#[derive(Debug, Default)]
+struct Versions {
+    /// Places in `parts`.
+    writers: Vec<usize>,
+    /// How many of the writers made the list so long.
+    ends: FxHashMap<usize, usize>,
+}
+
+struct Finder<'a> {
+    history: &'a History,
+    calls: &'a Calls<Vec<ListMicro>>,
+}
+
+/// Why there is no order, or that nobody knows.
+type Why = Judged;
+
+impl<'a> Finder<'a> {
+    fn judge(&self) -> Judged {
+        self.try_judge().unwrap_or_else(|why| why)
+    }
+
+    fn try_judge(&self) -> Result<Judged, Why> {
+        let calls = &self.calls.calls;
+        let lists = self.lists()?;
+        let mut versions = Vec::with_capacity(lists.len());
+        let mut happened: Vec<bool> = calls.iter().map(|call| call.finish != OPEN).collect();
+        for list in &lists {
+            let found = self.versions(list)?;
+            for &place in &found.writers {
+                happened[list.parts[place].0] = true;
+            }
+            versions.push(found);
+        }
+        let mut graph = Graph::new(calls, &happened);
+        for (number, (list, versions)) in lists.iter().zip(&versions).enumerate() {
+            self.connect(&mut graph, number as u32, list, versions, &happened)?;
+        }
+        match graph.order() {
+            Ok(order) => Ok(Judged::Order(order)),
+            Err(cycle) => Err(self.cycle(&lists, &happened, cycle)),
+        }
+    }
+
+    /// Sorts what was done by list.
+    fn lists(&self) -> Result<Vec<List<'a>>, Why> {
+        let mut places: FxHashMap<&Key, usize> = FxHashMap::default();
+        let mut lists: Vec<List> = Vec::new();
+        for (number, call) in self.calls.calls.iter().enumerate() {
+            for micro in &call.op {
+                let (ListMicro::Read(key, _) | ListMicro::Append(key, _)) = micro;
+                let place = *places.entry(key).or_insert(lists.len());
+                if place == lists.len() {
+                    lists.push(List::default());
+                }
+                let list = &mut lists[place];
+                if list.parts.last().is_none_or(|(last, _)| *last != number) {
+                    list.parts.push((number, Part::default()));
+                }
+                let here = list.parts.len() - 1;
+                let part = &mut list.parts[here].1;
+                match micro {
+                    ListMicro::Append(_, element) => {
+                        part.appended.push(element);
+                        if list.writers.insert(element, here).is_some() {
+                            return Err(Judged::Other);
+                        }
+                    }
+                    ListMicro::Read(_, seen) => {
+                        // What it appended itself stands at the end.
+                        let own = part.appended.len();
+                        let before = seen.len().checked_sub(own).map(|length| seen.split_at(length));
+                        match before {
+                            Some((before, after))
+                                if after.iter().eq(part.appended.iter().copied())
+                                    && part.found.is_none_or(|found| found == before) =>
+                            {
+                                part.found = Some(before);
+                            }
+                            _ => return Err(self.at_odds(number)),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(lists)
+    }
+
+    /// The order in which a list grew.
+    fn versions(&self, list: &List<'a>) -> Result<Versions, Why> {
+        // Elements are appended once, so nobody finds what it is about to append.
+        let finds_own = |(_, part): &&(usize, Part)| {
+            let is_found = |own: &&Value| part.found.is_some_and(|found| found.contains(own));
+            part.appended.iter().any(is_found)
+        };
+        if let Some((number, _)) = list.parts.iter().find(finds_own) {
+            return Err(self.at_odds(*number));
+        }
+        let readers = || {
+            list.parts
+                .iter()
+                .filter_map(|(number, part)| Some((*number, part.found?)))
+        };
+        let Some((reader, longest)) = readers().max_by_key(|(_, found)| found.len()) else {
+            return Ok(Versions {
+                writers: Vec::new(),
+                ends: FxHashMap::from_iter([(0, 0)]),
+            });
+        };
+        if let Some((other, _)) = readers().find(|(_, found)| !longest.starts_with(found)) {
+            return Err(self.diverged(other, reader));
+        }
+        let mut versions = Versions::default();
+        let mut rest = longest;
+        let mut seen: FxHashSet<usize> = FxHashSet::default();
+        loop {
+            versions
+                .ends
+                .insert(longest.len() - rest.len(), versions.writers.len());
+            let Some(first) = rest.first() else { break };
+            let Some(&writer) = list.writers.get(first) else {
+                return Err(self.phantom(reader, first));
+            };
+            let (number, part) = &list.parts[writer];
+            if !seen.insert(writer) {
+                return Err(self.in_pieces(reader, *number));
+            }
+            let length = part.appended.len();
+            if rest.len() < length || !rest[..length].iter().eq(part.appended.iter().copied()) {
+                return Err(self.in_pieces(reader, *number));
+            }
+            versions.writers.push(writer);
+            rest = &rest[length..];
+        }
+        for (other, found) in readers() {
+            if !versions.ends.contains_key(&found.len()) {
+                let cut = longest.get(found.len()).and_then(|next| list.writers.get(next));
+                let writer = cut.map_or(other, |&writer| list.parts[writer].0);
+                return Err(self.in_pieces(other, writer));
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Which transactions must come before which because of one list.
+    fn connect(
+        &self,
+        graph: &mut Graph,
+        list_number: u32,
+        list: &List<'a>,
+        versions: &Versions,
+        happened: &[bool],
+    ) -> Result<(), Why> {
+        let edge = |kind| Edge {
+            kind,
+            list: list_number,
+        };
+        let calls_of = |place: usize| list.parts[place].0;
+        let mut writers = versions.writers.clone();
+        let mut is_seen = vec![false; list.parts.len()];
+        writers.iter().for_each(|&place| is_seen[place] = true);
+        let full = writers.len();
+        let count = |part: &Part| {
+            part.found
+                .and_then(|found| versions.ends.get(&found.len()).copied())
+        };
+        let is_left = |&place: &usize| {
+            let (number, part) = &list.parts[place];
+            !is_seen[place] && happened[*number] && !part.appended.is_empty()
+        };
+        let mut left: Vec<usize> = (0..list.parts.len()).filter(is_left).collect();
+        // Who found all that was seen and appended to it comes next. Two cannot: each would have to see the other.
+        let next: Vec<usize> = left
+            .iter()
+            .copied()
+            .filter(|&place| count(&list.parts[place].1) == Some(full))
+            .collect();
+        for &place in &next {
+            for &other in next.iter().take(2).filter(|&&other| other != place) {
+                graph.add(calls_of(place), calls_of(other), edge(Kind::NotSeen));
+            }
+        }
+        if let [next] = next[..] {
+            left.retain(|&place| place != next);
+            writers.push(next);
+        }
+        for pair in writers.windows(2) {
+            graph.add(calls_of(pair[0]), calls_of(pair[1]), edge(Kind::Behind));
+        }
+        if let Some(&last) = writers.last() {
+            for &place in &left {
+                graph.add(calls_of(last), calls_of(place), edge(Kind::Behind));
+            }
+        }
+        let end = graph.point();
+        for &place in &left {
+            graph.leave(end, calls_of(place), edge(Kind::NotSeen));
+        }
+        for (number, part) in list.parts.iter().filter(|(number, _)| happened[*number]) {
+            let Some(count) = count(part) else { continue };
+            if let Some(&writer) = count.checked_sub(1).and_then(|place| writers.get(place)) {
+                graph.add(calls_of(writer), *number, edge(Kind::Seen));
+            }
+            match writers.get(count) {
+                Some(&writer) if calls_of(writer) == *number => {}
+                Some(&writer) => graph.add(*number, calls_of(writer), edge(Kind::NotSeen)),
+                // Those that found all and appended were dealt with above.
+                None if part.appended.is_empty() => graph.enter(*number, end, edge(Kind::NotSeen)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&self, number: usize) -> String {
+        describe(&self.history.operations[self.calls.indices[number]])
+    }
+
+    fn start(&self, number: usize) -> String {
+        start(&self.history.operations[self.calls.indices[number]])
+    }
+
+    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
+        let (about, also) = (Vec::new(), Vec::new());
+        Contradiction {
+            rule,
+            shown,
+            about,
+            also,
+            sentences,
+            stale_by_ns: None,
+        }
+    }
+
+    fn diverged(&self, one: usize, other: usize) -> Why {
+        let why = format!(
+            "{} and {} saw the same list, and neither saw a beginning of the other.",
+            self.start(one),
+            self.words(other)
+        );
+        Judged::Contradiction(self.contradiction(Rule::Diverged, vec![one, other], vec![why]))
+    }
+
+    fn phantom(&self, reader: usize, element: &Value) -> Why {
+        let why = format!(
+            "{} saw {element}, which nobody can have appended.",
+            self.start(reader)
+        );
+        Judged::Contradiction(self.contradiction(Rule::NeverWritten, vec![reader], vec![why]))
+    }
+
+    fn at_odds(&self, number: usize) -> Why {
+        let why = format!(
+            "What {} saw is at odds with what it saw and appended itself.",
+            self.words(number)
+        );
+        Judged::Contradiction(self.contradiction(Rule::OutOfOrder, vec![number], vec![why]))
+    }
+
+    fn in_pieces(&self, reader: usize, writer: usize) -> Why {
+        let why = format!(
+            "{} did not see at once and once what {} appended.",
+            self.start(reader),
+            self.words(writer)
+        );
+        Judged::Contradiction(self.contradiction(Rule::Lost, vec![reader, writer], vec![why]))
+    }
+
+    fn cycle(&self, lists: &[List<'a>], happened: &[bool], cycle: Cycle) -> Why {
+        /// How many transactions are named.
+        const MOST_NAMED: usize = 6;
+        for &(from, to, edge) in &cycle.edges {
+            if !self.follows(lists, happened, from, to, edge) {
+                return Judged::Other;
+            }
+        }
+        let because = |&(from, to, edge): &(usize, usize, Edge)| {
+            let why = match edge.kind {
+                Kind::Seen => "saw what the former appended",
+                Kind::Behind => "appended behind the former",
+                Kind::NotSeen => "appended what the former did not see yet",
+                Kind::Before => "began when the former had completed",
+            };
+            format!(
+                "{} comes before {}, which {why}.",
+                self.start(from),
+                self.words(to)
+            )
+        };
+        let mut sentences: Vec<String> = cycle.edges.iter().take(3).map(because).collect();
+        if cycle.edges.len() > 3 {
+            sentences[2] = format!("And so on, in a circle of {} transactions.", cycle.edges.len());
+        }
+        let mut shown: Vec<usize> = cycle.edges.iter().map(|(from, ..)| *from).collect();
+        let also = shown.split_off(shown.len().min(MOST_NAMED));
+        let found = self.contradiction(Rule::Cycle, shown, sentences);
+        Judged::Contradiction(Contradiction { also, ..found })
+    }
+
+    /// Whether one transaction must come before another, looked at again without the order of the versions: by what
+    /// reads show and lack.
+    fn follows(&self, lists: &[List<'a>], happened: &[bool], from: usize, to: usize, edge: Edge) -> bool {
+        let calls = &self.calls.calls;
+        if !happened[from] || !happened[to] || from == to {
+            return false;
+        }
+        if edge.kind == Kind::Before {
+            return calls[from].finish < calls[to].start;
+        }
+        let list = &lists[edge.list as usize];
+        let part = |number: usize| {
+            list.parts
+                .iter()
+                .find(|(other, _)| *other == number)
+                .map(|(_, part)| part)
+        };
+        let (Some(from), Some(to)) = (part(from), part(to)) else {
+            return false;
+        };
+        let place = |found: &[Value], part: &Part| {
+            part.appended
+                .iter()
+                .find_map(|element| found.iter().position(|other| other == *element))
+        };
+        match edge.kind {
+            Kind::Seen => to.found.is_some_and(|found| place(found, from).is_some()),
+            Kind::NotSeen => {
+                !to.appended.is_empty() && from.found.is_some_and(|found| place(found, to).is_none())
+            }
+            // Somebody saw the one before the other, or the one without the other, maybe the other himself.
+            Kind::Behind => list.parts.iter().filter_map(|(_, part)| part.found).any(|found| {
+                match (place(found, from), place(found, to)) {
+                    (Some(one), Some(other)) => one < other,
+                    (one, other) => one.is_some() && other.is_none() && !to.appended.is_empty(),
+                }
+            }),
+            Kind::Before => false,
+        }
+    }
+}
+
+/// Whether a contradiction that is no cycle follows from what the transactions shown read and appended.
+fn holds(calls: &Calls<Vec<ListMicro>>, found: &Contradiction) -> bool {
+    let op = |place: usize| {
+        found
+            .shown
+            .get(place)
+            .map_or(&[][..], |&number| &calls.calls[number].op[..])
+    };
+    let reads = |op: &'_ [ListMicro]| -> Vec<(Key, Vec<Value>)> {
+        let read = |micro: &ListMicro| match micro {
+            ListMicro::Read(key, seen) => Some((key.clone(), seen.clone())),
+            ListMicro::Append(..) => None,
+        };
+        op.iter().filter_map(read).collect()
+    };
+    let appends = |op: &[ListMicro], key: &Key| -> Vec<Value> {
+        let append = |micro: &ListMicro| match micro {
+            ListMicro::Append(other, element) if other == key => Some(element.clone()),
+            _ => None,
+        };
+        op.iter().filter_map(append).collect()
+    };
+    match found.rule {
+        Rule::NeverWritten => reads(op(0)).iter().any(|(key, seen)| {
+            let appended = calls.calls.iter().flat_map(|call| appends(&call.op, key));
+            let appended: FxHashSet<Value> = appended.collect();
+            seen.iter().any(|element| !appended.contains(element))
+        }),
+        Rule::Diverged => {
+            // Without what they appended themselves, which the other need not have seen.
+            let outside = |op: &[ListMicro]| -> Vec<(Key, Vec<Value>)> {
+                let strip = |(key, mut seen): (Key, Vec<Value>)| {
+                    let own = appends(op, &key);
+                    seen.retain(|element| !own.contains(element));
+                    (key, seen)
+                };
+                reads(op).into_iter().map(strip).collect()
+            };
+            let others = outside(op(1));
+            outside(op(0)).iter().any(|(key, one)| {
+                let differs = |other: &Vec<Value>| !one.starts_with(other) && !other.starts_with(one);
+                others
+                    .iter()
+                    .any(|(other_key, other)| key == other_key && differs(other))
+            })
+        }
+        Rule::Lost => reads(op(0)).iter().any(|(key, seen)| {
+            let appended = appends(op(1), key);
+            let places: Vec<usize> = (0..seen.len())
+                .filter(|&place| appended.contains(&seen[place]))
+                .collect();
+            let is_whole = places.len() == appended.len()
+                && places.windows(2).all(|pair| pair[0] + 1 == pair[1])
+                && places
+                    .iter()
+                    .zip(&appended)
+                    .all(|(&place, element)| seen[place] == *element);
+            !places.is_empty() && !is_whole
+        }),
+        Rule::OutOfOrder => is_at_odds(op(0)),
+        _ => false,
+    }
+}
+
+/// Whether no lists without the elements that a transaction appends explain what it saw.
+fn is_at_odds(op: &[ListMicro]) -> bool {
+    let mut lists: BTreeMap<Key, Vec<Value>> = BTreeMap::new();
+    let mut own: FxHashMap<&Key, usize> = FxHashMap::default();
+    for micro in op {
+        match micro {
+            ListMicro::Append(key, _) => *own.entry(key).or_default() += 1,
+            // What the first read of a list saw without what was appended before.
+            ListMicro::Read(key, seen) => {
+                let before = seen.len().saturating_sub(own.get(key).copied().unwrap_or(0));
+                lists
+                    .entry(key.clone())
+                    .or_insert_with(|| seen[..before].to_vec());
+            }
+        }
+    }
+    let appends_again = |micro: &ListMicro| match micro {
+        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.contains(element)),
+        ListMicro::Read(..) => false,
+    };
+    op.iter().any(appends_again) || !ListAppend.apply(&mut lists.clone(), &op.to_vec())
+}

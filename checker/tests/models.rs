@@ -1,0 +1,338 @@
+//! Every model and every special algorithm against brute force over all orders, on small random histories: valid ones,
+//! and valid ones that were spoilt.
+
+mod common;
+mod simulated;
+
+use std::collections::BTreeMap;
+
+use checker::model::{Calls, Recorded};
+use checker::models::{self, FencedLock, FifoQueue, KvAppend, ListAppend, Lock, Mutex, UniqueIds};
+use checker::models::{Counter, MultiRegister, Set, UnorderedQueue, VersionedRegister};
+use checker::search::{Limits, Searched, search};
+use checker::{Decision, Options, Rule, Verdict, check_key, validate};
+use common::{all, brute_force};
+use history::{History, Value};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use simulated::objects::{self, Objects, Values};
+use simulated::{Object, Shape, simulate, spoil};
+
+/// What came out how often; a generator that stops making something interesting is found out by the asserts.
+#[derive(Default, Debug)]
+struct Tally {
+    valid: usize,
+    invalid: usize,
+    algorithms: BTreeMap<String, usize>,
+    rules: BTreeMap<Rule, usize>,
+    unconfirmed: usize,
+    unreadable: usize,
+}
+
+const HISTORIES: u64 = 40_000;
+
+/// The seed's history: of at most `most` operations, spoilt in most cases.
+fn small(seed: u64, most: usize, object: &mut dyn Object) -> History {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let shape = Shape {
+        operations: rng.random_range(1..=most),
+        clients: rng.random_range(1..=4),
+        info_per_mille: [0, 50, 200][rng.random_range(0..3)],
+        fail_per_mille: [0, 100][rng.random_range(0..2)],
+    };
+    let mut history = simulate(&mut rng, shape, object);
+    for _ in 0..rng.random_range(0..6) {
+        spoil(&mut rng, &mut history);
+    }
+    history
+}
+
+/// Judges each history by the model's own procedure, by the search, and by brute force.
+fn agree<M: Recorded>(name: &str, model: &M, most: usize, object: impl Fn(u64) -> Box<dyn Object>) -> Tally {
+    let entry = models::find(name).unwrap();
+    let options = Options {
+        model: entry,
+        ..Options::default()
+    };
+    let mut tally = Tally::default();
+    for seed in 0..HISTORIES {
+        let history = small(seed, most, &mut *object(seed));
+        let calls = Calls::read(model, &history, &all(&history));
+        let expected = brute_force(model, &calls.calls);
+        let (decision, algorithm) = check_key(&history, &all(&history), &options);
+        let verdict = if expected {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        };
+        if matches!(&decision, Decision::Unknown(why) if why.contains("is expected, not")) {
+            tally.unreadable += 1;
+            continue;
+        }
+        let context = || {
+            format!(
+                "{name}, seed {seed}: {decision:?} by {algorithm:?}\n{}",
+                list(&history)
+            )
+        };
+        assert_eq!(decision.verdict(), verdict, "{}", context());
+        match &decision {
+            Decision::Valid(order) => {
+                let shown = validate::linearization(model, &calls.calls, &calls.numbers(order));
+                assert_eq!(shown, Ok(()), "{}", context());
+            }
+            Decision::Invalid(conflict) => {
+                *tally.rules.entry(conflict.rule).or_default() += 1;
+                tally.unconfirmed += usize::from(!conflict.confirmed);
+                assert!((1..=6).contains(&conflict.operations.len()), "{}", context());
+                assert!((1..=3).contains(&conflict.sentences.len()), "{}", context());
+                let is_sentence = |text: &String| text.ends_with('.') && text.starts_with(char::is_uppercase);
+                assert!(conflict.sentences.iter().all(is_sentence), "{}", context());
+            }
+            Decision::Unknown(_) => {}
+        }
+        let searched = search(model, &calls.calls, &Limits::default());
+        let found = matches!(searched, Searched::Found(_));
+        assert!(
+            found == expected && !matches!(searched, Searched::GaveUp(_)),
+            "{searched:?} {}",
+            context()
+        );
+        *tally.algorithms.entry(algorithm.0.to_owned()).or_default() += 1;
+        tally.valid += usize::from(expected);
+        tally.invalid += usize::from(!expected);
+    }
+    println!("{name}: {tally:?}");
+    let least = HISTORIES as usize / 10;
+    assert!(
+        tally.valid > least && tally.invalid > least && tally.unconfirmed == 0,
+        "{name}: {tally:?}"
+    );
+    assert!(tally.unreadable < least, "{name}: {tally:?}");
+    tally
+}
+
+/// One operation a line.
+fn list(history: &History) -> String {
+    let line = |operation: &history::Operation| {
+        let (from, to) = (operation.invoked, operation.completed as i64);
+        format!(
+            "{from:3} {to:3} {} {} {:?}\n",
+            operation.process, operation.op, operation.outcome
+        )
+    };
+    history.operations.iter().map(line).collect()
+}
+
+impl Tally {
+    /// Which algorithms and rules must have come up, and how often at least.
+    fn expect(&self, algorithms: &[(&str, usize)], rules: &[(Rule, usize)]) {
+        for (name, least) in algorithms {
+            assert!(self.algorithms.get(*name) >= Some(least), "{name} in {self:?}");
+        }
+        for (rule, least) in rules {
+            assert!(self.rules.get(rule) >= Some(least), "{rule} in {self:?}");
+        }
+    }
+}
+
+#[test]
+fn sets() {
+    let of = |seed| if seed % 2 == 0 { Values::Fresh } else { Values::Few };
+    let tally = agree("set", &Set::default(), 7, |seed| {
+        Box::new(objects::Set::new(of(seed), 50))
+    });
+    let rules = [
+        (Rule::Duplicate, 100),
+        (Rule::NeverWritten, 100),
+        (Rule::Diverged, 100),
+        (Rule::Lost, 100),
+        (Rule::OutOfOrder, 100),
+    ];
+    tally.expect(&[("set-exact", HISTORIES as usize)], &rules);
+}
+
+#[test]
+fn ids() {
+    let tally = agree("unique-ids", &UniqueIds, 7, |_| Box::new(objects::Ids::default()));
+    tally.expect(
+        &[("unique-ids-exact", HISTORIES as usize)],
+        &[(Rule::Duplicate, 2000)],
+    );
+}
+
+#[test]
+fn counters() {
+    let tally = agree("counter", &Counter::default(), 7, |seed| {
+        let amounts = match seed % 4 {
+            0 | 1 => vec![1],
+            2 => vec![-2, 0],
+            _ => vec![1, 2, -1],
+        };
+        Box::new(objects::Counter { amounts, count: 0 })
+    });
+    let algorithms = [
+        ("counter-exact", 5000),
+        ("counter-bounds", 1000),
+        ("search", 1000),
+    ];
+    tally.expect(
+        &algorithms,
+        &[
+            (Rule::OutOfBounds, 1000),
+            (Rule::OutOfOrder, 50),
+            (Rule::NoOrder, 50),
+        ],
+    );
+}
+
+#[test]
+fn mutexes() {
+    let tally = agree("mutex", &Mutex, 8, |_| Box::new(objects::Lock::default()));
+    tally.expect(&[("mutex-exact", HISTORIES as usize)], &[(Rule::TwoHolders, 500)]);
+}
+
+#[test]
+fn locks() {
+    let tally = agree("lock", &Lock, 8, |_| {
+        Box::new(objects::Lock {
+            has_owners: true,
+            ..objects::Lock::default()
+        })
+    });
+    tally.expect(&[("lock-exact", HISTORIES as usize)], &[(Rule::TwoHolders, 2000)]);
+}
+
+#[test]
+fn fenced_locks() {
+    let tally = agree("fenced-lock", &FencedLock, 8, |_| {
+        Box::new(objects::Lock {
+            has_owners: true,
+            has_tokens: true,
+            ..objects::Lock::default()
+        })
+    });
+    let rules = [
+        (Rule::TwoHolders, 500),
+        (Rule::OutOfOrder, 500),
+        (Rule::Duplicate, 50),
+    ];
+    tally.expect(&[("fenced-lock-exact", 19_000)], &rules);
+}
+
+fn queue(is_fifo: bool) -> impl Fn(u64) -> Box<dyn Object> {
+    move |seed| {
+        let values = if seed % 4 == 0 { Values::Few } else { Values::Fresh };
+        Box::new(objects::Queue {
+            is_fifo,
+            values,
+            last: 0,
+            holds: Default::default(),
+        })
+    }
+}
+
+#[test]
+fn fifo_queues() {
+    let tally = agree("fifo-queue", &FifoQueue::default(), 8, queue(true));
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::Duplicate, 50),
+        (Rule::Lost, 500),
+        (Rule::OutOfOrder, 500),
+        (Rule::NoOrder, 100),
+    ];
+    tally.expect(&[("fifo-queue-exact", 15_000), ("search", 1000)], &rules);
+}
+
+#[test]
+fn unordered_queues() {
+    let tally = agree("unordered-queue", &UnorderedQueue::default(), 8, queue(false));
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::Duplicate, 50),
+        (Rule::Lost, 500),
+        (Rule::OutOfOrder, 500),
+    ];
+    tally.expect(&[("unordered-queue-exact", 15_000), ("search", 1000)], &rules);
+}
+
+#[test]
+fn texts() {
+    let tally = agree("kv-append", &KvAppend::default(), 7, |seed| {
+        Box::new(objects::Text {
+            writes: seed % 3 == 0,
+            ..objects::Text::default()
+        })
+    });
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::Duplicate, 50),
+        (Rule::Diverged, 200),
+        (Rule::Lost, 500),
+        (Rule::OutOfOrder, 100),
+        (Rule::NoOrder, 500),
+    ];
+    tally.expect(&[("append-exact", 10_000), ("search", 2000)], &rules);
+}
+
+#[test]
+fn versioned_registers() {
+    let tally = agree("versioned-register", &VersionedRegister::default(), 7, |seed| {
+        let values = if seed % 2 == 0 { Values::Few } else { Values::Fresh };
+        Box::new(objects::Versioned::new(
+            values,
+            seed % 3 == 0,
+            [10, 10, 5][seed as usize % 3],
+        ))
+    });
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::Duplicate, 50),
+        (Rule::OutOfOrder, 500),
+        (Rule::NoOrder, 100),
+    ];
+    tally.expect(&[("versioned-register-exact", 8000), ("search", 1000)], &rules);
+}
+
+#[test]
+fn several_registers() {
+    let model = MultiRegister {
+        initial: Value::Int(0),
+    };
+    let tally = agree("multi-register", &model, 6, |seed| {
+        let values = if seed % 2 == 0 { Values::Few } else { Values::Fresh };
+        Box::new(Objects::new(
+            false,
+            values,
+            1 + seed as i64 % 3,
+            1 + seed as usize % 4,
+        ))
+    });
+    tally.expect(
+        &[("search", 5000), ("register-exact", 1000), ("components", 500)],
+        &[],
+    );
+}
+
+#[test]
+fn several_lists() {
+    let tally = agree("list-append", &ListAppend, 6, |seed| {
+        let values = if seed % 8 == 0 { Values::Few } else { Values::Fresh };
+        Box::new(Objects::new(
+            true,
+            values,
+            1 + seed as i64 % 3,
+            1 + seed as usize % 4,
+        ))
+    });
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::Diverged, 100),
+        (Rule::Lost, 100),
+        (Rule::OutOfOrder, 500),
+        (Rule::Cycle, 500),
+        (Rule::NoOrder, 100),
+    ];
+    tally.expect(&[("list-append-exact", 30_000), ("search", 300)], &rules);
+}

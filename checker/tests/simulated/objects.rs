@@ -1,0 +1,400 @@
+//! Objects that behave, one for each model.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use history::{Key, MicroOp, Op, Outcome, Value};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Object, txn};
+
+const KEY: Key = Key::Nil;
+
+fn read() -> Op {
+    Op::Read { key: KEY }
+}
+
+fn answer(value: Value) -> Option<Outcome> {
+    Some(Outcome::ok_value(value))
+}
+
+/// How the values of added, enqueued, appended or written things are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Every one is new.
+    Fresh,
+    /// One of a few.
+    Few,
+}
+
+impl Values {
+    fn next(self, rng: &mut ChaCha8Rng, last: &mut i64) -> i64 {
+        *last += 1;
+        match self {
+            Values::Fresh => *last,
+            Values::Few => rng.random_range(1..4),
+        }
+    }
+}
+
+pub struct Set {
+    pub values: Values,
+    pub reads: u32,
+    pub last: i64,
+    pub holds: BTreeSet<i64>,
+}
+
+impl Set {
+    /// `reads` in a hundred operations are reads.
+    pub fn new(values: Values, reads: u32) -> Set {
+        Set {
+            values,
+            reads,
+            last: 0,
+            holds: BTreeSet::new(),
+        }
+    }
+}
+
+impl Object for Set {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        if rng.random_ratio(self.reads, 100) {
+            return read();
+        }
+        let value = Value::Int(self.values.next(rng, &mut self.last));
+        Op::Add { key: KEY, value }
+    }
+
+    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Add {
+                value: Value::Int(value),
+                ..
+            } => {
+                self.holds.insert(*value);
+                Some(Outcome::ok())
+            }
+            _ => answer(Value::list(self.holds.iter().copied().map(Value::Int).collect())),
+        }
+    }
+}
+
+pub struct Counter {
+    pub amounts: Vec<i64>,
+    pub count: i64,
+}
+
+impl Object for Counter {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        if rng.random_ratio(1, 2) {
+            return read();
+        }
+        let value = Value::Int(self.amounts[rng.random_range(0..self.amounts.len())]);
+        Op::Add { key: KEY, value }
+    }
+
+    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Add {
+                value: Value::Int(amount),
+                ..
+            } => {
+                self.count += amount;
+                Some(Outcome::ok())
+            }
+            _ => answer(Value::Int(self.count)),
+        }
+    }
+}
+
+/// Any lock. Without owners anybody releases at any time.
+#[derive(Default)]
+pub struct Lock {
+    pub has_owners: bool,
+    pub has_tokens: bool,
+    pub holder: Option<u32>,
+    pub token: i64,
+    pub holding: BTreeSet<u32>,
+}
+
+impl Object for Lock {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+        let releases = if self.has_owners {
+            self.holding.contains(&process)
+        } else {
+            rng.random_ratio(1, 2)
+        };
+        if releases {
+            Op::Release { key: KEY }
+        } else {
+            Op::Acquire { key: KEY }
+        }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+        match (op, self.holder) {
+            (Op::Acquire { .. }, None) => {
+                self.holder = Some(process);
+                self.token += rng.random_range(1..3);
+                if self.has_tokens {
+                    answer(Value::Int(self.token))
+                } else {
+                    Some(Outcome::ok())
+                }
+            }
+            (Op::Release { .. }, Some(holder)) if !self.has_owners || holder == process => {
+                self.holder = None;
+                Some(Outcome::ok())
+            }
+            _ => None,
+        }
+    }
+
+    fn told(&mut self, process: u32, op: &Op) {
+        match op {
+            Op::Acquire { .. } => self.holding.insert(process),
+            _ => self.holding.remove(&process),
+        };
+    }
+
+    fn may_drift(&self, op: &Op) -> bool {
+        !self.has_owners || matches!(op, Op::Release { .. })
+    }
+}
+
+pub struct Queue {
+    pub is_fifo: bool,
+    pub values: Values,
+    pub last: i64,
+    pub holds: VecDeque<i64>,
+}
+
+impl Object for Queue {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        if rng.random_ratio(1, 2) {
+            return Op::Dequeue { key: KEY };
+        }
+        let value = Value::Int(self.values.next(rng, &mut self.last));
+        Op::Enqueue { key: KEY, value }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Enqueue {
+                value: Value::Int(value),
+                ..
+            } => {
+                self.holds.push_back(*value);
+                Some(Outcome::ok())
+            }
+            _ => {
+                let place = if self.is_fifo {
+                    0
+                } else {
+                    rng.random_range(0..self.holds.len().max(1))
+                };
+                answer(self.holds.remove(place).map_or(Value::Nil, Value::Int))
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Ids {
+    pub last: i64,
+}
+
+impl Object for Ids {
+    fn ask(&mut self, _: &mut ChaCha8Rng, _: u32) -> Op {
+        Op::Generate { key: KEY }
+    }
+
+    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, _: &Op) -> Option<Outcome> {
+        self.last += 1;
+        answer(Value::Int(self.last))
+    }
+}
+
+/// A text, which is also written where `writes`.
+#[derive(Default)]
+pub struct Text {
+    pub writes: bool,
+    pub last: i64,
+    pub holds: String,
+}
+
+impl Object for Text {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        self.last += 1;
+        let value = Value::text(&format!("{};", self.last));
+        match rng.random_range(0..6) {
+            0..3 => read(),
+            3 if self.writes => Op::Write { key: KEY, value },
+            _ => Op::Append { key: KEY, value },
+        }
+    }
+
+    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Append {
+                value: Value::Text(piece),
+                ..
+            } => self.holds.push_str(piece),
+            Op::Write {
+                value: Value::Text(text),
+                ..
+            } => self.holds.clone_from(text),
+            _ => return answer(Value::text(&self.holds)),
+        }
+        Some(Outcome::ok())
+    }
+}
+
+/// A register with versions; cas where `cas`, versions told by writes in `told` of ten cases.
+pub struct Versioned {
+    pub values: Values,
+    pub cas: bool,
+    pub told: u32,
+    pub last: i64,
+    pub holds: Value,
+    pub version: i64,
+}
+
+impl Versioned {
+    pub fn new(values: Values, cas: bool, told: u32) -> Versioned {
+        Versioned {
+            values,
+            cas,
+            told,
+            last: 0,
+            holds: Value::Nil,
+            version: 0,
+        }
+    }
+}
+
+impl Object for Versioned {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        let value = Value::Int(self.values.next(rng, &mut self.last));
+        match rng.random_range(0..6) {
+            0..3 => read(),
+            3 if self.cas => Op::Cas {
+                key: KEY,
+                expected: self.holds.clone(),
+                new: value,
+            },
+            _ => Op::Write { key: KEY, value },
+        }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Cas { expected, .. } if *expected != self.holds => {
+                let current = rng.random_ratio(1, 2).then(|| self.holds.clone());
+                return Some(Outcome::mismatch(current));
+            }
+            Op::Write { value: new, .. } | Op::Cas { new, .. } => {
+                self.holds = new.clone();
+                self.version += rng.random_range(1..3);
+            }
+            _ if self.version == 0 => return answer(Value::Nil),
+            _ => return answer(Value::list(vec![Value::Int(self.version), self.holds.clone()])),
+        }
+        if rng.random_ratio(self.told, 10) {
+            answer(Value::Int(self.version))
+        } else {
+            Some(Outcome::ok())
+        }
+    }
+}
+
+/// Registers or lists under transactions.
+pub struct Objects {
+    pub appends: bool,
+    pub values: Values,
+    pub keys: i64,
+    pub steps: usize,
+    pub last: i64,
+    pub lists: BTreeMap<Key, Vec<Value>>,
+    pub registers: BTreeMap<Key, Value>,
+}
+
+impl Objects {
+    pub fn new(appends: bool, values: Values, keys: i64, steps: usize) -> Objects {
+        let (lists, registers) = (BTreeMap::new(), BTreeMap::new());
+        Objects {
+            appends,
+            values,
+            keys,
+            steps,
+            last: 0,
+            lists,
+            registers,
+        }
+    }
+}
+
+impl Object for Objects {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        let micro = |_| {
+            let key = Value::Int(rng.random_range(0..self.keys));
+            let value = Value::Int(self.values.next(rng, &mut self.last));
+            match (rng.random_ratio(1, 2), self.appends) {
+                (true, _) => MicroOp::Read { key },
+                (false, true) => MicroOp::Append { key, value },
+                (false, false) => MicroOp::Write { key, value },
+            }
+        };
+        let mut all: Vec<MicroOp> = (0..self.steps).map(micro).collect();
+        let length = rng.random_range(1..=all.len());
+        all.truncate(length);
+        match &all[..] {
+            [MicroOp::Read { key }] if rng.random_ratio(1, 2) => Op::Read { key: key.clone() },
+            [MicroOp::Write { key, value }] if rng.random_ratio(1, 2) => Op::Write {
+                key: key.clone(),
+                value: value.clone(),
+            },
+            [MicroOp::Append { key, value }] if rng.random_ratio(1, 2) => Op::Append {
+                key: key.clone(),
+                value: value.clone(),
+            },
+            _ => txn(all),
+        }
+    }
+
+    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        let mut one = |micro: &MicroOp| match micro {
+            MicroOp::Read { key } if self.appends => {
+                Value::list(self.lists.get(key).cloned().unwrap_or_default())
+            }
+            MicroOp::Read { key } => self.registers.get(key).cloned().unwrap_or(Value::Int(0)),
+            MicroOp::Append { key, value } => {
+                self.lists.entry(key.clone()).or_default().push(value.clone());
+                Value::Nil
+            }
+            MicroOp::Write { key, value } => {
+                self.registers.insert(key.clone(), value.clone());
+                Value::Nil
+            }
+        };
+        match op {
+            Op::Txn { micro_ops, .. } => answer(Value::list(micro_ops.iter().map(one).collect())),
+            Op::Read { key } => answer(one(&MicroOp::Read { key: key.clone() })),
+            Op::Write { key, value } => {
+                one(&MicroOp::Write {
+                    key: key.clone(),
+                    value: value.clone(),
+                });
+                Some(Outcome::ok())
+            }
+            Op::Append { key, value } => {
+                one(&MicroOp::Append {
+                    key: key.clone(),
+                    value: value.clone(),
+                });
+                Some(Outcome::ok())
+            }
+            _ => None,
+        }
+    }
+}

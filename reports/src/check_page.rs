@@ -1,0 +1,208 @@
+//! The page of `perjury check --html`: the verdict on a history, and if it is invalid, a picture of why.
+//!
+//! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside is escaped,
+//! and none is longer than a constant.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use askama::Template;
+use checker::weaker::Still;
+use checker::{Algorithm, Analysis, Verdict};
+use history::History;
+
+use crate::conflict::{Pictured, Told, heading, is_per_key, told};
+use crate::error::ReportError;
+use crate::faults::fault_rows;
+use crate::html::symbol;
+use crate::results::Counts;
+use crate::shade::Shade;
+use crate::still::{StillTable, still_table};
+use crate::summary::{count_operations, grouped, seconds, shortened};
+use crate::timeline::{Picture, Subject, duration};
+
+/// The most undecided keys, and the most remarks, that are told.
+const MOST_TOLD: usize = 20;
+/// The longest text that is told, characters.
+const MOST_CHARS: usize = 1_000;
+
+/// A history that was checked, and all that is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'a> {
+    /// What to call it: usually the file that it was read from.
+    pub name: &'a str,
+    /// The history.
+    pub history: &'a History,
+    /// What the checker says about it.
+    pub analysis: &'a Analysis,
+    /// What it still is, if that was judged.
+    pub still: Option<&'a Still>,
+    /// For a valid history: an order that explains every answer, as indices into [`History::operations`]. Histories of
+    /// at most 200 operations are drawn with it.
+    pub linearization: Option<&'a [usize]>,
+    /// The names of the nodes that operations were sent to; empty if they are not known.
+    pub nodes: &'a [String],
+    /// What a reader should know about how the history was read or judged.
+    pub remarks: &'a [String],
+}
+
+#[derive(Template)]
+#[template(path = "check.html")]
+struct Page {
+    name: String,
+    verdict: Verdict,
+    symbol: &'static str,
+    headline: String,
+    model: &'static str,
+    decided_by: String,
+    facts: Vec<(String, &'static str)>,
+    remarks: Vec<String>,
+    pictured: Vec<Pictured>,
+    told: Vec<Told>,
+    untold: usize,
+    still: Option<StillTable>,
+    undecided: Vec<(String, String)>,
+    more_undecided: usize,
+    explained: Option<Picture>,
+    operations: Vec<CountsRow>,
+}
+
+/// How many operations of one kind ended how.
+struct CountsRow {
+    name: &'static str,
+    numbers: [String; 5],
+}
+
+/// The page of a checked history: self-contained HTML without scripts.
+///
+/// # Errors
+/// When the template fails, which is a bug.
+pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
+    let Checked {
+        history, analysis, ..
+    } = *checked;
+    let shade = shade(history);
+    let subject = Subject {
+        history,
+        nodes: checked.nodes,
+        shade: &shade,
+        per_key: is_per_key(analysis),
+    };
+    let pictured = Pictured::first(&subject, analysis);
+    let told = told(analysis);
+    let remarks = checked.remarks.iter().take(MOST_TOLD);
+    let undecided = analysis.unknown.iter().take(MOST_TOLD);
+    let page = Page {
+        name: shortened(checked.name, MOST_CHARS),
+        verdict: analysis.verdict,
+        symbol: symbol(analysis.verdict),
+        headline: headline(analysis),
+        model: analysis.model,
+        decided_by: decided_by(analysis),
+        facts: facts(history, analysis),
+        remarks: remarks.map(|remark| shortened(remark, MOST_CHARS)).collect(),
+        untold: (analysis.conflicts_total).saturating_sub(pictured.len() + told.len()),
+        pictured,
+        told,
+        still: checked.still.map(still_table),
+        undecided: undecided
+            .map(|(key, why)| (heading(key, analysis), shortened(why, MOST_CHARS)))
+            .collect(),
+        more_undecided: analysis.unknown_total.saturating_sub(MOST_TOLD),
+        explained: (checked.linearization)
+            .filter(|_| analysis.verdict == Verdict::Valid)
+            .and_then(|order| subject.order(order)),
+        operations: counts(history),
+    };
+    page.render().map_err(|error| ReportError::Render {
+        path: Path::new(checked.name).to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Faults stand behind the picture if the history knows any.
+fn shade(history: &History) -> Shade {
+    let leaders = history.notes.iter().filter(|(_, note, ..)| note == "leader");
+    Shade::of(
+        &fault_rows(history),
+        leaders
+            .map(|(time_ns, _, node, _)| (seconds(*time_ns), node.clone()))
+            .collect(),
+        seconds(history.end_ns),
+        0.0,
+    )
+}
+
+fn headline(analysis: &Analysis) -> String {
+    let operations = grouped(analysis.operations as u64);
+    let keys = grouped(analysis.keys as u64);
+    match analysis.verdict {
+        Verdict::Valid if analysis.operations == 0 => {
+            "There is nothing to judge: it holds no operations.".to_owned()
+        }
+        Verdict::Valid => {
+            "Linearizable: there is an order of the operations that explains every answer.".to_owned()
+        }
+        Verdict::Invalid if analysis.keys == 1 => {
+            format!("Not linearizable: no order of its {operations} operations explains all answers.")
+        }
+        Verdict::Invalid => format!(
+            "Not linearizable: on {} of {keys} keys no order of the operations explains all answers.",
+            grouped(analysis.conflicts_total as u64)
+        ),
+        Verdict::Unknown if analysis.keys <= 1 => match analysis.unknown.first() {
+            Some((_, why)) => format!("Nobody can say: {}.", shortened(why, MOST_CHARS)),
+            None => "Nobody can say, and no reason is given.".to_owned(),
+        },
+        Verdict::Unknown => format!(
+            "Nobody can say: {} of {keys} keys could not be decided.",
+            grouped(analysis.unknown_total as u64)
+        ),
+    }
+}
+
+/// How large it is: numbers and what they count.
+fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> {
+    let operations = &history.operations;
+    let processes: HashSet<u32> = operations.iter().map(|operation| operation.process).collect();
+    let open = operations.iter().filter(|operation| operation.outcome.is_info());
+    let counted = |count: usize, one: &'static str, more: &'static str| {
+        (grouped(count as u64), if count == 1 { one } else { more })
+    };
+    vec![
+        counted(analysis.operations, "operation", "operations"),
+        counted(analysis.keys, "key", "keys"),
+        counted(processes.len(), "process", "processes"),
+        counted(open.count(), "of unknown outcome", "of unknown outcome"),
+        (duration(history.end_ns as f64), "to the last event"),
+    ]
+}
+
+/// The algorithms, with the number of keys that each decided if there are several.
+fn decided_by(analysis: &Analysis) -> String {
+    let decided = analysis.decided_by.iter();
+    let decided: Vec<_> = decided.filter(|(name, _)| **name != Algorithm::NONE.0).collect();
+    let words = decided.iter().map(|(name, keys)| match decided.len() {
+        1 => (**name).to_owned(),
+        _ => format!("{name} ({})", grouped(**keys as u64)),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn counts(history: &History) -> Vec<CountsRow> {
+    let row = |name, counts: Counts| CountsRow {
+        name,
+        numbers: [
+            counts.invoked,
+            counts.ok,
+            counts.mismatch,
+            counts.fail,
+            counts.info,
+        ]
+        .map(grouped),
+    };
+    let kinds = count_operations(history);
+    let all = (kinds.iter()).fold(Counts::default(), |sum, kind| sum.plus(kind.counts));
+    let rows = kinds.iter().map(|kind| row(kind.f.name(), kind.counts));
+    rows.chain([row("all", all)]).collect()
+}

@@ -1,0 +1,174 @@
+//! Conflicts for people: the sentences with numbers, the rule in words, the picture and the table of operations. Every
+//! page that shows conflicts shows them so (`templates/conflicts.html`).
+
+use checker::{Analysis, Conflict};
+use history::{Key, Operation};
+
+use crate::sentence::{Piece, marked};
+use crate::summary::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
+use crate::timeline::{Picture, Subject, circled, duration, in_words};
+
+/// The most conflicts that are shown with a picture.
+const MOST_PICTURES: usize = 3;
+/// The most further conflicts that are told in words.
+const MOST_TOLD: usize = 20;
+/// The longest sentence where it is told in words only, characters.
+const MOST_CHARS: usize = 1_000;
+/// How many operations from the end of the longest order are named.
+const MOST_LAST: usize = 8;
+
+/// A conflict with its picture.
+pub(crate) struct Pictured {
+    pub heading: String,
+    pub sentences: Vec<Vec<Piece>>,
+    pub rule_name: &'static str,
+    pub rule: &'static str,
+    pub stale_by: Option<String>,
+    pub confirmed: bool,
+    pub picture: Option<Picture>,
+    pub order: Option<LongestOrder>,
+    pub rows: Vec<Row>,
+    /// How many links the table does not name.
+    pub more_links: usize,
+}
+
+/// A conflict in words only.
+pub(crate) struct Told {
+    pub heading: String,
+    pub sentences: Vec<String>,
+    pub rule_name: &'static str,
+}
+
+/// The longest order that a search found for operations at the beginning.
+pub(crate) struct LongestOrder {
+    /// How many operations come before those that are named.
+    pub skipped: usize,
+    /// The last ones, with their places.
+    pub last: Vec<(usize, String)>,
+    /// The operation that has no place.
+    pub stuck: String,
+}
+
+/// A line of the table of operations.
+pub(crate) struct Row {
+    pub mark: String,
+    pub text: String,
+    pub process: u32,
+    pub node: String,
+    pub invoked_ms: String,
+    pub completed_ms: String,
+    pub outcome: String,
+}
+
+impl Pictured {
+    /// The first conflicts of an analysis.
+    pub fn first(subject: &Subject, analysis: &Analysis) -> Vec<Pictured> {
+        let first = analysis.conflicts.iter().take(MOST_PICTURES);
+        first
+            .map(|conflict| Pictured::new(subject, analysis, conflict))
+            .collect()
+    }
+
+    fn new(subject: &Subject, analysis: &Analysis, conflict: &Conflict) -> Pictured {
+        let of = |index: &usize| subject.history.operations.get(*index);
+        let proof: Vec<(String, &Operation)> = (conflict.operations.iter().filter_map(of))
+            .enumerate()
+            .map(|(place, operation)| (circled(place + 1), operation))
+            .collect();
+        let links: Vec<&Operation> = conflict.links.iter().filter_map(of).collect();
+        let described: Vec<(String, String)> = (proof.iter())
+            .map(|(mark, operation)| (mark.clone(), checker::describe(operation)))
+            .collect();
+        let named_links = links.iter().take(MOST_LINKS);
+        let rows = (proof.iter())
+            .map(|(mark, operation)| row(subject, mark, operation))
+            .chain(named_links.map(|operation| row(subject, "link", operation)))
+            .collect();
+        Pictured {
+            heading: heading(&conflict.key, analysis),
+            sentences: (conflict.sentences.iter())
+                .map(|sentence| marked(sentence, &described))
+                .collect(),
+            rule_name: conflict.rule.name(),
+            rule: conflict.rule.about(),
+            stale_by: conflict.stale_by_ns.map(|ns| duration(ns as f64)),
+            confirmed: conflict.confirmed,
+            picture: subject.conflict(conflict),
+            order: longest_order(subject, conflict),
+            more_links: links.len().saturating_sub(MOST_LINKS),
+            rows,
+        }
+    }
+}
+
+/// The conflicts behind those with a picture.
+pub(crate) fn told(analysis: &Analysis) -> Vec<Told> {
+    let others = analysis.conflicts.iter().skip(MOST_PICTURES).take(MOST_TOLD);
+    others
+        .map(|conflict| Told {
+            heading: heading(&conflict.key, analysis),
+            sentences: (conflict.sentences.iter())
+                .map(|sentence| shortened(sentence, MOST_CHARS))
+                .collect(),
+            rule_name: conflict.rule.name(),
+        })
+        .collect()
+}
+
+/// Whether the model of an analysis takes every key for an object of its own.
+pub(crate) fn is_per_key(analysis: &Analysis) -> bool {
+    checker::models::find(analysis.model).is_none_or(|entry| entry.per_key)
+}
+
+/// `Key 3`; where a history has a single object, that often has no name.
+pub(crate) fn heading(key: &Key, analysis: &Analysis) -> String {
+    match key {
+        Key::Nil if analysis.keys <= 1 => "The whole history".to_owned(),
+        key => shortened(&format!("Key {key}"), 80),
+    }
+}
+
+fn longest_order(subject: &Subject, conflict: &Conflict) -> Option<LongestOrder> {
+    let of = |index: &usize| subject.history.operations.get(*index);
+    let order: Vec<&Operation> = conflict.prefix.iter().filter_map(of).collect();
+    let stuck = conflict.operations.first().and_then(of)?;
+    if order.is_empty() {
+        return None;
+    }
+    let skipped = order.len().saturating_sub(MOST_LAST);
+    let last = order.iter().enumerate().skip(skipped);
+    Some(LongestOrder {
+        skipped,
+        last: last
+            .map(|(place, operation)| (place + 1, in_words(operation)))
+            .collect(),
+        stuck: in_words(stuck),
+    })
+}
+
+fn row(subject: &Subject, mark: &str, operation: &Operation) -> Row {
+    let end = operation.completed_ns.filter(|_| !operation.outcome.is_info());
+    let outcome = operation.outcome.name();
+    Row {
+        mark: mark.to_owned(),
+        text: in_words(operation),
+        process: operation.process,
+        node: operation
+            .node
+            .map_or_else(|| "–".to_owned(), |node| node_name(subject.nodes, node)),
+        invoked_ms: time_ms(operation.invoked_ns),
+        completed_ms: end.map_or_else(|| "never".to_owned(), |end| time_ms(end.get())),
+        outcome: match operation.outcome.reason() {
+            Some(reason) => shortened(
+                &format!("{outcome}: {}: {}", reason.class, reason.message),
+                EXAMPLE_CHARS,
+            ),
+            None => outcome.to_owned(),
+        },
+    }
+}
+
+/// Cut off after the microsecond, as in the checker's sentences.
+fn time_ms(time_ns: u64) -> String {
+    format!("{}.{:03}", time_ns / 1_000_000, time_ns / 1_000 % 1_000)
+}
