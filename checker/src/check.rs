@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use history::{History, Key, Value};
+use history::{History, Key, Operation, Value};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -62,15 +62,19 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         model: options.model.name,
         decided_by: BTreeMap::new(),
     };
-    if let Some(kind) = options.model.stranger(history) {
+    let survey = Survey::of(history, options.model);
+    if !survey.only_known
+        && let Some(kind) = options.model.stranger(history)
+    {
         let why = format!("the model {} has no {kind}", options.model.name);
         analysis.add(Key::Nil, Decision::Unknown(why), Algorithm::NONE);
         return analysis;
     }
-    let keys: Vec<(Key, Vec<usize>)> = if options.model.per_key {
-        partition(history).into_iter().collect()
-    } else {
-        vec![(Key::Nil, (0..history.operations.len()).collect())]
+    let all = || (0..history.operations.len()).collect();
+    let keys: Vec<(Key, Vec<usize>)> = match history.operations.first() {
+        _ if !options.model.per_key => vec![(Key::Nil, all())],
+        Some(first) if survey.one_key => vec![(first.op.key().clone(), all())],
+        _ => partition(history).into_iter().collect(),
     };
     analysis.keys = keys.len();
     let settled = Arc::new(AtomicBool::new(false));
@@ -81,10 +85,20 @@ pub fn check(history: &History, options: &Options) -> Analysis {
     let decisions: Vec<(Decision, Algorithm)> = keys
         .par_iter()
         .map(|(_, indices)| {
-            let (decision, algorithm) = check_key(history, indices, &options);
-            if matches!(decision, Decision::Invalid(_)) {
-                settled.store(true, Ordering::Relaxed);
-            }
+            let (decision, algorithm) = if survey.in_time {
+                (options.model.decide)(history, indices, &options)
+            } else {
+                check_key(history, indices, &options)
+            };
+            let decision = match decision {
+                Decision::Invalid(_) => {
+                    settled.store(true, Ordering::Relaxed);
+                    decision
+                }
+                // Nobody will look at the order again, and those of all keys are as long as the history.
+                Decision::Valid(_) => Decision::Valid(Vec::new()),
+                Decision::Unknown(_) => decision,
+            };
             (decision, algorithm)
         })
         .collect();
@@ -92,6 +106,48 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         analysis.add(key, decision, algorithm);
     }
     analysis
+}
+
+/// What one look at all operations tells, so that nobody needs a second one for it.
+#[derive(Clone, Copy)]
+struct Survey {
+    /// The model understands them all.
+    only_known: bool,
+    /// They address the same object.
+    one_key: bool,
+    /// Each begins before it ends.
+    in_time: bool,
+}
+
+impl Survey {
+    /// How many operations one thread looks at: where there are fewer, a second thread does not pay.
+    const SHARE: usize = 1 << 16;
+
+    fn of(history: &History, model: &Entry) -> Survey {
+        let key = history.operations.first().map(|first| first.op.key());
+        let nothing = Survey {
+            only_known: true,
+            one_key: true,
+            in_time: true,
+        };
+        let look = |seen: Survey, x: &Operation| Survey {
+            only_known: seen.only_known & model.operations.contains(&x.op.kind()),
+            one_key: seen.one_key & (Some(x.op.key()) == key),
+            in_time: seen.in_time & (finish(x) > x.invoked),
+        };
+        let parts = history.operations.par_chunks(Self::SHARE);
+        parts
+            .map(|part| part.iter().fold(nothing, look))
+            .reduce(|| nothing, Survey::and)
+    }
+
+    fn and(self, other: Survey) -> Survey {
+        Survey {
+            only_known: self.only_known && other.only_known,
+            one_key: self.one_key && other.one_key,
+            in_time: self.in_time && other.in_time,
+        }
+    }
 }
 
 /// The operations on each key, as indices into [`History::operations`], in their order there.

@@ -27,15 +27,15 @@
 
 use std::cmp::Reverse;
 
-use crate::prepare::{INITIAL, Needed, Prepared, Step, ValueId};
+use crate::prepare::{INITIAL, Kind, NEVER, NO_STEP, Needed, Prepared, StepId, ValueId, some};
 use crate::proof::{Proof, prove};
 use crate::verdict::Rule;
 
 /// What the exact procedure found out.
 #[derive(Debug)]
 pub(crate) enum Exact {
-    /// Linearizable, apart from steps of kind [`crate::prepare::Kind::Not`]: numbers of all other kept steps in order.
-    Order(Vec<usize>),
+    /// Linearizable, apart from steps of kind [`Kind::Not`]: all other kept steps in order.
+    Order(Vec<StepId>, Flow),
     /// Not linearizable.
     Contradiction(Proof),
     /// A value is written twice, or the initial value is written: not for this procedure.
@@ -45,27 +45,27 @@ pub(crate) enum Exact {
 /// Where the values of one key come from and go to.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    /// The step that wrote a value.
-    pub writer: Vec<Option<usize>>,
-    /// The cas that replaced a value.
-    pub replacer: Vec<Option<usize>>,
-    /// `reads[first_read[v]..first_read[v + 1]]` are the reads of v, in the order of their invocations.
-    reads: Vec<usize>,
-    first_read: Vec<usize>,
+    /// By value, with one more behind the last.
+    values: Vec<Traffic>,
+    /// The reads of all values, value by value, each in the order of their invocations.
+    reads: Vec<StepId>,
 }
 
-/// A chain of values tied by cas.
+#[derive(Clone, Copy, Debug)]
+struct Traffic {
+    writer: StepId,
+    replacer: StepId,
+    /// Where its reads begin; they end where those of the next value begin.
+    reads: u32,
+}
+
+/// A chain of values tied by cas, by its first value.
 struct Block {
-    /// Its steps are `order[from..to]`.
-    from: usize,
-    to: usize,
-    /// The first completion; -1 for the initial value, which was there before everything.
-    m: i128,
-    /// Whose completion that is; none for the initial value.
-    first_completed: Option<usize>,
-    /// The last invocation.
-    big_m: i128,
-    last_invoked: usize,
+    root: ValueId,
+    /// Whose completion is m; none for the initial value, which was there before everything.
+    first_completed: StepId,
+    /// Whose invocation is M.
+    last_invoked: StepId,
 }
 
 /// A contradiction that was found.
@@ -73,134 +73,151 @@ struct Block {
 struct Found {
     what: What,
     /// The last invocation among its steps: from there on the history is not linearizable.
-    since: u64,
+    since: u32,
 }
 
 #[derive(Clone, Copy)]
 enum What {
     /// The first step must come before the second one, but began after that had completed.
-    OutOfOrder(usize, usize),
-    /// The blocks with these places must each come before the other.
+    OutOfOrder(StepId, StepId),
+    /// These blocks must each come before the other.
     ComesBack(usize, usize),
 }
 
-/// Decides one key, apart from its steps of kind [`crate::prepare::Kind::Not`].
-pub(crate) fn decide(prepared: &Prepared, needed: &Needed) -> (Exact, Option<Flow>) {
-    let steps = &prepared.steps;
+/// Decides one key, apart from its steps of kind [`Kind::Not`].
+pub(crate) fn decide(prepared: &Prepared, needed: &Needed) -> Exact {
     if let Some(index) = prepared.found_expected {
-        let proof = Proof {
+        return Exact::Contradiction(Proof {
             rule: Rule::FoundExpected,
             operations: vec![index],
             links: Vec::new(),
-        };
-        return (Exact::Contradiction(proof), None);
+        });
     }
-    let never_written = |written: &[bool], only_definite: bool| {
-        let mut seers = (0..steps.len()).filter(|&number| needed.keep[number]);
-        seers.find(|&number| {
-            let seen = steps[number].kind.sees();
-            seen.is_some_and(|value| value != INITIAL && !written[value as usize])
-                && !(only_definite && steps[number].is_open())
-        })
-    };
-    let mut written = vec![false; prepared.values.len()];
-    for value in kept(steps, needed).filter_map(|(_, step)| step.kind.writes()) {
-        written[value as usize] = true;
-    }
+    let (flow, uniqueness) = Flow::new(prepared, needed);
     // What a definite operation saw somebody must have written, however often values repeat.
-    if let Some(number) = never_written(&written, true) {
-        return (
-            contradiction(prepared, needed, Rule::NeverWritten, &[number]),
-            None,
-        );
+    if let Some(number) = flow.never_written(prepared, needed, |number| !prepared.step(number).is_open()) {
+        return contradiction(prepared, needed, Rule::NeverWritten, &[number]);
     }
-    let (flow, replaced_twice) = match Flow::new(prepared, needed) {
-        Some(flow) => flow,
-        None => return (Exact::Repeated, None),
-    };
-    if let Some(number) = never_written(&written, false) {
-        return (
-            contradiction(prepared, needed, Rule::NeverWritten, &[number]),
-            None,
-        );
+    if uniqueness == Uniqueness::Repeated {
+        return Exact::Repeated;
     }
-    if let Some(pair) = replaced_twice {
-        return (contradiction(prepared, needed, Rule::ReplacedTwice, &pair), None);
+    if let Some(number) = flow.never_written(prepared, needed, |_| true) {
+        return contradiction(prepared, needed, Rule::NeverWritten, &[number]);
     }
-    let exact = Blocks::new(prepared, &flow).decide(needed);
-    (exact, Some(flow))
+    if let Uniqueness::ReplacedTwice(pair) = uniqueness {
+        return contradiction(prepared, needed, Rule::ReplacedTwice, &pair);
+    }
+    let decided = Blocks::new(prepared, &flow).decide(needed);
+    match decided {
+        Ok(order) => Exact::Order(order, flow),
+        Err(proof) => Exact::Contradiction(proof),
+    }
 }
 
-fn kept<'a>(steps: &'a [Step], needed: &'a Needed) -> impl Iterator<Item = (usize, &'a Step)> {
-    steps
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| needed.keep[*number])
-}
-
-fn contradiction(prepared: &Prepared, needed: &Needed, rule: Rule, steps: &[usize]) -> Exact {
+fn contradiction(prepared: &Prepared, needed: &Needed, rule: Rule, steps: &[StepId]) -> Exact {
     Exact::Contradiction(prove(prepared, needed, rule, steps, &[]))
 }
 
+fn kept<'a>(prepared: &'a Prepared, needed: &'a Needed) -> impl Iterator<Item = (StepId, Kind)> + 'a {
+    prepared
+        .numbered()
+        .zip(&needed.keep)
+        .filter(|(_, keep)| **keep)
+        .map(|((number, step), _)| (number, step.kind))
+}
+
+/// How often the values of a key were written and replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Uniqueness {
+    Unique,
+    /// Some value was written twice, or the initial value was written.
+    Repeated,
+    /// Two cas replaced a value that was written once.
+    ReplacedTwice([StepId; 2]),
+}
+
 impl Flow {
-    /// Where values come from and go to, with two cas that replaced the same value, if there are; `None` if a value
-    /// is not unique.
-    fn new(prepared: &Prepared, needed: &Needed) -> Option<(Flow, Option<[usize; 2]>)> {
-        let count = prepared.values.len();
-        let mut writer = vec![None; count];
-        let mut replacer: Vec<Option<usize>> = vec![None; count];
-        let mut first_read = vec![0; count + 1];
-        let mut replaced_twice = None;
-        for (number, step) in kept(&prepared.steps, needed) {
-            if let Some(value) = step.kind.writes()
-                && (value == INITIAL || writer[value as usize].replace(number).is_some())
-            {
-                return None;
-            }
-            if let Some(value) = step.kind.sees() {
-                match step.kind.writes() {
-                    None => first_read[value as usize + 1] += 1,
-                    Some(_) => {
-                        if let Some(other) = replacer[value as usize].replace(number) {
-                            replaced_twice = replaced_twice.or(Some([other, number]));
-                        }
-                    }
+    fn new(prepared: &Prepared, needed: &Needed) -> (Flow, Uniqueness) {
+        let nothing = Traffic {
+            writer: NO_STEP,
+            replacer: NO_STEP,
+            reads: 0,
+        };
+        let mut values = vec![nothing; prepared.values + 1];
+        let mut uniqueness = Uniqueness::Unique;
+        for (number, kind) in kept(prepared, needed) {
+            if let Some(value) = kind.writes() {
+                let writer = &mut values[value as usize].writer;
+                if value == INITIAL || *writer != NO_STEP {
+                    uniqueness = Uniqueness::Repeated;
                 }
+                *writer = number;
+            }
+            match kind {
+                Kind::Read(value) => values[value as usize].reads += 1,
+                Kind::Cas(value, _) => {
+                    let replacer = &mut values[value as usize].replacer;
+                    if *replacer != NO_STEP && uniqueness == Uniqueness::Unique {
+                        uniqueness = Uniqueness::ReplacedTwice([*replacer, number]);
+                    }
+                    *replacer = number;
+                }
+                Kind::Write(_) | Kind::Not(_) => {}
             }
         }
-        for value in 0..count {
-            first_read[value + 1] += first_read[value];
+        // From how many reads there are to where they end; filling in from behind leaves where they begin.
+        let mut end = 0;
+        for traffic in &mut values {
+            end += traffic.reads;
+            traffic.reads = end;
         }
-        let mut reads = vec![0; first_read[count]];
-        let mut place = first_read.clone();
-        for (number, step) in kept(&prepared.steps, needed) {
-            if let (Some(value), None) = (step.kind.sees(), step.kind.writes()) {
-                reads[place[value as usize]] = number;
-                place[value as usize] += 1;
+        let mut reads = vec![0; end as usize];
+        for (number, step) in prepared.steps.iter().enumerate().rev() {
+            if let (Kind::Read(value), true) = (step.kind, needed.keep[number]) {
+                let place = &mut values[value as usize].reads;
+                *place -= 1;
+                reads[*place as usize] = number as StepId;
             }
         }
-        Some((
-            Flow {
-                writer,
-                replacer,
-                reads,
-                first_read,
-            },
-            replaced_twice,
-        ))
+        (Flow { values, reads }, uniqueness)
+    }
+
+    /// The step that wrote a value.
+    pub fn writer(&self, value: ValueId) -> Option<StepId> {
+        some(self.values[value as usize].writer)
+    }
+
+    /// The cas that replaced a value.
+    pub fn replacer(&self, value: ValueId) -> Option<StepId> {
+        some(self.values[value as usize].replacer)
     }
 
     /// The reads of a value, in the order of their invocations.
-    pub fn reads(&self, value: ValueId) -> &[usize] {
-        &self.reads[self.first_read[value as usize]..self.first_read[value as usize + 1]]
+    pub fn reads(&self, value: ValueId) -> &[StepId] {
+        let [this, next] = [value, value + 1].map(|value| self.values[value as usize].reads as usize);
+        &self.reads[this..next]
+    }
+
+    /// The first of the kept steps of some sort that saw a value that nobody wrote.
+    fn never_written(
+        &self,
+        prepared: &Prepared,
+        needed: &Needed,
+        sort: impl Fn(StepId) -> bool,
+    ) -> Option<StepId> {
+        let is_lost = |value: ValueId| value != INITIAL && self.writer(value).is_none();
+        let is_seen = |value: ValueId| self.replacer(value).is_some() || !self.reads(value).is_empty();
+        // Nearly always there is no such value at all, and there are fewer values than steps.
+        (0..prepared.values as ValueId).find(|&value| is_lost(value) && is_seen(value))?;
+        kept(prepared, needed)
+            .find(|&(number, kind)| kind.sees().is_some_and(is_lost) && sort(number))
+            .map(|(number, _)| number)
     }
 }
 
 struct Blocks<'a> {
-    prepared: &'a Prepared<'a>,
+    prepared: &'a Prepared,
     flow: &'a Flow,
-    /// All kept steps, block by block in forced order.
-    order: Vec<usize>,
     blocks: Vec<Block>,
     /// For each value whether it belongs to a block.
     placed: Vec<bool>,
@@ -209,132 +226,163 @@ struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    fn new(prepared: &'a Prepared<'a>, flow: &'a Flow) -> Self {
+    fn new(prepared: &'a Prepared, flow: &'a Flow) -> Self {
         let mut blocks = Blocks {
             prepared,
             flow,
-            order: Vec::with_capacity(prepared.steps.len()),
             blocks: Vec::new(),
-            placed: vec![false; prepared.values.len()],
+            placed: vec![false; prepared.values],
             found: None,
         };
-        blocks.add(INITIAL);
-        for value in 1..prepared.values.len() as ValueId {
-            let writer = flow.writer[value as usize].map(|number| prepared.steps[number].kind);
+        let mut chain = Vec::new();
+        blocks.add(INITIAL, &mut chain);
+        for value in 1..prepared.values as ValueId {
+            let writer = flow.writer(value).map(|number| prepared.step(number).kind);
             if writer.is_some_and(|kind| kind.sees().is_none()) {
-                blocks.add(value);
+                blocks.add(value, &mut chain);
             }
         }
         blocks
     }
 
-    /// Adds the block that begins with `root`, and checks its forced order.
-    fn add(&mut self, root: ValueId) {
-        let (flow, steps) = (self.flow, &self.prepared.steps);
-        let from = self.order.len();
-        // Where a new writer or the reads of a value begin: steps of the same group may stand in any order.
-        let mut groups = Vec::new();
+    /// The value by which a cas replaced this one.
+    fn next(&self, value: ValueId) -> Option<ValueId> {
+        let replacer = self.flow.replacer(value)?;
+        self.prepared.step(replacer).kind.writes()
+    }
+
+    /// All steps of a block in forced order.
+    fn members(&self, root: ValueId) -> impl Iterator<Item = StepId> {
+        let values = std::iter::successors(Some(root), |&value| self.next(value));
+        values.flat_map(|value| {
+            let reads = self.flow.reads(value).iter().copied();
+            self.flow.writer(value).into_iter().chain(reads)
+        })
+    }
+
+    /// Adds the block that begins with `root`, and checks its forced order. `chain` is room to work in.
+    fn add(&mut self, root: ValueId, chain: &mut Vec<ValueId>) {
+        let (flow, prepared) = (self.flow, self.prepared);
+        chain.clear();
         let mut next = Some(root);
         while let Some(value) = next {
             self.placed[value as usize] = true;
-            groups.push(self.order.len());
-            self.order.extend(flow.writer[value as usize]);
-            groups.push(self.order.len());
-            self.order.extend_from_slice(flow.reads(value));
-            next = flow.replacer[value as usize].and_then(|number| steps[number].kind.writes());
-        }
-        let to = self.order.len();
-        if from == to {
-            return;
+            chain.push(value);
+            next = self.next(value);
         }
 
-        let mut end = to;
-        let mut earliest_after: Option<usize> = None;
-        for &begin in groups.iter().rev() {
-            for position in begin..end {
-                let number = self.order[position];
-                if let Some(after) = earliest_after
-                    && steps[after].finish < steps[number].start
-                {
-                    self.keep_earliest(What::OutOfOrder(number, after), steps[number].start);
+        let (mut earliest_after, mut earliest_finish) = (NO_STEP, u32::MAX);
+        let (mut last_invoked, mut last_start) = (NO_STEP, 0);
+        let mut group = |steps: &[StepId]| {
+            // Steps of the same group may stand in any order.
+            let (after, deadline) = (earliest_after, earliest_finish);
+            for &number in steps {
+                let step = prepared.step(number);
+                if deadline < step.start {
+                    self.keep_earliest(What::OutOfOrder(number, after), step.start);
+                }
+                if step.finish < earliest_finish {
+                    (earliest_after, earliest_finish) = (number, step.finish);
+                }
+                if last_invoked == NO_STEP || step.start > last_start {
+                    (last_invoked, last_start) = (number, step.start);
                 }
             }
-            earliest_after = self.order[begin..end]
-                .iter()
-                .copied()
-                .chain(earliest_after)
-                .min_by_key(|&number| steps[number].finish);
-            end = begin;
+        };
+        for &value in chain.iter().rev() {
+            group(flow.reads(value));
+            if let Some(writer) = flow.writer(value) {
+                group(&[writer]);
+            }
         }
-
-        let last_invoked = self.order[from..to]
-            .iter()
-            .copied()
-            .max_by_key(|&number| steps[number].start)
-            .unwrap_or(from);
-        let first_completed = if root == INITIAL { None } else { earliest_after };
+        if last_invoked == NO_STEP {
+            return;
+        }
         self.blocks.push(Block {
-            from,
-            to,
-            m: first_completed.map_or(-1, |number| i128::from(steps[number].finish)),
-            first_completed,
-            big_m: i128::from(steps[last_invoked].start),
+            root,
+            first_completed: if root == INITIAL { NO_STEP } else { earliest_after },
             last_invoked,
         });
     }
 
-    fn decide(mut self, needed: &Needed) -> Exact {
+    /// The first completion of a block; none for the initial value.
+    fn m(&self, block: &Block) -> Option<u32> {
+        some(block.first_completed).map(|number| self.prepared.step(number).finish)
+    }
+
+    /// The last invocation of a block.
+    fn big_m(&self, block: &Block) -> u32 {
+        self.prepared.step(block.last_invoked).start
+    }
+
+    fn decide(mut self, needed: &Needed) -> Result<Vec<StepId>, Proof> {
         if let Some(circle) = self.circle() {
-            return contradiction(self.prepared, needed, Rule::Circle, &circle);
+            return Err(prove(self.prepared, needed, Rule::Circle, &circle, &[]));
         }
-        // Midpoints; what was there at first comes first.
-        self.blocks.sort_by_key(|block| {
-            if block.first_completed.is_none() {
-                i128::MIN
-            } else {
-                block.m + block.big_m
-            }
-        });
-        let mut widest: Option<usize> = None;
-        for late in 0..self.blocks.len() {
-            if let Some(early) = widest
-                && self.blocks[late].m < self.blocks[early].big_m
+        let sorted = self.by_midpoint();
+        let mut widest: Option<(usize, u32)> = None;
+        for &late in &sorted {
+            let (m, big_m) = (self.m(&self.blocks[late as usize]), self.big_m(&self.blocks[late as usize]));
+            if let Some((early, wide)) = widest
+                && m.is_some_and(|m| m < wide)
             {
-                let last = |place: usize| self.prepared.steps[self.blocks[place].last_invoked].start;
-                self.keep_earliest(What::ComesBack(early, late), last(early).max(last(late)));
+                self.keep_earliest(What::ComesBack(early, late as usize), wide.max(big_m));
             }
-            if widest.is_none_or(|early| self.blocks[early].big_m < self.blocks[late].big_m) {
-                widest = Some(late);
+            if widest.is_none_or(|(_, wide)| wide < big_m) {
+                widest = Some((late as usize, big_m));
             }
         }
-        if let Some(found) = self.found {
-            let (rule, shown, ties) = match found.what {
-                What::OutOfOrder(first, then) => (
-                    Rule::OutOfOrder,
-                    vec![first, then],
-                    vec![[self.value(first), self.value(then)]],
-                ),
-                What::ComesBack(i, j) => {
-                    let (shown, ties) = self.comes_back(i, j);
-                    (Rule::ComesBack, shown, ties)
-                }
-            };
-            return Exact::Contradiction(prove(self.prepared, needed, rule, &shown, &ties));
+        let Some(found) = self.found else {
+            return Ok(self.order(&sorted));
+        };
+        let (rule, shown, ties) = match found.what {
+            What::OutOfOrder(first, then) => (
+                Rule::OutOfOrder,
+                vec![first, then],
+                vec![[self.value(first), self.value(then)]],
+            ),
+            What::ComesBack(i, j) => {
+                let (shown, ties) = self.comes_back(i, j);
+                (Rule::ComesBack, shown, ties)
+            }
+        };
+        Err(prove(self.prepared, needed, rule, &shown, &ties))
+    }
+
+    /// The blocks in the order of their midpoints; what was there at first comes first.
+    fn by_midpoint(&self) -> Vec<u32> {
+        // One number, the sum in its upper half, is sorted faster than a pair.
+        const _: () = assert!(NEVER <= u32::MAX / 2);
+        let sum = |block| self.m(block).map_or(0, |m| m + self.big_m(block));
+        let mut keys: Vec<u64> = (0u64..)
+            .zip(&self.blocks)
+            .map(|(place, block)| u64::from(sum(block)) << 32 | place)
+            .collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| key as u32).collect()
+    }
+
+    /// All kept steps, block by block.
+    fn order(&self, sorted: &[u32]) -> Vec<StepId> {
+        let mut order = Vec::with_capacity(self.prepared.steps.len());
+        for &block in sorted {
+            let mut next = Some(self.blocks[block as usize].root);
+            while let Some(value) = next {
+                order.extend(self.flow.writer(value));
+                order.extend_from_slice(self.flow.reads(value));
+                next = self.next(value);
+            }
         }
-        let mut order = Vec::with_capacity(self.order.len());
-        for block in &self.blocks {
-            order.extend_from_slice(&self.order[block.from..block.to]);
-        }
-        Exact::Order(order)
+        order
     }
 
     /// Values that are in no block were written by cas that wait for each other in a circle.
-    fn circle(&self) -> Option<Vec<usize>> {
-        let steps = &self.prepared.steps;
-        let replaced_by = |value: ValueId| self.flow.writer[value as usize];
+    fn circle(&self) -> Option<Vec<StepId>> {
+        let prepared = self.prepared;
+        let replaced_by = |value: ValueId| self.flow.writer(value);
         let lost = (1..self.placed.len() as ValueId)
             .find(|&value| !self.placed[value as usize] && replaced_by(value).is_some())?;
-        let before = |value: ValueId| replaced_by(value).and_then(|number| steps[number].kind.sees());
+        let before = |value: ValueId| prepared.step(replaced_by(value)?).kind.sees();
         // No value is replaced twice and every one that is seen was written: walking back ends where it began.
         let mut circle = Vec::new();
         let mut value = lost;
@@ -344,7 +392,7 @@ impl<'a> Blocks<'a> {
             if value == lost {
                 return Some(circle);
             }
-            if circle.len() > steps.len() {
+            if circle.len() > prepared.steps.len() {
                 return None;
             }
         }
@@ -352,29 +400,29 @@ impl<'a> Blocks<'a> {
 
     /// What to show of two blocks that must each come before the other: d, c, b and a, where a and d belong to one
     /// block, b and c to the other, a completed before b began, and c completed before d began. And what ties them.
-    fn comes_back(&self, i: usize, j: usize) -> (Vec<usize>, Vec<[ValueId; 2]>) {
-        let steps = &self.prepared.steps;
-        let writer_of = |number: usize| self.flow.writer[self.value(number) as usize];
+    fn comes_back(&self, i: usize, j: usize) -> (Vec<StepId>, Vec<[ValueId; 2]>) {
+        let step = |number: StepId| self.prepared.step(number);
+        let writer_of = |number: StepId| self.flow.writer(self.value(number));
         let show = |i: &Block, j: &Block| {
             let d = i.last_invoked;
             // Any other operation of the block will do where it stands rightly; writers explain most.
-            let until = |o: &usize| steps[*o].finish < steps[d].start;
-            let c = j.first_completed.unwrap_or(d);
+            let until = |o: &StepId| step(*o).finish < step(d).start;
+            let c = some(j.first_completed).unwrap_or(d);
             let c = writer_of(c).filter(until).unwrap_or(c);
-            let Some(a) = i.first_completed else {
+            let Some(a) = some(i.first_completed) else {
                 return (vec![d, c], vec![[INITIAL, self.value(d)]]);
             };
-            let completed = steps[a].finish;
-            let since = |o: &usize| steps[*o].start > completed;
+            let completed = step(a).finish;
+            let since = |o: &StepId| step(*o).start > completed;
             let b = writer_of(j.last_invoked).filter(since).unwrap_or(j.last_invoked);
             // Best is one that lies wholly between a and d.
-            let between = [c, b].into_iter().chain(self.order[j.from..j.to].iter().copied());
+            let between = [c, b].into_iter().chain(self.members(j.root));
             let (b, c) = between
                 .into_iter()
                 .find(|o| since(o) && until(o))
                 .map_or((b, c), |o| (o, o));
             let a = writer_of(d)
-                .filter(|&writer| steps[writer].finish < steps[b].start)
+                .filter(|&writer| step(writer).finish < step(b).start)
                 .unwrap_or(a);
             let shown = if b == c { vec![d, c, a] } else { vec![d, c, b, a] };
             (
@@ -383,23 +431,23 @@ impl<'a> Blocks<'a> {
             )
         };
         let (i, j) = (&self.blocks[i], &self.blocks[j]);
-        if i.first_completed.is_none() {
+        if i.first_completed == NO_STEP {
             return show(i, j);
         }
         // Either may be said to come back: take the one that fewer operations show, else the later one.
         let (first, second) = (show(i, j), show(j, i));
-        let since = |shown: &[usize]| Reverse(shown.first().map(|&d| steps[d].start));
+        let since = |shown: &[StepId]| Reverse(shown.first().map(|&d| step(d).start));
         let first_is_better = (first.0.len(), since(&first.0)) <= (second.0.len(), since(&second.0));
         if first_is_better { first } else { second }
     }
 
     /// The value whose group a step stands in.
-    fn value(&self, number: usize) -> ValueId {
-        let kind = self.prepared.steps[number].kind;
+    fn value(&self, number: StepId) -> ValueId {
+        let kind = self.prepared.step(number).kind;
         kind.writes().or(kind.sees()).unwrap_or(INITIAL)
     }
 
-    fn keep_earliest(&mut self, what: What, since: u64) {
+    fn keep_earliest(&mut self, what: What, since: u32) {
         if self.found.is_none_or(|found| since < found.since) {
             self.found = Some(Found { what, since });
         }

@@ -47,6 +47,7 @@ mod exact;
 mod mismatch;
 pub mod model;
 pub mod models;
+mod numbers;
 mod prepare;
 mod proof;
 mod replay;

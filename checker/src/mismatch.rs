@@ -6,18 +6,18 @@
 //! the whole operation; otherwise another order might do, and the search must tell.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::exact::Flow;
-use crate::prepare::{INITIAL, Kind, Needed, Prepared, ValueId};
+use crate::prepare::{INITIAL, Kind, Needed, Prepared, Step, StepId, ValueId};
 use crate::proof::{Proof, prove};
-use crate::verdict::Rule;
+use crate::verdict::{Linearization, Rule};
 
 /// What came of placing them.
 #[derive(Debug)]
 pub(crate) enum Placed {
-    /// Numbers of all kept steps, in order.
-    Order(Vec<usize>),
+    /// All kept steps in order, by their indices into the history.
+    Order(Linearization),
     /// Not linearizable.
     Contradiction(Proof),
     /// They do not fit into this order; perhaps into another one.
@@ -25,117 +25,124 @@ pub(crate) enum Placed {
 }
 
 /// Puts every step of kind [`Kind::Not`] into `order`, a linearization of the other kept ones.
-pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: Vec<usize>) -> Placed {
-    let steps = &prepared.steps;
-    let nots = || (0..steps.len()).filter(|&number| matches!(steps[number].kind, Kind::Not(_)));
-    if nots().next().is_none() {
-        return Placed::Order(order);
-    }
-
-    // Gap g is the place before the g-th step of the order. What the register holds there, and where that ends.
-    let mut held = Vec::with_capacity(order.len() + 1);
-    held.push(INITIAL);
-    for &number in &order {
-        let before = held[held.len() - 1];
-        held.push(steps[number].kind.writes().unwrap_or(before));
-    }
-    let mut next_change = vec![held.len(); held.len()];
-    for gap in (0..order.len()).rev() {
-        next_change[gap] = if held[gap] == held[gap + 1] {
-            next_change[gap + 1]
-        } else {
-            gap + 1
-        };
-    }
-
-    let bounds = Bounds::new(prepared, &order);
-    // Pairs of gap and number. Those that completed before the next one begins push it to their own gap at least.
-    let mut placed: Vec<(usize, usize)> = Vec::new();
-    let mut running: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    let mut pushed = 0;
-    for number in nots() {
-        let step = &steps[number];
+///
+/// They are taken in the order of their invocations, so that the earliest place of each is never before that of the one
+/// before it: one walk through the order meets them all.
+pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[StepId]) -> Placed {
+    let mut walk = Walk::new(prepared, order);
+    let completes_from = earliest_completions(prepared, order);
+    let mut lowest = 0;
+    // Those that had to be put behind their earliest place: by completion, with their gaps. What begins after that
+    // completion may not stand before them.
+    let mut put_off: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
+    let mut ahead = walk.gap;
+    for (number, step) in prepared.numbered() {
         let Kind::Not(value) = step.kind else { continue };
-        while let Some(Reverse((finish, gap))) = running.peek().copied()
+        // Behind all steps that completed before it began.
+        while completes_from.get(lowest).is_some_and(|finish| *finish < step.start) {
+            lowest += 1;
+        }
+        while let Some(&Reverse((finish, at))) = put_off.peek()
             && finish < step.start
         {
-            pushed = pushed.max(gap);
-            running.pop();
+            lowest = lowest.max(at);
+            put_off.pop();
         }
-        let mut gap = bounds.lowest(step.start).max(pushed);
-        if held[gap] == value {
-            gap = next_change[gap];
+        walk.to(lowest);
+        let mut gap = walk.gap;
+        if gap.holds == value {
+            // The first gap from there on that holds something else, which is known if this one lies before it.
+            if ahead.at <= gap.at {
+                ahead = gap;
+                while ahead.holds == value && ahead.at < order.len() {
+                    ahead.pass(prepared.step(order[ahead.at]));
+                }
+            }
+            gap = ahead;
         }
-        if gap > bounds.highest(step.finish) {
+        // Before all steps that began after it had completed.
+        if gap.holds == value || gap.last_start > step.finish {
             return match throughout(prepared, needed, flow, number, value) {
                 Some(proof) => Placed::Contradiction(proof),
                 None => Placed::Misfit,
             };
         }
-        running.push(Reverse((step.finish, gap)));
-        placed.push((gap, number));
-    }
-
-    placed.sort_unstable();
-    let mut all = Vec::with_capacity(order.len() + placed.len());
-    let mut placed = placed.into_iter().peekable();
-    for (gap, &number) in order.iter().enumerate() {
-        while let Some((_, not)) = placed.next_if(|(at, _)| *at <= gap) {
-            all.push(not);
+        if gap.at == walk.gap.at {
+            walk.placed.push(step.index as usize);
+        } else {
+            walk.waiting.push_back((gap.at, step.index));
+            put_off.push(Reverse((step.finish, gap.at)));
         }
-        all.push(number);
     }
-    all.extend(placed.map(|(_, not)| not));
-    Placed::Order(all)
+    walk.to(order.len());
+    Placed::Order(walk.placed)
 }
 
-/// Which gaps of an order an interval allows.
-struct Bounds {
-    /// By completion: the latest place among steps that completed until then.
-    completed: Vec<(u64, usize)>,
-    /// By invocation, descending: the earliest place among steps invoked since then.
-    invoked: Vec<(u64, usize)>,
+/// For each place of an order the earliest completion from there on.
+fn earliest_completions(prepared: &Prepared, order: &[StepId]) -> Vec<u32> {
+    let mut earliest: Vec<u32> = order.iter().map(|&number| prepared.step(number).finish).collect();
+    for place in (1..earliest.len()).rev() {
+        earliest[place - 1] = earliest[place - 1].min(earliest[place]);
+    }
+    earliest
 }
 
-impl Bounds {
-    fn new(prepared: &Prepared, order: &[usize]) -> Self {
-        let steps = &prepared.steps;
-        let mut completed: Vec<(u64, usize)> = order
-            .iter()
-            .enumerate()
-            .map(|(place, &number)| (steps[number].finish, place))
-            .collect();
-        let mut invoked: Vec<(u64, usize)> = order
-            .iter()
-            .enumerate()
-            .map(|(place, &number)| (steps[number].start, place))
-            .collect();
-        completed.sort_unstable();
-        invoked.sort_unstable_by(|a, b| b.cmp(a));
-        for i in 1..order.len() {
-            completed[i].1 = completed[i].1.max(completed[i - 1].1);
-            invoked[i].1 = invoked[i].1.min(invoked[i - 1].1);
+/// The gap before the step with this place in an order, or behind the last one.
+#[derive(Clone, Copy)]
+struct Gap {
+    at: usize,
+    /// What the register holds there.
+    holds: ValueId,
+    /// The last invocation before it.
+    last_start: u32,
+}
+
+impl Gap {
+    /// Goes on behind the next step.
+    fn pass(&mut self, step: &Step) {
+        self.at += 1;
+        self.holds = step.kind.writes().unwrap_or(self.holds);
+        self.last_start = self.last_start.max(step.start);
+    }
+}
+
+/// A walk through an order that copies it, together with what is placed on the way.
+struct Walk<'a> {
+    prepared: &'a Prepared,
+    order: &'a [StepId],
+    gap: Gap,
+    placed: Linearization,
+    /// What was put into gaps further on, in the order of the gaps: by gap, with the index into the history.
+    waiting: VecDeque<(usize, u32)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(prepared: &'a Prepared, order: &'a [StepId]) -> Self {
+        Walk {
+            prepared,
+            order,
+            gap: Gap {
+                at: 0,
+                holds: INITIAL,
+                last_start: 0,
+            },
+            placed: Vec::with_capacity(prepared.steps.len()),
+            waiting: VecDeque::new(),
         }
-        Bounds { completed, invoked }
     }
 
-    /// The first gap behind all steps that completed before `start`.
-    fn lowest(&self, start: u64) -> usize {
-        let count = self.completed.partition_point(|(finish, _)| *finish < start);
-        if count == 0 {
-            0
-        } else {
-            self.completed[count - 1].1 + 1
-        }
-    }
-
-    /// The last gap before all steps that began after `finish`.
-    fn highest(&self, finish: u64) -> usize {
-        let count = self.invoked.partition_point(|(start, _)| *start > finish);
-        if count == 0 {
-            self.invoked.len()
-        } else {
-            self.invoked[count - 1].1
+    /// Goes on to a gap, if it lies further on.
+    fn to(&mut self, at: usize) {
+        while self.gap.at < at {
+            let step = self.prepared.step(self.order[self.gap.at]);
+            self.placed.push(step.index as usize);
+            self.gap.pass(step);
+            while let Some(&(at, index)) = self.waiting.front()
+                && at == self.gap.at
+            {
+                self.placed.push(index as usize);
+                self.waiting.pop_front();
+            }
         }
     }
 }
@@ -146,23 +153,23 @@ fn throughout(
     prepared: &Prepared,
     needed: &Needed,
     flow: &Flow,
-    not: usize,
+    not: StepId,
     value: ValueId,
 ) -> Option<Proof> {
-    let steps = &prepared.steps;
-    let (reads, writer) = (flow.reads(value).iter().copied(), flow.writer[value as usize]);
+    let step = |number: StepId| prepared.step(number);
+    let (reads, writer) = (flow.reads(value).iter().copied(), flow.writer(value));
     let before = reads
         .clone()
         .chain(writer)
-        .min_by_key(|&number| steps[number].finish)
-        .filter(|&number| value != INITIAL && steps[number].finish < steps[not].start);
+        .min_by_key(|&number| step(number).finish)
+        .filter(|&number| value != INITIAL && step(number).finish < step(not).start);
     if before.is_none() && value != INITIAL {
         return None;
     }
     let after = reads
-        .chain(flow.replacer[value as usize])
-        .max_by_key(|&number| steps[number].start)
-        .filter(|&number| steps[number].start > steps[not].finish)?;
-    let shown: Vec<usize> = [not].into_iter().chain(before).chain([after]).collect();
+        .chain(flow.replacer(value))
+        .max_by_key(|&number| step(number).start)
+        .filter(|&number| step(number).start > step(not).finish)?;
+    let shown: Vec<StepId> = [not].into_iter().chain(before).chain([after]).collect();
     Some(prove(prepared, needed, Rule::HeldThroughout, &shown, &[]))
 }

@@ -4,16 +4,29 @@
 //! - Steps stand in the order of their invocations.
 //! - Operations that had no effect and tell nothing are gone.
 //! - Value 0 is the initial value.
+//! - Everything is counted in 32 bits, which halves the memory: positions that need more are replaced by their
+//!   ranks, which have the same order.
 
-use history::{Failure, History, OPEN, Op, Outcome, Value};
+use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
 use crate::model::finish;
+use crate::numbers::Numbers;
 
 /// A value of a key, by number.
 pub(crate) type ValueId = u32;
 /// The initial value.
 pub(crate) const INITIAL: ValueId = 0;
+
+/// A step of a key, by number.
+pub(crate) type StepId = u32;
+/// Stands for no step.
+pub(crate) const NO_STEP: StepId = u32::MAX;
+
+/// When an open step completes: later than everything. The sum of two times still fits into 32 bits.
+pub(crate) const NEVER: u32 = u32::MAX / 2;
+/// The longest history whose operations, values and ranks can be counted so.
+const MOST_OPERATIONS: usize = (NEVER / 2 - 1) as usize;
 
 /// What an operation that happened did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,22 +45,22 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
     /// Index into the history's operations.
-    pub index: usize,
-    /// Position of the invocation.
-    pub start: u64,
-    /// Position of the completion; [`OPEN`] if it never came.
-    pub finish: u64,
+    pub index: u32,
+    /// When it was invoked: its position, or the rank of that.
+    pub start: u32,
+    /// When it completed, on the same scale; [`NEVER`] if it never did.
+    pub finish: u32,
     /// What it did.
     pub kind: Kind,
 }
 
 /// One key's operations.
 #[derive(Debug)]
-pub(crate) struct Prepared<'a> {
+pub(crate) struct Prepared {
     /// In the order of their invocations.
     pub steps: Vec<Step>,
-    /// The values by their numbers.
-    pub values: Vec<&'a Value>,
+    /// How many values there are.
+    pub values: usize,
     /// A cas that failed because it found what it expected: a contradiction by itself.
     pub found_expected: Option<usize>,
 }
@@ -57,8 +70,7 @@ pub(crate) struct Prepared<'a> {
 pub(crate) struct Needed {
     /// For each step whether it is kept.
     pub keep: Vec<bool>,
-    /// For each value a kept step that saw it. Following it from an open step that is kept leads to a definite one.
-    pub seen_by: Vec<Option<usize>>,
+    seen_by: Vec<StepId>,
 }
 
 impl Kind {
@@ -82,64 +94,97 @@ impl Kind {
 impl Step {
     /// Whether its outcome is unknown.
     pub fn is_open(&self) -> bool {
-        self.finish == OPEN
+        self.finish == NEVER
     }
 }
 
-impl<'a> Prepared<'a> {
-    /// Reduces the operations `indices` of one key.
-    pub fn new(history: &'a History, indices: &[usize], initial: &'a Value) -> Self {
-        let mut numbers: FxHashMap<&Value, ValueId> = FxHashMap::default();
-        let mut values = vec![initial];
-        numbers.insert(initial, INITIAL);
-        let mut number = |value: &'a Value| {
-            *numbers.entry(value).or_insert_with(|| {
-                values.push(value);
-                // A history of four thousand million operations does not fit into memory.
-                (values.len() - 1) as ValueId
-            })
+/// `None` for [`NO_STEP`].
+pub(crate) fn some(number: StepId) -> Option<StepId> {
+    (number != NO_STEP).then_some(number)
+}
+
+impl Prepared {
+    /// Reduces the operations `indices` of one key; `None` if the history is longer than memory ever was.
+    pub fn new(history: &History, indices: &[usize], initial: &Value) -> Option<Self> {
+        if history.operations.len() > MOST_OPERATIONS {
+            return None;
+        }
+        let small = |position: u64| u32::try_from(position).ok().filter(|time| *time < NEVER);
+        Self::timed(history, indices, initial, small).or_else(|| {
+            let ranks = Ranks::new(history, indices);
+            Self::timed(history, indices, initial, |position| ranks.of(position))
+        })
+    }
+
+    /// With times as `time` gives them for positions; `None` if it has none for some position.
+    fn timed(
+        history: &History,
+        indices: &[usize],
+        initial: &Value,
+        time: impl Fn(u64) -> Option<u32>,
+    ) -> Option<Self> {
+        let operations = || indices.iter().map(|&index| (index, &history.operations[index]));
+        let example = operations().find_map(|(_, operation)| written_int(operation));
+        let mut numbers = Numbers::new(indices.len(), example);
+        // It is the first one, and so it gets the number INITIAL.
+        numbers.of(initial);
+        let mut prepared = Prepared {
+            steps: Vec::with_capacity(indices.len()),
+            values: 0,
+            found_expected: None,
         };
-        let mut found_expected = None;
-        let mut steps = Vec::with_capacity(indices.len());
-        for &index in indices {
-            let operation = &history.operations[index];
+        for (index, operation) in operations() {
             let kind = match (&operation.op, &operation.outcome) {
                 (Op::Read { .. }, Outcome::Ok(answer)) => match &answer.value {
-                    Some(value) => Kind::Read(number(value)),
+                    Some(value) => Kind::Read(numbers.of(value)),
                     None => continue,
                 },
-                (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Kind::Write(number(value)),
+                (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                    Kind::Write(numbers.of(value))
+                }
                 (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => match current {
                     Some(current) if current == expected => {
-                        found_expected = found_expected.or(Some(index));
+                        prepared.found_expected = prepared.found_expected.or(Some(index));
                         continue;
                     }
-                    Some(current) => Kind::Read(number(current)),
-                    None => Kind::Not(number(expected)),
+                    Some(current) => Kind::Read(numbers.of(current)),
+                    None => Kind::Not(numbers.of(expected)),
                 },
                 // It changes nothing, and so it is as good as a read.
-                (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => Kind::Read(number(new)),
+                (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => {
+                    Kind::Read(numbers.of(new))
+                }
                 (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => continue,
                 (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
-                    Kind::Cas(number(expected), number(new))
+                    Kind::Cas(numbers.of(expected), numbers.of(new))
                 }
                 _ => continue,
             };
-            steps.push(Step {
-                index,
-                start: operation.invoked,
-                finish: finish(operation),
+            prepared.steps.push(Step {
+                index: index as u32,
+                start: time(operation.invoked)?,
+                finish: match finish(operation) {
+                    OPEN => NEVER,
+                    position => time(position)?,
+                },
                 kind,
             });
         }
-        if !steps.is_sorted_by_key(|step| step.start) {
-            steps.sort_by_key(|step| step.start);
+        prepared.values = numbers.count();
+        if !prepared.steps.is_sorted_by_key(|step| step.start) {
+            prepared.steps.sort_by_key(|step| step.start);
         }
-        Prepared {
-            steps,
-            values,
-            found_expected,
-        }
+        Some(prepared)
+    }
+
+    /// The step of that number.
+    pub fn step(&self, number: StepId) -> &Step {
+        &self.steps[number as usize]
+    }
+
+    /// The steps with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (StepId, &Step)> {
+        (0..).zip(&self.steps)
     }
 
     /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a definite
@@ -148,29 +193,72 @@ impl<'a> Prepared<'a> {
     /// Leaving out an open operation whose value nobody saw is sound: take it out of any linearization, and nothing
     /// that stood behind it can tell. Only a cas that failed without telling what it found ([`Kind::Not`]) might.
     pub fn needed(&self) -> Needed {
-        let mut open_writers: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
-        let mut newly_seen = Vec::new();
-        for (number, step) in self.steps.iter().enumerate() {
+        let mut needed = Needed {
+            keep: vec![true; self.steps.len()],
+            seen_by: vec![NO_STEP; self.values],
+        };
+        let mut open_writers: FxHashMap<ValueId, Vec<StepId>> = FxHashMap::default();
+        for (number, step) in self.numbered() {
             if !step.is_open() {
-                newly_seen.extend(step.kind.sees().map(|value| (value, number)));
-            } else if let Some(value) = step.kind.writes() {
+                if let Some(value) = step.kind.sees() {
+                    needed.seen_by[value as usize] = number;
+                }
+                continue;
+            }
+            needed.keep[number as usize] = false;
+            if let Some(value) = step.kind.writes() {
                 open_writers.entry(value).or_default().push(number);
             }
         }
-        let mut needed = Needed {
-            keep: self.steps.iter().map(|step| !step.is_open()).collect(),
-            seen_by: vec![None; self.values.len()],
-        };
-        while let Some((value, by)) = newly_seen.pop() {
-            if needed.seen_by[value as usize].is_some() {
-                continue;
-            }
-            needed.seen_by[value as usize] = Some(by);
-            for &number in open_writers.get(&value).into_iter().flatten() {
-                needed.keep[number] = true;
-                newly_seen.extend(self.steps[number].kind.sees().map(|value| (value, number)));
+        // From what a definite step saw on to what the cas that wrote it must have seen, and so on.
+        let mut seen: Vec<ValueId> = open_writers.keys().copied().collect();
+        seen.retain(|&value| needed.seen_by[value as usize] != NO_STEP);
+        while let Some(value) = seen.pop() {
+            for number in open_writers.remove(&value).into_iter().flatten() {
+                needed.keep[number as usize] = true;
+                if let Some(before) = self.step(number).kind.sees()
+                    && needed.seen_by[before as usize] == NO_STEP
+                {
+                    needed.seen_by[before as usize] = number;
+                    seen.push(before);
+                }
             }
         }
         needed
+    }
+}
+
+impl Needed {
+    /// A kept step that saw the value. Following it from an open step that is kept leads to a definite one.
+    pub fn seen_by(&self, value: ValueId) -> Option<StepId> {
+        some(self.seen_by[value as usize])
+    }
+}
+
+/// An integer that a step names, if it is of the kind that brings new ones.
+fn written_int(operation: &Operation) -> Option<i64> {
+    match &operation.op {
+        Op::Write { value: Value::Int(int), .. } | Op::Cas { new: Value::Int(int), .. } => Some(*int),
+        _ => None,
+    }
+}
+
+/// The positions of a key in ascending order.
+struct Ranks(Vec<u64>);
+
+impl Ranks {
+    fn new(history: &History, indices: &[usize]) -> Self {
+        let operations = indices.iter().map(|&index| &history.operations[index]);
+        let mut positions: Vec<u64> = operations
+            .flat_map(|operation| [operation.invoked, finish(operation)])
+            .collect();
+        positions.sort_unstable();
+        positions.dedup();
+        Ranks(positions)
+    }
+
+    fn of(&self, position: u64) -> Option<u32> {
+        let rank = self.0.binary_search(&position).ok()?;
+        u32::try_from(rank).ok().filter(|time| *time < NEVER)
     }
 }

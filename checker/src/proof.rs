@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::prepare::{INITIAL, Kind, Needed, Prepared, ValueId};
+use crate::prepare::{INITIAL, Kind, Needed, Prepared, StepId, ValueId};
 use crate::verdict::Rule;
 
 /// A conflict in the making. Operations are indices into the history's operations.
@@ -22,13 +22,12 @@ pub(crate) fn prove(
     prepared: &Prepared,
     needed: &Needed,
     rule: Rule,
-    shown: &[usize],
+    shown: &[StepId],
     ties: &[[ValueId; 2]],
 ) -> Proof {
-    let steps = &prepared.steps;
-    let mut known: FxHashSet<usize> = FxHashSet::default();
-    let mut named: Vec<usize> = Vec::new();
-    let mut add = |named: &mut Vec<usize>, numbers: &[usize]| {
+    let mut known: FxHashSet<StepId> = FxHashSet::default();
+    let mut named: Vec<StepId> = Vec::new();
+    let mut add = |named: &mut Vec<StepId>, numbers: &[StepId]| {
         named.extend(numbers.iter().copied().filter(|&number| known.insert(number)));
     };
     // Only a circle of cas is longer than a handful.
@@ -43,35 +42,32 @@ pub(crate) fn prove(
     // An open operation happened if somebody saw what it wrote; follow that to an operation that has an answer.
     let mut checked = 0;
     while checked < named.len() {
-        let step = &steps[named[checked]];
+        let step = prepared.step(named[checked]);
         checked += 1;
         if step.is_open()
             && let Some(value) = step.kind.writes()
-            && let Some(witness) = needed.seen_by[value as usize]
+            && let Some(witness) = needed.seen_by(value)
         {
             add(&mut named, &[witness]);
         }
     }
-    let links = named[operations..]
-        .iter()
-        .map(|&number| steps[number].index)
-        .collect();
-    let operations = named[..operations]
-        .iter()
-        .map(|&number| steps[number].index)
-        .collect();
+    let indices = |numbers: &[StepId]| -> Vec<usize> {
+        let index = |&number: &StepId| prepared.step(number).index as usize;
+        numbers.iter().map(index).collect()
+    };
+    let (operations, links) = named.split_at(operations);
     Proof {
         rule,
-        operations,
-        links,
+        operations: indices(operations),
+        links: indices(links),
     }
 }
 
 /// The cas that lead from one value to another, walking back from `to`.
-fn chain(prepared: &Prepared, needed: &Needed, from: ValueId, to: ValueId) -> Option<Vec<usize>> {
-    let mut before: Vec<Option<(ValueId, usize)>> = vec![None; prepared.values.len()];
-    for (number, step) in prepared.steps.iter().enumerate() {
-        if let (true, Kind::Cas(a, b)) = (needed.keep[number], step.kind) {
+fn chain(prepared: &Prepared, needed: &Needed, from: ValueId, to: ValueId) -> Option<Vec<StepId>> {
+    let mut before: Vec<Option<(ValueId, StepId)>> = vec![None; prepared.values];
+    for (number, step) in prepared.numbered() {
+        if let (true, Kind::Cas(a, b)) = (needed.keep[number as usize], step.kind) {
             before[b as usize] = Some((a, number));
         }
     }

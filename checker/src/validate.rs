@@ -52,6 +52,68 @@ pub fn linearization<M: Model>(model: &M, calls: &[Call<M::Op>], order: &[usize]
     }
 }
 
+/// Whether `order`, a list of indices into the history's operations, is a linearization of the operations `indices` of
+/// one register: [`linearization`] again, but straight from the history, which saves copying a long one.
+///
+/// `indices` must be ascending.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn register(initial: &Value, history: &History, indices: &[usize], order: &[usize]) -> Result<(), String> {
+    // In a history of one key every operation stands at its own index.
+    let number_of = |index: usize| match indices.get(index) {
+        Some(&found) if found == index => Some(index),
+        _ => indices.binary_search(&index).ok(),
+    };
+    let mut placed = vec![false; indices.len()];
+    let (mut state, mut latest_start) = (initial, 0);
+    for &index in order {
+        let number = number_of(index).ok_or("it names an operation that takes no part")?;
+        let operation = &history.operations[index];
+        if std::mem::replace(&mut placed[number], true) {
+            return Err(format!("operation {index} stands there twice"));
+        }
+        if finish(operation) < latest_start {
+            return Err(format!(
+                "operation {index} had completed before one that stands before it began"
+            ));
+        }
+        latest_start = latest_start.max(operation.invoked);
+        state = after(state, operation)
+            .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
+    }
+    let missing = |&(_, &index): &(&bool, &usize)| must_stand(&history.operations[index]);
+    match placed.iter().zip(indices).filter(|(placed, _)| !**placed).find(missing) {
+        Some((_, index)) => Err(format!("operation {index} is missing")),
+        None => Ok(()),
+    }
+}
+
+/// What a register that held `state` holds after an operation; `None` if that cannot have happened so.
+fn after<'a>(state: &'a Value, operation: &'a Operation) -> Option<&'a Value> {
+    let seen = |value: Option<&Value>| value.is_none_or(|value| value == state);
+    match (&operation.op, &operation.outcome) {
+        (Op::Read { .. }, Outcome::Ok(answer)) => seen(answer.value.as_ref()).then_some(state),
+        (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Some(value),
+        (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+            (state == expected).then_some(new)
+        }
+        (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => {
+            (state != expected && seen(current.as_ref())).then_some(state)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a linearization must hold an operation: it happened, and its answer says something.
+fn must_stand(operation: &Operation) -> bool {
+    match (&operation.op, &operation.outcome) {
+        (_, Outcome::Info(_) | Outcome::Fail(Failure::Error(_))) => false,
+        (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.is_some(),
+        _ => finish(operation) != OPEN,
+    }
+}
+
 /// Whether `conflict`, of any rule but [`Rule::NoOrder`], shows that the operations `indices` of one register have no
 /// linearization.
 ///

@@ -5,11 +5,11 @@ mod returns;
 
 use history::{Answer, Failure, History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, searched, verified};
+use super::{Entry, by_search, searched};
 use crate::exact::{self, Exact};
 use crate::mismatch::{Placed, place};
 use crate::model::{Call, Calls, Effect, Model, Recorded};
-use crate::prepare::Prepared;
+use crate::prepare::{Kind, Prepared};
 use crate::search::{Limits, Search, Searched, Tried};
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, sentences, validate};
@@ -125,7 +125,9 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     let register = Register {
         initial: options.initial(),
     };
-    let prepared = Prepared::new(history, indices, &register.initial);
+    let Some(prepared) = Prepared::new(history, indices, &register.initial) else {
+        return by_search(&register, history, indices, options);
+    };
     let needed = prepared.needed();
     let contradiction = |proof, algorithm| {
         let conflict = sentences::conflict(history, &register.initial, proof);
@@ -139,37 +141,36 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
         (decision, algorithm)
     };
     match exact::decide(&prepared, &needed) {
-        (Exact::Contradiction(proof), _) => return contradiction(proof, Algorithm::REGISTER_EXACT),
-        (Exact::Order(order), Some(flow)) => match place(&prepared, &needed, &flow, order) {
+        Exact::Contradiction(proof) => return contradiction(proof, Algorithm::REGISTER_EXACT),
+        Exact::Order(order, flow) => match place(&prepared, &needed, &flow, &order) {
             Placed::Order(order) => {
-                let order = order
-                    .into_iter()
-                    .map(|number| prepared.steps[number].index)
-                    .collect();
-                let calls = Calls::read(&register, history, indices);
-                let decision = verified(&register, &calls, Decision::Valid(order));
+                // What is not needed any more makes room for the validation.
+                drop((prepared, needed, flow));
+                let decision = match validate::register(&register.initial, history, indices, &order) {
+                    Ok(()) => Decision::Valid(order),
+                    Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
+                };
                 return (decision, Algorithm::REGISTER_EXACT);
             }
             Placed::Contradiction(proof) => return contradiction(proof, Algorithm::REGISTER_EXACT),
             Placed::Misfit => {}
         },
-        (Exact::Repeated, _) => {
+        Exact::Repeated => {
             if let Some(proof) = returns::too_often(&prepared) {
                 return contradiction(proof, Algorithm::COUNTING);
             }
         }
-        _ => {}
     }
     // A cas that failed without telling what it found may have been made to fail by any open operation; otherwise those
     // that nobody can have noticed are left out.
     let any_not = prepared
         .steps
         .iter()
-        .any(|step| matches!(step.kind, crate::prepare::Kind::Not(_)));
+        .any(|step| matches!(step.kind, Kind::Not(_)));
     let steps = prepared.steps.iter().enumerate();
     let worth: Vec<usize> = steps
         .filter(|(number, _)| any_not || needed.keep[*number])
-        .map(|(_, step)| step.index)
+        .map(|(_, step)| step.index as usize)
         .collect();
     let calls = Calls::read(&register, history, &worth);
     let found = search_register(&register, &calls.calls, &options.limits);

@@ -30,8 +30,8 @@ const MOST_NAMED: usize = 4;
 struct Gap {
     without: Option<usize>,
     with: usize,
-    start: u64,
-    finish: u64,
+    start: u32,
+    finish: u32,
 }
 
 /// Steps that show different values, with the value, the one that completes first in front.
@@ -42,10 +42,10 @@ struct Seen<'a> {
     steps: &'a [Step],
     /// For each value the definite steps that show it, by their invocations, each with the one from there on that completes
     /// first.
-    with: FxHashMap<ValueId, Vec<(u64, usize)>>,
+    with: FxHashMap<ValueId, Vec<(u32, usize)>>,
     /// All definite steps by their invocations, each with the one from there on that completes first among those that
     /// show any value, and first among those that show another one than that.
-    any: Vec<(u64, FirstTwo)>,
+    any: Vec<(u32, FirstTwo)>,
 }
 
 /// A row of gaps with too few operations, if one is found: in the value that shows it first.
@@ -68,8 +68,8 @@ pub(super) fn too_often(prepared: &Prepared) -> Option<Proof> {
     // The last gap first, and then backwards: what is named is what shows it.
     let mut chain: Vec<usize> = Vec::new();
     for gap in row.iter().rev() {
-        chain.push(prepared.steps[gap.with].index);
-        chain.extend(gap.without.map(|number| prepared.steps[number].index));
+        chain.push(prepared.steps[gap.with].index as usize);
+        chain.extend(gap.without.map(|number| prepared.steps[number].index as usize));
     }
     let links = chain.split_off(chain.len().min(MOST_NAMED));
     Some(Proof {
@@ -82,7 +82,7 @@ pub(super) fn too_often(prepared: &Prepared) -> Option<Proof> {
 /// The shortest row of gaps that meets fewer writers than it has gaps and ends where the first gap goes without one.
 fn too_few(steps: &[Step], gaps: &[Gap], writers: &[usize]) -> Option<Vec<Gap>> {
     // Every gap takes, of the writers that meet it, the one that completes first.
-    let mut ready: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+    let mut ready: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
     let mut begun = 0;
     let lacks = gaps.iter().position(|gap| {
         while begun < writers.len() && steps[writers[begun]].start < gap.finish {
@@ -97,7 +97,7 @@ fn too_few(steps: &[Step], gaps: &[Gap], writers: &[usize]) -> Option<Vec<Gap>> 
         }
     })?;
     let end = gaps[lacks].finish;
-    let mut finishes: Vec<u64> = writers
+    let mut finishes: Vec<u32> = writers
         .iter()
         .filter(|&&number| steps[number].start < end)
         .map(|&number| steps[number].finish)
@@ -111,8 +111,8 @@ fn too_few(steps: &[Step], gaps: &[Gap], writers: &[usize]) -> Option<Vec<Gap>> 
 
 impl<'a> Seen<'a> {
     fn new(steps: &'a [Step]) -> Self {
-        let mut with: FxHashMap<ValueId, Vec<(u64, usize)>> = FxHashMap::default();
-        let mut any: Vec<(u64, FirstTwo)> = Vec::with_capacity(steps.len());
+        let mut with: FxHashMap<ValueId, Vec<(u32, usize)>> = FxHashMap::default();
+        let mut any: Vec<(u32, FirstTwo)> = Vec::with_capacity(steps.len());
         let finish = |number: usize| steps[number].finish;
         for (number, step) in steps.iter().enumerate().rev() {
             if step.is_open() {
@@ -140,14 +140,14 @@ impl<'a> Seen<'a> {
     }
 
     /// The definite step that shows `value`, was invoked behind `time`, and completes first.
-    fn next_with(&self, value: ValueId, time: Option<u64>) -> Option<usize> {
+    fn next_with(&self, value: ValueId, time: Option<u32>) -> Option<usize> {
         let later = self.with.get(&value)?;
         let place = later.partition_point(|(start, _)| Some(*start) <= time);
         later.get(place).map(|(_, number)| *number)
     }
 
     /// The definite step that shows another value, was invoked behind `time`, and completes first.
-    fn next_without(&self, value: ValueId, time: u64) -> Option<usize> {
+    fn next_without(&self, value: ValueId, time: u32) -> Option<usize> {
         let place = self.any.partition_point(|(start, _)| *start <= time);
         let (_, best) = self.any.get(place)?;
         best.iter()
@@ -189,7 +189,7 @@ fn shown(kind: Kind) -> [Option<ValueId>; 2] {
 }
 
 /// The two steps that complete first and show different values.
-fn best_two(best: FirstTwo, new: (ValueId, usize), finish: &impl Fn(usize) -> u64) -> FirstTwo {
+fn best_two(best: FirstTwo, new: (ValueId, usize), finish: &impl Fn(usize) -> u32) -> FirstTwo {
     let earlier =
         |old: Option<(ValueId, usize)>| old.is_none_or(|(_, number)| finish(new.1) < finish(number));
     match best {
