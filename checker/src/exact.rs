@@ -322,7 +322,10 @@ impl<'a> Blocks<'a> {
         let sorted = self.by_midpoint();
         let mut widest: Option<(usize, u32)> = None;
         for &late in &sorted {
-            let (m, big_m) = (self.m(&self.blocks[late as usize]), self.big_m(&self.blocks[late as usize]));
+            let (m, big_m) = (
+                self.m(&self.blocks[late as usize]),
+                self.big_m(&self.blocks[late as usize]),
+            );
             if let Some((early, wide)) = widest
                 && m.is_some_and(|m| m < wide)
             {

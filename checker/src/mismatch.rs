@@ -39,7 +39,10 @@ pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[
     for (number, step) in prepared.numbered() {
         let Kind::Not(value) = step.kind else { continue };
         // Behind all steps that completed before it began.
-        while completes_from.get(lowest).is_some_and(|finish| *finish < step.start) {
+        while completes_from
+            .get(lowest)
+            .is_some_and(|finish| *finish < step.start)
+        {
             lowest += 1;
         }
         while let Some(&Reverse((finish, at))) = put_off.peek()

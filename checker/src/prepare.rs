@@ -238,7 +238,13 @@ impl Needed {
 /// An integer that a step names, if it is of the kind that brings new ones.
 fn written_int(operation: &Operation) -> Option<i64> {
     match &operation.op {
-        Op::Write { value: Value::Int(int), .. } | Op::Cas { new: Value::Int(int), .. } => Some(*int),
+        Op::Write {
+            value: Value::Int(int),
+            ..
+        }
+        | Op::Cas {
+            new: Value::Int(int), ..
+        } => Some(*int),
         _ => None,
     }
 }

@@ -59,7 +59,12 @@ pub fn linearization<M: Model>(model: &M, calls: &[Call<M::Op>], order: &[usize]
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn register(initial: &Value, history: &History, indices: &[usize], order: &[usize]) -> Result<(), String> {
+pub fn register(
+    initial: &Value,
+    history: &History,
+    indices: &[usize],
+    order: &[usize],
+) -> Result<(), String> {
     // In a history of one key every operation stands at its own index.
     let number_of = |index: usize| match indices.get(index) {
         Some(&found) if found == index => Some(index),
@@ -83,7 +88,12 @@ pub fn register(initial: &Value, history: &History, indices: &[usize], order: &[
             .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
     }
     let missing = |&(_, &index): &(&bool, &usize)| must_stand(&history.operations[index]);
-    match placed.iter().zip(indices).filter(|(placed, _)| !**placed).find(missing) {
+    match placed
+        .iter()
+        .zip(indices)
+        .filter(|(placed, _)| !**placed)
+        .find(missing)
+    {
         Some((_, index)) => Err(format!("operation {index} is missing")),
         None => Ok(()),
     }

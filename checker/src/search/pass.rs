@@ -115,6 +115,8 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     way: Pool,
     reached: Pool,
     exact: bool,
+    /// A broad pass met too many states to go on.
+    endless: bool,
     /// Open calls are not used now.
     sparing: bool,
 
@@ -180,6 +182,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             way: Pool::new(plan.slots, keep),
             reached: Pool::new(plan.slots, keep),
             exact: true,
+            endless: false,
             sparing: WIDTHS[level].sparing && mode == Mode::Narrow,
             snapshots: VecDeque::new(),
             running: vec![Vec::new(); plan.ops.len()],
@@ -221,7 +224,12 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                     if let Some(which) = self.over_limit() {
                         return Passed::Limit { event, which };
                     }
-                    if !self.finish(call, event) {
+                    let goes_on = self.finish(call, event);
+                    if self.endless {
+                        // It shows nothing.
+                        return Passed::Through(ROOT);
+                    }
+                    if !goes_on {
                         let certain = self.exact || self.mode == Mode::Broad;
                         level = if event > trouble {
                             self.level + 1
@@ -458,6 +466,11 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             if self.mode == Mode::Narrow && (number >= self.width.tried || self.reached.rows.len() >= enough)
             {
                 self.exact = false;
+                return;
+            }
+            if self.mode == Mode::Broad && number >= self.width.tried {
+                // Joined configurations forget which open calls are spent, so that a state may grow without end.
+                self.endless = true;
                 return;
             }
             if self.over_limit().is_some() {

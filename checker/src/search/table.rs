@@ -11,7 +11,8 @@ pub(super) type StateId = u32;
 /// How many open calls of each class were used up, by number; 0 is none.
 pub(super) type SpentId = u32;
 
-/// Up to this many classes a state has a row with a place for each.
+/// The first states have a row with a place for each class, if there are not too many of these.
+const DENSE_STATES: usize = 1 << 10;
 const DENSE_CLASSES: usize = 256;
 
 /// What an operation makes of a state.
@@ -61,13 +62,13 @@ impl<'a, M: Model> Table<'a, M> {
             + self.sparse.capacity() * 16
     }
 
-    fn is_dense(&self) -> bool {
-        self.ops.len() <= DENSE_CLASSES
+    fn is_dense(&self, state: usize) -> bool {
+        state < DENSE_STATES && self.ops.len() <= DENSE_CLASSES
     }
 
     fn number(&mut self, state: M::State) -> StateId {
         let (number, is_new) = self.states.insert_full(state);
-        if is_new && self.is_dense() {
+        if is_new && self.is_dense(number) {
             self.rows.resize((number + 1) * self.ops.len(), Next::NEW);
         }
         number as StateId
@@ -89,7 +90,7 @@ impl<'a, M: Model> Table<'a, M> {
 
     fn next(&mut self, state: StateId, class: Class) -> Next {
         let at = state as usize * self.ops.len() + class as usize;
-        let known = if self.is_dense() {
+        let known = if self.is_dense(state as usize) {
             self.rows[at]
         } else {
             *self.sparse.get(&(state, class)).unwrap_or(&Next::NEW)
@@ -112,7 +113,7 @@ impl<'a, M: Model> Table<'a, M> {
                 Next((self.many.len() - 1) as u32 | Next::MANY)
             }
         };
-        if self.is_dense() {
+        if self.is_dense(state as usize) {
             self.rows[at] = next;
         } else {
             self.sparse.insert((state, class), next);

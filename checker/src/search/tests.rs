@@ -90,3 +90,28 @@ fn no_pass_contradicts_the_exact_one() {
 fn efforts_grow_to_the_last_width() {
     assert!(EFFORTS.is_sorted() && EFFORTS[EFFORTS.len() - 1] == WIDTHS.len() - 1);
 }
+
+#[test]
+fn a_model_whose_states_never_end_is_decided() {
+    use crate::models::{VersionedRegister, VersionedRegisterOp};
+    let write = |value, version, start, finish| Call {
+        op: VersionedRegisterOp::Write(Value::Int(value), version),
+        start,
+        finish,
+    };
+    let calls = [
+        write(1, None, 0, OPEN),
+        write(2, None, 1, OPEN),
+        write(3, Some(8), 2, 5),
+        write(4, None, 3, OPEN),
+        write(5, None, 4, 8),
+        write(6, None, 6, 10),
+        write(7, Some(6), 7, 9),
+    ];
+    let limits = Limits {
+        steps: 1_000_000,
+        ..Limits::default()
+    };
+    let searched = search(&VersionedRegister::default(), &calls, &limits);
+    assert!(matches!(searched, Searched::Stuck(_)), "{searched:?}");
+}
