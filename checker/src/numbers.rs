@@ -39,7 +39,13 @@ impl<'a> Numbers<'a> {
         self.count as usize
     }
 
+    /// Gives the next number to nothing.
+    pub fn skip(&mut self) {
+        self.count += 1;
+    }
+
     /// The number of a value.
+    #[inline]
     pub fn of(&mut self, value: &'a Value) -> u32 {
         let next = self.count;
         let number = match self.entry(value) {
@@ -79,12 +85,27 @@ mod tests {
     #[test]
     fn equal_values_share_a_number() {
         // Around the table's ends, far outside, and no integers at all.
-        let ints = [5, 6, 5 - BELOW, 4 - BELOW, 5 + 8 * 3, 5 + 8 * 3 + 2 * BELOW, -1, i64::MIN, i64::MAX, 0];
+        let ints = [
+            5,
+            6,
+            5 - BELOW,
+            4 - BELOW,
+            5 + 8 * 3,
+            5 + 8 * 3 + 2 * BELOW,
+            -1,
+            i64::MIN,
+            i64::MAX,
+            0,
+        ];
         let others = [Value::Nil, Value::text("5"), Value::list(vec![Value::Int(5)])];
         let values: Vec<Value> = ints.into_iter().map(Value::Int).chain(others).collect();
         for example in [None, Some(5), Some(i64::MIN), Some(i64::MAX)] {
             let mut numbers = Numbers::new(3, example);
-            let given: Vec<u32> = values.iter().chain(&values).map(|value| numbers.of(value)).collect();
+            let given: Vec<u32> = values
+                .iter()
+                .chain(&values)
+                .map(|value| numbers.of(value))
+                .collect();
             let expected: Vec<u32> = (0..values.len() as u32).chain(0..values.len() as u32).collect();
             assert_eq!(given, expected, "{example:?}");
             assert_eq!(numbers.count(), values.len());
