@@ -42,6 +42,7 @@
 //! ```
 
 mod check;
+mod contradiction;
 mod describe;
 mod exact;
 mod mismatch;
@@ -50,6 +51,7 @@ pub mod models;
 mod numbers;
 mod prepare;
 mod proof;
+mod radix;
 mod replay;
 pub mod search;
 mod sentences;

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use crate::exact::Flow;
-use crate::prepare::{INITIAL, Kind, Needed, Prepared, Step, StepId, ValueId};
+use crate::prepare::{INITIAL, NOTHING, Needed, Prepared, Step, StepId, ValueId};
 use crate::proof::{Proof, prove};
 use crate::verdict::{Linearization, Rule};
 
@@ -24,7 +24,7 @@ pub(crate) enum Placed {
     Misfit,
 }
 
-/// Puts every step of kind [`Kind::Not`] into `order`, a linearization of the other kept ones.
+/// Puts every step that only says what was not there ([`Step::lacks`]) into `order`, a linearization of the other kept ones.
 ///
 /// They are taken in the order of their invocations, so that the earliest place of each is never before that of the one
 /// before it: one walk through the order meets them all.
@@ -37,7 +37,7 @@ pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[
     let mut put_off: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
     let mut ahead = walk.gap;
     for (number, step) in prepared.numbered() {
-        let Kind::Not(value) = step.kind else { continue };
+        let Some(value) = step.lacked() else { continue };
         // Behind all steps that completed before it began.
         while completes_from
             .get(lowest)
@@ -104,7 +104,11 @@ impl Gap {
     /// Goes on behind the next step.
     fn pass(&mut self, step: &Step) {
         self.at += 1;
-        self.holds = step.kind.writes().unwrap_or(self.holds);
+        self.holds = if step.writes == NOTHING {
+            self.holds
+        } else {
+            step.writes
+        };
         self.last_start = self.last_start.max(step.start);
     }
 }

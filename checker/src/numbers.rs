@@ -39,7 +39,13 @@ impl<'a> Numbers<'a> {
         self.count as usize
     }
 
+    /// Gives the next number to nothing.
+    pub fn skip(&mut self) {
+        self.count += 1;
+    }
+
     /// The number of a value.
+    #[inline]
     pub fn of(&mut self, value: &'a Value) -> u32 {
         let next = self.count;
         let number = match self.entry(value) {

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Steps stand in the order of their invocations.
 //! - Operations that had no effect and tell nothing are gone.
-//! - Value 0 is the initial value.
+//! - Value 0 is the initial value, and value 1 is none at all.
 //! - Everything is counted in 32 bits, which halves the memory: positions that need more are replaced by their
 //!   ranks, which have the same order.
 
@@ -17,6 +17,10 @@ use crate::numbers::Numbers;
 pub(crate) type ValueId = u32;
 /// The initial value.
 pub(crate) const INITIAL: ValueId = 0;
+/// Stands for no value. It has a place in arrays by value, so that those that count need not ask whether there is one.
+pub(crate) const NOTHING: ValueId = 1;
+/// The first of the values that are written.
+pub(crate) const FIRST_WRITTEN: ValueId = 2;
 
 /// A step of a key, by number.
 pub(crate) type StepId = u32;
@@ -28,19 +32,6 @@ pub(crate) const NEVER: u32 = u32::MAX / 2;
 /// The longest history whose operations, values and ranks can be counted so.
 const MOST_OPERATIONS: usize = (NEVER / 2 - 1) as usize;
 
-/// What an operation that happened did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It saw this value: a read, or a cas that failed and told what it found.
-    Read(ValueId),
-    /// It wrote this value.
-    Write(ValueId),
-    /// It replaced the first value by the second.
-    Cas(ValueId, ValueId),
-    /// It saw some other value than this one: a cas that failed and did not tell what it found.
-    Not(ValueId),
-}
-
 /// One operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
@@ -50,8 +41,13 @@ pub(crate) struct Step {
     pub start: u32,
     /// When it completed, on the same scale; [`NEVER`] if it never did.
     pub finish: u32,
-    /// What it did.
-    pub kind: Kind,
+    /// The value that it saw: a read, a cas that failed and told what it found, or what a successful cas replaced;
+    /// or [`NOTHING`].
+    pub sees: ValueId,
+    /// The value that it wrote, or [`NOTHING`].
+    pub writes: ValueId,
+    /// The value that was not there: a cas that failed and did not tell what it found; or [`NOTHING`].
+    pub lacks: ValueId,
 }
 
 /// One key's operations.
@@ -59,7 +55,7 @@ pub(crate) struct Step {
 pub(crate) struct Prepared {
     /// In the order of their invocations.
     pub steps: Vec<Step>,
-    /// How many values there are.
+    /// How many values there are, with [`NOTHING`].
     pub values: usize,
     /// A cas that failed because it found what it expected: a contradiction by itself.
     pub found_expected: Option<usize>,
@@ -73,28 +69,30 @@ pub(crate) struct Needed {
     seen_by: Vec<StepId>,
 }
 
-impl Kind {
-    /// The value that it saw.
-    pub fn sees(self) -> Option<ValueId> {
-        match self {
-            Kind::Read(value) | Kind::Cas(value, _) => Some(value),
-            Kind::Write(_) | Kind::Not(_) => None,
-        }
-    }
-
-    /// The value that it wrote.
-    pub fn writes(self) -> Option<ValueId> {
-        match self {
-            Kind::Write(value) | Kind::Cas(_, value) => Some(value),
-            Kind::Read(_) | Kind::Not(_) => None,
-        }
-    }
-}
-
 impl Step {
     /// Whether its outcome is unknown.
     pub fn is_open(&self) -> bool {
         self.finish == NEVER
+    }
+
+    /// Whether it replaced one value by another.
+    pub fn is_cas(&self) -> bool {
+        (self.sees != NOTHING) & (self.writes != NOTHING)
+    }
+
+    /// The value that it saw.
+    pub fn seen(&self) -> Option<ValueId> {
+        (self.sees != NOTHING).then_some(self.sees)
+    }
+
+    /// The value that it wrote.
+    pub fn written(&self) -> Option<ValueId> {
+        (self.writes != NOTHING).then_some(self.writes)
+    }
+
+    /// The value that it did not find.
+    pub fn lacked(&self) -> Option<ValueId> {
+        (self.lacks != NOTHING).then_some(self.lacks)
     }
 }
 
@@ -126,40 +124,38 @@ impl Prepared {
         let operations = || indices.iter().map(|&index| (index, &history.operations[index]));
         let example = operations().find_map(|(_, operation)| written_int(operation));
         let mut numbers = Numbers::new(indices.len(), example);
-        // It is the first one, and so it gets the number INITIAL.
+        // The first number is INITIAL, the second one is NOTHING.
         numbers.of(initial);
+        numbers.skip();
         let mut prepared = Prepared {
             steps: Vec::with_capacity(indices.len()),
             values: 0,
             found_expected: None,
         };
         for (index, operation) in operations() {
-            let kind = match (&operation.op, &operation.outcome) {
+            let (mut sees, mut writes, mut lacks) = (NOTHING, NOTHING, NOTHING);
+            match (&operation.op, &operation.outcome) {
                 (Op::Read { .. }, Outcome::Ok(answer)) => match &answer.value {
-                    Some(value) => Kind::Read(numbers.of(value)),
+                    Some(value) => sees = numbers.of(value),
                     None => continue,
                 },
-                (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
-                    Kind::Write(numbers.of(value))
-                }
+                (Op::Write { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => writes = numbers.of(value),
                 (Op::Cas { expected, .. }, Outcome::Fail(Failure::Mismatch { current })) => match current {
                     Some(current) if current == expected => {
                         prepared.found_expected = prepared.found_expected.or(Some(index));
                         continue;
                     }
-                    Some(current) => Kind::Read(numbers.of(current)),
-                    None => Kind::Not(numbers.of(expected)),
+                    Some(current) => sees = numbers.of(current),
+                    None => lacks = numbers.of(expected),
                 },
                 // It changes nothing, and so it is as good as a read.
-                (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => {
-                    Kind::Read(numbers.of(new))
-                }
+                (Op::Cas { expected, new, .. }, Outcome::Ok(_)) if expected == new => sees = numbers.of(new),
                 (Op::Cas { expected, new, .. }, Outcome::Info(_)) if expected == new => continue,
                 (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
-                    Kind::Cas(numbers.of(expected), numbers.of(new))
+                    (sees, writes) = (numbers.of(expected), numbers.of(new));
                 }
                 _ => continue,
-            };
+            }
             prepared.steps.push(Step {
                 index: index as u32,
                 start: time(operation.invoked)?,
@@ -167,7 +163,9 @@ impl Prepared {
                     OPEN => NEVER,
                     position => time(position)?,
                 },
-                kind,
+                sees,
+                writes,
+                lacks,
             });
         }
         prepared.values = numbers.count();
@@ -191,7 +189,7 @@ impl Prepared {
     /// operation or by an open cas that is itself kept.
     ///
     /// Leaving out an open operation whose value nobody saw is sound: take it out of any linearization, and nothing
-    /// that stood behind it can tell. Only a cas that failed without telling what it found ([`Kind::Not`]) might.
+    /// that stood behind it can tell. Only a cas that failed without telling what it found ([`Step::lacks`]) might.
     pub fn needed(&self) -> Needed {
         let mut needed = Needed {
             keep: vec![true; self.steps.len()],
@@ -200,23 +198,22 @@ impl Prepared {
         let mut open_writers: FxHashMap<ValueId, Vec<StepId>> = FxHashMap::default();
         for (number, step) in self.numbered() {
             if !step.is_open() {
-                if let Some(value) = step.kind.sees() {
-                    needed.seen_by[value as usize] = number;
-                }
+                needed.seen_by[step.sees as usize] = number;
                 continue;
             }
             needed.keep[number as usize] = false;
-            if let Some(value) = step.kind.writes() {
+            if let Some(value) = step.written() {
                 open_writers.entry(value).or_default().push(number);
             }
         }
+        needed.seen_by[NOTHING as usize] = NO_STEP;
         // From what a definite step saw on to what the cas that wrote it must have seen, and so on.
         let mut seen: Vec<ValueId> = open_writers.keys().copied().collect();
         seen.retain(|&value| needed.seen_by[value as usize] != NO_STEP);
         while let Some(value) = seen.pop() {
             for number in open_writers.remove(&value).into_iter().flatten() {
                 needed.keep[number as usize] = true;
-                if let Some(before) = self.step(number).kind.sees()
+                if let Some(before) = self.step(number).seen()
                     && needed.seen_by[before as usize] == NO_STEP
                 {
                     needed.seen_by[before as usize] = number;

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::prepare::{INITIAL, Kind, Needed, Prepared, StepId, ValueId};
+use crate::prepare::{INITIAL, Needed, Prepared, StepId, ValueId};
 use crate::verdict::Rule;
 
 /// A conflict in the making. Operations are indices into the history's operations.
@@ -45,7 +45,7 @@ pub(crate) fn prove(
         let step = prepared.step(named[checked]);
         checked += 1;
         if step.is_open()
-            && let Some(value) = step.kind.writes()
+            && let Some(value) = step.written()
             && let Some(witness) = needed.seen_by(value)
         {
             add(&mut named, &[witness]);
@@ -67,8 +67,8 @@ pub(crate) fn prove(
 fn chain(prepared: &Prepared, needed: &Needed, from: ValueId, to: ValueId) -> Option<Vec<StepId>> {
     let mut before: Vec<Option<(ValueId, StepId)>> = vec![None; prepared.values];
     for (number, step) in prepared.numbered() {
-        if let (true, Kind::Cas(a, b)) = (needed.keep[number as usize], step.kind) {
-            before[b as usize] = Some((a, number));
+        if needed.keep[number as usize] && step.is_cas() {
+            before[step.writes as usize] = Some((step.sees, number));
         }
     }
     let mut links = Vec::new();

@@ -72,20 +72,26 @@ pub fn register(
     };
     let mut placed = vec![false; indices.len()];
     let (mut state, mut latest_start) = (initial, 0);
-    for &index in order {
-        let number = number_of(index).ok_or("it names an operation that takes no part")?;
-        let operation = &history.operations[index];
-        if std::mem::replace(&mut placed[number], true) {
-            return Err(format!("operation {index} stands there twice"));
+    // A part at a time, first when its operations ran and then what they did: the former loads one operation without
+    // having to know what became of those before it, and so the memory answers many at once.
+    for part in order.chunks(512) {
+        for &index in part {
+            let number = number_of(index).ok_or("it names an operation that takes no part")?;
+            let operation = &history.operations[index];
+            if std::mem::replace(&mut placed[number], true) {
+                return Err(format!("operation {index} stands there twice"));
+            }
+            if finish(operation) < latest_start {
+                return Err(format!(
+                    "operation {index} had completed before one that stands before it began"
+                ));
+            }
+            latest_start = latest_start.max(operation.invoked);
         }
-        if finish(operation) < latest_start {
-            return Err(format!(
-                "operation {index} had completed before one that stands before it began"
-            ));
+        for &index in part {
+            state = after(state, &history.operations[index])
+                .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
         }
-        latest_start = latest_start.max(operation.invoked);
-        state = after(state, operation)
-            .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
     }
     let missing = |&(_, &index): &(&bool, &usize)| must_stand(&history.operations[index]);
     match placed

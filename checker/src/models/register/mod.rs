@@ -9,7 +9,7 @@ use super::{Entry, by_search, searched};
 use crate::exact::{self, Exact};
 use crate::mismatch::{Placed, place};
 use crate::model::{Call, Calls, Effect, Model, Recorded};
-use crate::prepare::{Kind, Prepared};
+use crate::prepare::Prepared;
 use crate::search::{Limits, Search, Searched, Tried};
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, sentences, validate};
@@ -163,10 +163,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     }
     // A cas that failed without telling what it found may have been made to fail by any open operation; otherwise those
     // that nobody can have noticed are left out.
-    let any_not = prepared
-        .steps
-        .iter()
-        .any(|step| matches!(step.kind, Kind::Not(_)));
+    let any_not = prepared.steps.iter().any(|step| step.lacked().is_some());
     let steps = prepared.steps.iter().enumerate();
     let worth: Vec<usize> = steps
         .filter(|(number, _)| any_not || needed.keep[*number])

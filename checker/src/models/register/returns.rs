@@ -18,7 +18,7 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use crate::prepare::{INITIAL, Kind, Prepared, Step, ValueId};
+use crate::prepare::{INITIAL, Prepared, Step, ValueId};
 use crate::proof::Proof;
 use crate::verdict::Rule;
 
@@ -53,7 +53,7 @@ pub(super) fn too_often(prepared: &Prepared) -> Option<Proof> {
     let seen = Seen::new(&prepared.steps);
     let mut writers: FxHashMap<ValueId, Vec<usize>> = FxHashMap::default();
     for (number, step) in prepared.steps.iter().enumerate() {
-        if let Some(value) = step.kind.writes() {
+        if let Some(value) = step.written() {
             writers.entry(value).or_default().push(number);
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Seen<'a> {
             if step.is_open() {
                 continue;
             }
-            for value in shown(step.kind).into_iter().flatten() {
+            for value in shown(step).into_iter().flatten() {
                 let later = with.entry(value).or_default();
                 let first = match later.last() {
                     Some(&(_, other)) if finish(other) < step.finish => other,
@@ -127,7 +127,7 @@ impl<'a> Seen<'a> {
                 later.push((step.start, first));
             }
             let mut best = any.last().map_or([None, None], |(_, best)| *best);
-            for value in shown(step.kind).into_iter().flatten() {
+            for value in shown(step).into_iter().flatten() {
                 best = best_two(best, (value, number), &finish);
             }
             any.push((step.start, best));
@@ -184,8 +184,8 @@ impl<'a> Seen<'a> {
 }
 
 /// The values that the register held at some moment of a definite step.
-fn shown(kind: Kind) -> [Option<ValueId>; 2] {
-    [kind.sees(), kind.writes()]
+fn shown(step: &Step) -> [Option<ValueId>; 2] {
+    [step.seen(), step.written()]
 }
 
 /// The two steps that complete first and show different values.
