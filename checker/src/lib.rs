@@ -1,9 +1,9 @@
 //! Was it right: decides whether a history was linearizable, and says why not.
 //!
-//! A history of registers is split by key ([`partition`]). Where every value is written once, as perjury's own
-//! workloads take care of, a key is decided exactly in O(n log n) ([`Algorithm::RegisterExact`]); everything else is
-//! [searched](search::search). Either way the answer carries what shows it: a linearization, or the operations that
-//! contradict each other in plain sentences.
+//! [`check`] judges a history by one of the [models]: key by key where the model allows it ([`partition`]), exactly in near
+//! linear time where an algorithm for that is known (registers whose values are written once, sets, queues, locks, …),
+//! and by the [search] elsewhere. Either way the answer carries what shows it: a linearization, or the operations that
+//! contradict each other in plain sentences. [`weaker`] says what an invalid history still is.
 //!
 //! Invariants:
 //! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for the same
@@ -39,6 +39,56 @@
 //!     "Process 1's read of 1 (7.000–8.000 ms) began after process 0's write of 2 (3.000–4.000 ms) had completed."
 //! );
 //! # Ok::<(), history::HistoryError>(())
+//! ```
+//!
+//! # A model of one's own
+//!
+//! Whoever has operations of another kind implements [`Model`] and searches; there is no history to build.
+//!
+//! ```
+//! use checker::search::{Searched, search};
+//! use checker::{Call, Limits, Model};
+//!
+//! /// A stack: what is pushed last is popped first.
+//! struct Stack;
+//!
+//! #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+//! enum StackOp {
+//!     Push(u32),
+//!     Pop(Option<u32>),
+//! }
+//!
+//! impl Model for Stack {
+//!     type Op = StackOp;
+//!     type State = Vec<u32>;
+//!
+//!     fn init(&self) -> Vec<u32> {
+//!         Vec::new()
+//!     }
+//!
+//!     fn step(&self, state: &Vec<u32>, op: &StackOp) -> Option<Vec<u32>> {
+//!         let mut state = state.clone();
+//!         match op {
+//!             StackOp::Push(value) => state.push(*value),
+//!             StackOp::Pop(answer) if state.pop() != *answer => return None,
+//!             StackOp::Pop(_) => {}
+//!         }
+//!         Some(state)
+//!     }
+//! }
+//!
+//! let call = |op, start, finish| Call { op, start, finish };
+//! let mut calls = vec![
+//!     call(StackOp::Push(1), 0, 3),
+//!     call(StackOp::Push(2), 1, 2),
+//!     call(StackOp::Pop(Some(1)), 4, 5),
+//! ];
+//! // The pushes overlap, so 1 may have been pushed last.
+//! assert_eq!(search(&Stack, &calls, &Limits::default()), Searched::Found(vec![1, 0, 2]));
+//!
+//! // Then 2 is left, and the stack cannot be empty.
+//! calls.push(call(StackOp::Pop(None), 6, 7));
+//! assert!(matches!(search(&Stack, &calls, &Limits::default()), Searched::Stuck(stuck) if stuck.operation == 3));
 //! ```
 
 mod check;

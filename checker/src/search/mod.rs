@@ -11,7 +11,7 @@
 //!   can stand immediately before that one, where nobody notices.
 //! - A configuration is dropped if another one has the same state, owes less and has lost less.
 //! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only some of them
-//!   can show that a history is linearizable, passes that join them can show that it is not ([`pass`]).
+//!   can show that a history is linearizable, passes that join them can show that it is not.
 //!
 //! Invariant: the limits count work and memory, never time, so the answer is the same on every machine, unless the
 //! caller raises [`Limits::stop`].
