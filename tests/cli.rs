@@ -73,6 +73,10 @@ fn mistakes_in_files() {
     std::fs::write(&file, "what is this?\n").unwrap();
     refused(
         &["check", file.to_str().unwrap()],
+        "history.jsonl: no format recognised",
+    );
+    refused(
+        &["check", "--format", "journal", file.to_str().unwrap()],
         "history.jsonl:1: not a journal event",
     );
     refused(&["check", dir.path().to_str().unwrap()], "is not a run directory");

@@ -108,8 +108,14 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     forget_nil_reads(&mut imported, &initial);
 
     let began = Instant::now();
-    let analysis = judge_within(&imported.history, entry, &initial, args);
+    let mut analysis = judge_within(&imported.history, entry, &initial, args);
     let judged = began.elapsed();
+    if imported.history.operations.is_empty() {
+        // Everything explains nothing.
+        analysis.verdict = Verdict::Unknown;
+        let why = "there is no operation, so there is nothing to judge".to_owned();
+        analysis.unknown.push((Value::Nil, why));
+    }
     let still = (analysis.verdict == Verdict::Invalid && entry.name.ends_with("register") && entry.per_key)
         .then(|| weaken(&imported.history, &initial, &weaker::Limits::default()));
 
