@@ -66,14 +66,9 @@ pub(crate) fn earliest(prepared: &Prepared, needed: &Needed, flow: &Flow, sorted
 }
 
 impl Contradictions<'_> {
-    /// The values of a block.
-    fn chain(&self, root: ValueId) -> impl Iterator<Item = ValueId> {
-        std::iter::successors(Some(root), |&value| self.flow.next(self.prepared, value))
-    }
-
     /// All steps of a block in forced order.
     fn members(&self, root: ValueId) -> impl Iterator<Item = StepId> {
-        self.chain(root).flat_map(|value| {
+        self.flow.chain(root).flat_map(|value| {
             let reads = self.flow.reads(value).iter().copied();
             self.flow.writer(value).into_iter().chain(reads)
         })
@@ -82,7 +77,7 @@ impl Contradictions<'_> {
     /// Looks at the forced order of a block.
     fn within(&mut self, root: ValueId) -> Bounded {
         let (flow, prepared) = (self.flow, self.prepared);
-        let chain: Vec<ValueId> = self.chain(root).collect();
+        let chain: Vec<ValueId> = flow.chain(root).collect();
         let (mut first_completed, mut completion) = (NO_STEP, u32::MAX);
         let (mut last_invoked, mut invocation) = (NO_STEP, 0);
         // A writer, or the reads of a value, which may stand in any order.

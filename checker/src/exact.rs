@@ -53,17 +53,24 @@ pub(crate) struct Flow {
     reads: Vec<StepId>,
 }
 
+/// One value's share of a [`Flow`], with all that the bounds of blocks are made from.
 #[derive(Clone, Copy, Debug)]
 struct Traffic {
     writer: StepId,
-    replacer: StepId,
+    /// The value that its writer replaced, if that was a cas, or [`NOTHING`].
+    before: ValueId,
+    /// The value by which a cas replaced it, or [`NOTHING`].
+    next: ValueId,
+    /// When its writer was invoked and completed; for a value without one, before and after everything.
+    written: [u32; 2],
+    /// The last invocation and the first completion among its reads; without any, before and after everything.
+    seen: [u32; 2],
     /// Where its reads begin; they end where those of the next value begin.
     reads: u32,
-    /// The first completion among its reads, later than [`NEVER`] if there are none.
-    first_completion: u32,
-    /// The last invocation among its reads.
-    last_invocation: u32,
 }
+
+/// Of no step: invoked before everything, completed after everything, even later than [`NEVER`].
+const NO_TIMES: [u32; 2] = [0, u32::MAX];
 
 /// A chain of values tied by cas, by its first value.
 #[derive(Clone, Copy, Debug)]
@@ -98,13 +105,13 @@ pub(crate) fn decide(prepared: &Prepared, needed: &Needed) -> Exact {
     if let Uniqueness::ReplacedTwice(pair) = uniqueness {
         return contradiction(prepared, needed, Rule::ReplacedTwice, &pair);
     }
-    let blocks = Blocks::new(prepared, &flow);
-    if let Some(circle) = blocks.circle(prepared, &flow) {
+    let blocks = Blocks::new(&flow);
+    if let Some(circle) = blocks.circle(&flow) {
         return contradiction(prepared, needed, Rule::Circle, &circle);
     }
     let sorted = blocks.by_midpoint();
     if blocks.in_order && fit(&sorted) {
-        let order = order(prepared, &flow, &sorted);
+        let order = order(prepared.steps.len(), &flow, &sorted);
         Exact::Order(order, flow)
     } else {
         Exact::Contradiction(earliest(prepared, needed, &flow, &sorted))
@@ -137,34 +144,38 @@ impl Flow {
     fn new(prepared: &Prepared, needed: &Needed) -> (Flow, Uniqueness) {
         let nothing = Traffic {
             writer: NO_STEP,
-            replacer: NO_STEP,
+            before: NOTHING,
+            next: NOTHING,
+            written: NO_TIMES,
+            seen: NO_TIMES,
             reads: 0,
-            first_completion: u32::MAX,
-            last_invocation: 0,
         };
         // Histories are so random that asking what a step is costs more than counting what does not matter: steps that
         // are no reads count as reads of NOTHING, and what writes nothing writes NOTHING.
         let mut values = vec![nothing; prepared.values + 1];
         let (mut repeated, mut replaced_twice) = (false, None);
         for (number, step) in kept(prepared, needed) {
-            let written = &mut values[step.writes as usize];
-            repeated |= (step.writes != NOTHING) & (written.writer != NO_STEP);
-            written.writer = number;
+            let value = &mut values[step.writes as usize];
+            repeated |= (step.writes != NOTHING) & (value.writer != NO_STEP);
+            value.writer = number;
+            value.before = step.sees;
+            value.written = [step.start, step.finish];
             if step.is_cas() {
-                let replacer = &mut values[step.sees as usize].replacer;
-                if *replacer != NO_STEP {
-                    replaced_twice = replaced_twice.or(Some([*replacer, number]));
+                let next = std::mem::replace(&mut values[step.sees as usize].next, step.writes);
+                if next != NOTHING {
+                    replaced_twice = replaced_twice.or(Some([values[next as usize].writer, number]));
                 }
-                *replacer = number;
             }
-            let read = &mut values[read_by(step) as usize];
-            read.reads += 1;
-            read.first_completion = read.first_completion.min(step.finish);
+            let value = &mut values[read_by(step) as usize];
+            value.reads += 1;
             // Steps stand in the order of their invocations.
-            read.last_invocation = step.start;
+            value.seen = [step.start, value.seen[1].min(step.finish)];
         }
         repeated |= values[INITIAL as usize].writer != NO_STEP;
-        values[NOTHING as usize].writer = NO_STEP;
+        values[NOTHING as usize] = Traffic {
+            reads: values[NOTHING as usize].reads,
+            ..nothing
+        };
 
         // From how many reads there are to where they end; filling in from behind leaves where they begin.
         let mut end = 0;
@@ -195,7 +206,7 @@ impl Flow {
 
     /// The cas that replaced a value.
     pub fn replacer(&self, value: ValueId) -> Option<StepId> {
-        some(self.values[value as usize].replacer)
+        self.writer(self.next(value)?)
     }
 
     /// The reads of a value, in the order of their invocations.
@@ -205,8 +216,20 @@ impl Flow {
     }
 
     /// The value by which a cas replaced this one.
-    pub fn next(&self, prepared: &Prepared, value: ValueId) -> Option<ValueId> {
-        prepared.step(self.replacer(value)?).written()
+    pub fn next(&self, value: ValueId) -> Option<ValueId> {
+        let next = self.values[value as usize].next;
+        (next != NOTHING).then_some(next)
+    }
+
+    /// The values of a block, by its first one.
+    pub fn chain(&self, root: ValueId) -> impl Iterator<Item = ValueId> {
+        std::iter::successors(Some(root), |&value| self.next(value))
+    }
+
+    /// The values that were written.
+    fn written(&self) -> impl Iterator<Item = ValueId> {
+        let values = FIRST_WRITTEN..self.values.len() as ValueId;
+        values.filter(|&value| self.writer(value).is_some())
     }
 
     /// The first of the kept steps of some sort that saw a value that nobody wrote.
@@ -244,45 +267,35 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(prepared: &Prepared, flow: &Flow) -> Self {
+    fn new(flow: &Flow) -> Self {
         let mut blocks = Blocks {
             blocks: Vec::new(),
             placed: 0,
             in_order: true,
         };
         let mut chain = Vec::new();
-        blocks.add(prepared, flow, INITIAL, &mut chain);
-        for value in FIRST_WRITTEN..prepared.values as ValueId {
-            if flow
-                .writer(value)
-                .is_some_and(|number| !prepared.step(number).is_cas())
-            {
-                blocks.add(prepared, flow, value, &mut chain);
+        blocks.add(flow, INITIAL, &mut chain);
+        for value in flow.written() {
+            if flow.values[value as usize].before == NOTHING {
+                blocks.add(flow, value, &mut chain);
             }
         }
         blocks
     }
 
     /// Adds the block that begins with `root`, and checks its forced order. `chain` is room to work in.
-    fn add(&mut self, prepared: &Prepared, flow: &Flow, root: ValueId, chain: &mut Vec<ValueId>) {
+    fn add(&mut self, flow: &Flow, root: ValueId, chain: &mut Vec<ValueId>) {
         chain.clear();
-        chain.extend(std::iter::successors(Some(root), |&value| {
-            flow.next(prepared, value)
-        }));
+        chain.extend(flow.chain(root));
         self.placed += chain.len() - usize::from(root == INITIAL);
-        let (mut m, mut big_m) = (u32::MAX, 0);
-        // A writer, or the reads of a value, which may stand in any order.
-        let mut group = |last_invocation: u32, first_completion: u32| {
-            self.in_order &= last_invocation <= m;
-            m = m.min(first_completion);
-            big_m = big_m.max(last_invocation);
-        };
+        let [mut big_m, mut m] = NO_TIMES;
         for &value in chain.iter().rev() {
             let traffic = &flow.values[value as usize];
-            group(traffic.last_invocation, traffic.first_completion);
-            if let Some(writer) = flow.writer(value) {
-                let writer = prepared.step(writer);
-                group(writer.start, writer.finish);
+            // The reads of a value may stand in any order, but all behind its writer.
+            for [last_invocation, first_completion] in [traffic.seen, traffic.written] {
+                self.in_order &= last_invocation <= m;
+                m = m.min(first_completion);
+                big_m = big_m.max(last_invocation);
             }
         }
         // The initial value may have been left alone.
@@ -313,31 +326,21 @@ impl Blocks {
     }
 
     /// Values that are in no block were written by cas that wait for each other in a circle.
-    fn circle(&self, prepared: &Prepared, flow: &Flow) -> Option<Vec<StepId>> {
-        let values = || FIRST_WRITTEN..prepared.values as ValueId;
-        if values().filter(|&value| flow.writer(value).is_some()).count() == self.placed {
+    fn circle(&self, flow: &Flow) -> Option<Vec<StepId>> {
+        if flow.written().count() == self.placed {
             return None;
         }
-        let mut placed = vec![false; prepared.values];
+        let mut placed = vec![false; flow.values.len()];
         for block in &self.blocks {
-            let chain = std::iter::successors(Some(block.root), |&value| flow.next(prepared, value));
-            chain.for_each(|value| placed[value as usize] = true);
+            flow.chain(block.root)
+                .for_each(|value| placed[value as usize] = true);
         }
-        let lost = values().find(|&value| !placed[value as usize] && flow.writer(value).is_some())?;
+        let lost = flow.written().find(|&value| !placed[value as usize])?;
         // No value is replaced twice and every one that is seen was written: walking back ends where it began.
-        let mut circle = Vec::new();
-        let mut value = lost;
-        loop {
-            let writer = flow.writer(value)?;
-            circle.push(writer);
-            value = prepared.step(writer).seen()?;
-            if value == lost {
-                return Some(circle);
-            }
-            if circle.len() > prepared.steps.len() {
-                return None;
-            }
-        }
+        let before =
+            |&value: &ValueId| Some(flow.values[value as usize].before).filter(|before| *before != lost);
+        let circle = std::iter::successors(Some(lost), before).take(flow.values.len());
+        circle.map(|value| flow.writer(value)).collect()
     }
 }
 
@@ -352,15 +355,11 @@ fn fit(sorted: &[Block]) -> bool {
 }
 
 /// All kept steps, block by block, each in its forced order.
-fn order(prepared: &Prepared, flow: &Flow, sorted: &[Block]) -> Vec<StepId> {
-    let mut order = Vec::with_capacity(prepared.steps.len());
-    for block in sorted {
-        let mut next = Some(block.root);
-        while let Some(value) = next {
-            order.extend(flow.writer(value));
-            order.extend(flow.reads(value).iter().copied());
-            next = flow.next(prepared, value);
-        }
+fn order(steps: usize, flow: &Flow, sorted: &[Block]) -> Vec<StepId> {
+    let mut order = Vec::with_capacity(steps);
+    for value in sorted.iter().flat_map(|block| flow.chain(block.root)) {
+        order.extend(flow.writer(value));
+        order.extend(flow.reads(value).iter().copied());
     }
     order
 }
