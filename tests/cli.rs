@@ -117,6 +117,18 @@ fn a_journal_is_judged_by_its_exit_code() {
         .map(|n| write(n, n as u64 * 100) + &read(n, n as u64 * 100 + 50))
         .collect();
     let stale = format!("{many}{}", read(3, 5000));
+    std::fs::write(&file, &many).unwrap();
+    let output = perjury()
+        .args(["check", "--memory-limit", "1MB"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    // Where the system tells how much memory is in use.
+    if cfg!(target_os = "linux") {
+        assert_eq!(output.status.code(), Some(2), "{stdout}");
+        assert!(stdout.contains("than the limit of 1.0 MB leaves"), "{stdout}");
+    }
     let cases = [(many, 0), (stale, 1), (String::new(), 2)];
     for (text, expected) in cases {
         std::fs::write(&file, &text).unwrap();

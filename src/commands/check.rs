@@ -211,8 +211,25 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
     };
     /// What judging takes for each operation beside the search.
     const BYTES_AN_OPERATION: usize = 200;
-    if left < history.operations.len() * BYTES_AN_OPERATION {
-        stop.store(true, Ordering::Relaxed);
+    let needed = history.operations.len() * BYTES_AN_OPERATION;
+    if left < needed {
+        let why = format!(
+            "{} operations are in memory, and judging them takes some {} MB more than the limit of {:.1} MB leaves",
+            history.operations.len(),
+            (needed - left).div_ceil(1 << 20),
+            args.memory_limit as f64 / 1e6
+        );
+        return Analysis {
+            verdict: Verdict::Unknown,
+            keys: 0,
+            operations: history.operations.len(),
+            conflicts: Vec::new(),
+            conflicts_total: 0,
+            unknown: vec![(Value::Nil, why)],
+            unknown_total: 1,
+            model: entry.name,
+            decided_by: [("none", 1)].into(),
+        };
     }
     // The checker knows no clock, so somebody else must look at it.
     let (done, is_done) = mpsc::channel::<()>();
