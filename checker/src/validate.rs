@@ -65,44 +65,58 @@ pub fn register(
     indices: &[usize],
     order: &[usize],
 ) -> Result<(), String> {
+    // Neither needs the other, and in a long history both wait for the memory.
+    let (in_time, explained) = rayon::join(
+        || in_time(history, indices, order),
+        || explained(initial, history, order),
+    );
+    in_time.and(explained)
+}
+
+/// Whether `order` respects real time, and holds nothing but `indices`, all of those that it must hold, and none twice.
+fn in_time(history: &History, indices: &[usize], order: &[usize]) -> Result<(), String> {
     // In a history of one key every operation stands at its own index.
     let number_of = |index: usize| match indices.get(index) {
         Some(&found) if found == index => Some(index),
         _ => indices.binary_search(&index).ok(),
     };
     let mut placed = vec![false; indices.len()];
-    let (mut state, mut latest_start) = (initial, 0);
-    // A part at a time, first when its operations ran and then what they did: the former loads one operation without
-    // having to know what became of those before it, and so the memory answers many at once.
-    for part in order.chunks(512) {
-        for &index in part {
-            let number = number_of(index).ok_or("it names an operation that takes no part")?;
-            let operation = &history.operations[index];
-            if std::mem::replace(&mut placed[number], true) {
-                return Err(format!("operation {index} stands there twice"));
-            }
-            if finish(operation) < latest_start {
-                return Err(format!(
-                    "operation {index} had completed before one that stands before it began"
-                ));
-            }
-            latest_start = latest_start.max(operation.invoked);
+    let mut latest_start = 0;
+    for &index in order {
+        let number = number_of(index).ok_or("it names an operation that takes no part")?;
+        let operation = &history.operations[index];
+        if std::mem::replace(&mut placed[number], true) {
+            return Err(format!("operation {index} stands there twice"));
         }
-        for &index in part {
-            state = after(state, &history.operations[index])
-                .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
+        if finish(operation) < latest_start {
+            return Err(format!(
+                "operation {index} had completed before one that stands before it began"
+            ));
         }
+        latest_start = latest_start.max(operation.invoked);
     }
-    let missing = |&(_, &index): &(&bool, &usize)| must_stand(&history.operations[index]);
-    match placed
-        .iter()
-        .zip(indices)
-        .filter(|(placed, _)| !**placed)
-        .find(missing)
+    let left_out = indices.iter().zip(&placed).filter(|(_, placed)| !**placed);
+    match left_out
+        .map(|(index, _)| index)
+        .find(|&&index| must_stand(&history.operations[index]))
     {
-        Some((_, index)) => Err(format!("operation {index} is missing")),
+        Some(index) => Err(format!("operation {index} is missing")),
         None => Ok(()),
     }
+}
+
+/// Whether a register that holds `initial` at first gives every answer if its operations happen in `order`.
+fn explained(initial: &Value, history: &History, order: &[usize]) -> Result<(), String> {
+    let mut state = initial;
+    for &index in order {
+        let operation = history
+            .operations
+            .get(index)
+            .ok_or("it names an operation that does not exist")?;
+        state = after(state, operation)
+            .ok_or_else(|| format!("operation {index} is impossible where it stands"))?;
+    }
+    Ok(())
 }
 
 /// What a register that held `state` holds after an operation; `None` if that cannot have happened so.
