@@ -6,6 +6,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+use checker::synthetic::{Synthetic, register};
 use checker::{Verdict, check};
 use common::{Long, long_history, options};
 use divan::Bencher;
@@ -35,6 +36,39 @@ fn measure(bencher: Bencher, history: &History) {
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn exact_one_key(bencher: Bencher) {
     measure(bencher, &long_history(1, LONG));
+}
+
+/// The long case of the documentation: a hundred clients, a thousand open operations.
+fn million() -> History {
+    register(&Synthetic {
+        operations: 1_000_000,
+        clients: 100,
+        open: 1_000,
+        values: None,
+        violation: None,
+        seed: 1,
+    })
+}
+
+#[divan::bench(sample_count = 15, sample_size = 1)]
+fn exact_million(bencher: Bencher) {
+    measure(bencher, &million());
+}
+
+/// What [`exact_million`] is compared with: sorting all positions of the same history.
+#[divan::bench(sample_count = 15, sample_size = 1)]
+fn sort_million(bencher: Bencher) {
+    let history = million();
+    let positions = || -> Vec<u64> {
+        let operations = history.operations.iter();
+        operations.flat_map(|x| [x.invoked, x.completed]).collect()
+    };
+    bencher
+        .with_inputs(positions)
+        .bench_local_values(|mut positions| {
+            positions.sort_unstable();
+            positions
+        });
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]

@@ -141,11 +141,14 @@ impl<'a> Walk<'a> {
     /// Goes on to a gap, if it lies further on.
     fn to(&mut self, at: usize) {
         while self.gap.at < at {
-            let step = self.prepared.step(self.order[self.gap.at]);
-            self.placed.push(step.index as usize);
-            self.gap.pass(step);
-            while let Some(&(at, index)) = self.waiting.front()
-                && at == self.gap.at
+            let until = self.waiting.front().map_or(at, |&(gap, _)| gap.min(at));
+            for &number in &self.order[self.gap.at..until] {
+                let step = self.prepared.step(number);
+                self.placed.push(step.index as usize);
+                self.gap.pass(step);
+            }
+            while let Some(&(gap, index)) = self.waiting.front()
+                && gap == self.gap.at
             {
                 self.placed.push(index as usize);
                 self.waiting.pop_front();

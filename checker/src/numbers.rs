@@ -64,6 +64,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Where the table has this value, if it is an integer that the table may cover.
+    #[inline]
     fn entry(&mut self, value: &Value) -> Option<&mut u32> {
         let Value::Int(int) = value else { return None };
         let at = usize::try_from(int.checked_sub(self.lowest)?).ok()?;
