@@ -66,8 +66,11 @@ pub fn check(history: &History, options: &Options) -> Analysis {
     if !survey.only_known
         && let Some(kind) = options.model.stranger(history)
     {
-        let why = format!("the model {} has no {kind}", options.model.name);
-        analysis.add(Key::Nil, Decision::Unknown(why), Algorithm::NONE);
+        analysis.add(
+            Key::Nil,
+            Decision::Unknown(options.model.lacks(kind)),
+            Algorithm::NONE,
+        );
         return analysis;
     }
     let all = || (0..history.operations.len()).collect();
@@ -86,7 +89,7 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         .par_iter()
         .map(|(_, indices)| {
             let (decision, algorithm) = if survey.in_time {
-                (options.model.decide)(history, indices, &options)
+                decide(history, indices, &options)
             } else {
                 check_key(history, indices, &options)
             };
@@ -171,6 +174,20 @@ pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (De
         let operation = &history.operations[index];
         if finish(operation) <= operation.invoked {
             let why = format!("operation {index} of the history ends before it begins");
+            return (Decision::Unknown(why), Algorithm::NONE);
+        }
+    }
+    decide(history, indices, options)
+}
+
+/// Judges operations that are of kinds that the model understands.
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    if options.model.readable.is_some() {
+        let operations = indices.iter().map(|&index| &history.operations[index]);
+        if let Some(why) = operations
+            .into_iter()
+            .find_map(|operation| options.model.refusal(operation))
+        {
             return (Decision::Unknown(why), Algorithm::NONE);
         }
     }

@@ -106,6 +106,7 @@ mod replay;
 pub mod search;
 mod sentences;
 mod special;
+pub mod stream;
 pub mod synthetic;
 pub mod validate;
 mod verdict;

@@ -6,10 +6,11 @@
 
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -19,6 +20,11 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::Int(0),
+    readable: Some(readable),
+    watch: |initial, limits| {
+        let initial = integer(initial).ok_or(WRONG_INITIAL)?;
+        Ok(by_frontier(Counter { initial }, limits))
+    },
     decide,
 };
 
@@ -91,17 +97,19 @@ fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| match &operation.op {
+const WRONG_INITIAL: &str = "a counter begins with an integer";
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = match &operation.op {
         Op::Add { value, .. } => integer(value).is_some(),
         _ => answer(operation).is_none_or(|value| integer(value).is_some()),
     };
-    if let Some(decision) = unreadable(history, indices, "an integer", is_readable) {
-        return decision;
-    }
+    is_readable.then_some(()).ok_or("an integer")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let Some(initial) = integer(&options.initial()) else {
-        let why = "a counter begins with an integer".to_owned();
-        return (Decision::Unknown(why), Algorithm::NONE);
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let counter = Counter { initial };
     let calls = Calls::read(&counter, history, indices);

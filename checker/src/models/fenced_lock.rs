@@ -7,10 +7,11 @@
 
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, answer, unreadable};
+use super::{Entry, answer};
 use crate::Options;
 use crate::model::{Calls, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -20,6 +21,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |seen| seen.token,
     initial: || Value::Nil,
+    readable: Some(readable),
+    watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
     decide,
 };
 
@@ -93,14 +96,13 @@ impl Recorded for FencedLock {
     }
 }
 
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = operation.op.kind() != OpKind::Acquire
+        || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
+    is_readable.then_some(()).ok_or("an integer token")
+}
+
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| {
-        operation.op.kind() != OpKind::Acquire
-            || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil))
-    };
-    if let Some(decision) = unreadable(history, indices, "an integer token", is_readable) {
-        return decision;
-    }
     let calls = Calls::read(&FencedLock, history, indices);
     let judged = special::lock::judge_fenced(history, &calls);
     special::publish(

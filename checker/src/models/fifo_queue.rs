@@ -11,11 +11,12 @@ use std::collections::VecDeque;
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use super::set::elements;
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::models::QueueOp;
 use crate::special::{self, InPlace, Judged, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -25,6 +26,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::list(Vec::new()),
+    readable: Some(readable),
+    watch: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
     decide,
 };
 
@@ -33,6 +36,13 @@ pub(super) const ENTRY: Entry = Entry {
 pub struct FifoQueue {
     /// What it holds at first, the first one in front.
     pub initial: VecDeque<Value>,
+}
+
+impl FifoQueue {
+    fn new(initial: &Value) -> Result<FifoQueue, &'static str> {
+        let initial = initial_values(initial)?.iter().cloned().collect();
+        Ok(FifoQueue { initial })
+    }
 }
 
 impl Model for FifoQueue {
@@ -99,13 +109,9 @@ impl QueueOp {
 }
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let initial = options.initial();
-    if let Some(decision) = unreadable_queue(history, indices, &initial) {
-        return decision;
-    }
-    let initial = elements(&initial).unwrap_or_default();
-    let queue = FifoQueue {
-        initial: initial.iter().cloned().collect(),
+    let queue = match FifoQueue::new(&options.initial()) {
+        Ok(queue) => queue,
+        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
     };
     let calls = Calls::read(&queue, history, indices);
     let judged = match queue.initial.is_empty() {
@@ -116,20 +122,15 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
         .unwrap_or_else(|| by_search(&queue, history, indices, options))
 }
 
-/// The decision on what is no queue, if it is none.
-pub(super) fn unreadable_queue(
-    history: &History,
-    indices: &[usize],
-    initial: &Value,
-) -> Option<(Decision, Algorithm)> {
-    if elements(initial).is_none() {
-        let why = "a queue begins with a list of values".to_owned();
-        return Some((Decision::Unknown(why), Algorithm::NONE));
+/// What a queue holds at first.
+pub(super) fn initial_values(initial: &Value) -> Result<&[Value], &'static str> {
+    elements(initial).ok_or("a queue begins with a list of values")
+}
+
+/// Nil stands for an empty queue.
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
+    match &operation.op {
+        Op::Enqueue { value, .. } if value.is_nil() => Err("a value that is not nil"),
+        _ => Ok(()),
     }
-    unreadable(
-        history,
-        indices,
-        "a value that is not nil",
-        |operation| !matches!(&operation.op, Op::Enqueue { value, .. } if value.is_nil()),
-    )
 }

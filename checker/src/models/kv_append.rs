@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -22,6 +23,11 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::text(""),
+    readable: Some(readable),
+    watch: |initial, limits| {
+        let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
+        Ok(by_frontier(KvAppend { initial }, limits))
+    },
     decide,
 };
 
@@ -95,17 +101,19 @@ fn text(value: &Value) -> Option<Arc<String>> {
     }
 }
 
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| match &operation.op {
+const WRONG_INITIAL: &str = "a text begins with a text";
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = match &operation.op {
         Op::Write { value, .. } | Op::Append { value, .. } => text(value).is_some(),
         _ => answer(operation).is_none_or(|value| text(value).is_some()),
     };
-    if let Some(decision) = unreadable(history, indices, "a text", is_readable) {
-        return decision;
-    }
+    is_readable.then_some(()).ok_or("a text")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let Some(initial) = text(&options.initial()) else {
-        let why = "a text begins with a text".to_owned();
-        return (Decision::Unknown(why), Algorithm::NONE);
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let text = KvAppend {
         initial: initial.to_string(),

@@ -14,10 +14,11 @@ use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
 
 use super::multi_register::{is_answered, keys};
 use super::set::elements;
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -27,6 +28,11 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: false,
     suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
     initial: || Value::list(Vec::new()),
+    readable: Some(readable),
+    watch: |initial, limits| {
+        begins_empty(initial)?;
+        Ok(by_frontier(ListAppend, limits))
+    },
     decide,
 };
 
@@ -107,6 +113,19 @@ impl Recorded for ListAppend {
     }
 }
 
+fn begins_empty(initial: &Value) -> Result<(), &'static str> {
+    match elements(initial) {
+        Some([]) => Ok(()),
+        _ => Err("lists begin empty"),
+    }
+}
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    is_readable(operation)
+        .then_some(())
+        .ok_or("a transaction of reads of lists and appends")
+}
+
 fn is_readable(operation: &Operation) -> bool {
     let answer = answer(operation);
     match (&operation.op, answer) {
@@ -125,17 +144,8 @@ fn is_readable(operation: &Operation) -> bool {
 }
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    if let Some(decision) = unreadable(
-        history,
-        indices,
-        "a transaction of reads of lists and appends",
-        is_readable,
-    ) {
-        return decision;
-    }
-    if elements(&options.initial()).is_none_or(|list| !list.is_empty()) {
-        let why = "lists begin empty".to_owned();
-        return (Decision::Unknown(why), Algorithm::NONE);
+    if let Err(why) = begins_empty(&options.initial()) {
+        return (Decision::Unknown(why.to_owned()), Algorithm::NONE);
     }
     let decide = |indices: &[usize]| {
         let calls = Calls::read(&ListAppend, history, indices);

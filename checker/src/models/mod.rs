@@ -24,6 +24,7 @@ use history::{Answer, History, OpKind, Operation, Outcome, Value};
 
 use crate::model::{Calls, Recorded};
 use crate::search::{Searched, search};
+use crate::stream::MakeWatch;
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, describe, sentences, validate};
 
@@ -43,6 +44,9 @@ pub use unique_ids::{UniqueIds, UniqueIdsOp};
 pub use unordered_queue::{QueueOp, UnorderedQueue};
 pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
 
+/// Whether a model can make sense of an operation's values, else what it expects.
+pub type Readable = fn(&Operation) -> Result<(), &'static str>;
+
 /// One line of the list of models.
 pub struct Entry {
     /// Its name on the command line.
@@ -58,8 +62,12 @@ pub struct Entry {
     pub suits: fn(&Seen) -> bool,
     /// What an object holds at first, where the user names nothing else.
     pub initial: fn() -> Value,
-    /// Judges the operations at these indices, which address one object.
-    pub decide: fn(&History, &[usize], &Options) -> (Decision, Algorithm),
+    /// Whether it can make sense of an operation's values; nothing to ask where it always can.
+    pub readable: Option<Readable>,
+    /// Watches one object while a run goes on.
+    pub(crate) watch: MakeWatch,
+    /// Judges the operations at these indices, which address one object and are readable.
+    pub(crate) decide: fn(&History, &[usize], &Options) -> (Decision, Algorithm),
 }
 
 /// Every model. The order matters for [`guess`]; the first one is the default.
@@ -95,6 +103,21 @@ pub fn guess(history: &History) -> Option<&'static Entry> {
 }
 
 impl Entry {
+    /// Why it cannot judge an operation, if it cannot.
+    pub(crate) fn refusal(&self, operation: &Operation) -> Option<String> {
+        let kind = operation.op.kind();
+        if !self.operations.contains(&kind) {
+            return Some(self.lacks(kind));
+        }
+        let expected = self.readable?(operation).err()?;
+        Some(format!("{expected} is expected, not {}", describe(operation)))
+    }
+
+    /// That it does not know this kind of operation.
+    pub(crate) fn lacks(&self, kind: OpKind) -> String {
+        format!("the model {} has no {kind}", self.name)
+    }
+
     /// A kind of operation in the history that this model does not understand.
     pub fn stranger(&self, history: &History) -> Option<OpKind> {
         let kinds: BTreeSet<OpKind> = history
@@ -126,21 +149,6 @@ pub(crate) fn answer(operation: &Operation) -> Option<&Value> {
         Outcome::Ok(Answer { value }) => value.as_ref(),
         Outcome::Fail(_) | Outcome::Info(_) => None,
     }
-}
-
-/// The decision on a history with an operation that a model cannot read, if there is one.
-pub(crate) fn unreadable(
-    history: &History,
-    indices: &[usize],
-    expected: &str,
-    is_readable: impl Fn(&Operation) -> bool,
-) -> Option<(Decision, Algorithm)> {
-    let operation = indices
-        .iter()
-        .map(|&index| &history.operations[index])
-        .find(|operation| !is_readable(operation))?;
-    let why = format!("{expected} is expected, not {}", describe(operation));
-    Some((Decision::Unknown(why), Algorithm::NONE))
 }
 
 /// Judges by the search, and re-checks what it says.

@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use history::{Failure, History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
 
 use super::register::CAS_REGISTER;
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Effect, Model, Recorded};
 use crate::special::{self, InPlace};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -26,6 +27,11 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: false,
     suits: |seen| !seen.txn_appended,
     initial: || Value::Int(0),
+    readable: Some(readable),
+    watch: |initial, limits| {
+        let initial = initial.clone();
+        Ok(by_frontier(MultiRegister { initial }, limits))
+    },
     decide,
 };
 
@@ -146,16 +152,16 @@ pub(super) fn is_answered(operation: &Operation) -> bool {
     }
 }
 
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let appends = |micro: &MicroOp| matches!(micro, MicroOp::Append { .. });
+    let is_register = !matches!(&operation.op, Op::Txn { micro_ops, .. } if micro_ops.iter().any(appends));
+    let is_readable = is_register && is_answered(operation);
+    is_readable
+        .then_some(())
+        .ok_or("a transaction of reads and writes")
+}
+
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| {
-        let appends = |micro: &MicroOp| matches!(micro, MicroOp::Append { .. });
-        let is_register =
-            !matches!(&operation.op, Op::Txn { micro_ops, .. } if micro_ops.iter().any(appends));
-        is_register && is_answered(operation)
-    };
-    if let Some(decision) = unreadable(history, indices, "a transaction of reads and writes", is_readable) {
-        return decision;
-    }
     let registers = MultiRegister {
         initial: options.initial(),
     };

@@ -10,6 +10,7 @@ use super::Entry;
 use crate::Options;
 use crate::model::{Calls, Model, Recorded};
 use crate::special::{self, InPlace};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -19,6 +20,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::Nil,
+    readable: None,
+    watch: |_, limits| Ok(by_frontier(Mutex, limits)),
     decide,
 };
 

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, answer, by_search, unreadable};
+use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -22,6 +23,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |seen| seen.list_read || !seen.integer_read,
     initial: || Value::list(Vec::new()),
+    readable: Some(readable),
+    watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
     decide,
 };
 
@@ -119,13 +122,13 @@ impl Recorded for Set {
     }
 }
 
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = operation.op.kind() != OpKind::Read
+        || answer(operation).is_none_or(|value| elements(value).is_some());
+    is_readable.then_some(()).ok_or("a list of elements")
+}
+
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| {
-        operation.op.kind() != OpKind::Read || answer(operation).is_none_or(|value| elements(value).is_some())
-    };
-    if let Some(decision) = unreadable(history, indices, "a list of elements", is_readable) {
-        return decision;
-    }
     let set = Set::new(&options.initial());
     let calls = Calls::read(&set, history, indices);
     let judged = special::set::judge(&set, history, &calls);

@@ -14,6 +14,7 @@ use crate::describe::describe;
 use crate::model::{Calls, Model, Recorded};
 use crate::sentences::start;
 use crate::special::{self, Contradiction, InPlace, Judged, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision, Rule};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -23,6 +24,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::Nil,
+    readable: None,
+    watch: |_, limits| Ok(by_frontier(UniqueIds, limits)),
     decide,
 };
 

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use history::{History, OpKind, Operation, Value};
 
-use super::fifo_queue::unreadable_queue;
-use super::set::elements;
+use super::fifo_queue::{initial_values, readable};
 use super::{Entry, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -22,6 +22,8 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::list(Vec::new()),
+    readable: Some(readable),
+    watch: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
     decide,
 };
 
@@ -59,6 +61,16 @@ impl QueueOp {
             QueueOp::Enqueue(value) | QueueOp::Dequeue(value) => parts.contains(value).then(|| self.clone()),
             QueueOp::Empty | QueueOp::Take => Some(self.clone()),
         }
+    }
+}
+
+impl UnorderedQueue {
+    fn new(initial: &Value) -> Result<UnorderedQueue, &'static str> {
+        let mut queue = UnorderedQueue::default();
+        for value in initial_values(initial)? {
+            *queue.initial.entry(value.clone()).or_default() += 1;
+        }
+        Ok(queue)
     }
 }
 
@@ -128,14 +140,10 @@ impl Recorded for UnorderedQueue {
 }
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let initial = options.initial();
-    if let Some(decision) = unreadable_queue(history, indices, &initial) {
-        return decision;
-    }
-    let mut queue = UnorderedQueue::default();
-    for value in elements(&initial).unwrap_or_default() {
-        *queue.initial.entry(value.clone()).or_default() += 1;
-    }
+    let queue = match UnorderedQueue::new(&options.initial()) {
+        Ok(queue) => queue,
+        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
+    };
     let mut calls = Calls::read(&queue, history, indices);
     let mut judged = Judged::Other;
     if queue.initial.is_empty() {

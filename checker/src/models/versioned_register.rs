@@ -9,10 +9,11 @@
 
 use history::{Failure, History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, Seen, answer, by_search, unreadable};
+use super::{Entry, Seen, answer, by_search};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged, Projected};
+use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -22,6 +23,11 @@ pub(super) const ENTRY: Entry = Entry {
     per_key: true,
     suits: Seen::is_versioned,
     initial: || Value::Nil,
+    readable: Some(readable),
+    watch: |initial, limits| {
+        let initial = initial.clone();
+        Ok(by_frontier(VersionedRegister { initial }, limits))
+    },
     decide,
 };
 
@@ -185,16 +191,15 @@ fn versioned(answer: &Value) -> Option<(i64, &Value)> {
     }
 }
 
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = answer(operation).is_none_or(|answer| match operation.op {
+        Op::Read { .. } => versioned(answer).is_some(),
+        _ => matches!(answer, Value::Int(_) | Value::Nil),
+    });
+    is_readable.then_some(()).ok_or("a version")
+}
+
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let is_readable = |operation: &Operation| {
-        answer(operation).is_none_or(|answer| match operation.op {
-            Op::Read { .. } => versioned(answer).is_some(),
-            _ => matches!(answer, Value::Int(_) | Value::Nil),
-        })
-    };
-    if let Some(decision) = unreadable(history, indices, "a version", is_readable) {
-        return decision;
-    }
     let register = VersionedRegister {
         initial: options.initial(),
     };

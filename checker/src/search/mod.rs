@@ -19,6 +19,7 @@
 mod configurations;
 mod pass;
 mod plan;
+pub(crate) mod stretch;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@
 //!   history is not linearizable all the same.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use history::OPEN;
 use rustc_hash::FxHashMap;
@@ -25,6 +26,7 @@ use rustc_hash::FxHashMap;
 use super::Limits;
 use super::configurations::{Configurations, Keep, Pool, Row, has, set, unset};
 use super::plan::{Class, Event, NO_SLOT, Plan};
+use super::stretch::Stopped;
 use super::table::{Spent, StateId, Table};
 use super::trace::{ROOT, Trace};
 use crate::model::{Effect, Model};
@@ -117,6 +119,8 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     exact: bool,
     /// A broad pass met too many states to go on.
     endless: bool,
+    /// A limit was reached in the middle of an event: what is left of it shows nothing.
+    cut_off: Option<&'static str>,
     /// Open calls are not used now.
     sparing: bool,
 
@@ -183,6 +187,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             reached: Pool::new(plan.slots, keep),
             exact: true,
             endless: false,
+            cut_off: None,
             sparing: WIDTHS[level].sparing && mode == Mode::Narrow,
             snapshots: VecDeque::new(),
             running: vec![Vec::new(); plan.ops.len()],
@@ -225,6 +230,9 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                         return Passed::Limit { event, which };
                     }
                     let goes_on = self.finish(call, event);
+                    if let Some(which) = self.cut_off {
+                        return Passed::Limit { event, which };
+                    }
                     if self.endless {
                         // It shows nothing.
                         return Passed::Through(ROOT);
@@ -252,6 +260,31 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             event += 1;
         }
         Passed::Through(self.now.row(0).tip())
+    }
+
+    /// Walks through a stretch of events without ever going back.
+    pub fn walk(&mut self, events: Range<usize>) -> Result<(), Stopped> {
+        for event in events {
+            match self.plan.events[event] {
+                Event::Start(call) => self.start(call),
+                Event::Finish(call) => {
+                    if let Some(which) = self.over_limit() {
+                        return Err(Stopped::Limit(which));
+                    }
+                    let goes_on = self.finish(call, event);
+                    if let Some(which) = self.cut_off {
+                        return Err(Stopped::Limit(which));
+                    }
+                    if self.endless {
+                        return Err(Stopped::Limit("there are too many possibilities"));
+                    }
+                    if !goes_on {
+                        return Err(Stopped::Stuck(call));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn take_snapshot(&mut self, event: usize) {
@@ -473,9 +506,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                 self.endless = true;
                 return;
             }
-            if self.over_limit().is_some() {
-                // The pass ends before the next event.
-                self.exact = false;
+            self.cut_off = self.over_limit();
+            if self.cut_off.is_some() {
                 return;
             }
             number += 1;

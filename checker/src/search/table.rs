@@ -66,12 +66,18 @@ impl<'a, M: Model> Table<'a, M> {
         state < DENSE_STATES && self.ops.len() <= DENSE_CLASSES
     }
 
-    fn number(&mut self, state: M::State) -> StateId {
+    /// The number of a state.
+    pub fn number(&mut self, state: M::State) -> StateId {
         let (number, is_new) = self.states.insert_full(state);
         if is_new && self.is_dense(number) {
             self.rows.resize((number + 1) * self.ops.len(), Next::NEW);
         }
         number as StateId
+    }
+
+    /// The state of that number.
+    pub fn state(&self, number: StateId) -> &M::State {
+        &self.states[number as usize]
     }
 
     /// Whether the operation is possible.
@@ -132,6 +138,9 @@ pub(super) struct Spent {
 }
 
 impl Spent {
+    /// Nothing is used up.
+    pub const NONE: SpentId = 0;
+
     pub fn new() -> Self {
         let mut sets = IndexSet::default();
         sets.insert(Vec::new().into_boxed_slice());

@@ -115,3 +115,43 @@ fn a_model_whose_states_never_end_is_decided() {
     let searched = search(&VersionedRegister::default(), &calls, &limits);
     assert!(matches!(searched, Searched::Stuck(_)), "{searched:?}");
 }
+
+/// What is left in the middle of an event when a limit ends it shows nothing.
+#[test]
+fn a_limit_never_makes_a_history_wrong() {
+    let model = Register {
+        initial: Value::Int(0),
+    };
+    let mut gave_up = 0;
+    for seed in 0..20_000 {
+        let calls = random_calls(seed);
+        let unlimited = Limits::default();
+        let exact = Search::new(&model, &calls, &unlimited)
+            .unwrap()
+            .run(EFFORTS.len() - 1);
+        for steps in [0, 1, 2, 3, 5, 8, 13, 21, 34, 55] {
+            let limits = Limits {
+                steps,
+                ..Limits::default()
+            };
+            let mut search = Search::new(&model, &calls, &limits).unwrap();
+            // The broad pass by itself too.
+            let found = [
+                search.run(0),
+                search.broad(0, search.plan.events.len()).unwrap_or(exact.clone()),
+            ];
+            for found in found {
+                match found {
+                    Searched::GaveUp(_) => gave_up += 1,
+                    Searched::Stuck(_) => {
+                        assert!(matches!(exact, Searched::Stuck(_)), "seed {seed}, {steps} steps")
+                    }
+                    Searched::Found(_) => {
+                        assert!(matches!(exact, Searched::Found(_)), "seed {seed}, {steps} steps")
+                    }
+                }
+            }
+        }
+    }
+    assert!(gave_up > 10_000, "{gave_up}");
+}

@@ -11,6 +11,7 @@ use crate::mismatch::{Placed, place};
 use crate::model::{Call, Calls, Effect, Model, Recorded};
 use crate::prepare::Prepared;
 use crate::search::{Limits, Search, Searched, Tried};
+use crate::stream::watch_register;
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, sentences, validate};
 
@@ -21,6 +22,8 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     per_key: true,
     suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
     initial: || Value::Nil,
+    readable: None,
+    watch: watch_register,
     decide,
 };
 
