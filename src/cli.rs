@@ -44,7 +44,8 @@ pub enum Command {
   perjury test                                     the bundled cluster, all nemeses, 30 s
   perjury test --bug stale-read --nemesis partition    catch a planted bug
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
-  perjury test --nemesis none --ops 10000 --seed 7")]
+  perjury test --nemesis none --ops 10000 --seed 7
+  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows")]
 pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
@@ -91,6 +92,9 @@ pub struct TestArgs {
     /// The directory in which run directories are made.
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
+    /// End the clients' work as soon as a violation shows; healing, judging and reporting go on.
+    #[arg(long)]
+    pub stop_on_violation: bool,
     /// Keep the nodes' data as well as their logs.
     #[arg(long)]
     pub keep_data: bool,

@@ -155,6 +155,9 @@ impl Plan {
                 .replace(' ', ""),
         );
         flag("seed", self.seed.to_string());
+        if args.stop_on_violation {
+            command.push("--stop-on-violation".into());
+        }
         command
     }
 
@@ -308,12 +311,13 @@ mod tests {
             "",
             "--seed 7 --ops 100 --rate 12.5 --concurrency 3n --nodes 3 --time-limit 90s",
             "--nemesis kill:leader,pause --bug stale-read --op-timeout 250ms --links switch",
-            "--nemesis none --env local",
+            "--nemesis none --env local --stop-on-violation",
         ];
         for line in lines {
             let first = plan(line).unwrap();
             let again = plan(&first.command()[1..].join(" ")).unwrap();
             assert_eq!(first.command(), again.command(), "`{line}`");
+            assert_eq!(first.args.stop_on_violation, again.args.stop_on_violation);
             assert_eq!(first.seed, again.seed);
             assert_eq!(first.concurrency, again.concurrency);
         }

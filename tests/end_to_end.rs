@@ -137,6 +137,43 @@ fn a_planted_bug_is_caught_with_its_certificate() {
     );
 }
 
+#[test]
+fn the_first_violation_ends_the_run_if_that_is_asked_for() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let args = "test --env local --bug ack-before-quorum --nemesis none --time-limit 5m --stop-on-violation";
+    let output = perjury(dir.path(), args).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("a violation shows; stopping early"),
+        "{}",
+        text(&output)
+    );
+    let results = json(&run_dir(dir.path()).join("results.json"));
+    assert_eq!(results["verdict"], "invalid");
+    // The bug shows within a second or so; what is left of five minutes was not waited for.
+    assert!(
+        results["duration_s"].as_f64().unwrap() < 240.0,
+        "{}",
+        text(&output)
+    );
+    assert_eq!(processes_of(dir.path()), Vec::<String>::new());
+}
+
+#[test]
+fn looking_for_a_violation_in_a_correct_cluster_finds_none() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let args = "test --time-limit 6s --seed 12 --stop-on-violation";
+    let output = perjury(dir.path(), args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(
+        !text(&output).contains("not watched to the end"),
+        "{}",
+        text(&output)
+    );
+}
+
 fn start(dir: &Path, args: &str) -> Child {
     perjury(dir, args)
         .stdout(Stdio::piped())

@@ -281,9 +281,12 @@ impl Results {
             .map(String::as_str)
     }
 
-    /// The reasons that the headline does not name already.
+    /// The reasons for the verdict that the headline does not name already. What would only make it unknown is no reason
+    /// for an invalid one.
     pub(crate) fn unsaid_reasons(&self) -> impl Iterator<Item = &str> {
-        self.reasons().filter(|reason| !self.headline.contains(reason))
+        let checks = self.checks.iter().filter(|check| check.verdict == self.verdict);
+        let reasons = checks.flat_map(|check| &check.reasons).map(String::as_str);
+        reasons.filter(|reason| !self.headline.contains(reason))
     }
 }
 

@@ -90,7 +90,7 @@ async fn bench_runner_once(directory: &Path, concurrency: usize, ops: u64, seed:
         clients: concurrency,
         ..workloads::WorkloadOptions::default()
     });
-    let journal = Journal::create(&directory.join("history.jsonl"))?;
+    let journal = Journal::create(&directory.join("history.jsonl"), None)?;
     let desk = Arc::new(Desk::new(TokioRuntime::start(), journal, concurrency));
     let mut runner = Runner::new(desk.clone(), Arc::new(NoOp), 1, Duration::from_secs(1));
     let generator: Box<dyn Generator> =

@@ -7,12 +7,13 @@
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use checker::Verdict;
+use checker::stream::Violation;
 use control::{
     Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, SystemOptions,
     resolve,
@@ -27,7 +28,9 @@ use super::check::{judge, read_history};
 use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::plan::{self, Plan};
-use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime, show_progress, watch_store};
+use crate::runner::{
+    Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
+};
 use crate::say::say;
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
@@ -57,6 +60,7 @@ pub fn run(args: TestArgs) -> CommandResult {
             run: &run,
             environment: environment.clone(),
             interrupts: interrupts.clone(),
+            violation: OnceLock::new(),
         };
         let ran = unless_aborted(interrupts, test.run()).await;
         let torn_down = environment.tear_down().await.map_err(Failure::from);
@@ -77,6 +81,14 @@ pub fn run(args: TestArgs) -> CommandResult {
         let results = reports::write_all(&run, &record, &history, &analysis)?;
         say!("{}", reports::summary_text(&results).trim_end());
         say!("report: {}", run.report().display());
+        if let Some(violation) = test.violation.get()
+            && results.verdict != Verdict::Invalid
+        {
+            return Err(Failure::Harness(anyhow!(
+                "a violation showed during the run, but judging the whole history did not confirm it: {}",
+                violation.sentence
+            )));
+        }
         match trouble {
             Some(trouble) if results.verdict == Verdict::Invalid => {
                 eprintln!("perjury: besides, the run did not end well: {trouble}");
@@ -113,6 +125,8 @@ struct Test<'a> {
     run: &'a RunDir,
     environment: Arc<dyn Environment>,
     interrupts: Interrupts,
+    /// What showed while the run went on, if anybody looked.
+    violation: OnceLock<Violation>,
 }
 
 impl Test<'_> {
@@ -129,6 +143,12 @@ impl Test<'_> {
             return Err(Failure::Usage(format!(
                 "the workload `{}` needs `{kind}`, which `{}` cannot do",
                 plan.args.workload, plan.args.system
+            )));
+        }
+        if plan.args.stop_on_violation && workload.stream.is_none() {
+            return Err(Failure::Usage(format!(
+                "the workload `{}` cannot be judged while it runs; leave out --stop-on-violation",
+                plan.args.workload
             )));
         }
         let (entries, left_out) = plan.nemeses_in(self.environment.kind())?;
@@ -160,12 +180,14 @@ impl Test<'_> {
         &self,
         system: Arc<dyn System>,
         db: Arc<dyn Db>,
-        workload: Workload,
+        mut workload: Workload,
         fault: Fault,
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
-        let journal = Journal::create(&self.run.history())?;
+        let stream = workload.stream.take().filter(|_| plan.args.stop_on_violation);
+        let (watcher, feed) = stream.map(Watcher::start).transpose()?.unzip();
+        let journal = Journal::create(&self.run.history(), feed)?;
         let runtime = TokioRuntime::start();
         let desk = Arc::new(Desk::new(runtime, journal, plan.concurrency));
         let connect = Arc::new(SystemConnect {
@@ -182,13 +204,24 @@ impl Test<'_> {
             tokio::spawn(stop_on_interrupt(desk.clone(), self.interrupts.clone())),
         ];
 
+        let stopper = watcher
+            .as_ref()
+            .map(|watcher| tokio::spawn(stop_on_violation(desk.clone(), watcher.shared())));
+
         let runner = Runner::new(desk.clone(), connect, plan.nodes(), plan.args.op_timeout);
         let result = self.phases(&desk, runner, db, workload, fault).await;
-        for task in side_tasks {
+        for task in side_tasks.into_iter().chain(stopper) {
             task.abort();
         }
         // Also after a failure: what happened until then is to be judged.
         desk.close()?;
+        if let Some(watcher) = watcher {
+            let (violation, lost) = watcher.end();
+            if let Some(why) = lost {
+                eprintln!("perjury: note: not watched to the end: {why}; the whole history is judged now");
+            }
+            violation.map(|violation| self.violation.set(violation));
+        }
         result
     }
 
@@ -342,6 +375,21 @@ async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interr
         eprintln!("perjury: stopping early; once more to give up at once");
         desk.stop();
     }
+}
+
+/// So does the first violation that shows.
+async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>) {
+    let violation = watched.found().await;
+    tracing::info!(
+        "violation at event {}: {}",
+        violation.position,
+        violation.sentence
+    );
+    eprintln!(
+        "perjury: a violation shows; stopping early. {}",
+        violation.sentence
+    );
+    desk.stop();
 }
 
 /// Starts the store on every node and waits until it answers.

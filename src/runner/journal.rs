@@ -16,6 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use history::{Event, append_line};
 
+use super::Feed;
+
 /// Past this many unwritten events, workers wait.
 const LIMIT: usize = 1 << 18;
 /// How long the writer rests when it has nothing to write.
@@ -35,16 +37,16 @@ struct Shared {
 }
 
 impl Journal {
-    /// Creates the file at `path` and starts its writer.
+    /// Creates the file at `path` and starts its writer, which also feeds whoever watches the run.
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: &Path) -> Result<Journal> {
+    pub fn create(path: &Path, feed: Option<Feed>) -> Result<Journal> {
         let file = File::create_new(path).with_context(|| format!("cannot create {}", path.display()))?;
-        Journal::start(file)
+        Journal::start(file, feed)
     }
 
-    fn start(file: File) -> Result<Journal> {
+    fn start(file: File, feed: Option<Feed>) -> Result<Journal> {
         let shared = Arc::new(Shared {
             queue: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
@@ -55,7 +57,7 @@ impl Journal {
             std::thread::Builder::new()
                 .name("journal".into())
                 .spawn(move || {
-                    let result = write_all(&shared, file);
+                    let result = write_all(&shared, file, feed);
                     shared.failed.store(result.is_err(), Ordering::Release);
                     result
                 })
@@ -116,7 +118,7 @@ impl Drop for Journal {
     }
 }
 
-fn write_all(shared: &Shared, mut file: File) -> std::io::Result<()> {
+fn write_all(shared: &Shared, mut file: File, mut feed: Option<Feed>) -> std::io::Result<()> {
     let mut events = Vec::new();
     let mut bytes = Vec::new();
     loop {
@@ -132,6 +134,9 @@ fn write_all(shared: &Shared, mut file: File) -> std::io::Result<()> {
             }
             std::thread::sleep(PAUSE);
             continue;
+        }
+        if let Some(feed) = &mut feed {
+            feed.put(&events);
         }
         bytes.clear();
         for event in events.drain(..) {

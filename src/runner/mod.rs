@@ -26,6 +26,7 @@ mod monitor;
 mod runtime;
 #[cfg(test)]
 mod tests;
+mod watcher;
 mod worker;
 
 pub use desk::{Desk, Totals};
@@ -33,4 +34,5 @@ pub use journal::Journal;
 pub use live::show_progress;
 pub use monitor::watch_store;
 pub use runtime::{Runtime, TokioRuntime};
+pub use watcher::{Feed, Shared as Watched, Watcher};
 pub use worker::{Connect, Runner};

@@ -77,7 +77,7 @@ async fn run(generator: Box<dyn Generator>, clients: usize, stop_after: Option<D
     let path = dir.path().join("history.jsonl");
     let desk = Arc::new(Desk::new(
         TokioRuntime::start(),
-        Journal::create(&path).unwrap(),
+        Journal::create(&path, None).unwrap(),
         clients,
     ));
     let seen = Arc::new(Mutex::new(Vec::new()));

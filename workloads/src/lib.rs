@@ -6,6 +6,7 @@
 mod register;
 
 use checker::Analysis;
+use checker::stream::Stream;
 use generator::Generator;
 use history::{History, OpKind};
 
@@ -22,6 +23,8 @@ pub struct Workload {
     pub needs: &'static [OpKind],
     /// The model by which its histories are judged, for reports.
     pub model: &'static str,
+    /// Judges a run while it goes on, where that is possible.
+    pub stream: Option<Stream>,
     /// Judges a history.
     pub check: Box<dyn Fn(&History) -> Analysis + Send + Sync>,
 }

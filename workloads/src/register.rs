@@ -39,6 +39,7 @@ fn make(options: &WorkloadOptions) -> Workload {
         final_generator: Some(Box::new(LastReads::new(options, begun))),
         needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
         model: "cas-register",
+        stream: Some(checker::stream::Stream::new(&checker::Options::default())),
         check: Box::new(|history| checker::check(history, &checker::Options::default())),
     }
 }
