@@ -2,8 +2,9 @@
 //!
 //! [`check`] judges a history by one of the [models]: key by key where the model allows it ([`partition`]), exactly in near
 //! linear time where an algorithm for that is known (registers whose values are written once, sets, queues, locks, …),
-//! and by the [search] elsewhere. Either way the answer carries what shows it: a linearization, or the operations that
-//! contradict each other in plain sentences. [`weaker`] says what an invalid history still is.
+//! and by the [search] elsewhere. The answer carries what shows it: a linearization, or the operations that contradict
+//! each other in plain sentences. [`weaker`] says what an invalid history still is. A [`stream::Stream`] judges event by
+//! event, while a run goes on.
 //!
 //! Invariants:
 //! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for the same
