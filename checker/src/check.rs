@@ -12,6 +12,7 @@ use crate::model::finish;
 use crate::models::{self, Entry};
 use crate::search::Limits;
 use crate::verdict::{Algorithm, Analysis, Decision, MOST_LISTED, Verdict};
+use crate::weaker;
 
 /// What to judge by, and how hard to try.
 #[derive(Clone, Debug)]
@@ -46,6 +47,15 @@ impl Options {
     }
 }
 
+/// Judges a history as [`check`] does, and if it is invalid, also what it still is.
+pub fn judge(history: &History, options: &Options) -> Analysis {
+    let mut analysis = check(history, options);
+    if let (Verdict::Invalid, Some(weaken)) = (analysis.verdict, options.model.weaken) {
+        analysis.still = Some(weaken(history, &options.initial(), &weaker::Limits::default()));
+    }
+    analysis
+}
+
 /// Judges a history, key by key where the model allows it.
 ///
 /// A history without operations is valid; whether it is enough to go by is not judged here. One with operations that the
@@ -61,6 +71,7 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         unknown_total: 0,
         model: options.model.name,
         decided_by: BTreeMap::new(),
+        still: None,
     };
     let survey = Survey::of(history, options.model);
     if !survey.only_known

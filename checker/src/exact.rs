@@ -31,13 +31,14 @@ use crate::prepare::{
 };
 use crate::proof::{Proof, prove};
 use crate::radix;
+use crate::rearrange::Arrangement;
 use crate::verdict::Rule;
 
 /// What the exact procedure found out.
 #[derive(Debug)]
 pub(crate) enum Exact {
     /// Linearizable, apart from steps that only say what was not there ([`Step::lacks`]): all other kept steps in order.
-    Order(Vec<StepId>, Flow),
+    Order(Arrangement),
     /// Not linearizable.
     Contradiction(Proof),
     /// A value is written twice, or the initial value is written: not for this procedure.
@@ -77,9 +78,9 @@ const NO_TIMES: [u32; 2] = [0, u32::MAX];
 pub(crate) struct Block {
     pub root: ValueId,
     /// The first completion; that of the initial value, which was there before everything, is not asked for.
-    m: u32,
+    pub m: u32,
     /// The last invocation.
-    big_m: u32,
+    pub big_m: u32,
 }
 
 /// Decides one key, apart from its steps that only say what was not there.
@@ -109,10 +110,10 @@ pub(crate) fn decide(prepared: &Prepared, needed: &Needed) -> Exact {
     if let Some(circle) = blocks.circle(&flow) {
         return contradiction(prepared, needed, Rule::Circle, &circle);
     }
-    let sorted = blocks.by_midpoint();
+    let sorted = by_midpoint(&blocks.blocks);
     if blocks.in_order && fit(&sorted) {
         let order = order(prepared.steps.len(), &flow, &sorted);
-        Exact::Order(order, flow)
+        Exact::Order(Arrangement { flow, order, sorted })
     } else {
         Exact::Contradiction(earliest(prepared, needed, &flow, &sorted))
     }
@@ -221,6 +222,13 @@ impl Flow {
         (next != NOTHING).then_some(next)
     }
 
+    /// The first value of the block that a value belongs to.
+    pub fn root(&self, value: ValueId) -> ValueId {
+        let before =
+            |&value: &ValueId| Some(self.values[value as usize].before).filter(|before| *before != NOTHING);
+        std::iter::successors(Some(value), before).last().unwrap_or(value)
+    }
+
     /// The values of a block, by its first one.
     pub fn chain(&self, root: ValueId) -> impl Iterator<Item = ValueId> {
         std::iter::successors(Some(root), |&value| self.next(value))
@@ -304,27 +312,6 @@ impl Blocks {
         }
     }
 
-    /// The blocks in the order of their midpoints; what was there at first comes first.
-    fn by_midpoint(&self) -> Vec<Block> {
-        // Twice the midpoint, with the place behind it.
-        const _: () = assert!(NEVER <= u32::MAX / 2);
-        let twice = |block: &Block| {
-            if block.root == INITIAL {
-                0
-            } else {
-                block.m + block.big_m
-            }
-        };
-        let keys = self.blocks.iter().zip(0u64..);
-        let keys = keys
-            .map(|(block, place)| u64::from(twice(block)) << 32 | place)
-            .collect();
-        radix::sorted(keys)
-            .into_iter()
-            .map(|key| self.blocks[key as u32 as usize])
-            .collect()
-    }
-
     /// Values that are in no block were written by cas that wait for each other in a circle.
     fn circle(&self, flow: &Flow) -> Option<Vec<StepId>> {
         if flow.written().count() == self.placed {
@@ -344,6 +331,27 @@ impl Blocks {
     }
 }
 
+/// The blocks in the order of their midpoints; what was there at first comes first.
+pub(crate) fn by_midpoint(blocks: &[Block]) -> Vec<Block> {
+    // Twice the midpoint, with the place behind it.
+    const _: () = assert!(NEVER <= u32::MAX / 2);
+    let twice = |block: &Block| {
+        if block.root == INITIAL {
+            0
+        } else {
+            block.m + block.big_m
+        }
+    };
+    let keys = blocks.iter().zip(0u64..);
+    let keys = keys
+        .map(|(block, place)| u64::from(twice(block)) << 32 | place)
+        .collect();
+    radix::sorted(keys)
+        .into_iter()
+        .map(|key| blocks[key as u32 as usize])
+        .collect()
+}
+
 /// Whether no two of the blocks, by midpoints, must each come before the other.
 fn fit(sorted: &[Block]) -> bool {
     let mut widest = 0;
@@ -355,7 +363,7 @@ fn fit(sorted: &[Block]) -> bool {
 }
 
 /// All kept steps, block by block, each in its forced order.
-fn order(steps: usize, flow: &Flow, sorted: &[Block]) -> Vec<StepId> {
+pub(crate) fn order(steps: usize, flow: &Flow, sorted: &[Block]) -> Vec<StepId> {
     let mut order = Vec::with_capacity(steps);
     for value in sorted.iter().flat_map(|block| flow.chain(block.root)) {
         order.extend(flow.writer(value));

@@ -103,6 +103,7 @@ mod numbers;
 mod prepare;
 mod proof;
 mod radix;
+mod rearrange;
 mod replay;
 pub mod search;
 mod sentences;
@@ -113,7 +114,7 @@ pub mod validate;
 mod verdict;
 pub mod weaker;
 
-pub use check::{Options, check, check_key, partition};
+pub use check::{Options, check, check_key, judge, partition};
 pub use describe::describe;
 pub use model::{Call, Effect, Model};
 pub use search::Limits;

@@ -3,7 +3,7 @@
 //! Such a cas says only "not this value here". In a given order each is put at the earliest place that its interval
 //! allows and where the register holds something else; earliest is best, because it leaves most room to those that
 //! must come later. Where that fails, the history is a contradiction if the expected value certainly stood there during
-//! the whole operation; otherwise another order might do, and the search must tell.
+//! the whole operation; otherwise another order might do ([`crate::rearrange`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -20,8 +20,8 @@ pub(crate) enum Placed {
     Order(Linearization),
     /// Not linearizable.
     Contradiction(Proof),
-    /// They do not fit into this order; perhaps into another one.
-    Misfit,
+    /// This one does not fit into this order; perhaps into another one.
+    Misfit(StepId),
 }
 
 /// Puts every step that only says what was not there ([`Step::lacks`]) into `order`, a linearization of the other kept ones.
@@ -67,7 +67,7 @@ pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[
         if gap.holds == value || gap.last_start > step.finish {
             return match throughout(prepared, needed, flow, number, value) {
                 Some(proof) => Placed::Contradiction(proof),
-                None => Placed::Misfit,
+                None => Placed::Misfit(number),
             };
         }
         if gap.at == walk.gap.at {

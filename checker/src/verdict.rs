@@ -11,6 +11,8 @@ use std::fmt;
 use history::Key;
 use serde::{Deserialize, Serialize};
 
+use crate::weaker::Still;
+
 /// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
 pub const MOST_LISTED: usize = 100;
 
@@ -144,6 +146,8 @@ pub struct Analysis {
     pub model: &'static str,
     /// How many keys each algorithm decided; `none` for those that are unknown.
     pub decided_by: BTreeMap<&'static str, usize>,
+    /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
+    pub still: Option<Still>,
 }
 
 impl Verdict {

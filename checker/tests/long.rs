@@ -57,20 +57,21 @@ fn unique_values_are_valid() {
 
 #[test]
 fn unique_values_with_silent_failures_are_valid() {
+    // The order of the midpoints has room for all of them in a third of these histories only.
     let mut exact = 0;
-    for seed in 0..20 {
+    for seed in 0..10 {
         let long = Long {
-            operations: 2_000,
-            clients: 6,
+            operations: 20_000,
+            clients: 20,
             values: None,
             info_per_mille: 5,
-            telling: 5,
+            telling: 0,
         };
         let (decision, algorithm) = decide(&long_history(seed, long));
         assert_eq!(decision.verdict(), Verdict::Valid, "seed {seed}: {decision:?}");
         exact += usize::from(algorithm == Algorithm::REGISTER_EXACT);
     }
-    assert!(exact >= 5, "{exact}");
+    assert!(exact >= 8, "{exact}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use askama::Template;
-use checker::weaker::Still;
 use checker::{Algorithm, Analysis, Verdict};
 use history::History;
 
@@ -17,7 +16,7 @@ use crate::faults::fault_rows;
 use crate::html::symbol;
 use crate::results::Counts;
 use crate::shade::Shade;
-use crate::still::{StillTable, still_table};
+use crate::still::{StillRecord, still_record};
 use crate::summary::{count_operations, grouped, seconds, shortened};
 use crate::timeline::{Picture, Subject, duration};
 
@@ -35,8 +34,6 @@ pub struct Checked<'a> {
     pub history: &'a History,
     /// What the checker says about it.
     pub analysis: &'a Analysis,
-    /// What it still is, if that was judged.
-    pub still: Option<&'a Still>,
     /// For a valid history: an order that explains every answer, as indices into [`History::operations`]. Histories of
     /// at most 200 operations are drawn with it.
     pub linearization: Option<&'a [usize]>,
@@ -60,7 +57,7 @@ struct Page {
     pictured: Vec<Pictured>,
     told: Vec<Told>,
     untold: usize,
-    still: Option<StillTable>,
+    still: Option<StillRecord>,
     undecided: Vec<(String, String)>,
     more_undecided: usize,
     explained: Option<Picture>,
@@ -104,7 +101,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         untold: (analysis.conflicts_total).saturating_sub(pictured.len() + told.len()),
         pictured,
         told,
-        still: checked.still.map(still_table),
+        still: analysis.still.as_ref().map(still_record),
         undecided: undecided
             .map(|(key, why)| (heading(key, analysis), shortened(why, MOST_CHARS)))
             .collect(),

@@ -30,5 +30,6 @@ pub use results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
     OperationRecord, OtherNote, Results, SCHEMA_VERSION,
 };
+pub use still::{AnomalyRow, StillRecord, StillRow};
 pub use summary::{FEWEST_OK, summarize};
 pub use text::summary_text;

@@ -12,6 +12,8 @@ use checker::{Rule, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::still::StillRecord;
+
 /// The version of the form of `results.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -32,6 +34,9 @@ pub struct Results {
     pub conflicts: Vec<ConflictRecord>,
     /// How many keys are not linearizable.
     pub conflicts_total: usize,
+    /// What an invalid history still is, where that was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still: Option<StillRecord>,
     /// How many keys there are.
     pub keys: usize,
     /// How many keys each algorithm decided.

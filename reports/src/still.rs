@@ -1,6 +1,7 @@
 //! What a history that is not linearizable still is, as a table.
 
 use checker::weaker::{Finding, Guarantee, Still};
+use serde::{Deserialize, Serialize};
 
 use crate::summary::shortened;
 
@@ -8,47 +9,70 @@ use crate::summary::shortened;
 const MOST_CHARS: usize = 1_000;
 
 /// The weaker models, how stale answers were, and the anomalies.
-pub(crate) struct StillTable {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillRecord {
     /// All in one line.
     pub sentence: String,
-    pub rows: Vec<StillRow>,
+    /// The models, the strongest first.
+    pub models: Vec<StillRow>,
+    /// How stale answers were, in one sentence; empty if none was.
     pub staleness: String,
-    /// Name, how often, the first example.
-    pub anomalies: Vec<(&'static str, usize, String)>,
+    /// What no register does.
+    pub anomalies: Vec<AnomalyRow>,
 }
 
 /// One model.
-pub(crate) struct StillRow {
-    pub model: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillRow {
+    /// What it is called.
+    pub model: String,
     /// `holds`, `violated` or `unknown`.
-    pub result: &'static str,
-    pub symbol: &'static str,
+    pub result: String,
+    /// Why, in sentences.
     pub because: Vec<String>,
 }
 
+/// One kind of anomaly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnomalyRow {
+    /// What it is called.
+    pub anomaly: String,
+    /// How often it was seen.
+    pub count: usize,
+    /// The first one, in a sentence.
+    pub example: String,
+}
+
+impl StillRow {
+    /// For those who do not see colours.
+    pub(crate) fn symbol(&self) -> &'static str {
+        match self.result.as_str() {
+            "holds" => "✓",
+            "violated" => "✗",
+            _ => "?",
+        }
+    }
+}
+
 /// The table.
-pub(crate) fn still_table(still: &Still) -> StillTable {
+pub(crate) fn still_record(still: &Still) -> StillRecord {
     // With a single key it would be the same line twice.
     let judged = (still.models.iter())
         .filter(|judged| still.keys > 1 || judged.guarantee != Guarantee::SequentialPerKey);
-    let rows = judged.map(|judged| StillRow {
-        model: judged.guarantee.words(),
-        result: judged.finding.name(),
-        symbol: match judged.finding {
-            Finding::Holds => "✓",
-            Finding::Violated(_) => "✗",
-            Finding::Unknown { .. } => "?",
-        },
+    let models = judged.map(|judged| StillRow {
+        model: judged.guarantee.words().to_owned(),
+        result: judged.finding.name().to_owned(),
         because: because(still, judged.guarantee, &judged.finding),
     });
-    StillTable {
+    StillRecord {
         sentence: shortened(&rest(&still.sentence()), MOST_CHARS),
-        rows: rows.collect(),
+        models: models.collect(),
         staleness: shortened(&still.staleness.sentence, MOST_CHARS),
         anomalies: (still.anomalies.iter())
-            .map(|anomaly| {
-                let sentence = shortened(&anomaly.sentence, MOST_CHARS);
-                (anomaly.kind.name(), anomaly.count, sentence)
+            .map(|anomaly| AnomalyRow {
+                anomaly: anomaly.kind.name().to_owned(),
+                count: anomaly.count,
+                example: shortened(&anomaly.sentence, MOST_CHARS),
             })
             .collect(),
     }

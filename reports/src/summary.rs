@@ -18,6 +18,7 @@ use crate::results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
     OperationRecord, OtherNote, Results, SCHEMA_VERSION,
 };
+use crate::still::still_record;
 
 /// The fewest `ok` operations on which a run can be called valid.
 pub const FEWEST_OK: u64 = 10;
@@ -62,6 +63,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
             .map(|conflict| conflict_record(record, history, conflict))
             .collect(),
         conflicts_total: analysis.conflicts_total,
+        still: analysis.still.as_ref().map(still_record),
         keys: analysis.keys,
         decided_by: analysis
             .decided_by

@@ -31,6 +31,15 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     if untold > 0 {
         writeln!(text, "\n… and {untold} further keys")?;
     }
+    if let Some(still) = &results.still {
+        writeln!(text, "\nwhat it still is: {}", still.sentence)?;
+        if !still.staleness.is_empty() {
+            writeln!(text, "  {}", still.staleness)?;
+        }
+        for row in &still.anomalies {
+            writeln!(text, "  {}: {}", row.anomaly, row.example)?;
+        }
+    }
     for reason in results.unsaid_reasons() {
         writeln!(text, "because: {reason}")?;
     }

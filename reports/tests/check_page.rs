@@ -258,12 +258,12 @@ fn unknown_says_why() {
         unknown_total: 30,
         model: "cas-register",
         decided_by: [("none", 30)].into(),
+        still: None,
     };
     let html = check_html(&Checked {
         name: "x",
         history: &History::default(),
         analysis: &analysis,
-        still: None,
         linearization: None,
         nodes: &[],
         remarks: &[],
@@ -415,7 +415,6 @@ fn strange_histories_have_a_page_all_the_same() {
             name: "strange",
             history: &history,
             analysis: &analysis,
-            still: None,
             linearization: Some(&[5, 6]),
             nodes: &[],
             remarks: &[],

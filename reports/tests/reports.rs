@@ -93,6 +93,7 @@ fn analysis(history: &History, conflicts: Vec<Conflict>) -> Analysis {
         unknown_total: 0,
         model: "cas-register",
         decided_by: [("register-exact", keys)].into(),
+        still: None,
     }
 }
 

@@ -8,7 +8,6 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use checker::models::{self, Entry, MODELS};
-use checker::weaker::{self, Still, weaken};
 use checker::{Analysis, Decision, Limits, Options, Verdict};
 use history::formats::{self, FORMATS, Imported};
 use history::{History, Op, RunDir, TestRecord, Value};
@@ -116,8 +115,6 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
         let why = "there is no operation, so there is nothing to judge".to_owned();
         analysis.unknown.push((Value::Nil, why));
     }
-    let still = (analysis.verdict == Verdict::Invalid && entry.name.ends_with("register") && entry.per_key)
-        .then(|| weaken(&imported.history, &initial, &weaker::Limits::default()));
 
     say!("{}: {}", path.display(), analysis.verdict);
     let guessed = if model.is_none() { " (guessed)" } else { "" };
@@ -131,7 +128,7 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
         decided_by(&analysis),
         seconds(judged)
     );
-    let found = findings(&analysis, still.as_ref());
+    let found = findings(&analysis);
     if !found.is_empty() {
         say!("{}", found.trim_end());
     }
@@ -140,7 +137,7 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     }
     if let Some(html) = &args.html {
         let name = path.display().to_string();
-        draw(html, &name, &imported, &analysis, still.as_ref(), entry, &initial)?;
+        draw(html, &name, &imported, &analysis, entry, &initial)?;
     }
     Ok(analysis.verdict)
 }
@@ -151,7 +148,6 @@ fn draw(
     name: &str,
     imported: &Imported,
     analysis: &Analysis,
-    still: Option<&Still>,
     entry: &'static Entry,
     initial: &Value,
 ) -> Result<(), Failure> {
@@ -177,7 +173,6 @@ fn draw(
         name,
         history,
         analysis,
-        still,
         linearization: order.as_deref(),
         nodes: &[],
         remarks: &imported.remarks,
@@ -229,6 +224,7 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
             unknown_total: 1,
             model: entry.name,
             decided_by: [("none", 1)].into(),
+            still: None,
         };
     }
     // The checker knows no clock, so somebody else must look at it.
@@ -242,7 +238,7 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
                 }
             });
         }
-        let analysis = checker::check(history, &options);
+        let analysis = checker::judge(history, &options);
         drop(done);
         analysis
     })
@@ -293,7 +289,7 @@ fn parse_value(text: &str) -> Value {
     }
 }
 
-fn findings(analysis: &Analysis, still: Option<&Still>) -> String {
+fn findings(analysis: &Analysis) -> String {
     let mut text = String::new();
     for conflict in analysis.conflicts.iter().take(MOST_CONFLICTS) {
         if conflict.key.is_nil() {
@@ -322,7 +318,7 @@ fn findings(analysis: &Analysis, still: Option<&Still>) -> String {
             let _ = writeln!(text, "  key {key}: {why}");
         }
     }
-    if let Some(still) = still {
+    if let Some(still) = &analysis.still {
         let _ = writeln!(text, "  {}", still.sentence());
         if !still.staleness.sentence.is_empty() {
             let _ = writeln!(text, "  {}", still.staleness.sentence);
@@ -330,6 +326,12 @@ fn findings(analysis: &Analysis, still: Option<&Still>) -> String {
         for anomaly in &still.anomalies {
             let _ = writeln!(text, "  {}: {}", anomaly.kind.name(), anomaly.sentence);
         }
+    } else if analysis.verdict == Verdict::Invalid {
+        let _ = writeln!(
+            text,
+            "  What it still is has not been judged: that is known for registers, not for the model {}.",
+            analysis.model
+        );
     }
     text
 }

@@ -40,6 +40,6 @@ fn make(options: &WorkloadOptions) -> Workload {
         needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
         model: "cas-register",
         stream: Some(checker::stream::Stream::new(&checker::Options::default())),
-        check: Box::new(|history| checker::check(history, &checker::Options::default())),
+        check: Box::new(|history| checker::judge(history, &checker::Options::default())),
     }
 }

@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Int(0),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| {
         let initial = integer(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))

@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.token,
     initial: || Value::Nil,
     readable: Some(readable),
+    weaken: None,
     watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
     decide,
 };

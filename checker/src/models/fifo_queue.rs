@@ -27,6 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
     decide,
 };

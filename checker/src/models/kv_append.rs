@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::text(""),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
         Ok(by_frontier(KvAppend { initial }, limits))

@@ -29,6 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| {
         begins_empty(initial)?;
         Ok(by_frontier(ListAppend, limits))

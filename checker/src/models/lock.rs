@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Nil,
     readable: None,
+    weaken: None,
     watch: |_, limits| Ok(by_frontier(Lock, limits)),
     decide,
 };

@@ -26,6 +26,7 @@ use crate::model::{Calls, Recorded};
 use crate::search::{Searched, search};
 use crate::stream::MakeWatch;
 use crate::verdict::{Algorithm, Conflict, Decision};
+use crate::weaker::{self, Still};
 use crate::{Options, describe, sentences, validate};
 
 pub use counter::{Counter, CounterOp};
@@ -47,6 +48,9 @@ pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRe
 /// Whether a model can make sense of an operation's values, else what it expects.
 pub type Readable = fn(&Operation) -> Result<(), &'static str>;
 
+/// Says what a history that is not linearizable still is.
+pub type Weaken = fn(&History, &Value, &weaker::Limits) -> Still;
+
 /// One line of the list of models.
 pub struct Entry {
     /// Its name on the command line.
@@ -64,6 +68,8 @@ pub struct Entry {
     pub initial: fn() -> Value,
     /// Whether it can make sense of an operation's values; nothing to ask where it always can.
     pub readable: Option<Readable>,
+    /// Says what an invalid history still is, for models for which that is known.
+    pub weaken: Option<Weaken>,
     /// Watches one object while a run goes on.
     pub(crate) watch: MakeWatch,
     /// Judges the operations at these indices, which address one object and are readable.

@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| !seen.txn_appended,
     initial: || Value::Int(0),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| {
         let initial = initial.clone();
         Ok(by_frontier(MultiRegister { initial }, limits))

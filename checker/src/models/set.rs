@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.list_read || !seen.integer_read,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
     decide,
 };

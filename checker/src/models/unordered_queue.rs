@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
     decide,
 };

@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: Seen::is_versioned,
     initial: || Value::Nil,
     readable: Some(readable),
+    weaken: None,
     watch: |initial, limits| {
         let initial = initial.clone();
         Ok(by_frontier(VersionedRegister { initial }, limits))

@@ -3,8 +3,7 @@
 #![allow(dead_code, reason = "each test and example uses a part")]
 
 use checker::synthetic::{Synthetic, Violation, register};
-use checker::weaker::{self, Still};
-use checker::{Analysis, Decision, Options, check, check_key};
+use checker::{Analysis, Decision, Options, check_key, judge};
 use history::{ErrorClass, Event, EventKind, History, Key, Op, Outcome, Process, Value};
 use reports::{Checked, check_html};
 
@@ -13,7 +12,6 @@ pub struct Case {
     pub name: String,
     pub history: History,
     pub analysis: Analysis,
-    pub still: Still,
     pub linearization: Option<Vec<usize>>,
     pub remarks: Vec<String>,
 }
@@ -22,17 +20,16 @@ impl Case {
     /// Judges a history as a register with cas that holds `initial` at first.
     pub fn new(name: &str, history: History, initial: Value) -> Case {
         let options = Options {
-            initial: Some(initial.clone()),
+            initial: Some(initial),
             ..Options::default()
         };
         let all: Vec<usize> = (0..history.operations.len()).collect();
-        let analysis = check(&history, &options);
+        let analysis = judge(&history, &options);
         let linearization = match check_key(&history, &all, &options).0 {
             Decision::Valid(order) if analysis.keys == 1 => Some(order),
             _ => None,
         };
         Case {
-            still: weaker::weaken(&history, &initial, &weaker::Limits::default()),
             name: name.to_owned(),
             history,
             analysis,
@@ -43,12 +40,10 @@ impl Case {
 
     /// Its page.
     pub fn html(&self) -> String {
-        let is_invalid = self.analysis.verdict == checker::Verdict::Invalid;
         check_html(&Checked {
             name: &format!("{}.jsonl", self.name),
             history: &self.history,
             analysis: &self.analysis,
-            still: is_invalid.then_some(&self.still),
             linearization: self.linearization.as_deref(),
             nodes: &[],
             remarks: &self.remarks,

@@ -9,10 +9,12 @@ use super::{Entry, by_search, searched};
 use crate::exact::{self, Exact};
 use crate::mismatch::{Placed, place};
 use crate::model::{Call, Calls, Effect, Model, Recorded};
-use crate::prepare::Prepared;
+use crate::prepare::{Needed, Prepared};
+use crate::rearrange::Arrangement;
 use crate::search::{Limits, Search, Searched, Tried};
 use crate::stream::watch_register;
 use crate::verdict::{Algorithm, Conflict, Decision};
+use crate::weaker::weaken;
 use crate::{Options, sentences, validate};
 
 pub(super) const CAS_REGISTER: Entry = Entry {
@@ -23,6 +25,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
     initial: || Value::Nil,
     readable: None,
+    weaken: Some(weaken),
     watch: watch_register,
     decide,
 };
@@ -34,6 +37,9 @@ pub(super) const REGISTER: Entry = Entry {
     suits: |seen| !seen.is_versioned(),
     ..CAS_REGISTER
 };
+
+/// How many other orders are tried.
+const MOST_ORDERS: usize = 100;
 
 /// A register.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,10 +151,10 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     };
     match exact::decide(&prepared, &needed) {
         Exact::Contradiction(proof) => return contradiction(proof, Algorithm::REGISTER_EXACT),
-        Exact::Order(order, flow) => match place(&prepared, &needed, &flow, &order) {
+        Exact::Order(arrangement) => match arrange(&prepared, &needed, arrangement) {
             Placed::Order(order) => {
                 // What is not needed any more makes room for the validation.
-                drop((prepared, needed, flow));
+                drop((prepared, needed));
                 let decision = match validate::register(&register.initial, history, indices, &order) {
                     Ok(()) => Decision::Valid(order),
                     Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
@@ -156,7 +162,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
                 return (decision, Algorithm::REGISTER_EXACT);
             }
             Placed::Contradiction(proof) => return contradiction(proof, Algorithm::REGISTER_EXACT),
-            Placed::Misfit => {}
+            Placed::Misfit(_) => {}
         },
         Exact::Repeated => {
             if let Some(proof) = returns::too_often(&prepared) {
@@ -175,6 +181,24 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     let calls = Calls::read(&register, history, &worth);
     let found = search_register(&register, &calls.calls, &options.limits);
     (searched(&register, history, &calls, found), Algorithm::SEARCH)
+}
+
+/// Places the cas that failed without telling what they found, in other orders where they do not fit into the first one.
+fn arrange(prepared: &Prepared, needed: &Needed, mut arrangement: Arrangement) -> Placed {
+    for _ in 0..MOST_ORDERS {
+        let placed = place(prepared, needed, &arrangement.flow, &arrangement.order);
+        let Placed::Misfit(number) = placed else {
+            return placed;
+        };
+        let step = prepared.step(number);
+        if !step
+            .lacked()
+            .is_some_and(|value| arrangement.make_room(prepared, step, value))
+        {
+            return placed;
+        }
+    }
+    place(prepared, needed, &arrangement.flow, &arrangement.order)
 }
 
 /// The search, with the projections to single values as refuters in between.
