@@ -61,7 +61,10 @@ impl Arrangement {
         // What was there at first comes before everything.
         let comes_first = |one: &Block, other: &Block| one.root == INITIAL || one.m < other.big_m;
         let mut others = self.sorted.iter().enumerate().filter(|(other, _)| *other != at);
-        let fits = keeps_order
+        // Where nothing changes, the order was this one.
+        let changes = (joined.m, joined.big_m) != (block.m, block.big_m);
+        let fits = changes
+            && keeps_order
             && others.all(|(_, other)| !(comes_first(&joined, other) && comes_first(other, &joined)));
         fits.then_some(joined)
     }
