@@ -38,6 +38,9 @@ pub(super) const REGISTER: Entry = Entry {
     ..CAS_REGISTER
 };
 
+/// How many operations the projections to single values may have together.
+const MOST_PROJECTED: usize = 20_000_000;
+
 /// How many other orders are tried.
 const MOST_ORDERS: usize = 100;
 
@@ -213,6 +216,10 @@ fn search_register(register: &Register, calls: &[Call<RegisterOp>], limits: &Lim
     let mut values: Vec<&Value> = calls.iter().flat_map(|call| call.op.values()).collect();
     values.sort_unstable();
     values.dedup();
+    // With as many values as operations that would take as long as their product.
+    if values.len().saturating_mul(calls.len()) > MOST_PROJECTED {
+        values.clear();
+    }
     for value in values {
         if let Some(blocking) = projection::refute(&register.initial, calls, value, limits) {
             return search.stuck_at(blocking);
