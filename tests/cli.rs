@@ -171,3 +171,40 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+/// Times that nobody recorded are not told as if somebody had.
+#[test]
+fn a_set_is_accounted_for_and_times_are_only_told_where_there_are_any() {
+    let history = [
+        "{:type :invoke, :f :add, :value 1, :process 0, :time 1000000}",
+        "{:type :ok, :f :add, :value 1, :process 0, :time 2000000}",
+        "{:type :invoke, :f :read, :value nil, :process 1, :time 5000000}",
+        "{:type :ok, :f :read, :value [1], :process 1, :time 6000000}",
+        "{:type :invoke, :f :read, :value nil, :process 1, :time 9000000}",
+        "{:type :ok, :f :read, :value [], :process 1, :time 9500000}",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("set.edn");
+    for (is_timed, expected) in [
+        (
+            true,
+            "Lost: 1 (known at 2.000 ms, last seen at 5.000 ms, last missed at 9.000 ms).",
+        ),
+        (false, "Lost: 1.\n"),
+    ] {
+        let lines = history.map(|line| match is_timed {
+            true => line.to_owned(),
+            false => format!("{}}}", line.split(", :time").next().unwrap()),
+        });
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let output = perjury().arg("check").arg(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.contains("0 stable, 0 stale for a while, 1 lost, 0 known but never read."),
+            "{text}"
+        );
+        assert!(text.contains("What it still is has not been judged"), "{text}");
+    }
+}

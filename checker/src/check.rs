@@ -47,11 +47,14 @@ impl Options {
     }
 }
 
-/// Judges a history as [`check`] does, and if it is invalid, also what it still is.
+/// Judges a history as [`check`] does, gives the model's own account of it, and if it is invalid, says what it still is.
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
     if let (Verdict::Invalid, Some(weaken)) = (analysis.verdict, options.model.weaken) {
         analysis.still = Some(weaken(history, &options.initial(), &weaker::Limits::default()));
+    }
+    if let Some(account) = options.model.account {
+        analysis.account = account(history);
     }
     analysis
 }
@@ -72,6 +75,7 @@ pub fn check(history: &History, options: &Options) -> Analysis {
         model: options.model.name,
         decided_by: BTreeMap::new(),
         still: None,
+        account: Vec::new(),
     };
     let survey = Survey::of(history, options.model);
     if !survey.only_known

@@ -148,6 +148,8 @@ pub struct Analysis {
     pub decided_by: BTreeMap<&'static str, usize>,
     /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
     pub still: Option<Still>,
+    /// What became of what was written, in sentences, where the model has more to tell than its verdict ([`crate::judge`]).
+    pub account: Vec<String>,
 }
 
 impl Verdict {

@@ -63,6 +63,8 @@ pub struct History {
     pub notes: Vec<(u64, String, String, String)>,
     /// The time of the last event, nanoseconds since the run's start.
     pub end_ns: u64,
+    /// Nobody recorded any time: those of the operations only show their order.
+    pub is_timeless: bool,
 }
 
 impl Ns {

@@ -58,6 +58,7 @@ struct Page {
     told: Vec<Told>,
     untold: usize,
     still: Option<StillRecord>,
+    account: Vec<String>,
     undecided: Vec<(String, String)>,
     more_undecided: usize,
     explained: Option<Picture>,
@@ -102,6 +103,9 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         pictured,
         told,
         still: analysis.still.as_ref().map(still_record),
+        account: (analysis.account.iter())
+            .map(|sentence| shortened(sentence, MOST_CHARS))
+            .collect(),
         undecided: undecided
             .map(|(key, why)| (heading(key, analysis), shortened(why, MOST_CHARS)))
             .collect(),

@@ -37,6 +37,9 @@ pub struct Results {
     /// What an invalid history still is, where that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still: Option<StillRecord>,
+    /// What became of what was written, in sentences, for models that tell it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub account: Vec<String>,
     /// How many keys there are.
     pub keys: usize,
     /// How many keys each algorithm decided.

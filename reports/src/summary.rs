@@ -64,6 +64,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
             .collect(),
         conflicts_total: analysis.conflicts_total,
         still: analysis.still.as_ref().map(still_record),
+        account: analysis.account.clone(),
         keys: analysis.keys,
         decided_by: analysis
             .decided_by

@@ -31,6 +31,9 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     if untold > 0 {
         writeln!(text, "\n… and {untold} further keys")?;
     }
+    for sentence in &results.account {
+        writeln!(text, "{sentence}")?;
+    }
     if let Some(still) = &results.still {
         writeln!(text, "\nwhat it still is: {}", still.sentence)?;
         if !still.staleness.is_empty() {

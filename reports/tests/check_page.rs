@@ -259,6 +259,7 @@ fn unknown_says_why() {
         model: "cas-register",
         decided_by: [("none", 30)].into(),
         still: None,
+        account: Vec::new(),
     };
     let html = check_html(&Checked {
         name: "x",

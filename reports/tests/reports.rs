@@ -94,6 +94,7 @@ fn analysis(history: &History, conflicts: Vec<Conflict>) -> Analysis {
         model: "cas-register",
         decided_by: [("register-exact", keys)].into(),
         still: None,
+        account: Vec::new(),
     }
 }
 

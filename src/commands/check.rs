@@ -225,6 +225,7 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
             model: entry.name,
             decided_by: [("none", 1)].into(),
             still: None,
+            account: Vec::new(),
         };
     }
     // The checker knows no clock, so somebody else must look at it.
@@ -317,6 +318,9 @@ fn findings(analysis: &Analysis) -> String {
         } else {
             let _ = writeln!(text, "  key {key}: {why}");
         }
+    }
+    for sentence in &analysis.account {
+        let _ = writeln!(text, "  {sentence}");
     }
     if let Some(still) = &analysis.still {
         let _ = writeln!(text, "  {}", still.sentence());

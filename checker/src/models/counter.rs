@@ -22,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Int(0),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| {
         let initial = integer(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))

@@ -23,6 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
     decide,
 };

@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
     decide,
 };

@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::text(""),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
         Ok(by_frontier(KvAppend { initial }, limits))

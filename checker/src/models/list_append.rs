@@ -30,6 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| {
         begins_empty(initial)?;
         Ok(by_frontier(ListAppend, limits))

@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     readable: None,
     weaken: None,
+    account: None,
     watch: |_, limits| Ok(by_frontier(Lock, limits)),
     decide,
 };

@@ -70,6 +70,8 @@ pub struct Entry {
     pub readable: Option<Readable>,
     /// Says what an invalid history still is, for models for which that is known.
     pub weaken: Option<Weaken>,
+    /// Tells what became of what was written, for models that have more to tell than a verdict.
+    pub account: Option<fn(&History) -> Vec<String>>,
     /// Watches one object while a run goes on.
     pub(crate) watch: MakeWatch,
     /// Judges the operations at these indices, which address one object and are readable.

@@ -29,6 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Int(0),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| {
         let initial = initial.clone();
         Ok(by_frontier(MultiRegister { initial }, limits))

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use history::{History, Op, OpKind, Operation, Outcome, Value};
 
-use super::{Entry, answer, by_search};
+use super::{Entry, answer, by_search, set_full};
 use crate::Options;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
     weaken: None,
+    account: Some(|history| set_full(history).sentences(history)),
     watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
     decide,
 };

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer;
 use super::set::elements;
+use crate::describe::ms;
 use crate::verdict::MOST_LISTED;
 
 /// What became of an element.
@@ -76,6 +77,81 @@ pub struct SetFull {
     pub lost_latency_ns: Option<[u64; 5]>,
     /// Lost elements first, then stale ones, those with the greatest latency first: the first [`MOST_LISTED`].
     pub worst: Vec<ElementFate>,
+}
+
+/// How many elements of each fate the sentences name.
+const MOST_NAMED: usize = 3;
+
+impl SetFull {
+    /// The same in sentences; without times if the history has none.
+    pub fn sentences(&self, history: &History) -> Vec<String> {
+        if self.attempted == 0 && self.unexpected == 0 {
+            return Vec::new();
+        }
+        let mut sentences = vec![format!(
+            "{} elements were to be added, {} adds acknowledged: {} stable, {} stale for a while, {} lost, {} known but \
+             never read.",
+            self.attempted, self.acknowledged, self.stable, self.stale, self.lost, self.never_read
+        )];
+        for (fate, count, words) in [
+            (Fate::Lost, self.lost, "Lost"),
+            (Fate::Stale, self.stale, "Stale for a while"),
+        ] {
+            if count == 0 {
+                continue;
+            }
+            let named = self
+                .worst
+                .iter()
+                .filter(|worst| worst.fate == fate)
+                .take(MOST_NAMED);
+            let named: Vec<String> = named.map(|worst| worst.words(history)).collect();
+            let more = match count.saturating_sub(named.len()) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            sentences.push(format!("{words}: {}{more}.", named.join("; ")));
+        }
+        if let Some([_, median, _, p99, most]) = self.stale_latency_ns.filter(|_| !history.is_timeless) {
+            sentences.push(format!(
+                "Stale elements were missing up to so long after they were known: p50 {}, p99 {}, max {}.",
+                ms(median),
+                ms(p99),
+                ms(most)
+            ));
+        }
+        for (count, words) in [
+            (self.duplicated, "a read showed an element more than once"),
+            (self.unexpected, "an element was read that nobody tried to add"),
+        ] {
+            match count {
+                0 => {}
+                1 => sentences.push(format!("Once {words}.")),
+                count => sentences.push(format!("{count} times {words}.")),
+            }
+        }
+        sentences
+    }
+}
+
+impl ElementFate {
+    fn words(&self, history: &History) -> String {
+        let key = match self.key {
+            Key::Nil => String::new(),
+            ref key => format!(" of {key}"),
+        };
+        if history.is_timeless {
+            return format!("{}{key}", self.element);
+        }
+        let at = |time: Option<u64>| time.map_or("never".to_owned(), |time| format!("at {}", ms(time)));
+        format!(
+            "{}{key} (known at {}, last seen {}, last missed {})",
+            self.element,
+            ms(self.known_ns),
+            at(self.last_seen_ns),
+            at(self.last_missed_ns)
+        )
+    }
 }
 
 /// A read, in the order of invocations within its set.

@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     readable: None,
     weaken: None,
+    account: None,
     watch: |_, limits| Ok(by_frontier(UniqueIds, limits)),
     decide,
 };

@@ -24,6 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
     decide,
 };

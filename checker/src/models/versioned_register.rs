@@ -25,6 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     initial: || Value::Nil,
     readable: Some(readable),
     weaken: None,
+    account: None,
     watch: |initial, limits| {
         let initial = initial.clone();
         Ok(by_frontier(VersionedRegister { initial }, limits))

@@ -84,7 +84,10 @@ pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits
         Err(why) => return all_models(|_| Finding::Unknown { why: why.clone() }),
     };
     let real_time = realtime::RealTime::new(&trace);
-    let (staleness, anomalies) = (real_time.staleness(), real_time.anomalies());
+    let (mut staleness, anomalies) = (real_time.staleness(), real_time.anomalies());
+    if history.is_timeless {
+        staleness = Staleness::default();
+    }
     drop(real_time);
     let mut still = match judge::unexplained(&trace) {
         Some(evidence) => all_models(|_| Finding::Violated(evidence.clone())),

@@ -135,6 +135,7 @@ impl Assembler {
         let remarks = self.remarks(keyed && self.builder.position() > 0);
         let mut history = self.builder.finish();
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
+        history.is_timeless = self.timeless > 0 && self.timeless == self.records;
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
@@ -175,19 +176,20 @@ impl Assembler {
         }
         if self.nil_reads > 0 {
             remarks.push(format!(
-                "{} reads answered nil, which is taken for what they saw (Knossos lets such reads claim nothing)",
-                self.nil_reads
+                "{} answered nil, which is taken for what was seen (Knossos lets such reads claim nothing)",
+                if self.nil_reads == 1 {
+                    "1 read".to_owned()
+                } else {
+                    format!("{} reads", self.nil_reads)
+                }
             ));
         }
         if self.timeless > 0 {
-            let which = if self.timeless == self.records {
-                "no"
+            remarks.push(if self.timeless == self.records {
+                "no operation has a time: events are shown one millisecond apart, in their order".to_owned()
             } else {
-                "not every"
-            };
-            remarks.push(format!(
-                "{which} operation has a time: the time axis shows the order only"
-            ));
+                "not every operation has a time: the others take the time before them".to_owned()
+            });
         }
         if !self.ignored_fields.is_empty() {
             let fields: Vec<String> = self

@@ -26,6 +26,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     initial: || Value::Nil,
     readable: None,
     weaken: Some(weaken),
+    account: None,
     watch: watch_register,
     decide,
 };
