@@ -50,8 +50,9 @@ impl Options {
 /// Judges a history as [`check`] does, gives the model's own account of it, and if it is invalid, says what it still is.
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
-    if let (Verdict::Invalid, Some(weaken)) = (analysis.verdict, options.model.weaken) {
-        analysis.still = Some(weaken(history, &options.initial(), &weaker::Limits::default()));
+    if analysis.verdict == Verdict::Invalid {
+        // Whoever could not read the initial value found nothing invalid.
+        analysis.still = (options.model.weaken)(history, &options.initial(), &weaker::Limits::default()).ok();
     }
     if let Some(account) = options.model.account {
         analysis.account = account(history);

@@ -330,12 +330,6 @@ fn findings(analysis: &Analysis) -> String {
         for anomaly in &still.anomalies {
             let _ = writeln!(text, "  {}: {}", anomaly.kind.name(), anomaly.sentence);
         }
-    } else if analysis.verdict == Verdict::Invalid {
-        let _ = writeln!(
-            text,
-            "  What it still is has not been judged: that is known for registers, not for the model {}.",
-            analysis.model
-        );
     }
     text
 }

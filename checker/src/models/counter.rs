@@ -12,6 +12,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "counter",
@@ -21,7 +22,16 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Int(0),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &Counter {
+                initial: integer(initial).ok_or(WRONG_INITIAL)?,
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
     account: None,
     watch: |initial, limits| {
         let initial = integer(initial).ok_or(WRONG_INITIAL)?;

@@ -13,6 +13,7 @@ use crate::model::{Calls, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fenced-lock",
@@ -22,7 +23,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.token,
     initial: || Value::Nil,
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, _, limits| Ok(sequential(&FencedLock, true, history, limits)),
     account: None,
     watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
     decide,

@@ -18,6 +18,7 @@ use crate::models::QueueOp;
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "fifo-queue",
@@ -27,7 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| Ok(sequential(&FifoQueue::new(initial)?, true, history, limits)),
     account: None,
     watch: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
     decide,

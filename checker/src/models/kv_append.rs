@@ -15,6 +15,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "kv-append",
@@ -24,7 +25,16 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::text(""),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &KvAppend {
+                initial: text(initial).ok_or(WRONG_INITIAL)?.to_string(),
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
     account: None,
     watch: |initial, limits| {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();

@@ -20,6 +20,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "list-append",
@@ -29,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, _, limits| Ok(sequential(&ListAppend, false, history, limits)),
     account: None,
     watch: |initial, limits| {
         begins_empty(initial)?;

@@ -15,6 +15,7 @@ use crate::model::{Calls, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "lock",
@@ -24,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Nil,
     readable: None,
-    weaken: None,
+    weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
     account: None,
     watch: |_, limits| Ok(by_frontier(Lock, limits)),
     decide,

@@ -49,7 +49,7 @@ pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRe
 pub type Readable = fn(&Operation) -> Result<(), &'static str>;
 
 /// Says what a history that is not linearizable still is.
-pub type Weaken = fn(&History, &Value, &weaker::Limits) -> Still;
+pub type Weaken = fn(&History, &Value, &weaker::Limits) -> Result<Still, String>;
 
 /// One line of the list of models.
 pub struct Entry {
@@ -68,8 +68,8 @@ pub struct Entry {
     pub initial: fn() -> Value,
     /// Whether it can make sense of an operation's values; nothing to ask where it always can.
     pub readable: Option<Readable>,
-    /// Says what an invalid history still is, for models for which that is known.
-    pub weaken: Option<Weaken>,
+    /// Says what an invalid history still is.
+    pub weaken: Weaken,
     /// Tells what became of what was written, for models that have more to tell than a verdict.
     pub account: Option<fn(&History) -> Vec<String>>,
     /// Watches one object while a run goes on.

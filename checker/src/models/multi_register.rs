@@ -19,6 +19,7 @@ use crate::model::{Effect, Model, Recorded};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "multi-register",
@@ -28,7 +29,16 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| !seen.txn_appended,
     initial: || Value::Int(0),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &MultiRegister {
+                initial: initial.clone(),
+            },
+            false,
+            history,
+            limits,
+        ))
+    },
     account: None,
     watch: |initial, limits| {
         let initial = initial.clone();

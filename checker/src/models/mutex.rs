@@ -12,6 +12,7 @@ use crate::model::{Calls, Model, Recorded};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "mutex",
@@ -21,7 +22,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Nil,
     readable: None,
-    weaken: None,
+    weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
     account: None,
     watch: |_, limits| Ok(by_frontier(Mutex, limits)),
     decide,

@@ -15,6 +15,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "set",
@@ -24,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |seen| seen.list_read || !seen.integer_read,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| Ok(sequential(&Set::new(initial), true, history, limits)),
     account: Some(|history| set_full(history).sentences(history)),
     watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
     decide,

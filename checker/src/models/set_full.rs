@@ -89,7 +89,7 @@ impl SetFull {
             return Vec::new();
         }
         let mut sentences = vec![format!(
-            "{} elements were to be added, {} adds acknowledged: {} stable, {} stale for a while, {} lost, {} known but \
+            "Elements: {} to be added, {} acknowledged; {} stable, {} stale for a while, {} lost, {} known but \
              never read.",
             self.attempted, self.acknowledged, self.stable, self.stale, self.lost, self.never_read
         )];

@@ -16,6 +16,7 @@ use crate::sentences::start;
 use crate::special::{self, Contradiction, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision, Rule};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "unique-ids",
@@ -25,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::Nil,
     readable: None,
-    weaken: None,
+    weaken: |history, _, limits| Ok(sequential(&UniqueIds, true, history, limits)),
     account: None,
     watch: |_, limits| Ok(by_frontier(UniqueIds, limits)),
     decide,

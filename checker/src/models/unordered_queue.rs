@@ -14,6 +14,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "unordered-queue",
@@ -23,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     suits: |_| true,
     initial: || Value::list(Vec::new()),
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| Ok(sequential(&UnorderedQueue::new(initial)?, true, history, limits)),
     account: None,
     watch: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
     decide,

@@ -15,6 +15,7 @@ use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
+use crate::weaker::sequential;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "versioned-register",
@@ -24,7 +25,16 @@ pub(super) const ENTRY: Entry = Entry {
     suits: Seen::is_versioned,
     initial: || Value::Nil,
     readable: Some(readable),
-    weaken: None,
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &VersionedRegister {
+                initial: initial.clone(),
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
     account: None,
     watch: |initial, limits| {
         let initial = initial.clone();

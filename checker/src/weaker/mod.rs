@@ -17,11 +17,14 @@
 //! | monotonic writes    | who was answered with a write sees from then on all that its process had written before it |
 //! | writes follow reads | who was answered with a write sees from then on all that its process had been answered with before it |
 //!
+//! Of other models than registers only sequential consistency is judged ([`crate::judge`]).
+//!
 //! Invariants:
 //! - What is said to hold was shown to hold, what is said to be violated comes with the operations that contradict it;
 //!   everything else is unknown. Values that are written once each leave little unknown.
 //! - Limits on work and memory count steps, never time: the same history gets the same answer everywhere.
 
+mod any_model;
 mod explain;
 mod guarantees;
 mod happens;
@@ -37,6 +40,7 @@ mod words;
 
 use history::{History, Value};
 
+pub(crate) use any_model::sequential;
 pub use replay::explains;
 pub use still::{Anomaly, AnomalyKind, Evidence, Finding, Guarantee, Judged, Staleness, Still};
 

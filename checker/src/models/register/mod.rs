@@ -25,7 +25,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
     suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
     initial: || Value::Nil,
     readable: None,
-    weaken: Some(weaken),
+    weaken: |history, initial, limits| Ok(weaken(history, initial, limits)),
     account: None,
     watch: watch_register,
     decide,
