@@ -51,8 +51,12 @@ impl Options {
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
     if analysis.verdict == Verdict::Invalid {
+        let limits = weaker::Limits {
+            stop: options.limits.stop.clone(),
+            ..weaker::Limits::default()
+        };
         // Whoever could not read the initial value found nothing invalid.
-        analysis.still = (options.model.weaken)(history, &options.initial(), &weaker::Limits::default()).ok();
+        analysis.still = (options.model.weaken)(history, &options.initial(), &limits).ok();
     }
     if let Some(account) = options.model.account {
         analysis.account = account(history);

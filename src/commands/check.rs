@@ -119,8 +119,8 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
     say!("{}: {}", path.display(), analysis.verdict);
     let guessed = if model.is_none() { " (guessed)" } else { "" };
     say!(
-        "  {} operations on {}, read as {} in {}; model {}{guessed}, {initial} at first; {} in {}",
-        imported.history.operations.len(),
+        "  {} on {}, read as {} in {}; model {}{guessed}, {initial} at first; {} in {}",
+        plural(imported.history.operations.len(), "operation"),
         plural(analysis.keys, "key"),
         imported.format,
         seconds(read),

@@ -136,7 +136,7 @@ fn search<M: Recorded>(model: &M, history: &History, indices: &[usize], limits: 
         if choices.len() > 1 && !seen.insert((at.clone(), state.clone())) {
             continue;
         }
-        if seen.len() > most || stack.len() > most || work > limits.work {
+        if seen.len() > most || stack.len() > most || work > limits.work || limits.is_stopped() {
             return Searched::GaveUp;
         }
         for &(_, slot) in choices.iter().rev() {

@@ -38,6 +38,9 @@ mod still;
 mod trace;
 mod words;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use history::{History, Value};
 
 pub(crate) use any_model::sequential;
@@ -48,7 +51,7 @@ use explain::Explanations;
 use trace::Trace;
 
 /// How hard to try. What passes a limit is unknown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Elementary steps for each model.
     pub work: u64,
@@ -59,6 +62,15 @@ pub struct Limits {
     pub explanations: u64,
     /// Configurations of the search for a sequential order.
     pub configurations: usize,
+    /// Nothing more is begun, and a search ends, soon after one of these becomes true.
+    pub stop: Vec<Arc<AtomicBool>>,
+}
+
+impl Limits {
+    /// Whether somebody wants it to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.iter().any(|stop| stop.load(Ordering::Relaxed))
+    }
 }
 
 impl Default for Limits {
@@ -68,6 +80,7 @@ impl Default for Limits {
             cells: 64_000_000,
             explanations: 4_096,
             configurations: 100_000,
+            stop: Vec::new(),
         }
     }
 }
@@ -119,6 +132,9 @@ fn models(trace: &Trace, indices: &[usize], initial: &Value, limits: &Limits) ->
     let mut found: Vec<(Guarantee, Finding)> = Vec::new();
     let mut witness = Vec::new();
     for guarantee in turn {
+        if limits.is_stopped() {
+            break;
+        }
         let finding = match (implied(&found, guarantee), guarantee) {
             (Some(finding), _) => finding,
             (None, Guarantee::SequentialConsistency) => {
