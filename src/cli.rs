@@ -71,6 +71,34 @@ pub struct TestArgs {
     /// A planted bug of the bundled cluster to switch on (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
+    /// The store's program, for another version than the one on the PATH.
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<PathBuf>,
+    /// How reads are done, where the store has several ways (see `perjury list`): `serializable`, `stale`, …
+    #[arg(long, value_name = "MODE")]
+    pub read_mode: Option<String>,
+    /// Test a cluster that is already running, by clients alone: one address a node, such as
+    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started and no fault is made.
+    #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with_all = ["env", "links", "nodes"])]
+    pub endpoints: Vec<String>,
+    /// Whom to log in as: `name`, or `name:password` as in etcdctl (a password in a file is not seen by others).
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// The file whose first line is the user's password.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The file whose first line is the token that the store demands (Consul's ACL token).
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The PEM file with the certificates by which the store's own is checked.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// The PEM file with the client's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub cert_file: Option<PathBuf>,
+    /// The PEM file with the key of the client's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
     #[arg(long, default_value = "2n", value_name = "N")]
     pub concurrency: String,

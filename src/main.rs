@@ -3,6 +3,7 @@
 //! The story: [`cli`] says what the user may ask, [`commands`] has one file a subcommand, [`plan`] turns flags into
 //! a checked plan, [`runner`] performs it. Everything else lives in the other rooms.
 
+mod access;
 mod cli;
 mod commands;
 mod exit;

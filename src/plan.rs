@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use control::{EnvChoice, EnvKind, LinkChoice};
+use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions};
 use history::OpKind;
+use workloads::Workload;
 
+use crate::access;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
 
@@ -26,6 +28,8 @@ pub struct Plan {
     pub concurrency: usize,
     /// The seed of everything random.
     pub seed: u64,
+    /// What is set for the system.
+    pub options: SystemOptions,
 }
 
 /// The most client threads; each holds a connection and its buffers.
@@ -34,7 +38,6 @@ const MOST_CLIENTS: usize = 10_000;
 impl Plan {
     /// Checks the flags against the lists and against each other.
     pub fn new(args: TestArgs) -> Result<Plan, Failure> {
-        let nodes = usize::from(args.nodes);
         let system = systems::find(&args.system)
             .ok_or_else(|| unknown("system", &args.system, systems::ALL.iter().map(|e| e.name)))?;
         let workload = workloads::find(&args.workload)
@@ -51,7 +54,15 @@ impl Plan {
                 return Err(unknown("planted bug", bug, bugs.iter().map(|known| known.name)));
             }
         }
-        let nemeses = parse_nemeses(args.nemesis.as_deref())?;
+        let options = access::system_options(&args, system)?;
+        let nodes = match options.endpoints.len() {
+            0 => usize::from(args.nodes),
+            endpoints => endpoints,
+        };
+        let nemeses = match options.endpoints.is_empty() {
+            true => parse_nemeses(args.nemesis.as_deref())?,
+            false => access::no_nemeses(args.nemesis.as_deref())?,
+        };
         check_environment(&args, &nemeses)?;
         let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
         let concurrency = parse_concurrency(&args.concurrency, nodes)?;
@@ -79,6 +90,7 @@ impl Plan {
             nemeses_named,
             concurrency,
             seed,
+            options,
         };
         // Made once for the mistakes that only the nemesis itself can see, such as too few nodes for its target.
         plan.check_faults(nodes)?;
@@ -87,7 +99,10 @@ impl Plan {
 
     /// The number of nodes.
     pub fn nodes(&self) -> usize {
-        usize::from(self.args.nodes)
+        match self.options.endpoints.len() {
+            0 => usize::from(self.args.nodes),
+            endpoints => endpoints,
+        }
     }
 
     /// The nemeses that this environment can do, and a line for each that is left out. A nemesis that the user
@@ -98,6 +113,11 @@ impl Plan {
         kind: EnvKind,
     ) -> Result<(Vec<(&'static nemeses::Entry, Vec<String>)>, Vec<String>), Failure> {
         let can_cut = kind == EnvKind::Netns;
+        if kind == EnvKind::External {
+            let why = "no faults: the cluster was started by somebody else, and nothing is known of its nodes but \
+                       their endpoints";
+            return Ok((Vec::new(), vec![why.to_owned()]));
+        }
         let mut taken = Vec::new();
         let mut lost = Vec::new();
         for (entry, targets) in &self.nemeses {
@@ -135,6 +155,7 @@ impl Plan {
         if let Some(bug) = &args.bug {
             flag("bug", bug.clone());
         }
+        access::flags(args, &mut flag);
         flag("concurrency", args.concurrency.clone());
         if let Some(rate) = args.rate {
             flag("rate", rate.to_string());
@@ -180,8 +201,9 @@ impl Plan {
 }
 
 /// Whether a workload's operations are all known to the system.
-pub fn unsupported(system: &dyn control::System, needs: &[OpKind]) -> Option<OpKind> {
-    needs.iter().copied().find(|&kind| !system.supports(kind))
+pub fn unsupported(system: &dyn control::System, workload: &Workload) -> Option<OpKind> {
+    let can = |kind| system.supports(workload.object, kind);
+    workload.needs.iter().copied().find(|&kind| !can(kind))
 }
 
 fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {

@@ -23,6 +23,8 @@ pub enum EnvKind {
     Netns,
     /// Plain processes on loopback ports: kill and pause only.
     Local,
+    /// A cluster that somebody else started: clients only.
+    External,
 }
 
 /// A place where a cluster runs.
@@ -64,11 +66,12 @@ impl Node {
 }
 
 impl EnvKind {
-    /// `netns` or `local`.
+    /// `netns`, `local` or `external`.
     pub fn name(self) -> &'static str {
         match self {
             EnvKind::Netns => "netns",
             EnvKind::Local => "local",
+            EnvKind::External => "external",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::external::External;
 use crate::local::Local;
 use crate::{ControlError, EnvKind, Environment, LinkChoice};
 
@@ -49,10 +50,13 @@ pub fn open(kind: EnvKind, options: &OpenOptions) -> Result<Arc<dyn Environment>
     }
     match kind {
         EnvKind::Netns => open_netns(options),
-        EnvKind::Local if options.links != LinkChoice::Auto => Err(ControlError::Unsupported {
-            env: kind.name(),
-            what: format!("cutting links with {}", options.links),
-        }),
+        EnvKind::Local | EnvKind::External if options.links != LinkChoice::Auto => {
+            Err(ControlError::Unsupported {
+                env: kind.name(),
+                what: format!("cutting links with {}", options.links),
+            })
+        }
+        EnvKind::External => Ok(Arc::new(External::open(options.nodes, options.lost.clone()))),
         EnvKind::Local => Ok(Arc::new(Local::open(
             options.nodes,
             &options.run_dir,

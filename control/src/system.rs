@@ -1,10 +1,12 @@
 //! What is tested: a [`Db`] and a [`Client`] under one name.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use history::OpKind;
+use history::{ObjectKind, OpKind};
 
 use crate::{Client, ControlError, Db, Environment};
 
@@ -13,6 +15,54 @@ use crate::{Client, ControlError, Db, Environment};
 pub struct SystemOptions {
     /// A planted bug to switch on, by name; only the bundled cluster has any.
     pub bug: Option<String>,
+    /// The store's program, as [`System`]s' own lists found it; `None` where there is nothing to find.
+    pub binary: Option<PathBuf>,
+    /// The endpoints of a cluster that somebody else started, one a node: `http://10.0.0.1:2379`. Empty for a cluster
+    /// that is started here.
+    pub endpoints: Vec<String>,
+    /// How reads are done, by the name in the system's list; `None` for the first one.
+    pub read_mode: Option<String>,
+    /// What the store demands of its clients.
+    pub access: Access,
+}
+
+/// What a store demands of its clients. Nothing of it is printed or recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Whom to log in as.
+    pub user: Option<String>,
+    /// That user's password.
+    pub password: Option<Secret>,
+    /// A token that stands for a login (Consul's ACL token).
+    pub token: Option<Secret>,
+    /// A PEM file with the certificates that the store's own is to be checked against, besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A PEM file with the client's certificate.
+    pub cert_file: Option<PathBuf>,
+    /// A PEM file with the client's key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// A text that must not be seen. `Debug` hides it, there is no `Display`, and it cannot be serialized.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// A system under test, ready to run in one environment.
@@ -24,14 +74,19 @@ pub trait System: Send + Sync {
     /// The store's processes.
     fn db(&self) -> Arc<dyn Db>;
 
-    /// Connects a new client to one node.
+    /// Connects a new client to one node. All its operations will address objects of this kind.
     ///
     /// # Errors
     /// When no connection can be made; nothing was sent then, so that the operation is a certain `fail`.
-    async fn connect(&self, node: usize, timeout: Duration) -> Result<Box<dyn Client>, ControlError>;
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError>;
 
-    /// Whether its clients can do such operations.
-    fn supports(&self, kind: OpKind) -> bool;
+    /// Whether its clients can do such operations on such objects.
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool;
 }
 
 /// How a system is made for an environment; `systems` lists these by name.

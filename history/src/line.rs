@@ -4,6 +4,8 @@
 //! `nemesis-invoke` and `nemesis-complete` for the nemesis', `note` for the rest. Absent fields are not written;
 //! `"value":null` means that nil was read, no `value` that nothing was answered.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -45,6 +47,8 @@ pub(crate) struct Line {
     )]
     new: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     micro_ops: Option<Vec<MicroOp>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     node: Option<u16>,
@@ -52,6 +56,8 @@ pub(crate) struct Line {
     mismatch: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<ErrorClass>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    rule: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,10 +99,12 @@ impl From<Event> for Line {
             value: None,
             expected: None,
             new: None,
+            from: None,
             micro_ops: None,
             node: None,
             mismatch: false,
             error: None,
+            rule: String::new(),
             message: String::new(),
             nemesis: None,
             action: None,
@@ -128,6 +136,10 @@ impl From<Event> for Line {
                         line.value = Some(value);
                         key
                     }
+                    Op::Watch { key, from } => {
+                        line.from = Some(from);
+                        key
+                    }
                     Op::Cas { key, expected, new } => {
                         line.expected = Some(expected);
                         line.new = Some(new);
@@ -148,11 +160,13 @@ impl From<Event> for Line {
             EventKind::Complete(Outcome::Fail(Failure::Error(reason))) => {
                 line.kind = Kind::Fail;
                 line.error = Some(reason.class);
+                line.rule = reason.rule.clone();
                 line.message = reason.message.clone();
             }
             EventKind::Complete(Outcome::Info(reason)) => {
                 line.kind = Kind::Info;
                 line.error = Some(reason.class);
+                line.rule = reason.rule.clone();
                 line.message = reason.message.clone();
             }
             EventKind::NemesisInvoke(op) => {
@@ -184,8 +198,12 @@ impl TryFrom<Line> for Event {
         fn need<T>(field: Option<T>, what: &str) -> Result<T, String> {
             field.ok_or_else(|| format!("the field `{what}` is missing"))
         }
-        let reason = |error: Option<ErrorClass>, message: String| {
-            Reason::new(error.unwrap_or(ErrorClass::Other), message)
+        let reason = |error: Option<ErrorClass>, rule: String, message: String| {
+            Arc::new(Reason {
+                class: error.unwrap_or(ErrorClass::Other),
+                rule,
+                message,
+            })
         };
         let kind = match line.kind {
             Kind::Invoke => {
@@ -217,6 +235,10 @@ impl TryFrom<Line> for Event {
                     },
                     OpKind::Dequeue => Op::Dequeue { key },
                     OpKind::Generate => Op::Generate { key },
+                    OpKind::Watch => Op::Watch {
+                        key,
+                        from: need(line.from, "from")?,
+                    },
                     OpKind::Txn => Op::Txn {
                         key,
                         micro_ops: need(line.micro_ops, "micro_ops")?,
@@ -226,10 +248,12 @@ impl TryFrom<Line> for Event {
             }
             Kind::Ok => EventKind::Complete(Outcome::Ok(Answer { value: line.value })),
             Kind::Fail if line.mismatch => EventKind::Complete(Outcome::mismatch(line.value)),
-            Kind::Fail => {
-                EventKind::Complete(Outcome::Fail(Failure::Error(reason(line.error, line.message))))
-            }
-            Kind::Info => EventKind::Complete(Outcome::Info(reason(line.error, line.message))),
+            Kind::Fail => EventKind::Complete(Outcome::Fail(Failure::Error(reason(
+                line.error,
+                line.rule,
+                line.message,
+            )))),
+            Kind::Info => EventKind::Complete(Outcome::Info(reason(line.error, line.rule, line.message))),
             Kind::NemesisInvoke => EventKind::NemesisInvoke(NemesisOp {
                 nemesis: need(line.nemesis, "nemesis")?,
                 action: need(line.action, "action")?,

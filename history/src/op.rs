@@ -84,6 +84,16 @@ pub enum Op {
         #[serde(default)]
         key: Key,
     },
+    /// Hear of every change of the register named `key` since revision `from`. The answer is a list of two: the revision
+    /// up to which changes were heard of, at least the store's own when it was asked; and the changes with revisions
+    /// from `from` up to that one, each a list of its revision and the value that was written.
+    Watch {
+        /// The register.
+        #[serde(default)]
+        key: Key,
+        /// The first revision to hear of.
+        from: i64,
+    },
     /// Do several things at once, all or nothing. The answer is a list with a value for each micro-operation: what a
     /// read saw, nil for the others.
     Txn {
@@ -118,6 +128,13 @@ pub enum MicroOp {
         /// The element.
         value: Value,
     },
+    /// Ask how often the object named `key` was changed since it was made, and at which revision of the whole store
+    /// last: the answer is a list of these two numbers, or nil if there is no such object. These are the fields
+    /// `version` and `mod_revision` of etcd's `KeyValue` (etcd API reference, `mvccpb.KeyValue`).
+    Version {
+        /// The object.
+        key: Key,
+    },
 }
 
 /// The name of an operation without its arguments.
@@ -144,6 +161,8 @@ pub enum OpKind {
     Dequeue,
     /// [`Op::Generate`]
     Generate,
+    /// [`Op::Watch`]
+    Watch,
     /// [`Op::Txn`]
     Txn,
 }
@@ -162,6 +181,7 @@ impl Op {
             Op::Enqueue { .. } => OpKind::Enqueue,
             Op::Dequeue { .. } => OpKind::Dequeue,
             Op::Generate { .. } => OpKind::Generate,
+            Op::Watch { .. } => OpKind::Watch,
             Op::Txn { .. } => OpKind::Txn,
         }
     }
@@ -179,6 +199,7 @@ impl Op {
             | Op::Enqueue { key, .. }
             | Op::Dequeue { key, .. }
             | Op::Generate { key, .. }
+            | Op::Watch { key, .. }
             | Op::Txn { key, .. } => key,
         }
     }
@@ -186,8 +207,10 @@ impl Op {
     /// Whether it can never change the store, so that its failure is always certain.
     pub fn is_read_only(&self) -> bool {
         match self {
-            Op::Read { .. } => true,
-            Op::Txn { micro_ops, .. } => micro_ops.iter().all(|op| matches!(op, MicroOp::Read { .. })),
+            Op::Read { .. } | Op::Watch { .. } => true,
+            Op::Txn { micro_ops, .. } => micro_ops
+                .iter()
+                .all(|op| matches!(op, MicroOp::Read { .. } | MicroOp::Version { .. })),
             _ => false,
         }
     }
@@ -197,14 +220,17 @@ impl MicroOp {
     /// The object that it addresses.
     pub fn key(&self) -> &Key {
         match self {
-            MicroOp::Read { key } | MicroOp::Write { key, .. } | MicroOp::Append { key, .. } => key,
+            MicroOp::Read { key }
+            | MicroOp::Write { key, .. }
+            | MicroOp::Append { key, .. }
+            | MicroOp::Version { key } => key,
         }
     }
 }
 
 impl OpKind {
     /// All operations, in the order in which people meet them.
-    pub const ALL: [OpKind; 11] = [
+    pub const ALL: [OpKind; 12] = [
         OpKind::Read,
         OpKind::Write,
         OpKind::Cas,
@@ -215,6 +241,7 @@ impl OpKind {
         OpKind::Enqueue,
         OpKind::Dequeue,
         OpKind::Generate,
+        OpKind::Watch,
         OpKind::Txn,
     ];
 
@@ -231,6 +258,7 @@ impl OpKind {
             OpKind::Enqueue => "enqueue",
             OpKind::Dequeue => "dequeue",
             OpKind::Generate => "generate",
+            OpKind::Watch => "watch",
             OpKind::Txn => "txn",
         }
     }
@@ -255,6 +283,7 @@ impl fmt::Display for Op {
             Op::Enqueue { key, value } => write!(f, "enqueue({key}, {value})"),
             Op::Dequeue { key } => write!(f, "dequeue({key})"),
             Op::Generate { key } => write!(f, "generate({key})"),
+            Op::Watch { key, from } => write!(f, "watch({key}, from {from})"),
             Op::Txn { micro_ops, .. } => {
                 f.write_str("txn(")?;
                 for (number, op) in micro_ops.iter().enumerate() {
@@ -263,6 +292,7 @@ impl fmt::Display for Op {
                         MicroOp::Read { key } => write!(f, "{comma}read {key}")?,
                         MicroOp::Write { key, value } => write!(f, "{comma}write {key} {value}")?,
                         MicroOp::Append { key, value } => write!(f, "{comma}append {key} {value}")?,
+                        MicroOp::Version { key } => write!(f, "{comma}version {key}")?,
                     }
                 }
                 f.write_str(")")

@@ -61,6 +61,9 @@ pub enum Failure {
 pub struct Reason {
     /// What kind of error it was.
     pub class: ErrorClass,
+    /// The rule of the system's table of errors by which the outcome was decided; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// The store's or the client's own words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
@@ -154,6 +157,16 @@ impl Reason {
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Arc<Self> {
         Arc::new(Reason {
             class,
+            rule: String::new(),
+            message: message.into(),
+        })
+    }
+
+    /// A reason that was decided by a row of the system's table of errors.
+    pub fn by_rule(class: ErrorClass, rule: &str, message: impl Into<String>) -> Arc<Self> {
+        Arc::new(Reason {
+            class,
+            rule: rule.to_owned(),
             message: message.into(),
         })
     }

@@ -11,15 +11,35 @@
 //!   n1/, n2/, …     the logs of each node
 //! ```
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ErrorClass, Op, Outcome, Reason};
+
 /// The paths inside one run directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDir {
     root: PathBuf,
+}
+
+/// One row of a system's table of errors: what a kind of error means for the operation that met it, and why that is
+/// known. The clients decide by this table, and the report shows it with counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRule {
+    /// A short name, unique in the table: `lost-leader`. It stands in the journal with each error ([`Reason::rule`]).
+    pub name: Cow<'static, str>,
+    /// When it applies, for people: what the store or the connection says.
+    pub when: Cow<'static, str>,
+    /// Whether the operation certainly did not happen and never will: `fail`; otherwise `info`. Operations that change
+    /// nothing `fail` either way.
+    pub is_certain: bool,
+    /// What kind of error it is.
+    pub class: ErrorClass,
+    /// Where that is said: documentation, source file of the store, or a reason that anybody can follow.
+    pub source: Cow<'static, str>,
 }
 
 /// `test.json`: everything that was decided before the run began.
@@ -38,6 +58,15 @@ pub struct TestRecord {
     /// The version of the system under test, if it told.
     #[serde(default)]
     pub system_version: String,
+    /// How reads are done, where the system has several ways: `serializable`, `stale`, …
+    #[serde(default)]
+    pub read_mode: Option<String>,
+    /// The endpoints of a cluster that somebody else started; empty for one of perjury's own.
+    #[serde(default)]
+    pub endpoints: Vec<String>,
+    /// The system's table of errors.
+    #[serde(default)]
+    pub error_rules: Vec<ErrorRule>,
     /// The planted bug, if one was switched on.
     #[serde(default)]
     pub bug: Option<String>,
@@ -74,6 +103,35 @@ pub struct TestRecord {
     /// The policy that clients follow on errors, for the report: clients never retry.
     #[serde(default)]
     pub client_retries: String,
+}
+
+impl ErrorRule {
+    /// A row of a table that is part of the program. See the fields.
+    pub const fn new(
+        name: &'static str,
+        when: &'static str,
+        is_certain: bool,
+        class: ErrorClass,
+        source: &'static str,
+    ) -> ErrorRule {
+        ErrorRule {
+            name: Cow::Borrowed(name),
+            when: Cow::Borrowed(when),
+            is_certain,
+            class,
+            source: Cow::Borrowed(source),
+        }
+    }
+
+    /// The outcome of `op`, which met this error; `message` is what the store or the connection said.
+    pub fn outcome(&self, op: &Op, message: impl Into<String>) -> Outcome {
+        let reason = Reason::by_rule(self.class, &self.name, message);
+        if self.is_certain || op.is_read_only() {
+            Outcome::Fail(crate::Failure::Error(reason))
+        } else {
+            Outcome::Info(reason)
+        }
+    }
 }
 
 impl RunDir {

@@ -41,6 +41,7 @@ fn micro_op() -> impl Strategy<Value = (MicroOp, Value)> {
     prop_oneof![
         (value(), value()).prop_map(|(key, answer)| (MicroOp::Read { key }, answer)),
         (value(), value()).prop_map(|(key, value)| (MicroOp::Write { key, value }, Value::Nil)),
+        (value(), value()).prop_map(|(key, answer)| (MicroOp::Version { key }, answer)),
         (value(), value()).prop_map(|(key, value)| (MicroOp::Append { key, value }, Value::Nil)),
     ]
 }
@@ -59,6 +60,7 @@ fn op(key: impl Strategy<Value = Value> + Clone + 'static) -> impl Strategy<Valu
         (k(), argument()).prop_map(|(key, value)| (Op::Enqueue { key, value }, None)),
         (k(), value()).prop_map(|(key, value)| (Op::Dequeue { key }, Some(value))),
         (k(), argument()).prop_map(|(key, value)| (Op::Generate { key }, Some(value))),
+        (k(), any::<i64>(), value()).prop_map(|(key, from, heard)| (Op::Watch { key, from }, Some(heard))),
         (k(), prop::collection::vec(micro_op(), 1..4)).prop_map(|(key, steps)| {
             let (micro_ops, answers) = steps.into_iter().unzip();
             (Op::Txn { key, micro_ops }, Some(Value::list(answers)))

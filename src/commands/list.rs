@@ -8,6 +8,9 @@ pub fn run() -> CommandResult {
     say!("systems");
     for entry in systems::ALL {
         say!("  {:<18} {}", entry.name, entry.description);
+        for mode in entry.read_modes {
+            say!("  {:<18} --read-mode {}: {}", "", mode.name, mode.description);
+        }
     }
     say!("\nworkloads");
     for entry in workloads::ALL {

@@ -14,12 +14,9 @@ use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use checker::Verdict;
 use checker::stream::Violation;
-use control::{
-    Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, SystemOptions,
-    resolve,
-};
+use control::{Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, resolve};
 use generator::Generator;
-use history::{RunDir, TestRecord};
+use history::{ObjectKind, RunDir, TestRecord};
 use nemeses::{Fault, FaultOptions, NemesisContext};
 use tokio::sync::watch;
 use workloads::{Workload, WorkloadOptions};
@@ -43,7 +40,13 @@ pub fn run(args: TestArgs) -> CommandResult {
     let plan = Plan::new(args)?;
     // Outside any namespace of our own, where the numbers of an earlier run's processes still mean something.
     super::heal::heal_all(&plan.args.runs)?;
-    let place = resolve(plan.args.env, &control::netns::try_namespaces())?;
+    let place = match plan.options.endpoints.is_empty() {
+        true => resolve(plan.args.env, &control::netns::try_namespaces())?,
+        false => Resolved {
+            kind: EnvKind::External,
+            lost: Vec::new(),
+        },
+    };
     // Refused here rather than inside: a nemesis that this environment cannot do.
     plan.nemeses_in(place.kind)?;
     if place.kind == EnvKind::Netns {
@@ -134,15 +137,12 @@ impl Test<'_> {
     async fn run(&self) -> Result<(), Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
-        let options = SystemOptions {
-            bug: plan.args.bug.clone(),
-        };
-        let system = (plan.system.make)(self.environment.clone(), &options)?;
+        let system = (plan.system.make)(self.environment.clone(), &plan.options)?;
         let workload = self.workload();
-        if let Some(kind) = plan::unsupported(&*system, workload.needs) {
+        if let Some(kind) = plan::unsupported(&*system, &workload) {
             return Err(Failure::Usage(format!(
-                "the workload `{}` needs `{kind}`, which `{}` cannot do",
-                plan.args.workload, plan.args.system
+                "the workload `{}` needs `{kind}` of a {}, which `{}` cannot do; choose another workload (see `perjury list`)",
+                plan.args.workload, workload.object, plan.args.system
             )));
         }
         if plan.args.stop_on_violation && workload.stream.is_none() {
@@ -191,6 +191,7 @@ impl Test<'_> {
         let runtime = TokioRuntime::start();
         let desk = Arc::new(Desk::new(runtime, journal, plan.concurrency));
         let connect = Arc::new(SystemConnect {
+            object: workload.object,
             system,
             timeout: plan.args.op_timeout,
         });
@@ -298,6 +299,9 @@ impl Test<'_> {
             started_at: jiff::Timestamp::now().to_string(),
             system: args.system.clone(),
             system_version: String::new(),
+            read_mode: self.plan.options.read_mode.clone(),
+            endpoints: self.plan.options.endpoints.clone(),
+            error_rules: self.plan.system.errors.to_vec(),
             bug: args.bug.clone(),
             env: self.environment.kind().name().into(),
             links: self.environment.net().control().name().into(),
@@ -339,13 +343,14 @@ fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box
 /// Connects clients to the system under test.
 struct SystemConnect {
     system: Arc<dyn System>,
+    object: ObjectKind,
     timeout: Duration,
 }
 
 #[async_trait]
 impl Connect for SystemConnect {
     async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError> {
-        self.system.connect(node, self.timeout).await
+        self.system.connect(node, self.object, self.timeout).await
     }
 }
 
@@ -430,7 +435,7 @@ fn announce(run: &RunDir, record: &TestRecord) {
         run.root().display()
     );
     // What the best environment lacks stands in the report; what a worse one lacks the user must know at once.
-    if record.env == EnvKind::Local.name() {
+    if record.env != EnvKind::Netns.name() {
         for lost in &record.lost {
             eprintln!("perjury: note: {lost}");
         }

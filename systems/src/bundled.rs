@@ -3,25 +3,63 @@
 //! The client speaks the node's HTTP API and takes its word on errors: `"happened":"no"` is a `fail`, all else is
 //! `info`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Client, ControlError, Daemon, Db, Environment, ProcessState, Signal, System, SystemOptions};
-use history::{ErrorClass, Key, Op, OpKind, Outcome, Value};
+use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
+use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, OpKind, Outcome, Value};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use crate::process::Processes;
+use crate::cluster::{Cluster, Store, data_dir, log_file};
+use crate::http::{
+    self, CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD, unanswered,
+};
 use crate::{Entry, PlantedBug};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "bundled",
     description: "perjury's own Raft cluster of linearizable registers (the default)",
     bugs,
+    read_modes: &[],
+    errors: &ERRORS,
+    locate: None,
     make,
 };
+
+const REFUSED: ErrorRule = ErrorRule::new(
+    "refused",
+    "the node answers that it did not and will not do it",
+    true,
+    ErrorClass::Unavailable,
+    "`\"happened\":\"no\"`, raft/src/node/answer.rs",
+);
+const IN_DOUBT: ErrorRule = ErrorRule::new(
+    "in-doubt",
+    "the node answers that it does not know whether it was done",
+    false,
+    ErrorClass::Unavailable,
+    "`\"happened\":\"maybe\"`, raft/src/node/answer.rs",
+);
+
+const LOST_RACE: ErrorRule = ErrorRule::new(
+    "lost-race",
+    "another add came between the read and the cas that an add is made of",
+    true,
+    ErrorClass::Rejected,
+    "a cas that found another value changed nothing",
+);
+
+static ERRORS: [ErrorRule; 8] = [
+    REFUSED,
+    LOST_RACE,
+    IN_DOUBT,
+    NOT_CONNECTED,
+    NO_ANSWER,
+    CONNECTION_LOST,
+    NOT_UNDERSTOOD,
+    NOT_SUPPORTED,
+];
 
 /// The port on which a node listens for its peers.
 const RAFT_PORT: u16 = 7000;
@@ -42,40 +80,34 @@ fn bugs() -> Vec<PlantedBug> {
 }
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
-    let mut endpoints = Vec::new();
-    for node in environment.nodes() {
-        endpoints.push(Endpoints {
-            raft: environment.endpoint(node.index, RAFT_PORT)?,
-            http: environment.endpoint(node.index, HTTP_PORT)?,
-        });
-    }
-    let http = http_client(STATUS_LIMIT)?;
-    let cluster = Cluster {
-        processes: Processes::new(environment.clone()),
-        environment,
-        endpoints,
+    let raft = match environment.kind() {
+        EnvKind::External => Vec::new(),
+        _ => (environment.nodes().iter())
+            .map(|node| environment.endpoint(node.index, RAFT_PORT))
+            .collect::<Result<_, _>>()?,
+    };
+    let store = Nodes {
+        raft,
+        urls: http::base_urls(&*environment, &options.endpoints, HTTP_PORT)?,
         bug: options.bug.clone(),
-        http,
+        http: http::client(STATUS_LIMIT, &Access::default())?,
+        environment: environment.clone(),
     };
     Ok(Arc::new(Bundled {
-        cluster: Arc::new(cluster),
+        cluster: Arc::new(Cluster::new(store, environment)),
     }))
 }
 
 struct Bundled {
-    cluster: Arc<Cluster>,
+    cluster: Arc<Cluster<Nodes>>,
 }
 
-/// Where one node listens.
-struct Endpoints {
-    raft: std::net::SocketAddr,
-    http: std::net::SocketAddr,
-}
-
-struct Cluster {
+struct Nodes {
     environment: Arc<dyn Environment>,
-    processes: Processes,
-    endpoints: Vec<Endpoints>,
+    /// Where each node listens for its peers.
+    raft: Vec<std::net::SocketAddr>,
+    /// Where each node listens for clients.
+    urls: Vec<String>,
     bug: Option<String>,
     http: reqwest::Client,
 }
@@ -90,48 +122,31 @@ impl System for Bundled {
         self.cluster.clone()
     }
 
-    async fn connect(&self, node: usize, timeout: Duration) -> Result<Box<dyn Client>, ControlError> {
-        let address = self.cluster.endpoints[node].http;
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
         // The connection proper is made by the first request; one that cannot be made is told apart there.
         Ok(Box::new(BundledClient {
-            http: http_client(timeout)?,
-            base: format!("http://{address}"),
+            http: http::client(timeout, &Access::default())?,
+            base: self.cluster.store.urls[node].clone(),
+            object,
         }))
     }
 
-    fn supports(&self, kind: OpKind) -> bool {
-        matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas)
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
+        match object {
+            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
+            // By a read and a cas.
+            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
+            ObjectKind::Lock | ObjectKind::List | ObjectKind::Watched => false,
+        }
     }
 }
 
-impl Cluster {
-    fn daemon(&self, node: usize) -> Daemon {
-        let remote = self.environment.remote(node);
-        let mut args = vec![
-            "node".to_owned(),
-            format!("--id={}", node + 1),
-            format!("--data={}", self.data(node).display()),
-            format!("--raft={}", self.endpoints[node].raft),
-            format!("--http={}", self.endpoints[node].http),
-            // The run's own name: nodes of another run on this host are strangers, whatever ports they got.
-            format!("--cluster={}", self.name()),
-        ];
-        args.extend(
-            self.endpoints
-                .iter()
-                .zip(1..)
-                .map(|(peer, id)| format!("--peer={id}={}", peer.raft)),
-        );
-        args.extend(self.bug.iter().map(|bug| format!("--bug={bug}")));
-        Daemon {
-            program: remote.own_binary().into(),
-            args: args.into_iter().map(Into::into).collect(),
-            env: Vec::new(),
-            directory: remote.directory().to_owned(),
-            log: self.log(node),
-        }
-    }
-
+impl Nodes {
     /// The run directory's name, which is the parent's of every node's own.
     fn name(&self) -> String {
         let remote = self.environment.remote(0);
@@ -142,23 +157,14 @@ impl Cluster {
         )
     }
 
-    fn data(&self, node: usize) -> PathBuf {
-        self.environment.remote(node).directory().join("data")
-    }
-
-    fn log(&self, node: usize) -> PathBuf {
-        self.environment.remote(node).directory().join("node.log")
-    }
-
     async fn status(&self, node: usize) -> Option<Status> {
-        let url = format!("http://{}/status", self.endpoints[node].http);
+        let url = format!("{}/status", self.urls[node]);
         self.http.get(url).send().await.ok()?.json().await.ok()
     }
 
     /// The status of every node that answers, with its index, asked all at once.
     async fn statuses(&self) -> Vec<(usize, Status)> {
-        let asked =
-            (0..self.endpoints.len()).map(|node| async move { Some((node, self.status(node).await?)) });
+        let asked = (0..self.urls.len()).map(|node| async move { Some((node, self.status(node).await?)) });
         futures_util::future::join_all(asked)
             .await
             .into_iter()
@@ -168,87 +174,54 @@ impl Cluster {
 }
 
 #[async_trait]
-impl Db for Cluster {
-    async fn start(&self, node: usize) -> Result<(), ControlError> {
-        self.processes.start(node, &self.daemon(node)).await
+impl Store for Nodes {
+    fn title(&self) -> &'static str {
+        "the bundled cluster"
     }
 
-    async fn kill(&self, node: usize) -> Result<(), ControlError> {
-        self.processes.kill(node).await
+    fn daemons(&self, node: usize) -> Vec<Daemon> {
+        let remote = self.environment.remote(node);
+        let http = self.urls[node].trim_start_matches("http://");
+        let mut args = vec![
+            "node".to_owned(),
+            format!("--id={}", node + 1),
+            format!("--data={}", data_dir(&*self.environment, node).display()),
+            format!("--raft={}", self.raft[node]),
+            format!("--http={http}"),
+            // The run's own name: nodes of another run on this host are strangers, whatever ports they got.
+            format!("--cluster={}", self.name()),
+        ];
+        args.extend(
+            self.raft
+                .iter()
+                .zip(1..)
+                .map(|(peer, id)| format!("--peer={id}={peer}")),
+        );
+        args.extend(self.bug.iter().map(|bug| format!("--bug={bug}")));
+        vec![Daemon {
+            program: remote.own_binary().into(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            directory: remote.directory().to_owned(),
+            log: log_file(&*self.environment, node, "node"),
+        }]
     }
 
-    async fn pause(&self, node: usize) -> Result<(), ControlError> {
-        self.processes.signal(node, Signal::Stop).await
-    }
-
-    async fn resume(&self, node: usize) -> Result<(), ControlError> {
-        self.processes.signal(node, Signal::Cont).await
-    }
-
-    async fn wipe(&self, node: usize) -> Result<(), ControlError> {
-        let data = self.data(node);
-        match tokio::fs::remove_dir_all(&data).await {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(ControlError::File { path: data, source })
-            }
-            _ => Ok(()),
+    async fn look(&self) -> Result<(), String> {
+        let statuses = self.statuses().await;
+        let nodes = self.environment.nodes();
+        let silent: Vec<&str> = (0..nodes.len())
+            .filter(|node| !statuses.iter().any(|(other, _)| other == node))
+            .map(|node| nodes[node].name.as_str())
+            .collect();
+        if !silent.is_empty() {
+            return Err(format!("no answer from {}", silent.join(", ")));
         }
-    }
-
-    async fn state(&self, node: usize) -> Result<ProcessState, ControlError> {
-        self.processes.state(node).await
-    }
-
-    async fn crashed(&self) -> Vec<usize> {
-        self.processes.crashed().await
-    }
-
-    async fn ready(&self, limit: Duration) -> Result<(), ControlError> {
-        let deadline = Instant::now() + limit;
-        loop {
-            if let Some(&node) = self.processes.crashed().await.first() {
-                let name = &self.environment.nodes()[node].name;
-                let log = std::fs::read_to_string(self.log(node)).unwrap_or_default();
-                let last = log
-                    .lines()
-                    .rev()
-                    .find(|line| !line.trim().is_empty())
-                    .unwrap_or("nothing");
-                return Err(ControlError::Other(format!(
-                    "{name} ended by itself; the last thing it said: {last} (see {})",
-                    self.log(node).display()
-                )));
-            }
-            let statuses = self.statuses().await;
-            let led = statuses.iter().any(|(_, status)| status.role == "leader");
-            if statuses.len() == self.endpoints.len()
-                && led
-                && statuses.iter().all(|(_, s)| s.leader.is_some())
-            {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let nodes = self.environment.nodes();
-                let silent: Vec<&str> = (0..nodes.len())
-                    .filter(|node| !statuses.iter().any(|(other, _)| other == node))
-                    .map(|node| nodes[node].name.as_str())
-                    .collect();
-                let hint = if silent.is_empty() {
-                    "; every node answers but they have no leader".to_owned()
-                } else {
-                    format!(
-                        "; no answer from {}, see {}",
-                        silent.join(", "),
-                        self.log(0).display()
-                    )
-                };
-                return Err(ControlError::Deadline {
-                    what: "the start of the bundled cluster".into(),
-                    limit,
-                    hint,
-                });
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let led = statuses.iter().any(|(_, status)| status.role == "leader");
+        if led && statuses.iter().all(|(_, status)| status.leader.is_some()) {
+            Ok(())
+        } else {
+            Err("every node answers but they have no leader".to_owned())
         }
     }
 
@@ -267,29 +240,13 @@ impl Db for Cluster {
             None => String::new(),
         }
     }
-
-    fn log_files(&self, node: usize) -> Vec<PathBuf> {
-        vec![self.log(node)]
-    }
 }
 
 /// One connection. See [`Client`] for what it must not do.
 struct BundledClient {
     http: reqwest::Client,
     base: String,
-}
-
-/// An HTTP client with one connection that repeats nothing and follows nothing.
-fn http_client(timeout: Duration) -> Result<reqwest::Client, ControlError> {
-    reqwest::Client::builder()
-        .timeout(timeout)
-        .pool_max_idle_per_host(1)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .tcp_nodelay(true)
-        .build()
-        .map_err(|error| ControlError::Other(format!("cannot make an HTTP client: {error}")))
+    object: ObjectKind,
 }
 
 #[derive(Serialize)]
@@ -341,8 +298,54 @@ struct Status {
 #[async_trait]
 impl Client for BundledClient {
     async fn invoke(&mut self, op: &Op) -> Outcome {
-        let key = name(op.key());
-        let (path, body) = match op {
+        match (self.object, op) {
+            (ObjectKind::Register, Op::Read { .. } | Op::Write { .. } | Op::Cas { .. }) => {
+                self.request(op, op).await
+            }
+            (ObjectKind::Set | ObjectKind::Counter, Op::Read { .. }) => {
+                let empty = match self.object {
+                    ObjectKind::Counter => Value::Int(0),
+                    _ => Value::list(Vec::new()),
+                };
+                match self.request(op, op).await {
+                    Outcome::Ok(answer) if answer.value == Some(Value::Nil) => Outcome::ok_value(empty),
+                    outcome => outcome,
+                }
+            }
+            (ObjectKind::Set | ObjectKind::Counter, Op::Add { key, value }) => self.add(op, key, value).await,
+            _ => NOT_SUPPORTED.outcome(op, format!("no {} of a {}", op.kind(), self.object)),
+        }
+    }
+}
+
+impl BundledClient {
+    /// Reads what there is and puts what there shall be in its place, if it is still there: one try.
+    async fn add(&self, op: &Op, key: &Key, value: &Value) -> Outcome {
+        // Nothing was changed yet, so that whatever goes wrong is a certain `fail`.
+        let expected = match self.request(op, &Op::Read { key: key.clone() }).await {
+            Outcome::Ok(answer) => answer.value.unwrap_or_default(),
+            failed => return failed,
+        };
+        let Some(new) = added(self.object, &expected, value) else {
+            return NOT_UNDERSTOOD.outcome(op, format!("cannot add {value} to {expected}"));
+        };
+        let cas = Op::Cas {
+            key: key.clone(),
+            expected,
+            new,
+        };
+        match self.request(op, &cas).await {
+            Outcome::Fail(history::Failure::Mismatch { .. }) => {
+                LOST_RACE.outcome(op, "another add came first")
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Sends `request` once, on behalf of `op`.
+    async fn request(&self, op: &Op, request: &Op) -> Outcome {
+        let key = name(request.key());
+        let (path, body) = match request {
             Op::Read { .. } => ("v1/read", Body::Read { key: &key }),
             Op::Write { value, .. } => ("v1/write", Body::Write { key: &key, value }),
             Op::Cas { expected, new, .. } => (
@@ -353,7 +356,7 @@ impl Client for BundledClient {
                     new,
                 },
             ),
-            _ => return unsupported(op),
+            _ => return NOT_SUPPORTED.outcome(op, request.kind().name()),
         };
         let sent = self
             .http
@@ -363,19 +366,38 @@ impl Client for BundledClient {
             .await;
         let response = match sent {
             Ok(response) => response,
-            Err(error) => return unanswered(op, &error),
+            Err(error) => return unanswered(request, &error),
         };
         let status = response.status();
         let bytes = match response.bytes().await {
             Ok(bytes) => bytes,
-            Err(error) => return unanswered(op, &error),
+            Err(error) => return unanswered(request, &error),
         };
         let understood = if status.is_success() {
-            answered(op, &bytes)
+            answered(request, &bytes)
         } else {
-            serde_json::from_slice(&bytes).map(|answer| refused(op, answer))
+            serde_json::from_slice(&bytes).map(|answer| refused(request, answer))
         };
-        understood.unwrap_or_else(|error| unknown(op, ErrorClass::Protocol, format!("{status}: {error}")))
+        understood.unwrap_or_else(|error| NOT_UNDERSTOOD.outcome(request, format!("{status}: {error}")))
+    }
+}
+
+/// What a set or a counter holds after `value` was added.
+fn added(object: ObjectKind, expected: &Value, value: &Value) -> Option<Value> {
+    match (object, expected, value) {
+        (ObjectKind::Counter, Value::Nil, Value::Int(amount)) => Some(Value::Int(*amount)),
+        (ObjectKind::Counter, Value::Int(sum), Value::Int(amount)) => {
+            sum.checked_add(*amount).map(Value::Int)
+        }
+        (ObjectKind::Set, Value::Nil, element) => Some(Value::list(vec![element.clone()])),
+        (ObjectKind::Set, Value::List(elements), element) => {
+            let mut elements = elements.to_vec();
+            if !elements.contains(element) {
+                elements.push(element.clone());
+            }
+            Some(Value::list(elements))
+        }
+        _ => None,
     }
 }
 
@@ -389,14 +411,6 @@ fn name(key: &Key) -> String {
     }
 }
 
-/// Nothing was sent.
-fn unsupported(op: &Op) -> Outcome {
-    Outcome::fail(
-        ErrorClass::Rejected,
-        format!("the bundled cluster knows no {}", op.kind()),
-    )
-}
-
 fn answered(op: &Op, bytes: &[u8]) -> serde_json::Result<Outcome> {
     Ok(match op {
         Op::Read { .. } => Outcome::ok_value(serde_json::from_slice::<ReadAnswer>(bytes)?.value),
@@ -405,7 +419,7 @@ fn answered(op: &Op, bytes: &[u8]) -> serde_json::Result<Outcome> {
             CasAnswer { swapped: true, .. } => Outcome::ok(),
             CasAnswer { current, .. } => Outcome::mismatch(Some(current)),
         },
-        _ => unsupported(op),
+        _ => NOT_SUPPORTED.outcome(op, ""),
     })
 }
 
@@ -420,44 +434,17 @@ fn refused(op: &Op, answer: ErrorAnswer) -> Outcome {
         "" => answer.error,
         message => format!("{}: {message}", answer.error),
     };
-    match answer.happened.as_str() {
-        "no" => Outcome::fail(class, message),
-        _ => unknown(op, class, message),
-    }
-}
-
-/// No whole answer came. Only when no connection was made is it certain that nothing was sent.
-fn unanswered(op: &Op, error: &reqwest::Error) -> Outcome {
-    let message = innermost(error);
-    if error.is_connect() {
-        Outcome::fail(ErrorClass::ConnectionRefused, message)
-    } else if error.is_timeout() {
-        unknown(op, ErrorClass::Timeout, message)
-    } else {
-        unknown(op, ErrorClass::ConnectionLost, message)
-    }
-}
-
-/// An operation that cannot change the store has certainly had no effect, whatever became of its answer.
-fn unknown(op: &Op, class: ErrorClass, message: String) -> Outcome {
-    if op.is_read_only() {
-        Outcome::fail(class, message)
-    } else {
-        Outcome::info(class, message)
-    }
-}
-
-/// The text of the last cause, which is the one that says what happened.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    let rule = match answer.happened.as_str() {
+        "no" => REFUSED,
+        _ => IN_DOUBT,
+    };
+    ErrorRule { class, ..rule }.outcome(op, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use history::Reason;
+
     use super::*;
 
     fn cas() -> Op {
@@ -498,25 +485,36 @@ mod tests {
     }
 
     #[test]
+    fn adds_are_made_of_a_read_and_a_cas() {
+        let list = |values: &[i64]| Value::list(values.iter().map(|&value| value.into()).collect());
+        let cases = [
+            (ObjectKind::Counter, Value::Nil, Some(Value::Int(3))),
+            (ObjectKind::Counter, Value::Int(4), Some(Value::Int(7))),
+            (ObjectKind::Counter, Value::Int(i64::MAX), None),
+            (ObjectKind::Counter, Value::text("x"), None),
+            (ObjectKind::Set, Value::Nil, Some(list(&[3]))),
+            (ObjectKind::Set, list(&[1]), Some(list(&[1, 3]))),
+            (ObjectKind::Set, list(&[3, 1]), Some(list(&[3, 1]))),
+            (ObjectKind::Set, Value::Int(1), None),
+        ];
+        for (object, before, after) in cases {
+            assert_eq!(added(object, &before, &3.into()), after, "{object} {before}");
+        }
+    }
+
+    #[test]
     fn refusals_keep_doubt() {
+        let in_doubt = |class, message: &str| Outcome::Info(Reason::by_rule(class, "in-doubt", message));
         let refusal = |error: &str, happened: &str| ErrorAnswer {
             error: error.into(),
             message: String::new(),
             happened: happened.into(),
         };
         let cases = [
-            (
-                "no-leader",
-                "no",
-                Outcome::fail(ErrorClass::Unavailable, "no-leader"),
-            ),
-            ("timeout", "maybe", Outcome::info(ErrorClass::Timeout, "timeout")),
-            (
-                "timeout",
-                "surely?",
-                Outcome::info(ErrorClass::Timeout, "timeout"),
-            ),
-            ("novel", "maybe", Outcome::info(ErrorClass::Rejected, "novel")),
+            ("no-leader", "no", REFUSED.outcome(&cas(), "no-leader")),
+            ("timeout", "maybe", in_doubt(ErrorClass::Timeout, "timeout")),
+            ("timeout", "surely?", in_doubt(ErrorClass::Timeout, "timeout")),
+            ("novel", "maybe", in_doubt(ErrorClass::Rejected, "novel")),
         ];
         for (error, happened, expected) in cases {
             assert_eq!(refused(&cas(), refusal(error, happened)), expected);
@@ -524,7 +522,11 @@ mod tests {
         let read = Op::Read { key: 1.into() };
         assert_eq!(
             refused(&read, refusal("timeout", "maybe")),
-            Outcome::fail(ErrorClass::Timeout, "timeout")
+            Outcome::Fail(history::Failure::Error(Reason::by_rule(
+                ErrorClass::Timeout,
+                "in-doubt",
+                "timeout"
+            )))
         );
     }
 }

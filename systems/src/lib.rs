@@ -1,9 +1,14 @@
 //! The systems under test: one file a system, one list that names them all.
 
 mod bundled;
+mod cluster;
+mod http;
 mod process;
 
+use std::path::{Path, PathBuf};
+
 use control::MakeSystem;
+use history::ErrorRule;
 
 /// A planted bug of a system, and how to catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +21,19 @@ pub struct PlantedBug {
     pub nemesis: &'static str,
 }
 
+/// A way of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMode {
+    /// Its name after `--read-mode`.
+    pub name: &'static str,
+    /// What it promises, in one line.
+    pub description: &'static str,
+}
+
+/// Finds a store's program: where the user says it is, or else where it usually is. It fails with one line for the user
+/// that names the remedy.
+pub type Locate = fn(Option<&Path>) -> Result<PathBuf, String>;
+
 /// One system on the list.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -25,6 +43,12 @@ pub struct Entry {
     pub description: &'static str,
     /// The bugs that can be switched on in it.
     pub bugs: fn() -> Vec<PlantedBug>,
+    /// How reads can be done, the usual way first; empty where there is only one.
+    pub read_modes: &'static [ReadMode],
+    /// What each kind of error means; unique names.
+    pub errors: &'static [ErrorRule],
+    /// Finds the store's program; `None` where there is nothing to find.
+    pub locate: Option<Locate>,
     /// Makes it ready to run in an environment.
     pub make: MakeSystem,
 }
@@ -35,4 +59,27 @@ pub const ALL: &[Entry] = &[bundled::ENTRY];
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
+}
+
+/// A program: where the user says it is, or else on the `PATH`; `install` says how to get it.
+fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathBuf, String> {
+    if let Some(path) = named {
+        // As a path, so that it is found from whatever directory the daemon runs in.
+        return match std::fs::canonicalize(path) {
+            Ok(path) if path.is_file() => Ok(path),
+            Ok(path) => Err(format!(
+                "--binary {}: that is no file; name the program {name}",
+                path.display()
+            )),
+            Err(error) => Err(format!(
+                "--binary {}: {error}; name the program {name}",
+                path.display()
+            )),
+        };
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| format!("there is no `{name}` on the PATH; {install}, or name it with --binary"))
 }

@@ -8,7 +8,7 @@ mod register;
 use checker::Analysis;
 use checker::stream::Stream;
 use generator::Generator;
-use history::{History, OpKind};
+use history::{History, ObjectKind, OpKind};
 
 /// A workload, ready to run.
 pub struct Workload {
@@ -19,7 +19,9 @@ pub struct Workload {
     /// What the clients do after the heal: mostly reads that show whether anything acknowledged was lost. It ends
     /// by itself.
     pub final_generator: Option<Box<dyn Generator>>,
-    /// The operations that a system must support.
+    /// What kind of objects its operations address.
+    pub object: ObjectKind,
+    /// The operations that a system must support on them.
     pub needs: &'static [OpKind],
     /// The model by which its histories are judged, for reports.
     pub model: &'static str,

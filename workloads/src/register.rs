@@ -18,7 +18,7 @@ mod traffic;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use history::OpKind;
+use history::{ObjectKind, OpKind};
 
 use crate::{Entry, Workload, WorkloadOptions};
 use last_reads::LastReads;
@@ -37,6 +37,7 @@ fn make(options: &WorkloadOptions) -> Workload {
         name: ENTRY.name,
         generator: Box::new(Traffic::new(options, begun.clone())),
         final_generator: Some(Box::new(LastReads::new(options, begun))),
+        object: ObjectKind::Register,
         needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
         model: "cas-register",
         stream: Some(checker::stream::Stream::new(&checker::Options::default())),

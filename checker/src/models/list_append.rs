@@ -106,7 +106,7 @@ impl Recorded for ListAppend {
                         Some(ListMicro::Read(key.clone(), seen.to_vec()))
                     }
                     MicroOp::Append { key, value } => Some(ListMicro::Append(key.clone(), value.clone())),
-                    MicroOp::Write { .. } => None,
+                    MicroOp::Write { .. } | MicroOp::Version { .. } => None,
                 };
                 micro_ops.iter().enumerate().filter_map(micro).collect()
             }

@@ -135,7 +135,7 @@ impl Recorded for MultiRegister {
                         Some(RegisterMicro::Read(key.clone(), answers.get(place)?.clone()))
                     }
                     MicroOp::Write { key, value } => Some(RegisterMicro::Write(key.clone(), value.clone())),
-                    MicroOp::Append { .. } => None,
+                    MicroOp::Append { .. } | MicroOp::Version { .. } => None,
                 };
                 micro_ops.iter().enumerate().filter_map(micro).collect()
             }
@@ -149,7 +149,10 @@ impl Recorded for MultiRegister {
 pub(super) fn keys(op: &Op, see: &mut dyn FnMut(&Key)) {
     match op {
         Op::Txn { micro_ops, .. } => micro_ops.iter().for_each(|micro| match micro {
-            MicroOp::Read { key } | MicroOp::Write { key, .. } | MicroOp::Append { key, .. } => see(key),
+            MicroOp::Read { key }
+            | MicroOp::Write { key, .. }
+            | MicroOp::Append { key, .. }
+            | MicroOp::Version { key } => see(key),
         }),
         _ => see(op.key()),
     }

@@ -128,6 +128,7 @@ impl Function {
             "enqueue" => OpKind::Enqueue,
             "dequeue" => OpKind::Dequeue,
             "generate" => OpKind::Generate,
+            "watch" => OpKind::Watch,
             "txn" => OpKind::Txn,
             "drain" => return Function::Drain,
             _ => return Function::Other(name.into()),
@@ -304,6 +305,16 @@ fn operation(f: OpKind, key: Key, value: Option<Value>) -> Result<(Op, Option<Va
             value.filter(|value| matches!(value, Value::Int(_))),
         ),
         OpKind::Release => (Op::Release { key }, None),
+        // Asked with [from nil], answered with [from [through changes]].
+        OpKind::Watch => match value.as_ref().and_then(pair) {
+            Some((&Value::Int(from), heard)) => (Op::Watch { key, from }, Some(heard.clone())),
+            _ => {
+                let value = argument(value);
+                return Err(format!(
+                    "the value of a watch must be [from-revision [through-revision changes]], not {value}"
+                ));
+            }
+        },
         OpKind::Cas => match value.as_ref().and_then(pair) {
             Some((expected, new)) => {
                 let (expected, new) = (expected.clone(), new.clone());
@@ -325,7 +336,7 @@ fn operation(f: OpKind, key: Key, value: Option<Value>) -> Result<(Op, Option<Va
             let mut answers = Vec::with_capacity(steps.len());
             for step in steps.iter() {
                 let (micro_op, answer) = micro_operation(step)
-                    .ok_or_else(|| format!("unknown micro-operation {step} (known: [r key value], [w key value], [append key value])"))?;
+                    .ok_or_else(|| format!("unknown micro-operation {step} (known: [r key value], [w key value], [append key value], [version key value])"))?;
                 micro_ops.push(micro_op);
                 answers.push(answer);
             }
@@ -354,6 +365,7 @@ fn micro_operation(step: &Value) -> Option<(MicroOp, Value)> {
     match name.trim_start_matches(':') {
         "r" | "read" => Some((MicroOp::Read { key }, value.unwrap_or_default())),
         "w" | "write" => Some((MicroOp::Write { key, value: value? }, Value::Nil)),
+        "version" => Some((MicroOp::Version { key }, value.unwrap_or_default())),
         "append" => Some((MicroOp::Append { key, value: value? }, Value::Nil)),
         _ => None,
     }

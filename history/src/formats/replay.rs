@@ -253,6 +253,10 @@ impl<'a> Told<'a> {
             | Op::Append { value, .. }
             | Op::Add { value, .. }
             | Op::Enqueue { value, .. } => Some(value.clone()),
+            Op::Watch { from, .. } => {
+                let heard = answer.and_then(Clone::clone).unwrap_or_default();
+                Some(Value::list(vec![Value::Int(*from), heard]))
+            }
             Op::Cas { expected, new, .. } => Some(Value::list(vec![expected.clone(), new.clone()])),
             Op::Txn { micro_ops, .. } => {
                 let answers = match answer {
@@ -262,6 +266,9 @@ impl<'a> Told<'a> {
                 let step = |(number, micro_op): (usize, &MicroOp)| {
                     let (name, key, value) = match micro_op {
                         MicroOp::Read { key } => ("r", key, answers.get(number).unwrap_or(&Value::Nil)),
+                        MicroOp::Version { key } => {
+                            ("version", key, answers.get(number).unwrap_or(&Value::Nil))
+                        }
                         MicroOp::Write { key, value } => ("w", key, value),
                         MicroOp::Append { key, value } => ("append", key, value),
                     };

@@ -73,6 +73,7 @@ fn label(operation: &Operation, read: &str, write: &str, found: &str) -> String 
         Op::Append { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => {
             format!("{} {}", operation.op.kind(), short(value))
         }
+        Op::Watch { from, .. } => format!("watch from {from}"),
         Op::Txn { micro_ops, .. } => transaction(micro_ops, answer, read, write),
         Op::Acquire { .. } | Op::Release { .. } | Op::Dequeue { .. } | Op::Generate { .. } => {
             operation.op.kind().to_string()
@@ -105,6 +106,8 @@ fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>, read: &str, write:
             (MicroOp::Read { key }, Some(value)) => format!("{read} {}→{}", short(key), short(value)),
             (MicroOp::Read { key }, None) => format!("{read} {}", short(key)),
             (MicroOp::Write { key, value }, _) => format!("{write} {} {}", short(key), short(value)),
+            (MicroOp::Version { key }, Some(value)) => format!("version {}→{}", short(key), short(value)),
+            (MicroOp::Version { key }, None) => format!("version {}", short(key)),
             (MicroOp::Append { key, value }, _) => format!("append {} {}", short(key), short(value)),
         })
         .collect();

@@ -1,0 +1,54 @@
+//! What kind of object a client's operations address.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of object that a workload's operations address. The same word can mean different requests: `read` of a
+/// register is one value, of a set all its elements. So a client is told before its first operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    /// Registers: read, write, cas.
+    Register,
+    /// Sets that only grow: add, read (a list of the elements, in any order).
+    Set,
+    /// Counters: add an integer, read.
+    Counter,
+    /// Locks: acquire (answered with a fencing token, an integer, where the store has one), release.
+    Lock,
+    /// Lists under transactions: txn of read, append, version.
+    List,
+    /// Registers whose changes can be watched: write (answered with the revision of the write), watch.
+    Watched,
+}
+
+impl ObjectKind {
+    /// All kinds.
+    pub const ALL: [ObjectKind; 6] = [
+        ObjectKind::Register,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::Lock,
+        ObjectKind::List,
+        ObjectKind::Watched,
+    ];
+
+    /// The name used in messages and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            ObjectKind::Register => "register",
+            ObjectKind::Set => "set",
+            ObjectKind::Counter => "counter",
+            ObjectKind::Lock => "lock",
+            ObjectKind::List => "list",
+            ObjectKind::Watched => "watched register",
+        }
+    }
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,191 @@
+//! From flags to what is set for a system: its program, its endpoints, how reads are done, and what it demands of its
+//! clients.
+//!
+//! Invariant: secrets go from a file or a flag into [`control::Secret`]; neither the plan's command line nor the run
+//! directory ever holds one.
+
+use std::path::Path;
+
+use control::{Access, Secret, SystemOptions};
+
+use crate::cli::TestArgs;
+use crate::exit::Failure;
+
+/// Checks the flags and finds the store's program.
+pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<SystemOptions, Failure> {
+    let endpoints: Vec<String> = (args.endpoints.iter())
+        .map(|endpoint| url(endpoint))
+        .collect::<Result<_, _>>()?;
+    if !endpoints.is_empty() {
+        for (flag, is_given) in [("--bug", args.bug.is_some()), ("--binary", args.binary.is_some())] {
+            if is_given {
+                return Err(Failure::Usage(format!(
+                    "{flag} has no meaning with --endpoints: nothing is started; drop one of the two"
+                )));
+            }
+        }
+    }
+    Ok(SystemOptions {
+        bug: args.bug.clone(),
+        binary: match system.locate {
+            Some(locate) if endpoints.is_empty() => {
+                Some(locate(args.binary.as_deref()).map_err(Failure::Usage)?)
+            }
+            None if args.binary.is_some() => {
+                return Err(Failure::Usage(format!(
+                    "--binary: `{}` is part of perjury; there is no other program to name",
+                    system.name
+                )));
+            }
+            _ => None,
+        },
+        endpoints,
+        read_mode: read_mode(args.read_mode.as_deref(), system)?,
+        access: access(args)?,
+    })
+}
+
+/// What of it belongs on a command line that runs the test again; no secrets.
+pub fn flags(args: &TestArgs, flag: &mut impl FnMut(&str, String)) {
+    if let Some(binary) = &args.binary {
+        flag("binary", binary.display().to_string());
+    }
+    if !args.endpoints.is_empty() {
+        flag("endpoints", args.endpoints.join(","));
+    }
+    if let Some(mode) = &args.read_mode {
+        flag("read-mode", mode.clone());
+    }
+    let files = [
+        ("password-file", &args.password_file),
+        ("token-file", &args.token_file),
+        ("ca-file", &args.ca_file),
+        ("cert-file", &args.cert_file),
+        ("key-file", &args.key_file),
+    ];
+    if let Some(user) = &args.user {
+        flag("user", split_user(user).0.to_owned());
+    }
+    for (name, file) in files {
+        if let Some(file) = file {
+            flag(name, file.display().to_string());
+        }
+    }
+}
+
+/// A cluster of which nothing is known but its endpoints suffers no faults.
+pub fn no_nemeses<T>(named: Option<&str>) -> Result<Vec<T>, Failure> {
+    match named {
+        None | Some("none") => Ok(Vec::new()),
+        Some(list) => Err(Failure::Usage(format!(
+            "--nemesis {list}: nothing can be done to the nodes behind --endpoints; leave it out"
+        ))),
+    }
+}
+
+fn read_mode(named: Option<&str>, system: &systems::Entry) -> Result<Option<String>, Failure> {
+    let names: Vec<&str> = system.read_modes.iter().map(|mode| mode.name).collect();
+    match named {
+        None => Ok(names.first().map(|&name| name.to_owned())),
+        Some(name) if names.contains(&name) => Ok(Some(name.to_owned())),
+        Some(name) if names.is_empty() => Err(Failure::Usage(format!(
+            "--read-mode {name}: `{}` has only one way of reading",
+            system.name
+        ))),
+        Some(name) => Err(Failure::Usage(format!(
+            "--read-mode {name}: `{}` has {}",
+            system.name,
+            names.join(", ")
+        ))),
+    }
+}
+
+/// `http://host:port`, or `https`; without a scheme `http` is meant.
+fn url(endpoint: &str) -> Result<String, Failure> {
+    let text = endpoint.trim().trim_end_matches('/');
+    let text = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    match reqwest::Url::parse(&text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https" | "redis" | "zookeeper") => Err(Failure::Usage(format!(
+            "--endpoints {endpoint}: write it like `http://10.0.0.1:2379` or `https://store.example:2379`"
+        ))),
+        // It would stand in the run directory.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(Failure::Usage(
+            "--endpoints: leave user and password out of the address; name them with --user and --password-file".into(),
+        )),
+        Ok(url) if url.has_host() && url.query().is_none() => Ok(text),
+        Ok(_) => Err(Failure::Usage(format!(
+            "--endpoints {endpoint}: there is no host in it, or too much behind it; write it like `http://10.0.0.1:2379`"
+        ))),
+        Err(error) => Err(Failure::Usage(format!(
+            "--endpoints {endpoint}: {error}; write it like `http://10.0.0.1:2379`"
+        ))),
+    }
+}
+
+/// `name` or `name:password`.
+fn split_user(user: &str) -> (&str, Option<&str>) {
+    match user.split_once(':') {
+        Some((name, password)) => (name, Some(password)),
+        None => (user, None),
+    }
+}
+
+fn access(args: &TestArgs) -> Result<Access, Failure> {
+    let (user, inline) = match args.user.as_deref().map(split_user) {
+        Some((name, password)) => (Some(name.to_owned()), password.map(Secret::new)),
+        None => (None, None),
+    };
+    let password = match &args.password_file {
+        Some(_) if user.is_none() => {
+            return Err(Failure::Usage(
+                "--password-file: whose? name the user with --user".into(),
+            ));
+        }
+        Some(file) => Some(secret("--password-file", file)?),
+        None => inline,
+    };
+    if args.cert_file.is_some() != args.key_file.is_some() {
+        return Err(Failure::Usage(
+            "--cert-file and --key-file belong together; give both or neither".into(),
+        ));
+    }
+    for (flag, file) in [
+        ("--ca-file", &args.ca_file),
+        ("--cert-file", &args.cert_file),
+        ("--key-file", &args.key_file),
+    ] {
+        if let Some(file) = file {
+            std::fs::read(file).map_err(|error| {
+                Failure::Usage(format!("{flag} {}: {error}; name a PEM file", file.display()))
+            })?;
+        }
+    }
+    Ok(Access {
+        user,
+        password,
+        token: args
+            .token_file
+            .as_deref()
+            .map(|file| secret("--token-file", file))
+            .transpose()?,
+        ca_file: args.ca_file.clone(),
+        cert_file: args.cert_file.clone(),
+        key_file: args.key_file.clone(),
+    })
+}
+
+/// The first line of a file.
+fn secret(flag: &str, file: &Path) -> Result<Secret, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("{flag} {}: {error}", file.display())))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line)),
+        _ => Err(Failure::Usage(format!(
+            "{flag} {}: its first line is empty",
+            file.display()
+        ))),
+    }
+}
