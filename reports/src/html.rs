@@ -3,6 +3,7 @@
 //! Invariant: every string that comes from outside (values, error messages, names of nodes) is escaped, by askama in
 //! the template and by hand in the pictures.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use askama::Template;
@@ -45,10 +46,18 @@ struct Fact {
     unit: &'static str,
 }
 
+/// A rule of the system's table of errors with what it was applied to, or errors that no rule names.
 struct ErrorLine<'a> {
-    row: &'a ErrorRow,
+    name: &'a str,
+    class: ErrorClass,
+    /// What it makes of an operation that could have changed something.
+    counted_as: &'a str,
+    fail: u64,
+    info: u64,
     kinds: String,
-    why: &'static str,
+    when: &'a str,
+    why: &'a str,
+    example: &'a str,
 }
 
 struct FaultLine<'a> {
@@ -88,7 +97,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
             .saturating_sub(pictured.len() + told.len()),
         pictured,
         told,
-        errors: results.errors.iter().map(error_line).collect(),
+        errors: error_lines(results),
         faults: fault_lines(results, &shade),
         plan: plan(results),
         again: command(&results.test.command),
@@ -150,13 +159,50 @@ fn facts(results: &Results) -> Vec<Fact> {
     ]
 }
 
-fn error_line(row: &ErrorRow) -> ErrorLine<'_> {
-    let kinds: Vec<&str> = row.f.iter().map(|kind| kind.name()).collect();
-    ErrorLine {
-        row,
-        kinds: kinds.join(", "),
-        why: why_so(row),
-    }
+/// The whole table of errors, in its own order and also where nothing met it; then the errors that it does not name.
+fn error_lines(results: &Results) -> Vec<ErrorLine<'_>> {
+    let by_rule = results.test.error_rules.iter().map(|rule| {
+        let rows: Vec<&ErrorRow> = (results.errors.iter())
+            .filter(|row| row.rule == rule.name)
+            .collect();
+        let count = |outcome: &str| -> u64 {
+            let rows = rows.iter().filter(|row| row.outcome == outcome);
+            rows.map(|row| row.count).sum()
+        };
+        let kinds: BTreeSet<OpKind> = rows.iter().flat_map(|row| row.f.iter().copied()).collect();
+        ErrorLine {
+            name: &rule.name,
+            class: rule.class,
+            counted_as: if rule.is_certain { "fail" } else { "info" },
+            fail: count("fail"),
+            info: count("info"),
+            kinds: names(&kinds),
+            when: &rule.when,
+            why: &rule.source,
+            example: rows.first().map_or("", |row| &row.example),
+        }
+    });
+    let is_named = |row: &&ErrorRow| (results.test.error_rules.iter()).any(|rule| rule.name == row.rule);
+    let others = (results.errors.iter()).filter(|row| !is_named(row)).map(|row| {
+        let of = |outcome: &str| if row.outcome == outcome { row.count } else { 0 };
+        ErrorLine {
+            name: &row.rule,
+            class: row.class,
+            counted_as: &row.outcome,
+            fail: of("fail"),
+            info: of("info"),
+            kinds: names(&row.f.iter().copied().collect()),
+            when: "",
+            why: why_so(row),
+            example: &row.example,
+        }
+    });
+    by_rule.chain(others).collect()
+}
+
+fn names(kinds: &BTreeSet<OpKind>) -> String {
+    let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+    names.join(", ")
 }
 
 /// Why it is right, or at least safe, to call errors of this class `fail` or `info`.
@@ -225,6 +271,18 @@ fn plan(results: &Results) -> Vec<(&'static str, String)> {
     vec![
         ("system", or(&test.system, "not recorded")),
         ("version of the system", or(&test.system_version, "not told")),
+        (
+            "reads",
+            or(test.read_mode.as_deref().unwrap_or_default(), "one way only"),
+        ),
+        (
+            "started by",
+            if test.endpoints.is_empty() {
+                "perjury".to_owned()
+            } else {
+                format!("somebody else, at {}", test.endpoints.join(" "))
+            },
+        ),
         (
             "planted bug",
             test.bug.clone().unwrap_or_else(|| "none".to_owned()),

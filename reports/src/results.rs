@@ -193,6 +193,9 @@ pub struct KindCounts {
 /// One class of errors with one outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorRow {
+    /// The rule of the system's table of errors (`test.error_rules`) by which they were decided; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
     /// The class.
     pub class: ErrorClass,
     /// `fail` or `info`: what the client made of it.

@@ -398,19 +398,22 @@ impl Counts {
 }
 
 fn errors(history: &History) -> Vec<ErrorRow> {
-    let mut rows: BTreeMap<(ErrorClass, &str), ErrorRow> = BTreeMap::new();
+    let mut rows: BTreeMap<(&str, ErrorClass, &str), ErrorRow> = BTreeMap::new();
     for operation in &history.operations {
         let Some(reason) = operation.outcome.reason() else {
             continue;
         };
         let outcome = operation.outcome.name();
-        let row = rows.entry((reason.class, outcome)).or_insert_with(|| ErrorRow {
-            class: reason.class,
-            outcome: outcome.to_owned(),
-            f: Vec::new(),
-            count: 0,
-            example: shortened(&reason.message, EXAMPLE_CHARS),
-        });
+        let row = rows
+            .entry((&reason.rule, reason.class, outcome))
+            .or_insert_with(|| ErrorRow {
+                rule: reason.rule.clone(),
+                class: reason.class,
+                outcome: outcome.to_owned(),
+                f: Vec::new(),
+                count: 0,
+                example: shortened(&reason.message, EXAMPLE_CHARS),
+            });
         row.count += 1;
         let kind = operation.op.kind();
         if let Err(place) = row.f.binary_search(&kind) {

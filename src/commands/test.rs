@@ -26,7 +26,7 @@ use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::plan::{self, Plan};
 use crate::runner::{
-    Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
+    self, Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
 };
 use crate::say::say;
 
@@ -301,7 +301,10 @@ impl Test<'_> {
             system_version: String::new(),
             read_mode: self.plan.options.read_mode.clone(),
             endpoints: self.plan.options.endpoints.clone(),
-            error_rules: self.plan.system.errors.to_vec(),
+            error_rules: (self.plan.system.errors.iter())
+                .chain(&runner::RULES)
+                .cloned()
+                .collect(),
             bug: args.bug.clone(),
             env: self.environment.kind().name().into(),
             links: self.environment.net().control().name().into(),

@@ -35,4 +35,4 @@ pub use live::show_progress;
 pub use monitor::watch_store;
 pub use runtime::{Runtime, TokioRuntime};
 pub use watcher::{Feed, Shared as Watched, Watcher};
-pub use worker::{Connect, Runner};
+pub use worker::{Connect, RULES, Runner};

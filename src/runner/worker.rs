@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use control::{Client, ControlError};
 use generator::{Generator, Thread};
 use history::{
-    ErrorClass, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process,
+    ErrorClass, ErrorRule, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
+    Process,
 };
 use nemeses::{Nemesis, NemesisContext};
 
@@ -19,6 +20,24 @@ use super::runtime::Runtime;
 const REST_AFTER_ERROR: Duration = Duration::from_millis(20);
 /// How long one act of the nemesis may take.
 const NEMESIS_LIMIT: Duration = Duration::from_secs(30);
+
+/// The runner's own errors, which every system's table ends with.
+pub static RULES: [ErrorRule; 2] = [
+    ErrorRule::new(
+        "no-client",
+        "the client could not be connected",
+        true,
+        ErrorClass::ConnectionRefused,
+        "nothing of the operation is sent before a client is connected",
+    ),
+    ErrorRule::new(
+        "op-timeout",
+        "the client did not answer within --op-timeout",
+        false,
+        ErrorClass::Timeout,
+        "the request may have been sent, and may yet be served",
+    ),
+];
 
 /// How clients are connected; a [`control::System`] in tests of stores, something trivial in benchmarks.
 #[async_trait]
@@ -178,7 +197,7 @@ impl<R: Runtime> Worker<R> {
                 Some(client) => client,
                 empty => match self.connect.connect(self.node).await {
                     Ok(client) => empty.insert(client),
-                    Err(error) => return Outcome::fail(ErrorClass::ConnectionRefused, error.to_string()),
+                    Err(error) => return RULES[0].outcome(op, error.to_string()),
                 },
             };
             client.invoke(op).await
@@ -189,12 +208,7 @@ impl<R: Runtime> Worker<R> {
             () = timeout => {
                 // The request may be half sent and its answer may still come: this connection is of no more use.
                 self.client = None;
-                let message = format!("no answer within {} ms", self.op_timeout.as_millis());
-                if op.is_read_only() {
-                    Outcome::fail(ErrorClass::Timeout, message)
-                } else {
-                    Outcome::info(ErrorClass::Timeout, message)
-                }
+                RULES[1].outcome(op, format!("no answer within {} ms", self.op_timeout.as_millis()))
             }
         };
         if let Outcome::Fail(Failure::Error(reason)) = &outcome

@@ -73,6 +73,8 @@ pub(crate) fn base_urls(
 /// When a certificate file cannot be read or makes no sense.
 pub(crate) fn client(timeout: Duration, access: &Access) -> Result<reqwest::Client, ControlError> {
     let _ = access;
+    // An error says that it was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .timeout(timeout)
         .pool_max_idle_per_host(1)
