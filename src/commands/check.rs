@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use checker::models::{self, Entry, MODELS};
 use checker::{Analysis, Decision, Limits, Options, Verdict};
 use history::formats::{self, FORMATS, Imported};
-use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
+use history::{Answer, History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -223,7 +223,9 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
     };
     /// What judging takes for each operation beside the search.
     const BYTES_AN_OPERATION: usize = 200;
-    let needed = history.operations.len() * BYTES_AN_OPERATION;
+    // Judging copies the answers, and those of sets and lists can be far larger than all else.
+    let elements: usize = history.operations.iter().map(elements_of_answer).sum();
+    let needed = history.operations.len() * BYTES_AN_OPERATION + elements * size_of::<Value>();
     if left < needed {
         let why = format!(
             "{} operations are in memory, and judging them takes some {} MB more than the limit of {:.1} MB leaves",
@@ -260,6 +262,19 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
         drop(done);
         analysis
     })
+}
+
+/// How many values an answer is made of, if it is a list, or a list of lists as that of a transaction.
+fn elements_of_answer(operation: &Operation) -> usize {
+    match &operation.outcome {
+        Outcome::Ok(Answer {
+            value: Some(Value::List(values)),
+        }) => values.iter().fold(values.len(), |count, value| match value {
+            Value::List(values) => count + values.len(),
+            _ => count,
+        }),
+        _ => 0,
+    }
 }
 
 /// How much memory this process takes now; 0 where the system does not tell.

@@ -17,7 +17,7 @@ use super::multi_register::{is_answered, keys, object};
 use super::set::elements;
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, array_bytes, tree_bytes};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -72,6 +72,11 @@ impl Model for ListAppend {
             true => Effect::Change,
             false => Effect::Pure,
         }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        let lists = state.values().map(|list| array_bytes::<Value>(list.capacity()));
+        tree_bytes::<(Key, Vec<Value>)>(state.len()) + lists.sum::<usize>()
     }
 }
 

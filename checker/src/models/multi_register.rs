@@ -16,7 +16,7 @@ use history::{Failure, History, Key, MicroOp, Op, OpKind, Operation, Outcome, Va
 use super::register::CAS_REGISTER;
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Effect, Model, Recorded};
+use crate::model::{Effect, Model, Recorded, tree_bytes};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -85,6 +85,10 @@ impl Model for MultiRegister {
             true => Effect::Change,
             false => Effect::Pure,
         }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<(Key, Value)>(state.len())
     }
 }
 
@@ -177,10 +181,6 @@ pub(super) fn is_answered(operation: &Operation) -> bool {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
-    let appends = |micro: &MicroOp| matches!(micro, MicroOp::Append { .. });
-    let is_register = !matches!(&operation.op, Op::Txn { micro_ops, .. } if micro_ops.iter().any(appends));
-    let is_readable = is_register && is_answered(operation);
 /// Whether transactions saw nil, which nobody wrote, and nobody saw `initial` without that somebody wrote it: the
 /// registers then cannot have begun with `initial`.
 pub(super) fn began_with_nil(history: &History, initial: &Value) -> bool {
@@ -212,6 +212,10 @@ pub(super) fn began_with_nil(history: &History, initial: &Value) -> bool {
     seen[0] && !written[0] && (!seen[1] || written[1])
 }
 
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let appends = |micro: &MicroOp| matches!(micro, MicroOp::Append { .. });
+    let is_register = !matches!(&operation.op, Op::Txn { micro_ops, .. } if micro_ops.iter().any(appends));
+    let is_readable = is_register && is_answered(operation);
     is_readable
         .then_some(())
         .ok_or("a transaction of reads and writes")
