@@ -209,3 +209,36 @@ fn a_set_is_accounted_for_and_times_are_only_told_where_there_are_any() {
         assert!(text.contains("violates sequential consistency"), "{text}");
     }
 }
+
+/// What a file of a format begins with is part of the format, whoever guesses the model.
+#[test]
+fn the_guess_knows_what_objects_begin_with() {
+    let put = "{:process 0, :type :invoke, :f :put, :key \"a\", :value \"x\"}";
+    let get = |value: &str| {
+        ["invoke", "ok"].map(|kind| {
+            let value = if kind == "ok" { value } else { "nil" };
+            format!("{{:process 1, :type :{kind}, :f :get, :key \"a\", :value {value}}}\n")
+        })
+    };
+    let txn = |answer: &str| {
+        ["invoke", "ok"].map(|kind| {
+            let answer = if kind == "ok" { answer } else { "nil" };
+            format!("{{:process 0, :type :{kind}, :f :txn, :value [[:r :x {answer}] [:w :y 1]]}}\n")
+        })
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("history");
+    for (text, expected, code) in [
+        (get("\"\"").concat() + put, "register (guessed), \"\" at first", 0),
+        (get("nil").concat() + put, "register (guessed), nil at first", 0),
+        (txn("nil").concat(), "multi-register (guessed), nil at first", 0),
+        (txn("0").concat(), "multi-register (guessed), 0 at first", 0),
+        (txn("2").concat(), "multi-register (guessed), 0 at first", 1),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let output = perjury().arg("check").arg(&file).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.contains(expected), "{text}{told}");
+        assert_eq!(output.status.code(), Some(code), "{text}{told}");
+    }
+}

@@ -51,9 +51,11 @@ impl Options {
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
     if analysis.verdict == Verdict::Invalid {
+        let most = weaker::Limits::default();
         let limits = weaker::Limits {
+            cells: most.cells.min(options.limits.memory_bytes / size_of::<u32>()),
             stop: options.limits.stop.clone(),
-            ..weaker::Limits::default()
+            ..most
         };
         // Whoever could not read the initial value found nothing invalid.
         analysis.still = (options.model.weaken)(history, &options.initial(), &limits).ok();

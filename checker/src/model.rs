@@ -67,6 +67,11 @@ pub trait Model {
     fn effect(&self, _op: &Self::Op) -> Effect {
         Effect::Change
     }
+
+    /// About how many bytes a state takes beside its own size, on the heap: the search's limit of memory counts them.
+    fn heap_bytes(&self, _state: &Self::State) -> usize {
+        0
+    }
 }
 
 /// One operation of a model in time.
@@ -81,6 +86,25 @@ pub struct Call<O> {
     pub start: u64,
     /// When it completed, on the same scale; [`OPEN`] if nobody knows.
     pub finish: u64,
+}
+
+/// About how many bytes the nodes of a B-tree of `entries` entries of type `T` take: half full, as growing leaves them.
+pub(crate) fn tree_bytes<T>(entries: usize) -> usize {
+    const ENTRIES_OF_A_NODE: usize = 11;
+    /// Links, counts, and what the allocator adds.
+    const OVERHEAD: usize = 32;
+    match entries {
+        0 => 0,
+        _ => (1 + entries / 6) * (ENTRIES_OF_A_NODE * size_of::<T>() + OVERHEAD),
+    }
+}
+
+/// About how many bytes an array on the heap takes, with what the allocator adds.
+pub(crate) fn array_bytes<T>(capacity: usize) -> usize {
+    match capacity {
+        0 => 0,
+        _ => capacity * size_of::<T>() + 16,
+    }
 }
 
 /// A model whose operations can be read out of a history.

@@ -4,7 +4,8 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use checker::{Algorithm, Analysis, Options, Rule, Verdict, check, check_key, describe, partition};
+use checker::models::{FifoQueue, KvAppend, ListAppend, MultiRegister, Set, UnorderedQueue};
+use checker::{Algorithm, Analysis, Model, Options, Rule, Verdict, check, check_key, describe, partition};
 use common::*;
 use history::{History, Key, Op, Operation, Outcome, Value};
 
@@ -386,6 +387,33 @@ fn limits_make_it_unknown() {
         );
         assert!(analysis.unknown[0].1.starts_with("the limit of "), "{analysis:?}");
     }
+}
+
+/// States on the heap are most of what a search holds, and the limit of memory must know of them.
+#[test]
+fn models_tell_how_large_their_states_are() {
+    let values = || (0..1000).map(Value::Int);
+    let counted = values().map(|value| (value, 1));
+    for (bytes, least) in [
+        (FifoQueue::default().heap_bytes(&values().collect()), 16_000),
+        (UnorderedQueue::default().heap_bytes(&counted.collect()), 24_000),
+        (Set::default().heap_bytes(&values().collect()), 16_000),
+        (KvAppend::default().heap_bytes(&"a".repeat(1000)), 1_000),
+        (
+            MultiRegister::default().heap_bytes(&values().map(|key| (key, Value::Nil)).collect()),
+            32_000,
+        ),
+        (
+            ListAppend.heap_bytes(&values().map(|key| (key, vec![Value::Nil; 10])).collect()),
+            200_000,
+        ),
+    ] {
+        assert!(
+            (least..4 * least).contains(&bytes),
+            "{bytes} bytes, at least {least}"
+        );
+    }
+    assert_eq!(register().heap_bytes(&Value::Nil), 0);
 }
 
 #[test]

@@ -278,13 +278,14 @@ fn models_are_guessed_from_operations_and_values() {
         "multi-register"
     );
     let holds = Default::default();
+    // Not every queue keeps its order, so that nothing is said against one that does not.
     let mut queue = objects::Queue {
         is_fifo: true,
         values: Values::Fresh,
         last: 0,
         holds,
     };
-    assert_eq!(guessed(&mut queue), "fifo-queue");
+    assert_eq!(guessed(&mut queue), "unordered-queue");
     let write = |value| operation(0, common::write(value), ok(), 0, 1);
     assert_eq!(models::guess(&history(vec![write(1)])).unwrap().name, "register");
     let cas = operation(0, common::cas(0, 1), ok(), 2, 3);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use checker::models::{self, Entry, MODELS};
 use checker::{Analysis, Decision, Limits, Options, Verdict};
 use history::formats::{self, FORMATS, Imported};
-use history::{History, Op, RunDir, TestRecord, Value};
+use history::{Answer, History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -66,6 +66,20 @@ fn find_model(name: &str) -> Result<&'static Entry, Failure> {
     })
 }
 
+/// What every object held at first, where the user says nothing.
+fn initial(imported: &Imported, entry: &Entry) -> Value {
+    let saw_nil = |operation: &Operation| operation.outcome == Outcome::ok_value(Value::Nil);
+    match models::guess_initial(entry, &imported.history) {
+        // Porcupine's keys hold texts, and each begins with the empty one, even where nobody appends to it.
+        Value::Nil
+            if imported.format == "porcupine-kv" && !imported.history.operations.iter().any(saw_nil) =>
+        {
+            Value::text("")
+        }
+        initial => initial,
+    }
+}
+
 fn is_run(path: &Path) -> bool {
     path.is_dir()
 }
@@ -103,7 +117,10 @@ fn check_file(path: &Path, model: Option<&'static Entry>, args: &CheckArgs) -> R
             entry.name
         )));
     }
-    let initial = args.initial.as_deref().map_or_else(entry.initial, parse_value);
+    let initial = match args.initial.as_deref() {
+        Some(text) => parse_value(text),
+        None => initial(&imported, entry),
+    };
     forget_nil_reads(&mut imported, &initial);
 
     let began = Instant::now();
@@ -206,7 +223,9 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
     };
     /// What judging takes for each operation beside the search.
     const BYTES_AN_OPERATION: usize = 200;
-    let needed = history.operations.len() * BYTES_AN_OPERATION;
+    // Judging copies the answers, and those of sets and lists can be far larger than all else.
+    let elements: usize = history.operations.iter().map(elements_of_answer).sum();
+    let needed = history.operations.len() * BYTES_AN_OPERATION + elements * size_of::<Value>();
     if left < needed {
         let why = format!(
             "{} operations are in memory, and judging them takes some {} MB more than the limit of {:.1} MB leaves",
@@ -243,6 +262,19 @@ fn judge_within(history: &History, entry: &'static Entry, initial: &Value, args:
         drop(done);
         analysis
     })
+}
+
+/// How many values an answer is made of, if it is a list, or a list of lists as that of a transaction.
+fn elements_of_answer(operation: &Operation) -> usize {
+    match &operation.outcome {
+        Outcome::Ok(Answer {
+            value: Some(Value::List(values)),
+        }) => values.iter().fold(values.len(), |count, value| match value {
+            Value::List(values) => count + values.len(),
+            _ => count,
+        }),
+        _ => 0,
+    }
 }
 
 /// How much memory this process takes now; 0 where the system does not tell.

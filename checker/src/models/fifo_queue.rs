@@ -13,7 +13,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use super::set::elements;
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::models::QueueOp;
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
@@ -62,6 +62,10 @@ impl Model for FifoQueue {
 
     fn effect(&self, op: &QueueOp) -> Effect {
         op.effect()
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        array_bytes::<Value>(state.capacity())
     }
 }
 

@@ -11,7 +11,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::special::{self, InPlace, Judged};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -79,6 +79,10 @@ impl Model for KvAppend {
             KvAppendOp::Write(_) => Effect::Overwrite,
             KvAppendOp::Append(_) => Effect::Change,
         }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        array_bytes::<u8>(state.capacity())
     }
 }
 

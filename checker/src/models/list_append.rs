@@ -6,17 +6,18 @@
 //! unknown. A failed one never does. Linearizable transactions are strictly serializable. Source: Jepsen's list-append
 //! workload; K. Kingsbury and P. Alvaro, "Elle: inferring isolation anomalies from experimental observations", VLDB 2020.
 //!
-//! Lists that no transaction connects are judged apart.
+//! Transactions on different groups of objects share none, even if they call them the same. Lists that no transaction
+//! connects are judged apart.
 
 use std::collections::BTreeMap;
 
 use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
 
-use super::multi_register::{is_answered, keys};
+use super::multi_register::{is_answered, keys, object};
 use super::set::elements;
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, array_bytes, tree_bytes};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -72,6 +73,11 @@ impl Model for ListAppend {
             false => Effect::Pure,
         }
     }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        let lists = state.values().map(|list| array_bytes::<Value>(list.capacity()));
+        tree_bytes::<(Key, Vec<Value>)>(state.len()) + lists.sum::<usize>()
+    }
 }
 
 impl InPlace for ListAppend {
@@ -95,7 +101,10 @@ impl Recorded for ListAppend {
         let micro: Self::Op = match &operation.op {
             Op::Read { key } => vec![ListMicro::Read(key.clone(), elements(answer?)?.to_vec())],
             Op::Append { key, value } => vec![ListMicro::Append(key.clone(), value.clone())],
-            Op::Txn { micro_ops, .. } => {
+            Op::Txn {
+                key: group,
+                micro_ops,
+            } => {
                 let answers = match answer {
                     Some(Value::List(answers)) => &answers[..],
                     _ => &[],
@@ -103,9 +112,11 @@ impl Recorded for ListAppend {
                 let micro = |(place, op): (usize, &MicroOp)| match op {
                     MicroOp::Read { key } => {
                         let seen = elements(answers.get(place)?)?;
-                        Some(ListMicro::Read(key.clone(), seen.to_vec()))
+                        Some(ListMicro::Read(object(group, key), seen.to_vec()))
                     }
-                    MicroOp::Append { key, value } => Some(ListMicro::Append(key.clone(), value.clone())),
+                    MicroOp::Append { key, value } => {
+                        Some(ListMicro::Append(object(group, key), value.clone()))
+                    }
                     MicroOp::Write { .. } | MicroOp::Version { .. } => None,
                 };
                 micro_ops.iter().enumerate().filter_map(micro).collect()

@@ -91,8 +91,8 @@ pub static MODELS: &[Entry] = &[
     lock::ENTRY,
     set::ENTRY,
     counter::ENTRY,
-    fifo_queue::ENTRY,
     unordered_queue::ENTRY,
+    fifo_queue::ENTRY,
     unique_ids::ENTRY,
 ];
 
@@ -108,6 +108,18 @@ pub fn guess(history: &History) -> Option<&'static Entry> {
     MODELS
         .iter()
         .find(|entry| entry.stranger(history).is_none() && (entry.suits)(&seen))
+}
+
+/// What every object of a history held at first, if it is one of `entry`'s and the user names nothing else: the model's
+/// own idea of it, or nil where transactions saw nil, which nobody wrote, and nothing tells for that idea. (Knossos'
+/// registers begin with 0, Elle's with nil.)
+pub fn guess_initial(entry: &Entry, history: &History) -> Value {
+    let initial = (entry.initial)();
+    let of_several_registers = entry.name == multi_register::ENTRY.name;
+    match of_several_registers && multi_register::began_with_nil(history, &initial) {
+        true => Value::Nil,
+        false => initial,
+    }
 }
 
 impl Entry {

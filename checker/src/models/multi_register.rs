@@ -6,7 +6,8 @@
 //! never does. An answer of nil in the place of a read tells that the register holds nil. Source: the `multi-register` of
 //! Knossos' model.clj; linearizable transactions are strictly serializable (Herlihy and Wing 1990, section 3).
 //!
-//! Registers that no transaction connects are judged apart, and where one stands alone as a plain register is.
+//! Transactions on different groups of objects share none, even if they call them the same. Registers that no transaction
+//! connects are judged apart, and where one stands alone as a plain register is.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use history::{Failure, History, Key, MicroOp, Op, OpKind, Operation, Outcome, Va
 use super::register::CAS_REGISTER;
 use super::{Entry, answer, by_search};
 use crate::Options;
-use crate::model::{Effect, Model, Recorded};
+use crate::model::{Effect, Model, Recorded, tree_bytes};
 use crate::special::{self, InPlace};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -85,6 +86,10 @@ impl Model for MultiRegister {
             false => Effect::Pure,
         }
     }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<(Key, Value)>(state.len())
+    }
 }
 
 impl InPlace for MultiRegister {
@@ -125,16 +130,22 @@ impl Recorded for MultiRegister {
                 RegisterMicro::Read(key.clone(), expected.clone()),
                 RegisterMicro::Write(key.clone(), new.clone()),
             ],
-            Op::Txn { micro_ops, .. } if happened => {
+            Op::Txn {
+                key: group,
+                micro_ops,
+            } if happened => {
                 let answers = match answer {
                     Some(Value::List(answers)) => &answers[..],
                     _ => &[],
                 };
                 let micro = |(place, op): (usize, &MicroOp)| match op {
-                    MicroOp::Read { key } => {
-                        Some(RegisterMicro::Read(key.clone(), answers.get(place)?.clone()))
+                    MicroOp::Read { key } => Some(RegisterMicro::Read(
+                        object(group, key),
+                        answers.get(place)?.clone(),
+                    )),
+                    MicroOp::Write { key, value } => {
+                        Some(RegisterMicro::Write(object(group, key), value.clone()))
                     }
-                    MicroOp::Write { key, value } => Some(RegisterMicro::Write(key.clone(), value.clone())),
                     MicroOp::Append { .. } | MicroOp::Version { .. } => None,
                 };
                 micro_ops.iter().enumerate().filter_map(micro).collect()
@@ -145,15 +156,18 @@ impl Recorded for MultiRegister {
     }
 }
 
-/// The keys of an operation.
+/// The object that a step of a transaction addresses. Groups share none, whatever their objects are called.
+pub(super) fn object(group: &Key, key: &Key) -> Key {
+    match group {
+        Key::Nil => key.clone(),
+        group => Key::list(vec![group.clone(), key.clone()]),
+    }
+}
+
+/// The objects that an operation addresses.
 pub(super) fn keys(op: &Op, see: &mut dyn FnMut(&Key)) {
     match op {
-        Op::Txn { micro_ops, .. } => micro_ops.iter().for_each(|micro| match micro {
-            MicroOp::Read { key }
-            | MicroOp::Write { key, .. }
-            | MicroOp::Append { key, .. }
-            | MicroOp::Version { key } => see(key),
-        }),
+        Op::Txn { key, micro_ops } => micro_ops.iter().for_each(|micro| see(&object(key, micro.key()))),
         _ => see(op.key()),
     }
 }
@@ -165,6 +179,37 @@ pub(super) fn is_answered(operation: &Operation) -> bool {
         (Op::Txn { .. }, Some(_)) => false,
         _ => true,
     }
+}
+
+/// Whether transactions saw nil, which nobody wrote, and nobody saw `initial` without that somebody wrote it: the
+/// registers then cannot have begun with `initial`.
+pub(super) fn began_with_nil(history: &History, initial: &Value) -> bool {
+    // Nil and `initial`, seen and written.
+    let (mut seen, mut written) = ([false; 2], [false; 2]);
+    let note = |which: &mut [bool; 2], value: &Value| {
+        which[0] |= value.is_nil();
+        which[1] |= value == initial;
+    };
+    for operation in &history.operations {
+        match (&operation.op, answer(operation)) {
+            (Op::Txn { micro_ops, .. }, answer) => {
+                for (place, micro) in micro_ops.iter().enumerate() {
+                    match (micro, answer) {
+                        (MicroOp::Write { value, .. }, _) => note(&mut written, value),
+                        (MicroOp::Read { .. }, Some(Value::List(answers))) => {
+                            answers.get(place).iter().for_each(|value| note(&mut seen, value));
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            (Op::Write { value, .. } | Op::Cas { new: value, .. }, _) => note(&mut written, value),
+            // A plain read of nil may claim nothing.
+            (Op::Read { .. }, Some(value)) if !value.is_nil() => note(&mut seen, value),
+            _ => {}
+        }
+    }
+    seen[0] && !written[0] && (!seen[1] || written[1])
 }
 
 fn readable(operation: &Operation) -> Result<(), &'static str> {
@@ -204,7 +249,11 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
 
 /// A transaction of one step as the plain operation that it is.
 fn plain(operation: &Operation) -> Operation {
-    let Op::Txn { micro_ops, .. } = &operation.op else {
+    let Op::Txn {
+        key: group,
+        micro_ops,
+    } = &operation.op
+    else {
         return operation.clone();
     };
     let (op, outcome) = match &micro_ops[..] {
@@ -213,10 +262,11 @@ fn plain(operation: &Operation) -> Operation {
                 Some(Value::List(answers)) if answers.len() == 1 => Outcome::ok_value(answers[0].clone()),
                 _ => operation.outcome.clone(),
             };
-            (Op::Read { key: key.clone() }, outcome)
+            let key = object(group, key);
+            (Op::Read { key }, outcome)
         }
         [MicroOp::Write { key, value }] => {
-            let (key, value) = (key.clone(), value.clone());
+            let (key, value) = (object(group, key), value.clone());
             (Op::Write { key, value }, operation.outcome.clone())
         }
         _ => return operation.clone(),

@@ -11,7 +11,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use super::{Entry, answer, by_search, set_full};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
 use crate::special::{self, InPlace, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -84,6 +84,10 @@ impl Model for Set {
             SetOp::Read(_) => Effect::Pure,
         }
     }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<Value>(state.len())
+    }
 }
 
 impl InPlace for Set {
@@ -132,7 +136,14 @@ fn readable(operation: &Operation) -> Result<(), &'static str> {
 }
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let set = Set::new(&options.initial());
+    let initial = options.initial();
+    if elements(&initial).is_none() {
+        return (
+            Decision::Unknown("a set begins with a list of elements".to_owned()),
+            Algorithm::NONE,
+        );
+    }
+    let set = Set::new(&initial);
     let calls = Calls::read(&set, history, indices);
     let judged = special::set::judge(&set, history, &calls);
     special::publish(&set, history, &calls, judged, Algorithm("set-exact"))

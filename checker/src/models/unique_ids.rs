@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Entry, answer, by_search};
 use crate::Options;
 use crate::describe::describe;
-use crate::model::{Calls, Model, Recorded};
+use crate::model::{Calls, Model, Recorded, array_bytes};
 use crate::sentences::start;
 use crate::special::{self, Contradiction, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
@@ -60,6 +60,10 @@ impl Model for UniqueIds {
 
     fn step(&self, state: &GivenOut, op: &UniqueIdsOp) -> Option<GivenOut> {
         special::step(self, state, op)
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        array_bytes::<(Value, u8)>(state.0.capacity())
     }
 }
 

@@ -10,7 +10,7 @@ use history::{History, OpKind, Operation, Value};
 use super::fifo_queue::{initial_values, readable};
 use super::{Entry, by_search};
 use crate::Options;
-use crate::model::{Calls, Effect, Model, Recorded};
+use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
 use crate::verdict::{Algorithm, Decision};
@@ -101,6 +101,10 @@ impl Model for UnorderedQueue {
 
     fn effect(&self, op: &QueueOp) -> Effect {
         op.effect()
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<(Value, usize)>(state.len())
     }
 }
 

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::plan::Class;
-use crate::model::Model;
+use crate::model::{Model, array_bytes};
 
 /// A state, by number.
 pub(super) type StateId = u32;
@@ -35,6 +35,8 @@ pub(super) struct Table<'a, M: Model> {
     /// Where an operation leads to several states.
     many: Vec<Vec<StateId>>,
     scratch: Vec<M::State>,
+    /// About how many bytes the states and `many` take on the heap.
+    elsewhere: usize,
 }
 
 impl<'a, M: Model> Table<'a, M> {
@@ -47,6 +49,7 @@ impl<'a, M: Model> Table<'a, M> {
             sparse: FxHashMap::default(),
             many: Vec::new(),
             scratch: Vec::new(),
+            elsewhere: 0,
         };
         table.number(model.init());
         table
@@ -55,11 +58,13 @@ impl<'a, M: Model> Table<'a, M> {
     /// The first state.
     pub const INITIAL: StateId = 0;
 
-    /// About how many bytes it takes, apart from what states hold elsewhere.
+    /// About how many bytes it takes.
     pub fn bytes(&self) -> usize {
-        self.states.len() * (size_of::<M::State>() + 24)
+        self.states.capacity() * (size_of::<M::State>() + 24)
             + self.rows.capacity() * 4
             + self.sparse.capacity() * 16
+            + self.many.capacity() * size_of::<Vec<StateId>>()
+            + self.elsewhere
     }
 
     fn is_dense(&self, state: usize) -> bool {
@@ -68,7 +73,9 @@ impl<'a, M: Model> Table<'a, M> {
 
     /// The number of a state.
     pub fn number(&mut self, state: M::State) -> StateId {
+        let bytes = self.model.heap_bytes(&state);
         let (number, is_new) = self.states.insert_full(state);
+        self.elsewhere += if is_new { bytes } else { 0 };
         if is_new && self.is_dense(number) {
             self.rows.resize((number + 1) * self.ops.len(), Next::NEW);
         }
@@ -115,6 +122,7 @@ impl<'a, M: Model> Table<'a, M> {
             [] => Next::NONE,
             [only] => Next(only),
             _ => {
+                self.elsewhere += array_bytes::<StateId>(numbers.capacity());
                 self.many.push(numbers);
                 Next((self.many.len() - 1) as u32 | Next::MANY)
             }

@@ -94,11 +94,11 @@ struct Happens<'a> {
     /// For each step and process how many of the process's steps are before it.
     clocks: Vec<u32>,
     work: u64,
-    budget: u64,
+    limits: &'a Limits,
 }
 
 impl<'a> Happens<'a> {
-    fn new(trace: &'a Trace<'a>, explanation: &'a Explanation, limits: &Limits) -> Result<Self, String> {
+    fn new(trace: &'a Trace<'a>, explanation: &'a Explanation, limits: &'a Limits) -> Result<Self, String> {
         let cells = trace.steps.len().saturating_mul(trace.by_process.len());
         if cells > limits.cells {
             return Err(format!(
@@ -155,7 +155,7 @@ impl<'a> Happens<'a> {
             edges,
             clocks: vec![0; cells],
             work: 0,
-            budget: limits.work,
+            limits,
         })
     }
 
@@ -308,7 +308,10 @@ impl<'a> Happens<'a> {
     }
 
     fn stay_within(&self) -> Result<(), String> {
-        match self.work > self.budget || self.edges.len() as u64 > self.budget / 8 {
+        if self.limits.is_stopped() {
+            return Err("it was stopped".into());
+        }
+        match self.work > self.limits.work || self.edges.len() as u64 > self.limits.work / 8 {
             true => Err("too many consequences to draw within the limit".into()),
             false => Ok(()),
         }
