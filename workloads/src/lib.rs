@@ -3,7 +3,12 @@
 //! Invariant: a workload knows neither store nor network; it says which operations it needs ([`Workload::needs`]),
 //! and whichever system supports them can run it.
 
+mod adds;
+mod counter;
+mod last_reads;
 mod register;
+mod rotation;
+mod set;
 
 use checker::Analysis;
 use checker::stream::Stream;
@@ -45,7 +50,8 @@ pub struct WorkloadOptions {
     /// The share of client threads that only read, 0 to 1. They go on reading where a write would block, which is
     /// what shows stale reads.
     pub readers: f64,
-    /// What the other threads do, as weights of read, write and cas.
+    /// What the other threads do, as weights of read, write and cas; where there is but one way of changing an object, it
+    /// has the weight of write and cas together.
     pub mix: [u32; 3],
     /// How many keys are read after the heal, at most.
     pub final_keys: usize,
@@ -62,11 +68,37 @@ pub struct Entry {
 }
 
 /// Every workload.
-pub const ALL: &[Entry] = &[register::ENTRY];
+pub const ALL: &[Entry] = &[register::ENTRY, set::ENTRY, counter::ENTRY];
 
 /// The workload of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
+}
+
+impl WorkloadOptions {
+    /// How many keys are in use at a time.
+    fn keys(&self) -> usize {
+        match self.keys_at_once {
+            0 => self.clients / 2,
+            keys => keys,
+        }
+        .max(1)
+    }
+
+    /// How many threads only read: those below this number.
+    fn reader_threads(&self) -> usize {
+        let readers = (self.clients as f64 * self.readers.clamp(0.0, 1.0)).round() as usize;
+        // Somebody has to write.
+        readers.min(self.clients.saturating_sub(1))
+    }
+}
+
+/// How to judge by one of the checker's models.
+fn judge_by(model: &str) -> checker::Options {
+    checker::Options {
+        model: checker::models::find(model).expect("the checker knows the models of all workloads"),
+        ..checker::Options::default()
+    }
 }
 
 impl Default for WorkloadOptions {

@@ -12,16 +12,15 @@
 //! Invariant: no value is written twice in a run, to any key. Whoever read a value names the write that it saw, and
 //! the judgement is exact in O(n log n).
 
-mod last_reads;
 mod traffic;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use history::{ObjectKind, OpKind};
+use history::{ObjectKind, Op, OpKind, Value};
 
+use crate::last_reads::LastReads;
 use crate::{Entry, Workload, WorkloadOptions};
-use last_reads::LastReads;
 use traffic::Traffic;
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -36,7 +35,9 @@ fn make(options: &WorkloadOptions) -> Workload {
     Workload {
         name: ENTRY.name,
         generator: Box::new(Traffic::new(options, begun.clone())),
-        final_generator: Some(Box::new(LastReads::new(options, begun))),
+        final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Read {
+            key: Value::Int(key),
+        }))),
         object: ObjectKind::Register,
         needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
         model: "cas-register",

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 
 use generator::{Context, Generator, Next, Thread};
 use history::{EventKind, Failure, Op, Outcome, Value};
@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::WorkloadOptions;
+use crate::rotation::Rotation;
 
 /// How many of the values last seen in a register are remembered.
 const RECENT: usize = 4;
@@ -19,60 +20,41 @@ const EXPECT_LAST: f64 = 0.85;
 /// Reads, writes and cas without end. See the [module above](super).
 pub(super) struct Traffic {
     rng: ChaCha8Rng,
-    registers: Vec<Register>,
-    ops_per_key: u64,
+    registers: Rotation<Register>,
     /// Threads below this number only read.
     readers: usize,
     /// Weights of read, write and cas for the other threads.
     mix: [u32; 3],
     next_value: i64,
-    begun: Arc<AtomicI64>,
     /// What each client thread has in flight.
     in_flight: Vec<Option<Op>>,
 }
 
-/// A register that is in use.
+/// What is known of a register that is in use.
+#[derive(Default)]
 struct Register {
-    key: i64,
-    /// How many operations it still gets.
-    left: u64,
     /// Values that were read or written, the last one at the back.
     recent: VecDeque<i64>,
 }
 
 impl Traffic {
     pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>) -> Traffic {
-        let keys = match options.keys_at_once {
-            0 => options.clients / 2,
-            keys => keys,
-        };
-        // Somebody has to write.
-        let most_readers = options.clients.saturating_sub(1);
-        let readers = (options.clients as f64 * options.readers.clamp(0.0, 1.0)).round() as usize;
-        let ops_per_key = options.ops_per_key.max(1);
         Traffic {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            registers: (0..keys.max(1))
-                .map(|_| Register::begin(&begun, ops_per_key))
-                .collect(),
-            ops_per_key,
-            readers: readers.min(most_readers),
+            registers: Rotation::new(options.keys(), options.ops_per_key, begun),
+            readers: options.reader_threads(),
             mix: options.mix,
             next_value: 0,
-            begun,
             in_flight: Vec::new(),
         }
     }
 
     fn choose(&mut self, thread: usize) -> Op {
-        let index = self.rng.random_range(0..self.registers.len());
-        let register = &mut self.registers[index];
-        let key = Value::Int(register.key);
+        let place = self.registers.any(&mut self.rng);
+        let (key, register) = self.registers.get(place);
+        let key = Value::Int(key);
         let expected = register.expectation(&mut self.rng);
-        register.left -= 1;
-        if register.left == 0 {
-            *register = Register::begin(&self.begun, self.ops_per_key);
-        }
+        self.registers.spend(place);
         let [read, write, cas] = self.mix.map(u64::from);
         let total = read + write + cas;
         let drawn = if thread < self.readers || total == 0 {
@@ -107,7 +89,7 @@ impl Traffic {
         let (Value::Int(key), Some(&Value::Int(value))) = (op.key(), seen) else {
             return;
         };
-        if let Some(register) = self.registers.iter_mut().find(|register| register.key == *key) {
+        if let Some(register) = self.registers.find(*key) {
             register.remember(value);
         }
     }
@@ -141,15 +123,6 @@ impl Generator for Traffic {
 }
 
 impl Register {
-    /// A register that nobody has used yet.
-    fn begin(begun: &AtomicI64, ops: u64) -> Register {
-        Register {
-            key: begun.fetch_add(1, Ordering::Relaxed),
-            left: ops,
-            recent: VecDeque::with_capacity(RECENT),
-        }
-    }
-
     fn remember(&mut self, value: i64) {
         if self.recent.back() == Some(&value) {
             return;

@@ -1,33 +1,37 @@
-//! What clients ask after the heal: one read of each register, which shows whether an acknowledged write was lost.
+//! What clients ask after the heal: each key is read once more, which shows whether anything acknowledged was lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use generator::{Context, Generator, Next, Thread};
-use history::{EventKind, Op, Outcome, Value};
+use history::{EventKind, Op, Outcome};
 
 use crate::WorkloadOptions;
 
-/// How often a register is read, at most, until a read succeeds.
+/// How often a key is read, at most, until a read succeeds.
 const TRIES: u32 = 5;
 
-/// Each register is read until one read succeeds; ends by itself.
-pub(super) struct LastReads {
+/// Each key is read until one read succeeds; ends by itself.
+pub(crate) struct LastReads {
     begun: Arc<AtomicI64>,
     most_keys: usize,
-    /// The registers to read, and how often each was tried; `None` before the first question, since the registers
-    /// are not all begun when this is made.
+    /// The read of a key.
+    ask: fn(i64) -> Op,
+    /// The keys to read, and how often each was tried; `None` before the first question, since the keys are not all
+    /// begun when this is made.
     queue: Option<VecDeque<(i64, u32)>>,
     /// What each client thread is reading.
     reading: Vec<Option<(i64, u32)>>,
 }
 
 impl LastReads {
-    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>) -> LastReads {
+    /// Reads each of the keys that are begun by the time of the first question, as `ask` says.
+    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, ask: fn(i64) -> Op) -> LastReads {
         LastReads {
             begun,
             most_keys: options.final_keys,
+            ask,
             queue: None,
             reading: vec![None; options.clients],
         }
@@ -51,7 +55,7 @@ impl Generator for LastReads {
                 self.reading.resize(thread + 1, None);
             }
             self.reading[thread] = Some((key, tries + 1));
-            return Next::op(ctx, Op::Read { key: Value::Int(key) });
+            return Next::op(ctx, (self.ask)(key));
         }
         if self.reading.iter().any(Option::is_some) {
             // A read that is under way may fail and come back into the queue.
@@ -78,7 +82,7 @@ impl Generator for LastReads {
 
 /// At most `most` of the keys `0..begun`, the latest first: if not all, half of them the latest ones and half spread
 /// over the others.
-fn sample(begun: i64, most: usize) -> Vec<i64> {
+pub(crate) fn sample(begun: i64, most: usize) -> Vec<i64> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     if begun <= most {
         return (0..begun).rev().collect();
