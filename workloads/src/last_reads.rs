@@ -13,11 +13,11 @@ use crate::WorkloadOptions;
 const TRIES: u32 = 5;
 
 /// Each key is read until one read succeeds; ends by itself.
-pub(crate) struct LastReads {
+pub(crate) struct LastReads<F> {
     begun: Arc<AtomicI64>,
     most_keys: usize,
     /// The read of a key.
-    ask: fn(i64) -> Op,
+    ask: F,
     /// The keys to read, and how often each was tried; `None` before the first question, since the keys are not all
     /// begun when this is made.
     queue: Option<VecDeque<(i64, u32)>>,
@@ -25,9 +25,9 @@ pub(crate) struct LastReads {
     reading: Vec<Option<(i64, u32)>>,
 }
 
-impl LastReads {
+impl<F: Fn(i64) -> Op + Send> LastReads<F> {
     /// Reads each of the keys that are begun by the time of the first question, as `ask` says.
-    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, ask: fn(i64) -> Op) -> LastReads {
+    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, ask: F) -> LastReads<F> {
         LastReads {
             begun,
             most_keys: options.final_keys,
@@ -38,7 +38,7 @@ impl LastReads {
     }
 }
 
-impl Generator for LastReads {
+impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
     fn next(&mut self, ctx: &Context) -> Next {
         let Thread::Client(thread) = ctx.thread else {
             return Next::Done;
@@ -82,7 +82,7 @@ impl Generator for LastReads {
 
 /// At most `most` of the keys `0..begun`, the latest first: if not all, half of them the latest ones and half spread
 /// over the others.
-pub(crate) fn sample(begun: i64, most: usize) -> Vec<i64> {
+fn sample(begun: i64, most: usize) -> Vec<i64> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     if begun <= most {
         return (0..begun).rev().collect();

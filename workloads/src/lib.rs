@@ -4,8 +4,13 @@
 //! and whichever system supports them can run it.
 
 mod adds;
+mod append;
 mod counter;
+mod in_flight;
 mod last_reads;
+mod lock;
+mod lock_fenced;
+mod locking;
 mod register;
 mod rotation;
 mod set;
@@ -68,7 +73,14 @@ pub struct Entry {
 }
 
 /// Every workload.
-pub const ALL: &[Entry] = &[register::ENTRY, set::ENTRY, counter::ENTRY];
+pub const ALL: &[Entry] = &[
+    register::ENTRY,
+    set::ENTRY,
+    counter::ENTRY,
+    lock::ENTRY,
+    lock_fenced::ENTRY,
+    append::ENTRY,
+];
 
 /// The workload of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::WorkloadOptions;
+use crate::in_flight::InFlight;
 use crate::rotation::Rotation;
 
 /// How many of the values last seen in a register are remembered.
@@ -26,8 +27,7 @@ pub(super) struct Traffic {
     /// Weights of read, write and cas for the other threads.
     mix: [u32; 3],
     next_value: i64,
-    /// What each client thread has in flight.
-    in_flight: Vec<Option<Op>>,
+    in_flight: InFlight,
 }
 
 /// What is known of a register that is in use.
@@ -45,7 +45,7 @@ impl Traffic {
             readers: options.reader_threads(),
             mix: options.mix,
             next_value: 0,
-            in_flight: Vec::new(),
+            in_flight: InFlight::default(),
         }
     }
 
@@ -104,20 +104,8 @@ impl Generator for Traffic {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        let Thread::Client(thread) = ctx.thread else {
-            return;
-        };
-        if self.in_flight.len() <= thread {
-            self.in_flight.resize(thread + 1, None);
-        }
-        match event {
-            EventKind::Invoke { op, .. } => self.in_flight[thread] = Some(op.clone()),
-            EventKind::Complete(outcome) => {
-                if let Some(op) = self.in_flight[thread].take() {
-                    self.learn(op, outcome);
-                }
-            }
-            EventKind::NemesisInvoke(_) | EventKind::NemesisComplete(_) | EventKind::Note { .. } => {}
+        if let Some((_, op, outcome)) = self.in_flight.hear(ctx, event) {
+            self.learn(op, outcome);
         }
     }
 }

@@ -1,0 +1,55 @@
+//! `append`: transactions that read lists and append to them, on a few lists at a time.
+//!
+//! ```text
+//!  txn(append 3 17, read 4)      txn(read 3, version 3)      txn(append 5 18, append 3 19, read 3) …
+//! ```
+//!
+//! Whoever reads a list sees every append to it, in order: so the order in which transactions took effect can be inferred
+//! from the answers, and what contradicts it is named. Some transactions that only read also ask for the version of what they
+//! read, so that list and version are seen together: a version is the number of changes, and must be the same for the
+//! same list on every node. A read answers with a whole list, so a list gets only so many appends before a fresh one takes
+//! its place.
+//!
+//! Invariants: no element is appended twice in a run, to any list, and none twice to a list in one transaction; a version is
+//! asked only in transactions that do not append. So the judgement is exact in near-linear time.
+//! Source: Jepsen's list-append workload; K. Kingsbury and P. Alvaro, "Elle", VLDB 2020.
+
+mod transactions;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use history::{MicroOp, ObjectKind, Op, OpKind, Value};
+
+use crate::last_reads::LastReads;
+use crate::{Entry, Workload, WorkloadOptions, judge_by};
+use transactions::Transactions;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "append",
+    description: "lists under transactions of reads and appends; judged for strict serializability, and versions by \
+                  the number of appends",
+    make,
+};
+
+const MODEL: &str = "list-append";
+
+fn make(options: &WorkloadOptions) -> Workload {
+    let begun = Arc::new(AtomicI64::new(0));
+    Workload {
+        name: ENTRY.name,
+        generator: Box::new(Transactions::new(options, begun.clone())),
+        final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Txn {
+            key: Value::Nil,
+            micro_ops: vec![
+                MicroOp::Read { key: Value::Int(key) },
+                MicroOp::Version { key: Value::Int(key) },
+            ],
+        }))),
+        object: ObjectKind::List,
+        needs: &[OpKind::Txn],
+        model: MODEL,
+        stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
+        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
+    }
+}

@@ -1,0 +1,34 @@
+//! `lock`: threads take one of a few locks, hold it for a while and give it back; never may two hold it at once.
+//!
+//! That is what people expect of a lock, and what no lock on a lease can promise: a holder that is paused or cut off
+//! loses it without knowing (M. Kleppmann, "How to do distributed locking", 2016). So stores that are in order by their
+//! own book fail here; what they do promise is judged by [`lock-fenced`](super::lock_fenced).
+//!
+//! There are no operations after the heal: the clients of the main phase and their sessions are gone by then, and with them
+//! the locks that they held.
+
+use history::{ObjectKind, OpKind};
+
+use crate::locking::Locking;
+use crate::{Entry, Workload, WorkloadOptions, judge_by};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "lock",
+    description: "a few locks under acquire and release; judged as mutexes: never two holders at once",
+    make,
+};
+
+const MODEL: &str = "mutex";
+
+fn make(options: &WorkloadOptions) -> Workload {
+    Workload {
+        name: ENTRY.name,
+        generator: Box::new(Locking::new(options)),
+        final_generator: None,
+        object: ObjectKind::Lock,
+        needs: &[OpKind::Acquire, OpKind::Release],
+        model: MODEL,
+        stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
+        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
+    }
+}

@@ -1,0 +1,135 @@
+//! What clients ask of locks while faults come and go.
+//!
+//! ```text
+//!  acquire ── ok ──► hold for a while ── release ── ok, info, or no longer held ──► rest ──► acquire …
+//!     │ fail, info                          │ refused by a node that cannot act: again, a little later
+//!     └──► rest ──► acquire …               └──► release …
+//! ```
+//!
+//! Invariant: a thread that may still hold a lock asks for nothing but its release. Some stores let a client acquire
+//! again what it holds, and then it would look as if two held it. After an `info` the thread goes on as a new process with
+//! a new session, which holds nothing; what the old one held comes free when its session ends.
+
+use generator::{Action, Context, Generator, Next, Thread};
+use history::{ErrorClass, EventKind, Failure, Op, Outcome, Value};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::WorkloadOptions;
+use crate::in_flight::InFlight;
+
+const MS: u64 = 1_000_000;
+/// How long a lock is held, nanoseconds.
+const HOLD_NS: [u64; 2] = [0, 100 * MS];
+/// How long it is held now and then: long enough for a fault to come in between.
+const LONG_HOLD_NS: [u64; 2] = [100 * MS, 1_000 * MS];
+/// The share of long holds.
+const LONG_HOLDS: f64 = 0.05;
+/// The rest after a release, and between two tries of a release.
+const REST_NS: [u64; 2] = [0, 20 * MS];
+/// The rest after an acquire that failed.
+const FAILED_NS: [u64; 2] = [10 * MS, 50 * MS];
+/// From so many clients on there are two locks.
+const TWO_LOCKS: usize = 6;
+
+/// Acquires and releases without end.
+pub(crate) struct Locking {
+    rng: ChaCha8Rng,
+    locks: i64,
+    threads: Vec<State>,
+    in_flight: InFlight,
+}
+
+/// What a client thread is about.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Holds nothing, and acquires at this time.
+    Free(u64),
+    /// May hold the lock of this key, and releases it at this time.
+    Holding(i64, u64),
+}
+
+impl Locking {
+    pub fn new(options: &WorkloadOptions) -> Locking {
+        let locks = match options.keys_at_once {
+            0 if options.clients < TWO_LOCKS => 1,
+            0 => 2,
+            keys => i64::try_from(keys).unwrap_or(i64::MAX),
+        };
+        Locking {
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+            locks,
+            threads: Vec::new(),
+            in_flight: InFlight::default(),
+        }
+    }
+
+    fn state(&mut self, thread: usize) -> &mut State {
+        if self.threads.len() <= thread {
+            self.threads.resize(thread + 1, State::Free(0));
+        }
+        &mut self.threads[thread]
+    }
+
+    /// A time that lies ahead.
+    fn later(&mut self, now_ns: u64, [least_ns, most_ns]: [u64; 2]) -> u64 {
+        now_ns.saturating_add(self.rng.random_range(least_ns..=most_ns))
+    }
+
+    /// What to be about after this outcome.
+    fn after(&mut self, now_ns: u64, op: &Op, outcome: &Outcome) -> Option<State> {
+        Some(match (op, outcome) {
+            (Op::Acquire { key: Value::Int(key) }, Outcome::Ok(_)) => {
+                let hold_ns = match self.rng.random_bool(LONG_HOLDS) {
+                    true => LONG_HOLD_NS,
+                    false => HOLD_NS,
+                };
+                State::Holding(*key, self.later(now_ns, hold_ns))
+            }
+            (Op::Release { key: Value::Int(key) }, Outcome::Fail(failure)) if was_not_heard(failure) => {
+                State::Holding(*key, self.later(now_ns, REST_NS))
+            }
+            (Op::Release { .. }, _) => State::Free(self.later(now_ns, REST_NS)),
+            (Op::Acquire { .. }, _) => State::Free(self.later(now_ns, FAILED_NS)),
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a release failed without telling anything about the lock: the client holds it as before.
+fn was_not_heard(failure: &Failure) -> bool {
+    match failure {
+        Failure::Mismatch { .. } => false,
+        Failure::Error(reason) => matches!(
+            reason.class,
+            ErrorClass::ConnectionRefused | ErrorClass::Unavailable
+        ),
+    }
+}
+
+impl Generator for Locking {
+    fn next(&mut self, ctx: &Context) -> Next {
+        let Thread::Client(thread) = ctx.thread else {
+            return Next::Done;
+        };
+        let (at_ns, op) = match *self.state(thread) {
+            State::Free(at_ns) => {
+                let key = Value::Int(self.rng.random_range(0..self.locks));
+                (at_ns, Op::Acquire { key })
+            }
+            State::Holding(key, at_ns) => (at_ns, Op::Release { key: Value::Int(key) }),
+        };
+        Next::Do {
+            at_ns: at_ns.max(ctx.now_ns),
+            action: Action::Op(op),
+        }
+    }
+
+    fn update(&mut self, ctx: &Context, event: &EventKind) {
+        if let Some((thread, op, outcome)) = self.in_flight.hear(ctx, event)
+            && let Some(state) = self.after(ctx.now_ns, &op, outcome)
+        {
+            *self.state(thread) = state;
+        }
+    }
+}
