@@ -232,6 +232,18 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Perjury's rate on etcd without faults, beside a plain load generator's in the same run; needs etcd on the PATH.
+    Overhead {
+        /// Nodes of the cluster.
+        #[arg(long, default_value_t = 3)]
+        nodes: u16,
+        /// Clients, spread over the nodes.
+        #[arg(long, default_value_t = 64)]
+        clients: usize,
+        /// How long each side loads the cluster in each round.
+        #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
+        time: Duration,
+    },
     /// Puts on the bundled cluster, beside etcd's where `etcd` is on the PATH.
     Store {
         /// Nodes of each cluster.

@@ -22,7 +22,7 @@ use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime};
 use crate::say::say;
 
 /// How often each figure is taken; the median is what counts.
-const ROUNDS: usize = 5;
+pub(super) const ROUNDS: usize = 5;
 
 /// Measures and prints medians.
 pub fn run(args: BenchArgs) -> CommandResult {
@@ -30,6 +30,9 @@ pub fn run(args: BenchArgs) -> CommandResult {
         match args.what {
             BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
             BenchWhat::Check { ops, grid_ops, seed } => super::bench_check::run(ops, grid_ops, seed)?,
+            BenchWhat::Overhead { nodes, clients, time } => {
+                super::bench_overhead::run(nodes, clients, time).await?
+            }
             BenchWhat::Store {
                 nodes,
                 connections,
@@ -115,9 +118,9 @@ struct Figures {
 }
 
 /// A cluster on loopback, started for a benchmark; dropping it kills its processes.
-struct Cluster {
+pub(super) struct Cluster {
     name: &'static str,
-    http: Vec<SocketAddr>,
+    pub(super) http: Vec<SocketAddr>,
     put: fn(&reqwest::Client, SocketAddr, u64) -> reqwest::RequestBuilder,
     _processes: Vec<Child>,
     _directory: tempfile::TempDir,
@@ -171,7 +174,7 @@ fn print_figures(round: usize, name: &str, figures: &Figures) {
     );
 }
 
-async fn has_etcd() -> bool {
+pub(super) async fn has_etcd() -> bool {
     let asked = Command::new("etcd")
         .arg("--version")
         .stdout(std::process::Stdio::null())
@@ -246,7 +249,7 @@ async fn start_bundled(nodes: u16) -> Result<Cluster> {
     Ok(cluster)
 }
 
-async fn start_etcd(nodes: u16) -> Result<Cluster> {
+pub(super) async fn start_etcd(nodes: u16) -> Result<Cluster> {
     let directory = tempfile::Builder::new()
         .prefix("perjury-bench-")
         .tempdir_in(".")?;
@@ -305,7 +308,7 @@ async fn wait_ready(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-fn http_client() -> Result<reqwest::Client> {
+pub(super) fn http_client() -> Result<reqwest::Client> {
     reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(1)
@@ -372,7 +375,7 @@ fn median_p50(figures: &[Figures]) -> f64 {
     median(&mut figures.iter().map(|figures| figures.p50_ms).collect::<Vec<_>>())
 }
 
-fn median(figures: &mut [f64]) -> f64 {
+pub(super) fn median(figures: &mut [f64]) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bench_check;
+mod bench_overhead;
 mod check;
 mod export;
 mod heal;

@@ -344,10 +344,10 @@ fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box
 }
 
 /// Connects clients to the system under test.
-struct SystemConnect {
-    system: Arc<dyn System>,
-    object: ObjectKind,
-    timeout: Duration,
+pub(super) struct SystemConnect {
+    pub(super) system: Arc<dyn System>,
+    pub(super) object: ObjectKind,
+    pub(super) timeout: Duration,
 }
 
 #[async_trait]
