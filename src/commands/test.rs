@@ -72,7 +72,12 @@ pub fn run(args: TestArgs) -> CommandResult {
         };
         let trouble = ran.and(torn_down).err();
         if !run.history().is_file() {
-            return Err(trouble.unwrap_or_else(interrupted));
+            let trouble = trouble.unwrap_or_else(interrupted);
+            if matches!(trouble, Failure::Usage(_)) {
+                // Nothing was begun that anybody could want to look at.
+                remove_run(&run);
+            }
+            return Err(trouble);
         }
         // A store that lies and then falls over has lied: whatever went wrong later, what was journalled is judged.
         let record = run.read_test()?;
@@ -112,12 +117,14 @@ fn open(plan: &Plan, place: &Resolved, run: &RunDir) -> anyhow::Result<Arc<dyn E
         ..OpenOptions::new(plan.nodes(), run.root())
     };
     control::open(place.kind, &options)
-        .inspect_err(|_| {
-            if let Err(error) = std::fs::remove_dir_all(run.root()) {
-                eprintln!("perjury: cannot remove {}: {error}", run.root().display());
-            }
-        })
+        .inspect_err(|_| remove_run(run))
         .map_err(Into::into)
+}
+
+fn remove_run(run: &RunDir) {
+    if let Err(error) = std::fs::remove_dir_all(run.root()) {
+        eprintln!("perjury: cannot remove {}: {error}", run.root().display());
+    }
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
