@@ -1,10 +1,15 @@
 //! What all stores that are asked over HTTP have in common: where they listen, a client that never repeats anything,
 //! and what it means when no whole answer comes.
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use control::{Access, ControlError, EnvKind, Environment};
 use history::{ErrorClass, ErrorRule, Op, Outcome};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 /// No connection was made, so nothing was sent.
 pub(crate) const NOT_CONNECTED: ErrorRule = ErrorRule::new(
@@ -67,15 +72,14 @@ pub(crate) fn base_urls(
         .collect()
 }
 
-/// An HTTP client with one connection that repeats nothing and follows nothing.
+/// An HTTP client with one connection that repeats nothing and follows nothing. With `https` it checks the store's
+/// certificate against the system's and those of `access`, and shows its own if it has one.
 ///
 /// # Errors
 /// When a certificate file cannot be read or makes no sense.
 pub(crate) fn client(timeout: Duration, access: &Access) -> Result<reqwest::Client, ControlError> {
-    let _ = access;
-    // An error says that it was installed before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(access)?)
         .timeout(timeout)
         .pool_max_idle_per_host(1)
         .redirect(reqwest::redirect::Policy::none())
@@ -86,8 +90,79 @@ pub(crate) fn client(timeout: Duration, access: &Access) -> Result<reqwest::Clie
         .map_err(|error| ControlError::Other(format!("cannot make an HTTP client: {error}")))
 }
 
+/// The files by which TLS is set up.
+#[derive(Clone, PartialEq, Eq)]
+struct TlsFiles {
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+/// How TLS is spoken. Clients are made often, after every `info`, so that files are read only once.
+fn tls(access: &Access) -> Result<ClientConfig, ControlError> {
+    static MADE: Mutex<Vec<(TlsFiles, ClientConfig)>> = Mutex::new(Vec::new());
+    let files = TlsFiles {
+        ca: access.ca_file.clone(),
+        cert: access.cert_file.clone(),
+        key: access.key_file.clone(),
+    };
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, config)) = made.iter().find(|(other, _)| *other == files) {
+        return Ok(config.clone());
+    }
+    let config = read_tls(&files)?;
+    made.push((files, config.clone()));
+    Ok(config)
+}
+
+fn read_tls(files: &TlsFiles) -> Result<ClientConfig, ControlError> {
+    let mut roots = RootCertStore::empty();
+    // A machine without any can still speak to a store whose certificates the user names, or without TLS.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = &files.ca {
+        for certificate in certificates("--ca-file", path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| unusable("--ca-file", path, &error))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ControlError::Other(format!("cannot set up TLS: {error}")))?
+        .with_root_certificates(roots);
+    let (Some(cert), Some(key)) = (&files.cert, &files.key) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let chain = certificates("--cert-file", cert)?;
+    let key_der = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable("--key-file", key, &error))?;
+    builder
+        .with_client_auth_cert(chain, key_der)
+        .map_err(|error| unusable("--key-file", key, &error))
+}
+
+/// The certificates in a PEM file, at least one.
+fn certificates(flag: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ControlError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    match found {
+        Ok(found) if found.is_empty() => Err(unusable(flag, path, &"there is no certificate in it")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unusable(flag, path, &error)),
+    }
+}
+
+fn unusable(flag: &str, path: &Path, error: &dyn std::fmt::Display) -> ControlError {
+    ControlError::Other(format!("{flag} {}: {error}; name a PEM file", path.display()))
+}
+
 /// No whole answer came. Only when no connection was made is it certain that nothing was sent.
 pub(crate) fn unanswered(op: &Op, error: &reqwest::Error) -> Outcome {
+    let (rule, message) = why_unanswered(error);
+    rule.outcome(op, message)
+}
+
+/// The rule for it, and what the connection said.
+pub(crate) fn why_unanswered(error: &reqwest::Error) -> (ErrorRule, String) {
     let message = innermost(error);
     let rule = if error.is_connect() {
         NOT_CONNECTED
@@ -96,7 +171,7 @@ pub(crate) fn unanswered(op: &Op, error: &reqwest::Error) -> Outcome {
     } else {
         CONNECTION_LOST
     };
-    rule.outcome(op, message)
+    (rule, message)
 }
 
 /// The text of the last cause, which is the one that says what happened.

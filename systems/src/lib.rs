@@ -2,6 +2,7 @@
 
 mod bundled;
 mod cluster;
+mod etcd;
 mod http;
 mod process;
 
@@ -54,7 +55,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY];
+pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

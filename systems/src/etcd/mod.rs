@@ -1,0 +1,247 @@
+//! etcd, through its JSON gateway: 3.4 and later, started here or by somebody else.
+//!
+//! Nothing is touched but keys that begin with `perjury/`, a random name of the run and a `/`, and leases of 2 s. On a
+//! cluster of somebody else's these keys stay behind; `perjury.log` names them, and `etcdctl del --prefix` removes them.
+//!
+//! - `mod.rs`: the members, and who leads
+//! - `client.rs`: what each operation is made of; `lock.rs` and `watch.rs`: two that need more
+//! - `gateway.rs`: one request, one answer; `requests.rs`: their bodies
+//! - `errors.rs`: what each error means
+
+mod client;
+mod errors;
+mod gateway;
+mod lock;
+mod requests;
+mod watch;
+
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
+use history::{ObjectKind, OpKind};
+use serde_json::json;
+
+use crate::cluster::{Cluster, Store, data_dir, log_file};
+use crate::{Entry, ReadMode, find_program, http};
+use client::EtcdClient;
+use gateway::{Gateway, Range, Status};
+use requests::Names;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "etcd",
+    description: "etcd 3.4 or later, through its JSON gateway",
+    bugs: Vec::new,
+    read_modes: &READ_MODES,
+    errors: &errors::ERRORS,
+    locate: Some(locate),
+    make,
+};
+
+const READ_MODES: [ReadMode; 2] = [
+    ReadMode {
+        name: "linearizable",
+        description: "a read asks the leader how far the log has come, and waits until its member is there too",
+    },
+    ReadMode {
+        name: "serializable",
+        description: "a read answers what its member knows, which may be old",
+    },
+];
+
+/// The port on which a member listens for clients.
+const CLIENT_PORT: u16 = 2379;
+/// The port on which a member listens for its peers.
+const PEER_PORT: u16 = 2380;
+/// How long a member may take to tell its status when it is only asked who leads.
+const STATUS_LIMIT: Duration = Duration::from_millis(250);
+/// How long it may take for a read when it is asked whether it is ready.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+/// Half of etcd's own defaults (100 ms and 1000 ms), so that a fault of a few seconds sees an election and work after it.
+/// etcd demands five heartbeats an election timeout, and these are ten, as in its defaults.
+const TIMING: [&str; 2] = ["--heartbeat-interval=50", "--election-timeout=500"];
+
+fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
+    find_program("etcd", named, "install it (Debian: apt-get install etcd-server)")
+}
+
+fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
+    let peers = match environment.kind() {
+        EnvKind::External => Vec::new(),
+        _ => (environment.nodes().iter())
+            .map(|node| environment.endpoint(node.index, PEER_PORT))
+            .collect::<Result<_, _>>()?,
+    };
+    let urls = http::base_urls(&*environment, &options.endpoints, CLIENT_PORT)?;
+    let run = random_name();
+    let names = Names::new(&run);
+    tracing::info!("all keys of this run begin with {}", names.prefix());
+    let members = Members {
+        gateways: (urls.iter())
+            .map(|url| Gateway::new(url, LOOK_LIMIT, &options.access))
+            .collect::<Result<_, _>>()?,
+        peers,
+        urls,
+        run,
+        names,
+        program: options.binary.clone().unwrap_or_else(|| "etcd".into()),
+        environment: environment.clone(),
+    };
+    Ok(Arc::new(Etcd {
+        cluster: Arc::new(Cluster::new(members, environment)),
+        access: options.access.clone(),
+        is_serializable: options.read_mode.as_deref() == Some("serializable"),
+    }))
+}
+
+/// A name that no other run has.
+fn random_name() -> String {
+    // Seeded by the operating system.
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    format!("{random:016x}")
+}
+
+struct Etcd {
+    cluster: Arc<Cluster<Members>>,
+    access: Access,
+    is_serializable: bool,
+}
+
+struct Members {
+    environment: Arc<dyn Environment>,
+    program: PathBuf,
+    /// The run's random name: members of another run on this host are strangers, whatever ports they got.
+    run: String,
+    names: Names,
+    /// Where each member listens for its peers.
+    peers: Vec<SocketAddr>,
+    /// Where each member is asked.
+    urls: Vec<String>,
+    /// Connections for questions of our own.
+    gateways: Vec<Gateway>,
+}
+
+#[async_trait]
+impl System for Etcd {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn db(&self) -> Arc<dyn Db> {
+        self.cluster.clone()
+    }
+
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
+        let members = &self.cluster.store;
+        // The connection proper, and the login, are made by the first request.
+        let gateway = Gateway::new(&members.urls[node], timeout, &self.access)?;
+        let names = members.names.clone();
+        Ok(Box::new(EtcdClient::new(
+            gateway,
+            names,
+            object,
+            self.is_serializable,
+        )))
+    }
+
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
+        match object {
+            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
+            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
+            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
+            ObjectKind::List => kind == OpKind::Txn,
+            ObjectKind::Watched => matches!(kind, OpKind::Write | OpKind::Watch),
+        }
+    }
+}
+
+impl Members {
+    /// The status of every member that answers in time, with its index, asked all at once.
+    async fn statuses(&self) -> Vec<(usize, Status)> {
+        let asked = self
+            .gateways
+            .iter()
+            .enumerate()
+            .map(|(node, gateway)| async move {
+                let body = json!({});
+                let status = gateway.ask("v3/maintenance/status", &body);
+                let status = tokio::time::timeout(STATUS_LIMIT, status).await.ok()?.ok()?;
+                Some((node, status))
+            });
+        let answers = futures_util::future::join_all(asked).await;
+        answers.into_iter().flatten().collect()
+    }
+}
+
+#[async_trait]
+impl Store for Members {
+    fn title(&self) -> &'static str {
+        "etcd"
+    }
+
+    fn daemons(&self, node: usize) -> Vec<Daemon> {
+        let nodes = self.environment.nodes();
+        let members: Vec<String> = (nodes.iter().zip(&self.peers))
+            .map(|(node, peer)| format!("{}=http://{peer}", node.name))
+            .collect();
+        let (client, peer) = (&self.urls[node], self.peers[node]);
+        let mut args = vec![
+            format!("--name={}", nodes[node].name),
+            format!("--data-dir={}", data_dir(&*self.environment, node).display()),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls=http://{peer}"),
+            format!("--initial-advertise-peer-urls=http://{peer}"),
+            format!("--initial-cluster={}", members.join(",")),
+            format!("--initial-cluster-token=perjury-{}", self.run),
+            "--initial-cluster-state=new".to_owned(),
+            "--logger=zap".to_owned(),
+        ];
+        args.extend(TIMING.map(str::to_owned));
+        vec![Daemon {
+            program: self.program.clone().into(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            directory: self.environment.remote(node).directory().to_owned(),
+            log: log_file(&*self.environment, node, "node"),
+        }]
+    }
+
+    /// Every member must serve a linearizable read, for which it needs a leader and a majority.
+    async fn look(&self) -> Result<(), String> {
+        let request = requests::range(&format!("{}look", self.names.prefix()), false);
+        let reads = (self.gateways.iter()).map(|gateway| gateway.ask::<Range>("v3/kv/range", &request));
+        let answers = futures_util::future::join_all(reads).await;
+        for (node, answer) in self.environment.nodes().iter().zip(answers) {
+            if let Err(trouble) = answer {
+                return Err(format!("no read through {}: {}", node.name, trouble.message));
+            }
+        }
+        Ok(())
+    }
+
+    async fn primaries(&self) -> Vec<usize> {
+        let mut leaders: Vec<(u64, usize)> = (self.statuses().await.into_iter())
+            .filter(|(_, status)| status.leader != 0 && status.leader == status.header.member_id)
+            .map(|(node, status)| (status.raft_term, node))
+            .collect();
+        leaders.sort_by(|a, b| b.cmp(a));
+        leaders.into_iter().map(|(_, node)| node).collect()
+    }
+
+    async fn version(&self) -> String {
+        match self.statuses().await.into_iter().next() {
+            Some((_, status)) => status.version,
+            None => String::new(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The bodies of requests, and how keys are called in the store. Pure.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use history::{Key, ObjectKind, Value};
+use serde_json::{Value as Json, json};
+
+/// How the keys of a run are called: `perjury/<a random name>/<kind>/<the key as JSON>`.
+///
+/// JSON ends where it ends, so that no key's name is the beginning of another's.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    /// The names of a run.
+    pub fn new(run: &str) -> Names {
+        Names {
+            prefix: format!("perjury/{run}/"),
+        }
+    }
+
+    /// What all of them begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key of an object.
+    pub fn object(&self, kind: ObjectKind, key: &Key) -> String {
+        format!("{}{}/{}", self.prefix, kind.name().replace(' ', "-"), text(key))
+    }
+
+    /// The key of an element of a set.
+    pub fn element(&self, key: &Key, element: &Value) -> String {
+        format!("{}{}", self.elements(key), text(element))
+    }
+
+    /// What the keys of all elements of a set begin with.
+    pub fn elements(&self, key: &Key) -> String {
+        format!("{}/", self.object(ObjectKind::Set, key))
+    }
+}
+
+/// A value as it stands in the store: JSON, so that it comes back equal; a number is its decimal digits.
+fn text(value: &Value) -> String {
+    // Nothing in a value can fail to be written as JSON.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn bytes(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+/// `RangeRequest` of one key.
+pub(super) fn range(name: &str, is_serializable: bool) -> Json {
+    let mut request = json!({ "key": bytes(name) });
+    if is_serializable {
+        request["serializable"] = true.into();
+    }
+    request
+}
+
+/// `RangeRequest` of the names of all keys that begin with `prefix`, which must end with an ASCII character.
+pub(super) fn range_names(prefix: &str, is_serializable: bool) -> Json {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    let mut request = range(prefix, is_serializable);
+    request["range_end"] = STANDARD.encode(end).into();
+    request["keys_only"] = true.into();
+    request
+}
+
+/// `PutRequest`
+pub(super) fn put(name: &str, value: &Value) -> Json {
+    json!({ "key": bytes(name), "value": bytes(&text(value)) })
+}
+
+/// `PutRequest` of a key that ends with a lease.
+pub(super) fn put_with_lease(name: &str, value: &Value, lease: i64) -> Json {
+    json!({ "key": bytes(name), "value": bytes(&text(value)), "lease": lease.to_string() })
+}
+
+/// `TxnRequest`
+pub(super) fn txn(compare: Vec<Json>, success: Vec<Json>, failure: Vec<Json>) -> Json {
+    json!({ "compare": compare, "success": success, "failure": failure })
+}
+
+/// A `RangeRequest` as a part of a txn.
+pub(super) fn then_range(range: Json) -> Json {
+    json!({ "request_range": range })
+}
+
+/// A `PutRequest` as a part of a txn.
+pub(super) fn then_put(put: Json) -> Json {
+    json!({ "request_put": put })
+}
+
+/// A `DeleteRangeRequest` of one key, as a part of a txn.
+pub(super) fn then_delete(name: &str) -> Json {
+    json!({ "request_delete_range": { "key": bytes(name) } })
+}
+
+/// `Compare`: the key holds `value`; nil stands for no key at all.
+pub(super) fn holds(name: &str, value: &Value) -> Json {
+    match value {
+        Value::Nil => compare(name, "VERSION", "EQUAL", "version", 0),
+        value => {
+            json!({ "key": bytes(name), "target": "VALUE", "result": "EQUAL", "value": bytes(&text(value)) })
+        }
+    }
+}
+
+/// `Compare`: the key was last changed at `revision`; 0 stands for no key at all.
+pub(super) fn unchanged_since(name: &str, revision: i64) -> Json {
+    compare(name, "MOD", "EQUAL", "mod_revision", revision)
+}
+
+/// `Compare`: the key was made at `revision`; 0 stands for no key at all.
+pub(super) fn made_at(name: &str, revision: i64) -> Json {
+    compare(name, "CREATE", "EQUAL", "create_revision", revision)
+}
+
+/// `Compare` that is always true.
+pub(super) fn always(name: &str) -> Json {
+    compare(name, "VERSION", "GREATER", "version", -1)
+}
+
+fn compare(name: &str, target: &str, result: &str, field: &str, number: i64) -> Json {
+    json!({ "key": bytes(name), "target": target, "result": result, (field): number.to_string() })
+}
+
+/// `WatchRequest` of one key.
+pub(super) fn watch(name: &str, from: i64) -> Json {
+    json!({ "create_request": { "key": bytes(name), "start_revision": from.to_string() } })
+}

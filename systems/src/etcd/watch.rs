@@ -1,0 +1,140 @@
+//! Hearing of every change of a key up to now.
+//!
+//! ```text
+//!  read the key ──► the store is at revision R, the key was last changed at M ≤ R
+//!  watch from `from` ──► created ──► events …, until one of revision M or later has come
+//! ```
+//!
+//! How does a client know that it has heard everything up to R? etcd sends a key's events in the order of their revisions
+//! and leaves none out (etcd API guarantees, "Ordered", "Reliable"), and a linearizable read says that the key's last
+//! change up to R is that of M. So with M, or a later one, all up to R were sent. If M lies before `from` there is nothing
+//! to hear. Progress notifications would not do: up to 3.4.24 and 3.5.7 they could overtake events (etcd issue 15220).
+//!
+//! An event that the store leaves out at the end shows as soon as there is a later one; until then the watch waits in vain.
+
+use history::{Outcome, Value};
+use serde::Deserialize;
+
+use super::errors::{COMPACTED, WATCH_ENDED, said};
+use super::gateway::{Gateway, Header, KeyValue, Range, Trouble, Troubling, number};
+use super::requests;
+use crate::http::NOT_UNDERSTOOD;
+
+/// The longest line that is read; an answer with so many events would be the store's fault.
+const LINE_LIMIT: usize = 16 << 20;
+
+#[derive(Deserialize)]
+struct Line {
+    result: Option<Watched>,
+    error: Option<Broken>,
+}
+
+/// `WatchResponse`
+#[derive(Deserialize)]
+struct Watched {
+    #[allow(dead_code)]
+    header: Header,
+    #[serde(default)]
+    created: bool,
+    #[serde(default)]
+    canceled: bool,
+    #[serde(default, deserialize_with = "number")]
+    compact_revision: i64,
+    #[serde(default)]
+    cancel_reason: String,
+    #[serde(default)]
+    events: Vec<WatchEvent>,
+}
+
+/// `Event`: a put, for which protobuf leaves out the type, or a `DELETE`.
+#[derive(Deserialize)]
+struct WatchEvent {
+    #[serde(default, rename = "type")]
+    kind: String,
+    kv: KeyValue,
+}
+
+/// An error in the stream of answers.
+#[derive(Deserialize)]
+struct Broken {
+    #[serde(default)]
+    message: String,
+}
+
+/// What was heard so far.
+struct Heard {
+    from: i64,
+    /// The revision of the store when it was asked.
+    now: i64,
+    /// The key's last change until then.
+    last_change: i64,
+    changes: Vec<(i64, Value)>,
+}
+
+/// All changes of the key called `name` from revision `from` up to at least the one at which `now` was read.
+pub(super) async fn hear(gateway: &Gateway, name: &str, from: i64, now: &Range) -> Result<Outcome, Trouble> {
+    // 0 means "from now on".
+    let from = from.max(1);
+    let mut heard = Heard {
+        from,
+        now: now.header.revision,
+        last_change: now.kvs.first().map_or(0, |kv| kv.mod_revision),
+        changes: Vec::new(),
+    };
+    let mut response = gateway.send("v3/watch", &requests::watch(name, from)).await?;
+    let mut buffer = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(Trouble::unanswered)? {
+        buffer.extend_from_slice(&chunk);
+        while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = buffer.drain(..=end).collect();
+            if heard.take_in(&line)? {
+                return Ok(heard.outcome());
+            }
+        }
+        if buffer.len() > LINE_LIMIT {
+            return Err(NOT_UNDERSTOOD.trouble("a line of more than 16 MiB"));
+        }
+    }
+    Err(WATCH_ENDED.trouble("the stream ended"))
+}
+
+impl Heard {
+    /// Takes in one line of the stream; whether everything was heard now.
+    fn take_in(&mut self, line: &[u8]) -> Result<bool, Trouble> {
+        let json: Line =
+            serde_json::from_slice(line).map_err(|error| NOT_UNDERSTOOD.trouble(error.to_string()))?;
+        if let Some(broken) = json.error {
+            return Err(said(&broken.message).trouble(broken.message));
+        }
+        let Some(watched) = json.result else {
+            return Err(NOT_UNDERSTOOD.trouble("neither a result nor an error"));
+        };
+        if watched.compact_revision != 0 {
+            return Err(COMPACTED.trouble(format!("compacted at {}", watched.compact_revision)));
+        }
+        if watched.canceled {
+            return Err(WATCH_ENDED.trouble(watched.cancel_reason));
+        }
+        for event in &watched.events {
+            let value = match event.kind.as_str() {
+                "DELETE" => Value::Nil,
+                _ => event.kv.decoded()?,
+            };
+            self.changes.push((event.kv.mod_revision, value));
+        }
+        let last_heard = self.changes.last().map(|(revision, _)| *revision);
+        Ok(match last_heard {
+            Some(revision) => revision >= self.last_change,
+            None => watched.created && self.last_change < self.from,
+        })
+    }
+
+    fn outcome(self) -> Outcome {
+        let last_heard = self.changes.last().map_or(0, |(revision, _)| *revision);
+        let changes = (self.changes.into_iter())
+            .map(|(revision, value)| Value::list(vec![revision.into(), value]))
+            .collect();
+        let up_to: Value = self.now.max(last_heard).into();
+        Outcome::ok_value(Value::list(vec![up_to, Value::list(changes)]))
+    }
+}
