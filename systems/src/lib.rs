@@ -5,6 +5,7 @@ mod cluster;
 mod etcd;
 mod http;
 mod process;
+mod zookeeper;
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +56,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY];
+pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, zookeeper::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

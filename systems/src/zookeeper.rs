@@ -1,0 +1,167 @@
+//! ZooKeeper: one Java process a node, and its own binary protocol spoken by the crate `zookeeper-client`.
+//!
+//! A client is one session with one server. Keys are nodes below a root that is unique to the run; a value is the JSON text
+//! of a [`history::Value`].
+//!
+//! **The library below never sends a request twice.** Read in the source of zookeeper-client 0.11.2:
+//! - When a connection breaks, `Session::serve_once` (src/session/mod.rs) calls `Depot::error` (src/session/depot.rs), which
+//!   answers every request that was written, or was about to be, with the error, and forgets it. `Session::start` then
+//!   renews the session on a new connection, on which `start_once` sends nothing but the session's own request, logins
+//!   and watches.
+//! - A request that is made while there is no connection waits in the channel and is sent once, late. So the client asks for
+//!   the session's state first and refuses instead; what slips through is sent once, and awaited or given up as `info`.
+//! - `Client::retry_on_connection_loss` (src/client/mod.rs) does repeat, but only below the crate's own lock recipe, which is
+//!   not used here.
+//!
+//! **Reads.** "Read operations in ZooKeeper are *not linearizable* since they can return potentially stale data"; to `sync`
+//! first is usual, but "does **not** strictly guarantee up-to-date data because `sync` is not currently a quorum operation":
+//! of two servers that both think they lead, the old one may answer it (ZOOKEEPER-1675, ZOOKEEPER-2136). "The stronger
+//! guarantee of linearizability is provided if an actual quorum operation (e.g., a `write`) is performed before a `read`."
+//! All from ZooKeeper Internals, section "Consistency Guarantees". Each is a read mode here.
+
+mod client;
+mod errors;
+mod node;
+mod session;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{Client, ControlError, Db, Environment, System, SystemOptions};
+use history::{ObjectKind, OpKind};
+
+use crate::cluster::Cluster;
+use crate::{Entry, ReadMode, find_program};
+use client::{Reads, ZooKeeperClient};
+use node::Nodes;
+use session::Sessions;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "zookeeper",
+    description: "Apache ZooKeeper; reads after a sync unless asked otherwise",
+    bugs: Vec::new,
+    read_modes: &[
+        ReadMode {
+            name: "sync",
+            description: "sync, then read at the connected server; stale only if a deposed leader answers the sync",
+        },
+        ReadMode {
+            name: "local",
+            description: "read at the connected server, ZooKeeper's own default; sequentially consistent, may be stale",
+        },
+        ReadMode {
+            name: "quorum",
+            description: "write something, then read at the connected server; linearizable",
+        },
+    ],
+    errors: &errors::ERRORS,
+    locate: Some(locate),
+    make,
+};
+
+/// Where Debian's package has it.
+const USUAL_JAR: &str = "/usr/share/java/zookeeper.jar";
+
+/// The jar of the server, or the directory `lib` of a release, in which its jars lie.
+fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
+    find_program(
+        "java",
+        None,
+        "ZooKeeper needs it; Debian: apt-get install default-jre-headless",
+    )
+    .map_err(|why| why.replace(", or name it with --binary", ""))?;
+    match named {
+        Some(path) => classes(path).map_err(|why| {
+            format!("--binary {}: {why}; name zookeeper.jar or the directory of a release", path.display())
+        }),
+        None => classes(Path::new(USUAL_JAR)).map_err(|_| {
+            format!(
+                "there is no {USUAL_JAR} (Debian: apt-get install zookeeper); or name the directory of a release with --binary"
+            )
+        }),
+    }
+}
+
+fn classes(path: &Path) -> Result<PathBuf, String> {
+    // As a path, so that it is found from whatever directory the daemon runs in.
+    let path = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
+    if path.is_file() {
+        // A release's jar does not say what else it needs; all that lies beside it.
+        return Ok(match path.parent() {
+            Some(lib) if lib.ends_with("lib") => lib.to_owned(),
+            _ => path,
+        });
+    }
+    let lib = if path.ends_with("lib") {
+        path
+    } else {
+        path.join("lib")
+    };
+    let has_server = std::fs::read_dir(&lib)
+        .map_err(|error| format!("no jars in {}: {error}", lib.display()))?
+        .flatten()
+        .any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("zookeeper-") && !name.starts_with("zookeeper-jute") && name.ends_with(".jar")
+        });
+    match has_server {
+        true => Ok(lib),
+        false => Err(format!("no zookeeper-*.jar in {}", lib.display())),
+    }
+}
+
+fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
+    let reads = match options.read_mode.as_deref() {
+        Some("local") => Reads::Local,
+        Some("quorum") => Reads::Quorum,
+        _ => Reads::Sync,
+    };
+    let addresses = node::addresses(&*environment, &options.endpoints)?;
+    let sessions = Arc::new(Sessions::new(addresses, &options.access));
+    let store = Nodes::new(environment.clone(), options.binary.clone(), sessions.clone())?;
+    Ok(Arc::new(ZooKeeper {
+        cluster: Arc::new(Cluster::new(store, environment)),
+        sessions,
+        reads,
+    }))
+}
+
+struct ZooKeeper {
+    cluster: Arc<Cluster<Nodes>>,
+    sessions: Arc<Sessions>,
+    reads: Reads,
+}
+
+#[async_trait]
+impl System for ZooKeeper {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn db(&self) -> Arc<dyn Db> {
+        self.cluster.clone()
+    }
+
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
+        // Half of it is left for the operation.
+        let session = self.sessions.open(node, object, timeout / 2).await?;
+        Ok(Box::new(ZooKeeperClient::new(session, object, self.reads)))
+    }
+
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
+        match object {
+            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
+            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
+            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
+            ObjectKind::List | ObjectKind::Watched => false,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What each error of ZooKeeper, and of the library below, means for an operation.
+//!
+//! An answer with a code of the server concerns this very request: the leader decided it in its order and changed nothing,
+//! and the followers did the same (`PrepRequestProcessor.pRequest` turns the exception into an error transaction, which is
+//! ordered and committed like any other). An error that the library makes for all requests under way, because their
+//! connection or session ended, proves nothing about any of them.
+
+use history::{ErrorClass, ErrorRule, Op, Outcome};
+use zookeeper_client::{Error, SessionState};
+
+use crate::http::{NOT_SUPPORTED, NOT_UNDERSTOOD};
+
+const NO_NODE: ErrorRule = ErrorRule::new(
+    "no-node",
+    "NONODE (-101): there is no such node, or no parent",
+    true,
+    ErrorClass::Rejected,
+    "KeeperException.Code.NONODE; PrepRequestProcessor.getRecordForPath",
+);
+const NODE_EXISTS: ErrorRule = ErrorRule::new(
+    "node-exists",
+    "NODEEXISTS (-110): the node is already there",
+    true,
+    ErrorClass::Rejected,
+    "KeeperException.Code.NODEEXISTS; PrepRequestProcessor.pRequest2TxnCreate",
+);
+const BAD_VERSION: ErrorRule = ErrorRule::new(
+    "bad-version",
+    "BADVERSION (-103): the node has another version than the request names",
+    true,
+    ErrorClass::Rejected,
+    "KeeperException.Code.BADVERSION; PrepRequestProcessor.checkAndIncVersion",
+);
+const NO_AUTH: ErrorRule = ErrorRule::new(
+    "no-auth",
+    "NOAUTH (-102): the node's access list does not allow it",
+    true,
+    ErrorClass::Rejected,
+    "KeeperException.Code.NOAUTH; ZooKeeperServer.checkACL, before the transaction is made",
+);
+const REFUSED: ErrorRule = ErrorRule::new(
+    "refused",
+    "BADARGUMENTS, UNIMPLEMENTED, NOCHILDRENFOREPHEMERALS, NOTEMPTY, INVALIDACL, QUOTAEXCEEDED, NOTREADONLY, NOWATCHER, \
+     RECONFIGDISABLED, or SESSIONMOVED (\"so operation is ignored\")",
+    true,
+    ErrorClass::Rejected,
+    "KeeperException.Code; all are thrown before a transaction is made (PrepRequestProcessor, UnimplementedRequestProcessor, \
+     ReadOnlyRequestProcessor)",
+);
+const THROTTLED: ErrorRule = ErrorRule::new(
+    "throttled",
+    "THROTTLEDOP (-127): \"operation was throttled and not executed at all\"",
+    true,
+    ErrorClass::Unavailable,
+    "KeeperException.Code.THROTTLEDOP, since 3.6",
+);
+/// Another change came between the two steps of a cas or an add.
+pub(super) const LOST_RACE: ErrorRule = ErrorRule::new(
+    "lost-race",
+    "another change came between the read and the conditional write that a cas or an add is made of",
+    true,
+    ErrorClass::Rejected,
+    "the conditional write was answered with BADVERSION or NODEEXISTS, and so changed nothing",
+);
+/// A try-lock that found the lock taken, and took its own node away.
+pub(super) const HELD: ErrorRule = ErrorRule::new(
+    "held",
+    "another holds the lock, and the node with which this client queued is gone again",
+    true,
+    ErrorClass::Rejected,
+    "only the lowest sequence number holds the lock (ZooKeeper Recipes, \"Locks\")",
+);
+/// A release by one who does not hold it.
+pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
+    "not-held",
+    "this client does not hold the lock, or no longer: its node is gone",
+    true,
+    ErrorClass::Rejected,
+    "an ephemeral node goes with its session (ZooKeeper Programmer's Guide, \"Ephemeral Nodes\"); deleting it was answered with NONODE",
+);
+/// A try-lock whose node is left behind.
+pub(super) const LEFT_QUEUED: ErrorRule = ErrorRule::new(
+    "left-queued",
+    "the client queued for the lock, and then could neither learn whether it has it nor leave the queue",
+    false,
+    ErrorClass::Unavailable,
+    "its node stays until its session expires, and may become the lowest",
+);
+const DISCONNECTED: ErrorRule = ErrorRule::new(
+    "disconnected",
+    "the session has no connection just now",
+    true,
+    ErrorClass::Unavailable,
+    "found before anything was sent",
+);
+const SESSION_OVER: ErrorRule = ErrorRule::new(
+    "session-over",
+    "the session has ended before",
+    true,
+    // The runner drops a client that lost its connection.
+    ErrorClass::ConnectionLost,
+    "found before anything was sent",
+);
+const CONNECTION_LOSS: ErrorRule = ErrorRule::new(
+    "connection-loss",
+    "the connection broke, or was silent for too long, while the request was under way",
+    false,
+    ErrorClass::ConnectionLost,
+    "ZooKeeper FAQ, \"How should I handle the CONNECTION_LOSS error?\": the request may or may not have been done",
+);
+const SESSION_ENDED: ErrorRule = ErrorRule::new(
+    "session-ended",
+    "the session expired, or its login failed, while the request was under way",
+    false,
+    ErrorClass::ConnectionLost,
+    "the library answers all requests under way so, those that were done included (zookeeper-client, Depot::error)",
+);
+const SYSTEM_ERROR: ErrorRule = ErrorRule::new(
+    "system-error",
+    "MARSHALLINGERROR (-5), REQUESTTIMEOUT (-122), or a code that is not in the client's list",
+    false,
+    ErrorClass::Unavailable,
+    "FinalRequestProcessor answers MARSHALLINGERROR also when something went wrong after the change was made",
+);
+
+pub(super) static ERRORS: [ErrorRule; 17] = [
+    NO_NODE,
+    NODE_EXISTS,
+    BAD_VERSION,
+    NO_AUTH,
+    REFUSED,
+    THROTTLED,
+    LOST_RACE,
+    HELD,
+    NOT_HELD,
+    LEFT_QUEUED,
+    DISCONNECTED,
+    SESSION_OVER,
+    CONNECTION_LOSS,
+    SESSION_ENDED,
+    SYSTEM_ERROR,
+    NOT_UNDERSTOOD,
+    NOT_SUPPORTED,
+];
+
+/// The outcome of `op`, whose only request that can change anything was answered with `error`.
+pub(super) fn outcome(op: &Op, error: &Error) -> Outcome {
+    rule(error).outcome(op, error.to_string())
+}
+
+/// The outcome of `op` if the session is in no state to send anything.
+pub(super) fn refusal(op: &Op, state: SessionState) -> Option<Outcome> {
+    let rule = match state {
+        SessionState::SyncConnected | SessionState::ConnectedReadOnly => return None,
+        SessionState::Disconnected => DISCONNECTED,
+        SessionState::AuthFailed | SessionState::Expired | SessionState::Closed => SESSION_OVER,
+    };
+    Some(rule.outcome(op, format!("the session is {state}")))
+}
+
+fn rule(error: &Error) -> ErrorRule {
+    match error {
+        Error::NoNode => NO_NODE,
+        Error::NodeExists => NODE_EXISTS,
+        Error::BadVersion => BAD_VERSION,
+        Error::NoAuth => NO_AUTH,
+        Error::BadArguments(_)
+        | Error::Unimplemented
+        | Error::NoChildrenForEphemerals
+        | Error::NotEmpty
+        | Error::InvalidAcl
+        | Error::QuotaExceeded
+        | Error::NotReadOnly
+        | Error::NoWatcher
+        | Error::ReconfigDisabled
+        | Error::SessionMoved => REFUSED,
+        Error::Throttled => THROTTLED,
+        // The library wraps what the socket says, and its own idle timeout.
+        Error::ConnectionLoss | Error::Custom(_) => CONNECTION_LOSS,
+        Error::SessionExpired | Error::AuthFailed | Error::ClientClosed | Error::NoHosts | Error::Timeout => {
+            SESSION_ENDED
+        }
+        Error::MarshallingError | Error::UnexpectedErrorCode(_) => SYSTEM_ERROR,
+        // What is not known proves nothing.
+        _ => NOT_UNDERSTOOD,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_server_refused_is_certain() {
+        let certain = [
+            (Error::NoNode, "no-node"),
+            (Error::NodeExists, "node-exists"),
+            (Error::BadVersion, "bad-version"),
+            (Error::NoAuth, "no-auth"),
+            (Error::NotEmpty, "refused"),
+            (Error::InvalidAcl, "refused"),
+            (Error::NotReadOnly, "refused"),
+            (Error::SessionMoved, "refused"),
+            (Error::Throttled, "throttled"),
+        ];
+        let in_doubt = [
+            (Error::ConnectionLoss, "connection-loss"),
+            (Error::SessionExpired, "session-ended"),
+            (Error::AuthFailed, "session-ended"),
+            (Error::ClientClosed, "session-ended"),
+            (Error::Timeout, "session-ended"),
+            (Error::MarshallingError, "system-error"),
+            (Error::UnexpectedErrorCode(-122), "system-error"),
+            (Error::UnexpectedErrorCode(-7), "system-error"),
+            (Error::UnexpectedError("xid".into()), "not-understood"),
+            (Error::RuntimeInconsistent, "not-understood"),
+        ];
+        let write = Op::Write {
+            key: 1.into(),
+            value: 2.into(),
+        };
+        let read = Op::Read { key: 1.into() };
+        let cases =
+            (certain.iter().map(|case| (case, "fail"))).chain(in_doubt.iter().map(|case| (case, "info")));
+        for ((error, rule), expected) in cases {
+            let outcome = outcome(&write, error);
+            assert_eq!(outcome.name(), expected, "{error:?}");
+            assert_eq!(
+                outcome.reason().map(|reason| reason.rule.as_str()),
+                Some(*rule),
+                "{error:?}"
+            );
+            assert_eq!(
+                super::outcome(&read, error).name(),
+                "fail",
+                "a read changes nothing: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_without_a_session() {
+        let write = Op::Write {
+            key: 1.into(),
+            value: 2.into(),
+        };
+        assert_eq!(refusal(&write, SessionState::SyncConnected), None);
+        let cases = [
+            (SessionState::Disconnected, "disconnected"),
+            (SessionState::Expired, "session-over"),
+            (SessionState::Closed, "session-over"),
+            (SessionState::AuthFailed, "session-over"),
+        ];
+        for (state, rule) in cases {
+            let refusal = refusal(&write, state).unwrap();
+            assert_eq!(refusal.name(), "fail", "{state}");
+            assert_eq!(
+                refusal.reason().map(|reason| reason.rule.as_str()),
+                Some(rule),
+                "{state}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = ERRORS.iter().map(|rule| rule.name.clone()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), ERRORS.len());
+    }
+}
