@@ -4,6 +4,7 @@ mod bundled;
 mod cluster;
 mod http;
 mod process;
+mod redis;
 
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY];
+pub const ALL: &[Entry] = &[bundled::ENTRY, redis::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
