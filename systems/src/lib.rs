@@ -6,6 +6,7 @@ mod etcd;
 mod http;
 mod process;
 mod zookeeper;
+mod redis;
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +57,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, zookeeper::ENTRY];
+pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, zookeeper::ENTRY, redis::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

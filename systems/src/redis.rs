@@ -1,0 +1,125 @@
+//! Redis with Sentinel: a positive control. It is known to lose acknowledged writes, and a checker that does not notice
+//! is worth nothing.
+//!
+//! Replication is asynchronous: a master answers before any replica has the write ("Redis Sentinel documentation",
+//! section "Fundamental things to know about Sentinel before deploying": "acknowledged writes" are not guaranteed to be
+//! "retained during failures"). After a failover what the replica had not yet is gone; and a master that is cut off from
+//! the others goes on taking writes, which are thrown away when it comes back as a replica.
+//!
+//! On every node run a Redis and a sentinel ([`store`]). A client of node i asks the sentinel of node i who is master and
+//! then talks to that one only ([`client`]), which is what the "Guidelines for Redis clients with support for Redis
+//! Sentinel" demand. With `--endpoints redis://host:port,…` there is no sentinel: a client of node i talks to the i-th of
+//! these servers, whatever that one is, and never asks it to `WAIT`; name the masters there, for a replica refuses writes.
+
+mod client;
+mod errors;
+mod link;
+mod store;
+mod views;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use control::{Client, ControlError, Db, EnvKind, Environment, System, SystemOptions};
+use history::{ObjectKind, OpKind};
+
+use crate::cluster::Cluster;
+use crate::{Entry, find_program};
+use client::RedisClient;
+use link::Login;
+use store::Nodes;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "redis",
+    description: "Redis with Sentinel: a positive control, known to lose acknowledged writes on failover",
+    bugs: Vec::new,
+    read_modes: &[],
+    errors: &errors::ERRORS,
+    locate: Some(locate),
+    make,
+};
+
+fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
+    find_program(
+        "redis-server",
+        named,
+        "install it (Debian: apt-get install redis-server)",
+    )
+}
+
+fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
+    if options.access.ca_file.is_some() || options.access.cert_file.is_some() {
+        return Err(ControlError::Other(
+            "the client of `redis` speaks no TLS; leave out --ca-file, --cert-file and --key-file".into(),
+        ));
+    }
+    let store = match environment.kind() {
+        EnvKind::External => Nodes::external(
+            environment.clone(),
+            &options.endpoints,
+            Login::of(&options.access),
+        )?,
+        _ => Nodes::own(environment.clone(), options.binary.clone())?,
+    };
+    Ok(Arc::new(Redis {
+        prefix: prefix(),
+        cluster: Arc::new(Cluster::new(store, environment)),
+    }))
+}
+
+struct Redis {
+    cluster: Arc<Cluster<Nodes>>,
+    /// What the names of all keys of this run begin with.
+    prefix: Arc<str>,
+}
+
+/// A server that somebody else started may still hold what an earlier run wrote, and would then seem to answer with
+/// values that nobody wrote.
+fn prefix() -> Arc<str> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("perjury:{:x}:", since.as_nanos()).into()
+}
+
+#[async_trait]
+impl System for Redis {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn db(&self) -> Arc<dyn Db> {
+        self.cluster.clone()
+    }
+
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
+        // The connection proper is made by the first request, so that an error has its row in the table there.
+        let store = &self.cluster.store;
+        let entrance = match store.sentinel(node) {
+            Some(sentinel) => client::Entrance::Sentinel(sentinel),
+            None => client::Entrance::Server(store.server(node)),
+        };
+        Ok(Box::new(RedisClient::new(
+            entrance,
+            object,
+            self.prefix.clone(),
+            timeout,
+        )))
+    }
+
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
+        match object {
+            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
+            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
+            ObjectKind::Lock | ObjectKind::List | ObjectKind::Watched => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
