@@ -239,7 +239,9 @@ impl Rule {
             Rule::Duplicate => "what may be given out or taken only once was given or taken twice",
             Rule::Diverged => "each of two reads shows something that the other one lacks",
             Rule::Lost => "something was there for certain, and an answer says that it was not",
-            Rule::TwoHolders => "two held a lock at the same time",
+            Rule::TwoHolders => {
+                "two held a lock at the same time, or somebody gave back what he did not hold"
+            }
             Rule::OutOfBounds => "an answer is a number that was impossible by then",
             Rule::Cycle => "several transactions must each come before the next, in a circle",
             Rule::NoOrder => "a search through all orders found none that explains the answers",

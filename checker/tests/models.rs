@@ -6,13 +6,15 @@ mod simulated;
 
 use std::collections::BTreeMap;
 
-use checker::model::{Calls, Recorded};
+use checker::model::{Calls, Model, Recorded};
 use checker::models::{self, FencedLock, FifoQueue, KvAppend, ListAppend, Lock, Mutex, UniqueIds};
-use checker::models::{Counter, MultiRegister, Set, UnorderedQueue, VersionedRegister};
+use checker::models::{
+    Counter, Lease, LeaseOp, LeaseState, MultiRegister, Set, UnorderedQueue, VersionedRegister,
+};
 use checker::search::{Limits, Searched, search};
 use checker::{Decision, Options, Rule, Verdict, check_key, validate};
 use common::{all, brute_force};
-use history::{History, Value};
+use history::{History, OpKind, Operation, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simulated::objects::{self, Objects, Values};
@@ -218,6 +220,71 @@ fn fenced_locks() {
         (Rule::Duplicate, 50),
     ];
     tally.expect(&[("fenced-lock-exact", 19_000)], &rules);
+}
+
+/// Tokens are told always, mostly, never.
+fn lease(seed: u64) -> Box<dyn Object> {
+    Box::new(objects::Lease::new([10, 10, 10, 8, 0][seed as usize % 5]))
+}
+
+#[test]
+fn leases() {
+    let rules = [
+        (Rule::TwoHolders, 2000),
+        (Rule::OutOfOrder, 1000),
+        (Rule::Duplicate, 300),
+    ];
+    agree("lease", &Lease, 8, lease).expect(&[("lease-exact", 25_000), ("search", 500)], &rules);
+}
+
+/// A lease to which also those operations may happen of which nobody knows whether they did.
+struct OpenLease;
+
+impl Model for OpenLease {
+    type Op = LeaseOp;
+    type State = LeaseState;
+
+    fn init(&self) -> LeaseState {
+        Lease.init()
+    }
+
+    fn step(&self, state: &LeaseState, op: &LeaseOp) -> Option<LeaseState> {
+        Lease.step(state, op)
+    }
+}
+
+impl Recorded for OpenLease {
+    fn op(&self, operation: &Operation) -> Option<LeaseOp> {
+        match (&operation.outcome, operation.op.kind()) {
+            (Outcome::Info(_), OpKind::Acquire) => Some(LeaseOp::Acquire(operation.process, None)),
+            (Outcome::Info(_), OpKind::Release) => Some(LeaseOp::Release(operation.process)),
+            _ => Lease.op(operation),
+        }
+    }
+}
+
+/// What nobody knows to have happened to a lease can be left out.
+#[test]
+fn leases_with_open_operations() {
+    let (mut open, mut verdicts) = (0, [0, 0]);
+    for seed in 0..HISTORIES / 2 {
+        let history = small(seed, 8, &mut *lease(seed));
+        let with = Calls::read(&OpenLease, &history, &all(&history));
+        let without = Calls::read(&Lease, &history, &all(&history));
+        let found = brute_force(&OpenLease, &with.calls);
+        let message = list(&history);
+        assert_eq!(
+            found,
+            brute_force(&Lease, &without.calls),
+            "seed {seed}\n{message}"
+        );
+        open += usize::from(with.calls.len() > without.calls.len());
+        verdicts[usize::from(found)] += usize::from(with.calls.len() > without.calls.len());
+    }
+    assert!(
+        open > 5000 && verdicts[0] > 1000 && verdicts[1] > 1000,
+        "{open} {verdicts:?}"
+    );
 }
 
 fn queue(is_fifo: bool) -> impl Fn(u64) -> Box<dyn Object> {

@@ -192,6 +192,13 @@ fn fenced_locks() {
 }
 
 #[test]
+fn leases() {
+    long("lease", "lease-exact", 100_000, || {
+        Box::new(objects::Lease::new(10))
+    });
+}
+
+#[test]
 fn queues() {
     for (name, algorithm, is_fifo) in [
         ("fifo-queue", "fifo-queue-exact", true),

@@ -7,6 +7,7 @@ mod fenced_lock;
 mod fifo_queue;
 mod guess;
 mod kv_append;
+mod lease;
 mod list_append;
 mod lock;
 mod multi_register;
@@ -34,6 +35,7 @@ pub use fenced_lock::{FencedLock, FencedLockOp, FencedLockState};
 pub use fifo_queue::FifoQueue;
 pub use guess::Seen;
 pub use kv_append::{KvAppend, KvAppendOp};
+pub use lease::{Lease, LeaseOp, LeaseState};
 pub use list_append::{ListAppend, ListMicro};
 pub use lock::{Lock, LockOp};
 pub use multi_register::{MultiRegister, RegisterMicro};
@@ -89,6 +91,7 @@ pub static MODELS: &[Entry] = &[
     fenced_lock::ENTRY,
     mutex::ENTRY,
     lock::ENTRY,
+    lease::ENTRY,
     set::ENTRY,
     counter::ENTRY,
     unordered_queue::ENTRY,

@@ -9,6 +9,7 @@ pub(crate) mod chain;
 pub(crate) mod components;
 pub(crate) mod counter;
 pub(crate) mod cycle;
+pub(crate) mod lease;
 pub(crate) mod lists;
 pub(crate) mod lock;
 pub(crate) mod mutex;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use history::{Key, MicroOp, Op, Outcome, Value};
+use history::{ErrorClass, Key, MicroOp, Op, Outcome, Value};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -159,6 +159,62 @@ impl Object for Lock {
 
     fn may_drift(&self, op: &Op) -> bool {
         !self.has_owners || matches!(op, Op::Release { .. })
+    }
+}
+
+/// A lock that its holder may lose at any time; tokens are told in `told` of ten cases.
+pub struct Lease {
+    pub told: u32,
+    pub holder: Option<u32>,
+    pub token: i64,
+    /// Who believes to hold it.
+    pub holding: BTreeSet<u32>,
+}
+
+impl Lease {
+    pub fn new(told: u32) -> Lease {
+        Lease {
+            told,
+            holder: None,
+            token: 0,
+            holding: BTreeSet::new(),
+        }
+    }
+}
+
+impl Object for Lease {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+        if self.holding.contains(&process) && rng.random_ratio(3, 4) {
+            Op::Release { key: KEY }
+        } else {
+            Op::Acquire { key: KEY }
+        }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+        match (op, self.holder) {
+            // The lease has run out, or not.
+            (Op::Acquire { .. }, holder) if holder.is_none() || rng.random_ratio(1, 2) => {
+                self.holder = Some(process);
+                self.token += rng.random_range(1..3);
+                match rng.random_ratio(self.told, 10) {
+                    true => answer(Value::Int(self.token)),
+                    false => Some(Outcome::ok()),
+                }
+            }
+            (Op::Release { .. }, Some(holder)) if holder == process => {
+                self.holder = None;
+                Some(Outcome::ok())
+            }
+            _ => Some(Outcome::fail(ErrorClass::Rejected, "")),
+        }
+    }
+
+    fn told(&mut self, process: u32, op: &Op) {
+        match op {
+            Op::Acquire { .. } => self.holding.insert(process),
+            _ => self.holding.remove(&process),
+        };
     }
 }
 
@@ -376,6 +432,7 @@ impl Object for Objects {
                 self.registers.insert(key.clone(), value.clone());
                 Value::Nil
             }
+            MicroOp::Version { .. } => Value::Nil,
         };
         match op {
             Op::Txn { micro_ops, .. } => answer(Value::list(micro_ops.iter().map(one).collect())),
