@@ -85,6 +85,8 @@ pub(crate) struct ParsedBlock {
     pub lines: usize,
     /// The first line, from 1, that is no event, and why.
     pub error: Option<(usize, String)>,
+    /// The last line of the file was cut short.
+    pub is_torn: bool,
 }
 
 /// Reads the lines of one block. A line that was cut short at the very end is dropped.
@@ -94,6 +96,7 @@ pub(crate) fn parse_block(block: Block) -> ParsedBlock {
         blank_lines: Vec::new(),
         lines: 0,
         error: None,
+        is_torn: false,
     };
     let mut rest = block.bytes.as_slice();
     while !rest.is_empty() {
@@ -110,9 +113,11 @@ pub(crate) fn parse_block(block: Block) -> ParsedBlock {
                 Ok(event) => parsed.events.push(event),
                 // A whole event that only lacks its newline is an event: no line of a journal is the beginning of
                 // another.
-                Err(_) if end.is_none() && block.last => {}
+                Err(_) if end.is_none() && block.last => parsed.is_torn = true,
                 Err(error) => {
-                    parsed.error = Some((parsed.lines, error.to_string()));
+                    // Every line is read by itself, and counted by its reader.
+                    let reason = error.to_string().replace(" at line 1 column ", " at column ");
+                    parsed.error = Some((parsed.lines, reason));
                     break;
                 }
             }

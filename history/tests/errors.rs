@@ -65,7 +65,7 @@ fn edn() {
         ),
         (
             "{:process 0, :type :invoke, :f :read}",
-            "h:2: process 0 invokes while its previous operation is still open",
+            "h:2: process 0 invokes while its previous operation is still open (since line 1)",
         ),
         (
             "{:process 1, :type :ok, :f :read}",
@@ -84,6 +84,11 @@ fn edn() {
         (")", "h:2: unexpected `)`"),
         ("{:process 1", "h:2: the file ends in the middle of a form"),
         ("{:process 1, :type", "h:2: the file ends in the middle of a form"),
+        (
+            "{:process 1, :type :invoke\n{:process 2, :type :invoke}\n",
+            "h:2: the file ends (line 4) before the operation does that begins here: \
+             the file ends in the middle of a form",
+        ),
         (
             "\n{:process 1, :type :invoke, :f :drain}",
             "h:3: nobody knows what the drain of line 3 took, which cannot be expressed in dequeues",
@@ -154,6 +159,13 @@ fn other_formats() {
             "h:2: process 1 completes an operation that it never",
         ),
         (
+            "jepsen-log",
+            log,
+            "what is this?\nand this?\nINFO jepsen.util - 0 :invoke :read nil",
+            "h:4: process 0 invokes while its previous operation is still open (since line 1) \
+             (2 lines before it are no operations and were left out)",
+        ),
+        (
             "porcupine-kv",
             ASK,
             "{:process 1, :type :invoke, :f :cas, :value [1 2]}",
@@ -217,7 +229,7 @@ fn other_formats() {
             "journal",
             journal,
             "{\"process\":1}\n{}",
-            "h:2: not a journal event: missing field `time_ns`",
+            "h:2: not a journal event: missing field `time_ns` at column 13",
         ),
         (
             "journal",
@@ -252,15 +264,26 @@ fn files_and_names() {
         complaint("", "yaml"),
         "there is no format `yaml` (there are: journal, jepsen-log, elle-json, porcupine-kv, edn)"
     );
-    for text in ["", "hello", "\u{0}\u{1}"] {
-        let error = read_bytes(text.as_bytes(), Path::new("h"), None)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            error,
-            "h: no format recognised; name one of: journal, jepsen-log, elle-json, porcupine-kv, edn"
-        );
+    let cases: [(&[u8], &str); 8] = [
+        (b"", "it is empty: there is no operation in it"),
+        (b" \n\n", "it is empty: there is no operation in it"),
+        (
+            b"hello",
+            "no format recognised; name one with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+        ),
+        (b"\0\x01", "it is not text, and all formats are"),
+        (b"caf\xe9 is Latin", "it is not text, and all formats are"),
+        (b"\x1f\x8b\x08\0", "it is compressed (gzip): gunzip it first"),
+        (b"\x28\xb5\x2f\xfd\0", "it is compressed (zstd): unzstd it first"),
+        (b"\xfd7zXZ\0", "it is compressed (xz): unxz it first"),
+    ];
+    for (bytes, expected) in cases {
+        let error = read_bytes(bytes, Path::new("h"), None).unwrap_err().to_string();
+        assert_eq!(error, format!("h: {expected}"));
     }
+    // A journal may end before its first event, and its name tells what it is.
+    let imported = read_bytes(b"", Path::new("h.jsonl"), None).unwrap();
+    assert_eq!((imported.format, imported.remarks), ("journal", Vec::new()));
     let dir = tempfile::tempdir().unwrap();
     let message = read(dir.path(), None).unwrap_err().to_string();
     assert!(message.contains("history.jsonl"), "{message}");
@@ -268,6 +291,20 @@ fn files_and_names() {
         FORMATS
             .iter()
             .all(|format| !format.about.is_empty() && !format.loses.is_empty())
+    );
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let begun = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n";
+    let torn = format!("{begun}{{\"time_ns\":1,\"process\":0,\"ty");
+    let imported = read_bytes(torn.as_bytes(), Path::new("h"), None).unwrap();
+    assert_eq!(
+        imported.remarks,
+        [
+            "the last line is cut off and was left out",
+            "1 operation has no completion and counts as info",
+        ]
     );
 }
 

@@ -59,7 +59,22 @@ impl From<SyntaxError> for Stop {
     }
 }
 
+/// An operation that the file does not end is blamed on the line that began it.
 fn operation(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp, SyntaxError> {
+    let begun = reader.line();
+    fields(reader, passed_over).map_err(|error| match reader.rest().is_empty() && error.line > begun {
+        true => SyntaxError {
+            line: begun,
+            reason: format!(
+                "the file ends (line {}) before the operation does that begins here: {}",
+                error.line, error.reason
+            ),
+        },
+        false => error,
+    })
+}
+
+fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp, SyntaxError> {
     reader.skip_metadata()?;
     reader.tag()?;
     let mut raw = RawOp {

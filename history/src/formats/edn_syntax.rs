@@ -74,9 +74,9 @@ impl<'a> Reader<'a> {
         self.line
     }
 
-    /// What is not yet read.
+    /// What is not yet read. After an error the reader may stand behind the end.
     pub fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.at..]
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// An error at the current line.

@@ -8,11 +8,11 @@
 //! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly refuted by
 //! the first operation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use super::assemble::Assembler;
-use super::jepsen::{Record, Style, Trouble};
+use super::jepsen::{Record, Style, Trouble, What};
 use super::source::Source;
 use super::{ImportError, Read};
 use crate::blocks::for_each_block;
@@ -116,9 +116,23 @@ fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attemp
 }
 
 fn as_a_whole(bytes: &[u8], style: Style, parser: Parser) -> Attempt {
-    let mut whole = Whole::default();
+    let mut whole = Whole {
+        begun: Some(HashMap::new()),
+        ..Whole::default()
+    };
     let mut passed_over = PassedOver::default();
-    parser(bytes, 1, style, &mut passed_over, &mut |item| whole.take(item))?;
+    let end = parser(bytes, 1, style, &mut passed_over, &mut |item| whole.take(item));
+    end.map_err(|stop| match (stop, passed_over.lines) {
+        (Stop::Wrong(line, reason), 1) => Stop::Wrong(
+            line,
+            format!("{reason} (1 line before it is no operation and was left out)"),
+        ),
+        (Stop::Wrong(line, reason), others @ 2..) => Stop::Wrong(
+            line,
+            format!("{reason} ({others} lines before it are no operations and were left out)"),
+        ),
+        (stop, _) => stop,
+    })?;
     whole.pass_over(passed_over);
     whole.finish(style, memchr::memchr_iter(b'\n', bytes).count() + 1)
 }
@@ -141,6 +155,8 @@ struct Whole {
     /// The bracket that must still close.
     open: Option<u8>,
     closed: bool,
+    /// Where each process began what it has not completed, if errors are to say so.
+    begun: Option<HashMap<u64, usize>>,
 }
 
 impl Whole {
@@ -155,9 +171,23 @@ impl Whole {
                         "something follows the end of the list".to_owned(),
                     ));
                 }
-                self.assembler
-                    .push(record)
-                    .map_err(|reason| Stop::Wrong(line, reason))
+                let Some(begun) = &mut self.begun else {
+                    return (self.assembler.push(record)).map_err(|reason| Stop::Wrong(line, reason));
+                };
+                let invoked = match &record.what {
+                    What::Invoke { process, .. } | What::InvokeDrain { process, .. } => {
+                        begun.insert(*process, line)
+                    }
+                    What::Ok { process, .. } | What::End { process, .. } | What::OkDrain { process, .. } => {
+                        begun.remove(process);
+                        None
+                    }
+                    What::Nemesis { .. } => None,
+                };
+                self.assembler.push(record).map_err(|reason| match invoked {
+                    Some(before) => Stop::Wrong(line, format!("{reason} (since line {before})")),
+                    None => Stop::Wrong(line, reason),
+                })
             }
             Item::Bracket { byte, .. } if matches!(byte, b'[' | b'(') && self.items == 1 => {
                 self.open = Some(if byte == b'[' { b']' } else { b')' });

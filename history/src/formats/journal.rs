@@ -29,6 +29,7 @@ pub(super) const FORMAT: Format = Format {
 fn read(source: &Source<'_>) -> Result<Read, ImportError> {
     let mut builder = HistoryBuilder::new();
     let mut lines_before = 0;
+    let mut remarks = Vec::new();
     let stopped = for_each_block(source.reader()?, parse_block, |parsed| {
         let mut lines = parsed.blank_lines.iter().copied().peekable();
         let mut line = 0;
@@ -44,12 +45,15 @@ fn read(source: &Source<'_>) -> Result<Read, ImportError> {
         if let Some((line, reason)) = parsed.error {
             return ControlFlow::Break((lines_before + line, format!("not a journal event: {reason}")));
         }
+        if parsed.is_torn {
+            remarks.push("the last line is cut off and was left out".to_owned());
+        }
         lines_before += parsed.lines;
         ControlFlow::Continue(())
     });
     match stopped.map_err(|error| source.error(error))? {
         Some((line, reason)) => Err(source.malformed(line, reason)),
-        None => Ok((builder.finish(), Vec::new())),
+        None => Ok((builder.finish(), remarks)),
     }
 }
 

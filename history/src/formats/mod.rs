@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{History, RunDir};
+use crate::{History, OPEN, RunDir};
 use source::Source;
 
 /// A format of files.
@@ -76,7 +76,7 @@ pub struct Imported {
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file could not be opened or read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {}", path.display(), plain(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -89,11 +89,13 @@ pub enum ImportError {
         /// What was asked for.
         name: String,
     },
-    /// The file looks like none of the formats.
-    #[error("{}: no format recognised; name one of: {}", path.display(), names(|_| true))]
+    /// The file holds no history, or looks like none of the formats.
+    #[error("{}: {why}", path.display())]
     NotRecognised {
         /// The file.
         path: PathBuf,
+        /// What can be seen of it, and what to do.
+        why: String,
     },
     /// Something in the file is wrong.
     #[error("{}:{line}: {reason}", path.display())]
@@ -144,6 +146,15 @@ pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> 
     read_source(&Source::open(path)?, format)
 }
 
+/// What the system says of an error, without its number.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match (text.rfind(" (os error "), text.ends_with(')')) {
+        (Some(at), true) => text[..at].to_owned(),
+        _ => text,
+    }
+}
+
 /// Reads the history in `bytes`; errors call it `name`.
 ///
 /// # Errors
@@ -168,25 +179,34 @@ pub fn write(history: &History, format: &str, out: &mut dyn Write) -> Result<(),
 }
 
 fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, ImportError> {
-    let found =
-        match format {
-            Some(name) => FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
-                ImportError::UnknownFormat {
-                    name: name.to_owned(),
-                }
-            })?,
-            None => {
-                let bytes = source.head()?;
-                let head = Head::new(&bytes, source.path());
-                FORMATS
-                    .iter()
-                    .find(|format| (format.detect)(&head))
-                    .ok_or_else(|| ImportError::NotRecognised {
-                        path: source.path().to_owned(),
-                    })?
-            }
-        };
-    let (history, remarks) = (found.read)(source)?;
+    let named = format.map(|name| {
+        let found = FORMATS.iter().find(|format| format.name == name);
+        found.ok_or_else(|| ImportError::UnknownFormat {
+            name: name.to_owned(),
+        })
+    });
+    let named = named.transpose()?;
+    let bytes = source.head()?;
+    let head = Head::new(&bytes, source.path());
+    let not = |why: String| ImportError::NotRecognised {
+        path: source.path().to_owned(),
+        why,
+    };
+    if let Some(why) = head.compressed() {
+        return Err(not(why));
+    }
+    let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
+    let found = found.ok_or_else(|| not(head.complaint()))?;
+    let (history, mut remarks) = (found.read)(source)?;
+    let open = history
+        .operations
+        .iter()
+        .filter(|operation| operation.completed == OPEN);
+    match open.count() {
+        0 => {}
+        1 => remarks.push("1 operation has no completion and counts as info".to_owned()),
+        open => remarks.push(format!("{open} operations have no completion and count as info")),
+    }
     Ok(Imported {
         history,
         format: found.name,
@@ -246,6 +266,43 @@ impl<'a> Head<'a> {
             }
         }
         Head { bytes, first, path }
+    }
+
+    /// There is nothing in the file but white space.
+    fn is_blank(&self) -> bool {
+        self.bytes.len() < source::HEAD_BYTES as usize && self.bytes.iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// What to do about a file that is compressed, if it is.
+    fn compressed(&self) -> Option<String> {
+        const MAGIC: [(&[u8], &str, &str); 5] = [
+            (b"\x1f\x8b", "gzip", "gunzip"),
+            (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
+            (b"BZh", "bzip2", "bunzip2"),
+            (b"\xfd7zXZ\0", "xz", "unxz"),
+            (b"PK\x03\x04", "zip", "unzip"),
+        ];
+        let (_, name, tool) = MAGIC.iter().find(|(magic, ..)| self.bytes.starts_with(magic))?;
+        Some(format!("it is compressed ({name}): {tool} it first"))
+    }
+
+    /// Why it is of no format.
+    fn complaint(&self) -> String {
+        // A character may be cut at the end of what was looked at.
+        let is_text = match std::str::from_utf8(self.bytes) {
+            Ok(_) => true,
+            Err(error) => error.valid_up_to() + 4 > self.bytes.len(),
+        };
+        if self.is_blank() {
+            "it is empty: there is no operation in it".to_owned()
+        } else if !is_text || self.bytes.contains(&0) {
+            "it is not text, and all formats are".to_owned()
+        } else {
+            format!(
+                "no format recognised; name one with --format: {}",
+                names(|_| true)
+            )
+        }
     }
 
     /// The first operation is a JSON object. (In EDN, a string may be a key, too, but no operation has such keys.)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::ImportError;
 
 /// How many bytes are looked at to tell formats apart.
-const HEAD_BYTES: u64 = 1 << 16;
+pub(super) const HEAD_BYTES: u64 = 1 << 16;
 
 /// A file, or bytes with a name.
 pub(crate) struct Source<'a> {
