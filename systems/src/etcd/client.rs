@@ -284,3 +284,56 @@ fn apply(all: &mut [Found], micro_ops: &[MicroOp]) -> Result<Vec<Value>, Trouble
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micro_operations_are_done_in_order() {
+        let read = |key: i64| MicroOp::Read { key: key.into() };
+        let version = |key: i64| MicroOp::Version { key: key.into() };
+        let append = |key: i64, value: i64| MicroOp::Append {
+            key: key.into(),
+            value: value.into(),
+        };
+        let list = |values: &[i64]| Value::list(values.iter().map(|&value| value.into()).collect());
+        let found = || {
+            let found = |key: i64, elements: Option<Vec<Value>>, version, mod_revision| Found {
+                key: key.into(),
+                elements,
+                version,
+                mod_revision,
+                is_changed: false,
+            };
+            vec![found(1, Some(vec![7.into()]), 3, 40), found(2, None, 0, 0)]
+        };
+        let cases: &[(&[MicroOp], &[Value])] = &[
+            (&[read(1), read(2)], &[list(&[7]), Value::Nil]),
+            (
+                &[version(1), version(2), append(1, 8), read(1)],
+                &[list(&[3, 40]), Value::Nil, Value::Nil, list(&[7, 8])],
+            ),
+            (
+                &[append(2, 5), append(2, 6), read(2)],
+                &[Value::Nil, Value::Nil, list(&[5, 6])],
+            ),
+        ];
+        for (micro_ops, expected) in cases {
+            let mut all = found();
+            assert_eq!(apply(&mut all, micro_ops).unwrap(), *expected, "{micro_ops:?}");
+            for found in &all {
+                let appends = |op: &MicroOp| matches!(op, MicroOp::Append { key, .. } if *key == found.key);
+                assert_eq!(found.is_changed, micro_ops.iter().any(appends), "{micro_ops:?}");
+            }
+        }
+        let write = MicroOp::Write {
+            key: 1.into(),
+            value: 2.into(),
+        };
+        assert_eq!(
+            apply(&mut found(), &[write]).unwrap_err().rule.name,
+            "not-supported"
+        );
+    }
+}

@@ -281,3 +281,149 @@ pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
     ErrorClass::Rejected,
     "`succeeded` is false: the key that this client made is gone, so that nothing was deleted",
 );
+
+#[cfg(test)]
+mod tests {
+    use history::{Op, Outcome};
+    use reqwest::StatusCode;
+
+    use super::super::gateway::refused;
+    use super::*;
+
+    #[test]
+    fn answers_of_the_gateway_are_classified() {
+        // As etcd 3.4.23, 3.5 and 3.6 send them.
+        let cases: &[(u16, &str, &str, bool)] = &[
+            (
+                429,
+                r#"{"error":"etcdserver: too many requests","message":"etcdserver: too many requests","code":2}"#,
+                "too-many-requests",
+                true,
+            ),
+            (
+                400,
+                r#"{"error":"etcdserver: request is too large","code":3}"#,
+                "too-large",
+                true,
+            ),
+            (
+                500,
+                r#"{"code":2,"message":"raft proposal dropped","details":[]}"#,
+                "proposal-dropped",
+                true,
+            ),
+            (
+                503,
+                r#"{"message":"etcdserver: no leader","code":14}"#,
+                "no-leader",
+                true,
+            ),
+            (
+                404,
+                r#"{"message":"etcdserver: requested lease not found","code":5}"#,
+                "lease-not-found",
+                true,
+            ),
+            (
+                401,
+                r#"{"message":"etcdserver: invalid auth token","code":16}"#,
+                "invalid-token",
+                true,
+            ),
+            (
+                403,
+                r#"{"message":"etcdserver: permission denied","code":7}"#,
+                "not-permitted",
+                true,
+            ),
+            (
+                429,
+                r#"{"message":"etcdserver: mvcc: database space exceeded","code":8}"#,
+                "no-space",
+                false,
+            ),
+            (
+                503,
+                r#"{"message":"etcdserver: request timed out","code":14}"#,
+                "request-timed-out",
+                false,
+            ),
+            (
+                503,
+                r#"{"message":"etcdserver: request timed out, possibly due to previous leader failure","code":14}"#,
+                "request-timed-out",
+                false,
+            ),
+            (
+                503,
+                r#"{"message":"etcdserver: leader changed","code":14}"#,
+                "leader-changed",
+                false,
+            ),
+            (
+                503,
+                r#"{"message":"etcdserver: server stopped","code":14}"#,
+                "server-stopped",
+                false,
+            ),
+            (
+                504,
+                r#"{"message":"context deadline exceeded","code":4}"#,
+                "cancelled",
+                false,
+            ),
+            (
+                503,
+                r#"{"message":"transport is closing","code":14}"#,
+                "other-error",
+                false,
+            ),
+            (
+                500,
+                r#"{"message":"etcdserver: something new","code":2}"#,
+                "other-error",
+                false,
+            ),
+            (
+                500,
+                r#"{"message":"said etcdserver: no leader","code":2}"#,
+                "other-error",
+                false,
+            ),
+            (404, "404 page not found\n", "not-understood", false),
+            (502, "<html>Bad Gateway</html>", "not-understood", false),
+            (500, "{}", "not-understood", false),
+        ];
+        let write = Op::Write {
+            key: 1.into(),
+            value: 2.into(),
+        };
+        for (status, body, rule, is_certain) in cases {
+            let trouble = refused(StatusCode::from_u16(*status).unwrap(), body.as_bytes());
+            assert_eq!(trouble.rule.name, *rule, "{body}");
+            let outcome = trouble.outcome(&write);
+            assert_eq!(
+                matches!(outcome, Outcome::Fail(_)),
+                *is_certain,
+                "{body}: {outcome:?}"
+            );
+            assert_eq!(outcome.reason().unwrap().rule, *rule, "{body}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_said_stands_in_the_table_and_names_are_unique() {
+        for (text, rule) in &SAID {
+            assert!(ERRORS.contains(rule), "{text}");
+            // No other line hides it.
+            assert_eq!(said(text), *rule, "{text}");
+        }
+        for (n, rule) in ERRORS.iter().enumerate() {
+            assert!(
+                ERRORS[..n].iter().all(|other| other.name != rule.name),
+                "{}",
+                rule.name
+            );
+        }
+    }
+}

@@ -136,3 +136,99 @@ fn compare(name: &str, target: &str, result: &str, field: &str, number: i64) -> 
 pub(super) fn watch(name: &str, from: i64) -> Json {
     json!({ "create_request": { "key": bytes(name), "start_revision": from.to_string() } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies() {
+        let cases = [
+            (range("k", false), r#"{"key":"aw=="}"#),
+            (range("k", true), r#"{"key":"aw==","serializable":true}"#),
+            // "a/" up to, but without, "a0".
+            (
+                range_names("a/", false),
+                r#"{"key":"YS8=","keys_only":true,"range_end":"YTA="}"#,
+            ),
+            // 12 is its digits, a text stands in quotation marks.
+            (put("k", &12.into()), r#"{"key":"aw==","value":"MTI="}"#),
+            (put("k", &Value::text("a")), r#"{"key":"aw==","value":"ImEi"}"#),
+            (
+                put_with_lease("k", &12.into(), 9_007_199_254_740_993),
+                r#"{"key":"aw==","lease":"9007199254740993","value":"MTI="}"#,
+            ),
+            (
+                holds("k", &12.into()),
+                r#"{"key":"aw==","result":"EQUAL","target":"VALUE","value":"MTI="}"#,
+            ),
+            (
+                holds("k", &Value::Nil),
+                r#"{"key":"aw==","result":"EQUAL","target":"VERSION","version":"0"}"#,
+            ),
+            (
+                unchanged_since("k", 7),
+                r#"{"key":"aw==","mod_revision":"7","result":"EQUAL","target":"MOD"}"#,
+            ),
+            (
+                made_at("k", 7),
+                r#"{"create_revision":"7","key":"aw==","result":"EQUAL","target":"CREATE"}"#,
+            ),
+            (
+                always("k"),
+                r#"{"key":"aw==","result":"GREATER","target":"VERSION","version":"-1"}"#,
+            ),
+            (
+                txn(
+                    vec![made_at("k", 0)],
+                    vec![then_put(put("k", &1.into())), then_delete("d")],
+                    vec![then_range(range("k", false))],
+                ),
+                concat!(
+                    r#"{"compare":[{"create_revision":"0","key":"aw==","result":"EQUAL","target":"CREATE"}],"#,
+                    r#""failure":[{"request_range":{"key":"aw=="}}],"#,
+                    r#""success":[{"request_put":{"key":"aw==","value":"MQ=="}},"#,
+                    r#"{"request_delete_range":{"key":"ZA=="}}]}"#
+                ),
+            ),
+            (
+                watch("k", 5),
+                r#"{"create_request":{"key":"aw==","start_revision":"5"}}"#,
+            ),
+        ];
+        for (body, expected) in cases {
+            let expected: Json = serde_json::from_str(expected).unwrap();
+            assert_eq!(body, expected);
+        }
+    }
+
+    #[test]
+    fn no_name_begins_with_another_objects() {
+        let names = Names::new("r");
+        let keys = [
+            Value::Nil,
+            1.into(),
+            12.into(),
+            Value::text("1"),
+            Value::text("1/2"),
+            Value::text(""),
+        ];
+        let sets: Vec<String> = keys.iter().map(|key| names.elements(key)).collect();
+        for (n, name) in sets.iter().enumerate() {
+            assert!(name.starts_with("perjury/r/set/"), "{name}");
+            let others = sets.iter().enumerate().filter(|(other, _)| *other != n);
+            assert!(
+                others.into_iter().all(|(_, other)| !other.starts_with(name)),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            names.element(&1.into(), &Value::text("x")),
+            r#"perjury/r/set/1/"x""#
+        );
+        assert_eq!(
+            names.object(ObjectKind::Watched, &2.into()),
+            "perjury/r/watched-register/2"
+        );
+    }
+}

@@ -138,3 +138,102 @@ impl Heard {
         Outcome::ok_value(Value::list(vec![up_to, Value::list(changes)]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Revision 20 of the store, the key's last change at 15, heard from 10 on.
+    fn heard() -> Heard {
+        Heard {
+            from: 10,
+            now: 20,
+            last_change: 15,
+            changes: Vec::new(),
+        }
+    }
+
+    const CREATED: &str = r#"{"result":{"header":{"revision":"20"},"created":true}}"#;
+
+    fn event(revision: i64, value: i64) -> String {
+        let value = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, value.to_string());
+        format!(
+            r#"{{"result":{{"header":{{"revision":"20"}},"events":[{{"kv":{{"key":"aw==","value":"{value}","mod_revision":"{revision}"}}}}]}}}}"#
+        )
+    }
+
+    fn list(numbers: &[i64]) -> Value {
+        Value::list(numbers.iter().map(|&number| number.into()).collect())
+    }
+
+    #[test]
+    fn ends_with_the_keys_last_change() {
+        let cases: &[(&[String], Option<(i64, &[[i64; 2]])>)] = &[
+            (&[CREATED.into()], None),
+            (&[CREATED.into(), event(12, 1)], None),
+            (
+                &[CREATED.into(), event(12, 1), event(15, 2)],
+                Some((20, &[[12, 1], [15, 2]])),
+            ),
+            // One that comes later than what was asked for is an answer too, and tells of the one that is missing.
+            (&[CREATED.into(), event(23, 3)], Some((23, &[[23, 3]]))),
+        ];
+        for (lines, expected) in cases {
+            let mut heard = heard();
+            let ends: Vec<bool> = lines
+                .iter()
+                .map(|line| heard.take_in(line.as_bytes()).unwrap())
+                .collect();
+            assert_eq!(*ends.last().unwrap(), expected.is_some(), "{lines:?}");
+            assert!(!ends[..ends.len() - 1].contains(&true), "{lines:?}");
+            if let Some((up_to, changes)) = expected {
+                let changes = changes.iter().map(|change| list(change)).collect();
+                let answer = Value::list(vec![(*up_to).into(), Value::list(changes)]);
+                assert_eq!(heard.outcome(), Outcome::ok_value(answer), "{lines:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_to_hear() {
+        let mut heard = Heard {
+            last_change: 9,
+            ..heard()
+        };
+        assert!(heard.take_in(CREATED.as_bytes()).unwrap());
+        let answer = Value::list(vec![20.into(), Value::list(Vec::new())]);
+        assert_eq!(heard.outcome(), Outcome::ok_value(answer));
+    }
+
+    #[test]
+    fn troubles() {
+        let cases = [
+            (
+                r#"{"result":{"header":{},"created":true,"canceled":true,"cancel_reason":"etcdserver: permission denied"}}"#,
+                "watch-ended",
+            ),
+            (
+                r#"{"result":{"header":{},"canceled":true,"compact_revision":"12"}}"#,
+                "compacted",
+            ),
+            (
+                r#"{"error":{"grpc_code":14,"message":"etcdserver: no leader"}}"#,
+                "no-leader",
+            ),
+            (r#"{"error":{"message":"novel"}}"#, "other-error"),
+            ("{}", "not-understood"),
+            ("<html>", "not-understood"),
+            (
+                r#"{"result":{"header":{},"events":[{"kv":{"key":"aw==","value":"!","mod_revision":"12"}}]}}"#,
+                "not-understood",
+            ),
+        ];
+        for (line, rule) in cases {
+            assert_eq!(
+                heard().take_in(line.as_bytes()).unwrap_err().rule.name,
+                rule,
+                "{line}"
+            );
+        }
+    }
+}
