@@ -5,8 +5,8 @@ mod cluster;
 mod etcd;
 mod http;
 mod process;
-mod zookeeper;
 mod redis;
+mod zookeeper;
 
 use std::path::{Path, PathBuf};
 
