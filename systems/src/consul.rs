@@ -1,0 +1,108 @@
+//! Consul: `consul agent -server` on every node, asked over its HTTP API.
+//!
+//! What it is asked and what its answers mean is taken from its documentation (developer.hashicorp.com/consul/api-docs) and
+//! source (github.com/hashicorp/consul). **Not tried against a real binary by its authors yet**: no package of the
+//! distributions they work on has one. The settings need Consul 1.14 or newer (`ports.grpc_tls`).
+//!
+//! Consul answers writes through its leader, and holds what it cannot forward for some seconds (`rpc_hold_timeout`). It
+//! repeats a write by itself only after "No cluster leader", when "no state could have been changed"
+//! (agent/consul/rpc.go, `canRetry`); so one request is one write.
+//!
+//! **Reads** (Consistency Modes, api-docs/features/consistency): `consistent` is "strongly consistent without caveats", for
+//! the leader asks a quorum first; `default` is answered by the leader on its lease, so that "the old leader may respond
+//! with stale values" in "a small window"; `stale` is answered by any server, with "no upper limit on this staleness".
+
+mod agent;
+mod client;
+mod errors;
+mod requests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{Client, ControlError, Db, Environment, System, SystemOptions};
+use history::{ObjectKind, OpKind};
+
+use crate::cluster::Cluster;
+use crate::{Entry, ReadMode, find_program};
+use agent::Agents;
+use client::ConsulClient;
+use requests::{Asking, Reads};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "consul",
+    description: "HashiCorp Consul's key-value store, through its HTTP API; consistent reads unless asked otherwise",
+    bugs: Vec::new,
+    read_modes: &[
+        ReadMode {
+            name: "consistent",
+            description: "the leader asks a quorum before it answers; linearizable",
+        },
+        ReadMode {
+            name: "default",
+            description: "the leader answers on its lease; stale in a small window around an election",
+        },
+        ReadMode {
+            name: "stale",
+            description: "any server answers, with no upper limit on the staleness",
+        },
+    ],
+    errors: &errors::ERRORS,
+    locate: Some(locate),
+    make,
+};
+
+fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
+    find_program("consul", named, "see developer.hashicorp.com/consul/install")
+}
+
+fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
+    let reads = match options.read_mode.as_deref() {
+        Some("default") => Reads::Default,
+        Some("stale") => Reads::Stale,
+        _ => Reads::Consistent,
+    };
+    let asking = Arc::new(Asking::new(&*environment, options, reads)?);
+    let store = Agents::new(environment.clone(), options, asking.clone())?;
+    Ok(Arc::new(Consul {
+        cluster: Arc::new(Cluster::new(store, environment)),
+        asking,
+    }))
+}
+
+struct Consul {
+    cluster: Arc<Cluster<Agents>>,
+    asking: Arc<Asking>,
+}
+
+#[async_trait]
+impl System for Consul {
+    fn name(&self) -> &'static str {
+        ENTRY.name
+    }
+
+    fn db(&self) -> Arc<dyn Db> {
+        self.cluster.clone()
+    }
+
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
+        let client = ConsulClient::open(self.asking.connection(node, timeout)?, object);
+        Ok(Box::new(client.await?))
+    }
+
+    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
+        match object {
+            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
+            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
+            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
+            ObjectKind::List | ObjectKind::Watched => false,
+        }
+    }
+}
