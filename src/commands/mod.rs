@@ -14,6 +14,10 @@ mod test;
 use std::future::Future;
 
 use anyhow::Context;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::Command;
 use crate::exit::{CommandResult, Failure};
@@ -30,6 +34,19 @@ pub fn run(command: Command) -> CommandResult {
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
     }
+}
+
+/// Sends the log of this process to `writer`: what PERJURY_LOG asks for, such as `debug` or `info,raft=trace`, or else
+/// `info`.
+fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
+    let asked = std::env::var("PERJURY_LOG").ok();
+    let filter = asked
+        .and_then(|asked| asked.parse().ok())
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(filter).init();
 }
 
 /// Runs `work` on a tokio runtime with a thread a core.

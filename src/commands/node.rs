@@ -23,14 +23,7 @@ pub fn run(args: NodeArgs) -> CommandResult {
         bug,
         ..NodeConfig::new(args.id, args.data, args.raft, args.http)
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("PERJURY_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .with_ansi(false)
-        .with_writer(std::io::stderr)
-        .init();
+    super::log_to(std::io::stderr);
     // One thread: several nodes share a machine, and a node's work is one queue anyway.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -483,13 +483,7 @@ fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
 /// Sends the controller's log to `perjury.log`.
 fn log_to(path: &Path) -> anyhow::Result<()> {
     let file = std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PERJURY_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(std::sync::Mutex::new(file))
-        .init();
+    super::log_to(std::sync::Mutex::new(file));
     Ok(())
 }
 
