@@ -15,7 +15,7 @@ pub(crate) const ENTRY: Entry = Entry {
     make,
 };
 
-const MODEL: &str = "fenced-lock";
+const MODEL: &str = "lease";
 
 fn make(options: &WorkloadOptions) -> Workload {
     Workload {

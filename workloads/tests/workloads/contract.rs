@@ -1,0 +1,144 @@
+//! What every workload must keep to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use generator::Action;
+use generator::sim::{End, Sim};
+use history::{ErrorClass, EventKind, MicroOp, Op, Outcome, Value};
+use workloads::{ALL, WorkloadOptions, find};
+
+use crate::memory::Store;
+use crate::{make, run};
+
+#[test]
+fn the_list_names_what_it_makes() {
+    for entry in ALL {
+        let workload = (entry.make)(&WorkloadOptions::default());
+        assert_eq!(workload.name, entry.name);
+        assert!(!workload.needs.is_empty() && !entry.description.is_empty());
+        assert!(workload.stream.is_some() && checker::models::find(workload.model).is_some());
+    }
+    assert!(find("no such workload").is_none());
+}
+
+#[test]
+fn equal_seeds_ask_for_the_same() {
+    for entry in ALL {
+        let ops = |seed| {
+            let mut workload = make(entry.name, seed, 5);
+            let mut store = Store::of(workload.object);
+            run(&mut workload, 5, 2_000, &mut store).steps
+        };
+        assert_eq!(ops(5), ops(5), "{}", entry.name);
+        assert_ne!(ops(5), ops(6), "{}", entry.name);
+    }
+}
+
+#[test]
+fn only_what_is_needed_is_asked_for_and_by_any_number_of_threads() {
+    for entry in ALL {
+        for clients in [1, 2, 3, 17] {
+            let mut workload = make(entry.name, 1, clients);
+            let mut store = Store::of(workload.object);
+            let run = run(&mut workload, clients, 1_000, &mut store);
+            let asked: BTreeSet<_> = run.ops().iter().map(|(_, _, op)| op.kind()).collect();
+            assert!(
+                asked.iter().all(|kind| workload.needs.contains(kind)),
+                "{}",
+                entry.name
+            );
+            if clients > 1 {
+                assert_eq!(
+                    asked.len(),
+                    workload.needs.len(),
+                    "{}, {clients} clients",
+                    entry.name
+                );
+            }
+        }
+    }
+}
+
+/// The object that a read of the last phase is about.
+fn subject(op: &Op) -> Value {
+    match op {
+        Op::Txn { micro_ops, .. } => micro_ops[0].key().clone(),
+        op => op.key().clone(),
+    }
+}
+
+/// The objects that an operation of the main phase is about.
+fn subjects(op: &Op) -> Vec<Value> {
+    match op {
+        Op::Txn { micro_ops, .. } => micro_ops.iter().map(MicroOp::key).cloned().collect(),
+        op => vec![op.key().clone()],
+    }
+}
+
+#[test]
+fn every_key_is_read_at_the_end_until_a_read_succeeds() {
+    for entry in ALL {
+        let mut workload = make(entry.name, 6, 4);
+        let Some(mut last) = workload.final_generator.take() else {
+            continue;
+        };
+        let mut store = Store::of(workload.object);
+        let first = run(&mut workload, 4, 5_000, &mut store);
+        let used: BTreeSet<Value> = first
+            .ops()
+            .into_iter()
+            .flat_map(|(_, _, op)| subjects(op))
+            .collect();
+        assert!(used.len() > 4, "{}: keys rotate", entry.name);
+
+        let each = entry.name == "watch";
+        let mut tries: BTreeMap<_, u32> = BTreeMap::new();
+        let sim = Sim {
+            clients: 4,
+            nemesis: true,
+            ..Sim::default()
+        };
+        let run = sim.run(&mut last, |ctx, action| {
+            let Action::Op(op) = action else {
+                panic!("{action:?} is none for a client");
+            };
+            assert!(op.is_read_only(), "{op}");
+            let key = subject(op);
+            let tries = tries
+                .entry((each.then_some(ctx.thread), key.clone()))
+                .or_default();
+            *tries += 1;
+            let Value::Int(number) = key else {
+                panic!("{key} is no number");
+            };
+            // Keys of each third kind never answer, the next kind answers at the third try.
+            let answers = match number % 3 {
+                0 => false,
+                1 => *tries == 3,
+                _ => true,
+            };
+            let outcome = match answers {
+                true => Outcome::ok_value(Value::Nil),
+                false => Outcome::fail(ErrorClass::Unavailable, "no leader"),
+            };
+            (1_000_000, EventKind::Complete(outcome))
+        });
+        assert_eq!(run.end, End::Done, "{}", entry.name);
+        for ((_, key), tries) in &tries {
+            let Value::Int(number) = *key else {
+                panic!("{key} is no number");
+            };
+            assert_eq!(
+                *tries,
+                [5, 3, 1][number as usize % 3],
+                "{}, key {key}",
+                entry.name
+            );
+        }
+        let threads = if each { 4 } else { 1 };
+        for key in &used {
+            let times = tries.keys().filter(|(_, other)| other == key).count();
+            assert_eq!(times, threads, "{}, key {key}", entry.name);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What `lock` and `lock-fenced` ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use generator::sim::{Run, Sim};
+use generator::{Context, Thread, limit};
+use history::{ErrorClass, EventKind, ObjectKind, Op, Outcome, Value};
+
+use crate::make;
+use crate::memory::Store;
+
+const MS: u64 = 1_000_000;
+
+fn answered(clients: usize, ops: u64, mut answer: impl FnMut(&Context, &Op) -> Outcome) -> Run {
+    let workload = make("lock", 1, clients);
+    let sim = Sim {
+        clients,
+        ..Sim::default()
+    };
+    sim.run(&mut limit(ops, workload.generator), |ctx, action| {
+        let generator::Action::Op(op) = action else {
+            panic!("{action:?} is none for a client");
+        };
+        (MS, EventKind::Complete(answer(ctx, op)))
+    })
+}
+
+/// What each thread asked for and how it ended, with the times in between: since its last completion, nanoseconds.
+fn by_thread(run: &Run) -> BTreeMap<Thread, Vec<(u64, Op, Outcome)>> {
+    let mut threads: BTreeMap<Thread, Vec<(u64, Op, Outcome)>> = BTreeMap::new();
+    let mut last: BTreeMap<Thread, u64> = BTreeMap::new();
+    for step in &run.steps {
+        let since = step.time_ns - last.insert(step.thread, step.time_ns).unwrap_or_default();
+        let done = threads.entry(step.thread).or_default();
+        match &step.event {
+            EventKind::Invoke { op, .. } => done.push((since, op.clone(), Outcome::unrecorded())),
+            EventKind::Complete(outcome) => {
+                done.last_mut().expect("invoked before").2 = outcome.clone();
+            }
+            _ => {}
+        }
+    }
+    threads
+}
+
+#[test]
+fn threads_hold_what_they_took_and_rest_where_they_failed() {
+    let mut store = Store::of(ObjectKind::Lock);
+    let mut workload = make("lock", 1, 10);
+    let run = crate::run(&mut workload, 10, 20_000, &mut store);
+    let mut long_holds = 0;
+    let mut taken = 0;
+    for ops in by_thread(&run).values() {
+        for pair in ops.windows(2) {
+            let ((_, before, outcome), (since, after, _)) = (&pair[0], &pair[1]);
+            let least_most_ms = match (before, outcome, after) {
+                (Op::Acquire { key }, Outcome::Ok(_), Op::Release { key: other }) => {
+                    assert_eq!(key, other);
+                    taken += 1;
+                    long_holds += u64::from(*since > 100 * MS);
+                    [0, 1_000]
+                }
+                (Op::Acquire { .. }, Outcome::Fail(_), Op::Acquire { .. }) => [10, 50],
+                (Op::Release { .. }, Outcome::Ok(_), Op::Acquire { .. }) => [0, 20],
+                other => panic!("{other:?}"),
+            };
+            let [least_ns, most_ns] = least_most_ms.map(|ms| ms * MS);
+            assert!((least_ns..=most_ns).contains(since), "{pair:?}");
+        }
+    }
+    assert!(
+        taken > 200 && (taken / 50..taken / 10).contains(&long_holds),
+        "{long_holds} of {taken} are long"
+    );
+}
+
+#[test]
+fn few_locks() {
+    for (clients, locks) in [(1, 1), (5, 1), (6, 2), (40, 2)] {
+        let run = answered(clients, 200, |_, _| Outcome::ok());
+        let keys: BTreeSet<Value> = run.ops().iter().map(|(_, _, op)| op.key().clone()).collect();
+        assert_eq!(keys.len(), locks, "{clients} clients");
+    }
+}
+
+#[test]
+fn what_may_still_be_held_is_not_acquired() {
+    // What a release ends with, and whether it is tried again.
+    let cases = [
+        (Outcome::ok(), false),
+        (Outcome::mismatch(None), false),
+        (Outcome::fail(ErrorClass::Rejected, "not yours"), false),
+        (Outcome::info(ErrorClass::Timeout, ""), false),
+        (Outcome::fail(ErrorClass::Unavailable, "no leader"), true),
+        (Outcome::fail(ErrorClass::ConnectionRefused, ""), true),
+    ];
+    for (ending, again) in cases {
+        let run = answered(2, 100, |_, op| match op {
+            Op::Acquire { .. } => Outcome::ok(),
+            _ => ending.clone(),
+        });
+        for ops in by_thread(&run).values() {
+            for pair in ops.windows(2) {
+                let ((_, before, _), (_, after, _)) = (&pair[0], &pair[1]);
+                let releases = matches!(after, Op::Release { .. });
+                let expected = matches!(before, Op::Acquire { .. }) || again;
+                assert_eq!(releases, expected, "{ending:?}: {pair:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_acquire_of_unknown_outcome_is_not_released() {
+    for ending in [
+        Outcome::mismatch(None),
+        Outcome::info(ErrorClass::Timeout, ""),
+        Outcome::fail(ErrorClass::Unavailable, "no leader"),
+    ] {
+        let run = answered(3, 100, |_, _| ending.clone());
+        for (_, _, op) in run.ops() {
+            assert!(matches!(op, Op::Acquire { .. }), "{ending:?}: {op}");
+        }
+    }
+}
