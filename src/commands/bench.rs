@@ -29,14 +29,11 @@ pub fn run(args: BenchArgs) -> CommandResult {
     super::block_on(async {
         match args.what {
             BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
-<<<<<<< HEAD
-            BenchWhat::Check { ops, grid_ops, seed } => super::bench_check::run(ops, grid_ops, seed)?,
-            BenchWhat::Overhead { nodes, clients, time } => {
-                super::bench_overhead::run(nodes, clients, time).await?
-=======
             BenchWhat::Check { ops, grid_ops, seed } => {
                 super::bench_check::run(ops as usize, grid_ops as usize, seed)?;
->>>>>>> f3
+            }
+            BenchWhat::Overhead { nodes, clients, time } => {
+                super::bench_overhead::run(nodes, clients, time).await?
             }
             BenchWhat::Store {
                 nodes,
