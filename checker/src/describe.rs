@@ -62,6 +62,7 @@ fn words(op: &Op) -> String {
         Op::Append { value, .. } => format!("append of {value}"),
         Op::Add { value, .. } => format!("add of {value}"),
         Op::Enqueue { value, .. } => format!("enqueue of {value}"),
+        Op::Watch { from, .. } => format!("watch from {from}"),
         Op::Txn { .. } => op.to_string(),
         _ => op.kind().to_string(),
     }

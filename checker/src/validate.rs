@@ -377,6 +377,10 @@ impl<'a> Facts<'a> {
             | Rule::Lost
             | Rule::TwoHolders
             | Rule::OutOfBounds
+            | Rule::MissedEvent
+            | Rule::WrongRevision
+            | Rule::EndedEarly
+            | Rule::WrongVersion
             | Rule::Cycle => false,
             Rule::TooOften | Rule::NoOrder => false,
         }

@@ -98,6 +98,14 @@ pub enum Rule {
     TwoHolders,
     /// An answer is a number that lies outside of what was possible by then.
     OutOfBounds,
+    /// A watch does not tell of a change in its range.
+    MissedEvent,
+    /// Two changes are told of at one revision, or one change at two.
+    WrongRevision,
+    /// A watch heard less than what had been changed when it began.
+    EndedEarly,
+    /// A version or revision that was told of an object does not fit what was seen of it.
+    WrongVersion,
     /// Several transactions must each come before the next, in a circle.
     Cycle,
     /// A search through all orders found none.
@@ -216,6 +224,10 @@ impl Rule {
             Rule::Lost => "lost",
             Rule::TwoHolders => "two-holders",
             Rule::OutOfBounds => "out-of-bounds",
+            Rule::MissedEvent => "missed-event",
+            Rule::WrongRevision => "wrong-revision",
+            Rule::EndedEarly => "ended-early",
+            Rule::WrongVersion => "wrong-version",
             Rule::Cycle => "cycle",
             Rule::NoOrder => "no-order",
         }
@@ -243,6 +255,10 @@ impl Rule {
                 "two held a lock at the same time, or somebody gave back what he did not hold"
             }
             Rule::OutOfBounds => "an answer is a number that was impossible by then",
+            Rule::MissedEvent => "a watch does not tell of a change in its range",
+            Rule::WrongRevision => "two changes are told of at one revision, or one change at two",
+            Rule::EndedEarly => "a watch heard less than what had been changed when it began",
+            Rule::WrongVersion => "a version that was told of an object does not fit what was seen of it",
             Rule::Cycle => "several transactions must each come before the next, in a circle",
             Rule::NoOrder => "a search through all orders found none that explains the answers",
         }

@@ -11,10 +11,11 @@ use checker::models::{self, FencedLock, FifoQueue, KvAppend, ListAppend, Lock, M
 use checker::models::{
     Counter, Lease, LeaseOp, LeaseState, MultiRegister, Set, UnorderedQueue, VersionedRegister,
 };
+use checker::models::{Watched, WatchedOp};
 use checker::search::{Limits, Searched, search};
-use checker::{Decision, Options, Rule, Verdict, check_key, validate};
+use checker::{Call, Decision, Options, Rule, Verdict, check_key, validate};
 use common::{all, brute_force};
-use history::{History, OpKind, Operation, Outcome, Value};
+use history::{History, OPEN, OpKind, Operation, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use simulated::objects::{self, Objects, Values};
@@ -360,6 +361,132 @@ fn versioned_registers() {
         (Rule::NoOrder, 100),
     ];
     tally.expect(&[("versioned-register-exact", 8000), ("search", 1000)], &rules);
+}
+
+/// Values are written once mostly; revisions are told always, mostly, never.
+fn watched(seed: u64) -> Box<dyn Object> {
+    let values = if seed % 4 == 0 { Values::Few } else { Values::Fresh };
+    Box::new(objects::Watched::new(
+        values,
+        [10, 10, 10, 7, 0][seed as usize % 5],
+    ))
+}
+
+#[test]
+fn watches() {
+    let rules = [
+        (Rule::NeverWritten, 500),
+        (Rule::OutOfOrder, 500),
+        (Rule::OutOfBounds, 300),
+        (Rule::MissedEvent, 300),
+        (Rule::WrongRevision, 300),
+        (Rule::EndedEarly, 200),
+        (Rule::NoOrder, 20),
+    ];
+    agree("watch", &Watched, 7, watched).expect(&[("watch-exact", 25_000), ("search", 1000)], &rules);
+}
+
+/// The definition, without any object: every write has at most one revision, those grow with time, and each watch tells
+/// of exactly the writes in its range. Tries all revisions for writes that told none.
+fn by_definition(calls: &[Call<WatchedOp>]) -> bool {
+    let known = |call: &Call<WatchedOp>| match &call.op {
+        WatchedOp::Write(_, told) => *told,
+        WatchedOp::Watch { through, .. } => Some(*through),
+    };
+    let end = calls.iter().filter_map(known).max().unwrap_or(0) + calls.len() as i64;
+    let least = calls.iter().filter_map(known).min().unwrap_or(0).min(0) - 1;
+    let mut revisions: Vec<Option<i64>> = calls.iter().map(known).collect();
+    any_revisions(calls, &mut revisions, 0, least..end + 1)
+}
+
+fn any_revisions(
+    calls: &[Call<WatchedOp>],
+    revisions: &mut Vec<Option<i64>>,
+    place: usize,
+    range: std::ops::Range<i64>,
+) -> bool {
+    let Some(call) = calls.get(place) else {
+        return fits(calls, revisions);
+    };
+    if !matches!(call.op, WatchedOp::Write(_, None)) {
+        return any_revisions(calls, revisions, place + 1, range);
+    }
+    let mut all: Vec<Option<i64>> = range.clone().map(Some).collect();
+    all.extend((call.finish == OPEN).then_some(None));
+    all.into_iter().any(|revision| {
+        revisions[place] = revision;
+        any_revisions(calls, revisions, place + 1, range.clone())
+    })
+}
+
+fn fits(calls: &[Call<WatchedOp>], revisions: &[Option<i64>]) -> bool {
+    let writes = || {
+        calls
+            .iter()
+            .zip(revisions)
+            .filter_map(|(call, revision)| match &call.op {
+                WatchedOp::Write(value, _) => Some((call, (*revision)?, value)),
+                WatchedOp::Watch { .. } => None,
+            })
+    };
+    let in_time = writes().all(|(x, one, _)| {
+        writes()
+            .all(|(y, other, _)| std::ptr::eq(x, y) || (one != other && (x.finish > y.start || one < other)))
+    });
+    let watches = || {
+        calls.iter().filter_map(|call| match &call.op {
+            WatchedOp::Watch {
+                from,
+                through,
+                events,
+            } => Some((call, *from, *through, events)),
+            WatchedOp::Write(..) => None,
+        })
+    };
+    let told = |call: &Call<WatchedOp>, from: i64, through: i64, events: &[(i64, Value)]| {
+        let mut all: Vec<(i64, Value)> = writes()
+            .filter(|(_, revision, _)| (from..=through).contains(revision))
+            .map(|(_, revision, value)| (revision, value.clone()))
+            .collect();
+        all.sort_unstable();
+        let by_then = writes().all(|(write, revision, _)| match revision <= through {
+            true => write.start < call.finish,
+            false => write.finish > call.start,
+        });
+        all == *events && by_then
+    };
+    // What one heard of, everybody hears of who asks later.
+    let grow = |x: &Call<WatchedOp>, one: i64, y: &Call<WatchedOp>, other: i64| {
+        x.finish > y.start || !writes().any(|(_, revision, _)| other < revision && revision <= one)
+    };
+    in_time
+        && watches().all(|(call, from, through, events)| {
+            told(call, from, through, events)
+                && watches().all(|(later, _, other, _)| grow(call, through, later, other))
+        })
+}
+
+/// The object, of which a state is a list of writes with bounds, says what the definition says.
+#[test]
+fn watches_by_definition() {
+    let mut verdicts = [0, 0];
+    for seed in 0..HISTORIES / 2 {
+        let history = small(seed, 6, &mut *watched(seed));
+        let calls = Calls::read(&Watched, &history, &all(&history));
+        let untold = |call: &&Call<WatchedOp>| matches!(call.op, WatchedOp::Write(_, None));
+        if calls.calls.iter().filter(untold).count() > 3 {
+            continue;
+        }
+        let found = by_definition(&calls.calls);
+        let message = list(&history);
+        assert_eq!(
+            found,
+            brute_force(&Watched, &calls.calls),
+            "seed {seed}\n{message}"
+        );
+        verdicts[usize::from(found)] += 1;
+    }
+    assert!(verdicts[0] > 2000 && verdicts[1] > 2000, "{verdicts:?}");
 }
 
 #[test]

@@ -199,6 +199,13 @@ fn leases() {
 }
 
 #[test]
+fn watches() {
+    long("watch", "watch-exact", 20_000, || {
+        Box::new(objects::Watched::new(Values::Fresh, 10))
+    });
+}
+
+#[test]
 fn queues() {
     for (name, algorithm, is_fifo) in [
         ("fifo-queue", "fifo-queue-exact", true),

@@ -18,6 +18,7 @@ mod set_full;
 mod unique_ids;
 mod unordered_queue;
 mod versioned_register;
+mod watch;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,7 @@ pub use set_full::{ElementFate, Fate, SetFull, set_full};
 pub use unique_ids::{UniqueIds, UniqueIdsOp};
 pub use unordered_queue::{QueueOp, UnorderedQueue};
 pub use versioned_register::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
+pub use watch::{Watched, WatchedOp, WatchedState};
 
 /// Whether a model can make sense of an operation's values, else what it expects.
 pub type Readable = fn(&Operation) -> Result<(), &'static str>;
@@ -97,6 +99,7 @@ pub static MODELS: &[Entry] = &[
     unordered_queue::ENTRY,
     fifo_queue::ENTRY,
     unique_ids::ENTRY,
+    watch::ENTRY,
 ];
 
 /// The model of that name.

@@ -18,6 +18,7 @@ pub(crate) mod sections;
 pub(crate) mod set;
 pub(crate) mod text;
 pub(crate) mod versioned;
+pub(crate) mod watch;
 
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;

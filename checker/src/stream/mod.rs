@@ -17,6 +17,7 @@
 mod blocks;
 mod frontier;
 mod register;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::verdict::Rule;
 pub(crate) use frontier::by_frontier;
 pub use frontier::{Frontier, Progress};
 pub(crate) use register::watch_register;
+pub(crate) use watched::watch_watched;
 
 /// A violation that showed while events came in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -137,7 +137,7 @@ pub fn spoil(rng: &mut ChaCha8Rng, history: &mut History) {
     match rng.random_range(0..10) {
         0..3 if !answered.is_empty() => {
             let index = pick(rng);
-            let is_txn = matches!(operations[index].op, Op::Txn { .. });
+            let is_txn = matches!(operations[index].op, Op::Txn { .. } | Op::Watch { .. });
             let changed = value(&operations[index]).map(|value| change(rng, value, is_txn));
             operations[index].outcome = Outcome::Ok(Answer { value: changed });
         }
@@ -185,12 +185,20 @@ fn change(rng: &mut ChaCha8Rng, value: &Value, keeps_shape: bool) -> Value {
         Value::List(values) => {
             let mut values = values.to_vec();
             let place = rng.random_range(0..values.len().max(1));
-            match if keeps_shape { 9 } else { rng.random_range(0..6) } {
+            // The rows of a table keep their shape.
+            let is_table = !values.is_empty() && values.iter().all(|row| matches!(row, Value::List(_)));
+            match if keeps_shape {
+                9
+            } else {
+                rng.random_range(usize::from(is_table)..6)
+            } {
                 0 => values.push(Value::Int(rng.random_range(0..9))),
                 1 if values.len() > 1 => values.swap(0, place),
                 2 if !values.is_empty() => values.push(values[place].clone()),
                 3 if !values.is_empty() => drop(values.remove(place)),
-                _ if !values.is_empty() => values[place] = change(rng, &values[place], false),
+                _ if !values.is_empty() => {
+                    values[place] = change(rng, &values[place], is_table && !keeps_shape)
+                }
                 _ => {}
             }
             Value::list(values)

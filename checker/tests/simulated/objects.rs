@@ -364,6 +364,61 @@ impl Object for Versioned {
     }
 }
 
+/// A register whose changes are followed; revisions are told in `told` of ten cases.
+pub struct Watched {
+    pub values: Values,
+    pub told: u32,
+    pub last: i64,
+    pub revision: i64,
+    pub events: Vec<(i64, Value)>,
+}
+
+impl Watched {
+    pub fn new(values: Values, told: u32) -> Watched {
+        Watched {
+            values,
+            told,
+            last: 0,
+            revision: 0,
+            events: Vec::new(),
+        }
+    }
+}
+
+impl Object for Watched {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        if rng.random_ratio(1, 2) {
+            let from = (self.revision - rng.random_range(0..6)).max(1);
+            return Op::Watch { key: KEY, from };
+        }
+        let value = Value::Int(self.values.next(rng, &mut self.last));
+        Op::Write { key: KEY, value }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        // Others write, too.
+        self.revision += rng.random_range(0..2);
+        match op {
+            Op::Write { value, .. } => {
+                self.revision += 1;
+                self.events.push((self.revision, value.clone()));
+                match rng.random_ratio(self.told, 10) {
+                    true => answer(Value::Int(self.revision)),
+                    false => Some(Outcome::ok()),
+                }
+            }
+            Op::Watch { from, .. } => {
+                let heard = self.events.iter().filter(|(revision, _)| revision >= from);
+                let heard = heard
+                    .map(|(revision, value)| Value::list(vec![Value::Int(*revision), value.clone()]))
+                    .collect();
+                answer(Value::list(vec![Value::Int(self.revision), Value::list(heard)]))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Registers or lists under transactions.
 pub struct Objects {
     pub appends: bool,
