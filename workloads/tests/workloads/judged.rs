@@ -95,6 +95,9 @@ fn mistakes_are_found() {
         ("lock-fenced", Mistake::LateRelease),
         ("append", Mistake::LostAppend),
         ("append", Mistake::StaleList),
+        ("watch", Mistake::MissingEvent),
+        ("watch", Mistake::DuplicateEvent),
+        ("watch", Mistake::SwappedEvents),
     ];
     for (name, mistake) in cases {
         for (seed, timeout_every) in [(0, 0), (1, 50)] {
