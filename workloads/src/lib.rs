@@ -14,6 +14,7 @@ mod locking;
 mod register;
 mod rotation;
 mod set;
+mod watch;
 
 use checker::Analysis;
 use checker::stream::Stream;
@@ -80,6 +81,7 @@ pub const ALL: &[Entry] = &[
     lock::ENTRY,
     lock_fenced::ENTRY,
     append::ENTRY,
+    watch::ENTRY,
 ];
 
 /// The workload of that name.

@@ -92,12 +92,24 @@ fn mistakes_are_found() {
         ("counter", Mistake::DoubleAdd),
         ("lock", Mistake::DoubleGrant),
         ("lock-fenced", Mistake::OldToken),
+        ("lock-fenced", Mistake::LateRelease),
         ("append", Mistake::LostAppend),
         ("append", Mistake::StaleList),
+        ("watch", Mistake::MissingEvent),
+        ("watch", Mistake::DuplicateEvent),
+        ("watch", Mistake::SwappedEvents),
     ];
     for (name, mistake) in cases {
         for (seed, timeout_every) in [(0, 0), (1, 50)] {
             check(name, seed, timeout_every, Some(mistake), Verdict::Invalid);
         }
+    }
+}
+
+#[test]
+fn a_lock_may_be_lost_where_tokens_grow() {
+    for (seed, timeout_every) in [(0, 0), (1, 50)] {
+        let mistake = Some(Mistake::DoubleGrant);
+        check("lock-fenced", seed, timeout_every, mistake, Verdict::Valid);
     }
 }

@@ -7,6 +7,7 @@ mod judged;
 mod lock;
 mod memory;
 mod register;
+mod watch;
 
 use generator::sim::{End, Run, Sim};
 use generator::{limit, nothing};
