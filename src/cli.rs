@@ -138,16 +138,17 @@ pub struct TestArgs {
 
 The formats and models are in `perjury list`.")]
 pub struct CheckArgs {
-    /// Run directories, or files with a history.
+    /// Run directories, or files with a history; `-` is standard input.
     #[arg(value_name = "RUN_OR_FILE", required = true)]
     pub paths: Vec<PathBuf>,
     /// What the store is taken for (see `perjury list`); guessed from the operations when not given.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// What every object holds at first: `nil`, a number or a text; the model's own idea of it when not given.
+    /// What every object holds at first: `nil`, a number, a text, or a list such as `[1 2]`; the model's own idea of it when
+    /// not given.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     pub initial: Option<String>,
-    /// The format of the files (see `perjury list`); found by their content when not given.
+    /// The format of the files (see `perjury list`); found by their content when not given. Not for run directories.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
     /// The longest time to judge each history; it is unknown when that is over.
@@ -156,7 +157,8 @@ pub struct CheckArgs {
     /// The most memory to take, such as `2GiB`; a history that needs more is unknown.
     #[arg(long, default_value = "4GiB", value_parser = parse_bytes, value_name = "SIZE")]
     pub memory_limit: usize,
-    /// Draw the violation, or what there is to see, into this file (one history only).
+    /// Draw the violation, or what there is to see, into this file (one history only). No file is overwritten but a page
+    /// of this kind.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
@@ -223,11 +225,11 @@ pub enum BenchWhat {
     /// The checker, beside what sorting the timestamps takes; and a grid of hard histories.
     Check {
         /// Operations of the history with values written once.
-        #[arg(long, default_value_t = 1_000_000)]
-        ops: usize,
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+        ops: u32,
         /// Leave out the rows of the grid with more operations than this.
-        #[arg(long, default_value_t = 100_000)]
-        grid_ops: usize,
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(..=100_000))]
+        grid_ops: u32,
         /// The seed of the histories.
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -312,7 +314,7 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         "gb" => 1_000_000_000,
         _ => {
             return Err(format!(
-                "`{unit}` is no unit of size; write it like `512MiB` or `2GiB`"
+                "`{unit}` is no unit of size; write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)"
             ));
         }
     };
@@ -322,7 +324,7 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         .and_then(|number: usize| number.checked_mul(factor));
     bytes
         .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "write it like `512MiB` or `2GiB`".to_owned())
+        .ok_or_else(|| "write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)".to_owned())
 }
 
 fn parse_peer(text: &str) -> Result<(u64, std::net::SocketAddr), String> {

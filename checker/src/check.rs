@@ -60,7 +60,12 @@ pub fn judge(history: &History, options: &Options) -> Analysis {
         // Whoever could not read the initial value found nothing invalid.
         analysis.still = (options.model.weaken)(history, &options.initial(), &limits).ok();
     }
-    if let Some(account) = options.model.account {
+    // What the model cannot read it cannot account for.
+    let is_readable =
+        || (history.operations.iter()).all(|operation| options.model.refusal(operation).is_none());
+    if let Some(account) = options.model.account
+        && is_readable()
+    {
         analysis.account = account(history);
     }
     analysis

@@ -1,6 +1,6 @@
 //! Operations and times in words.
 
-use history::{Answer, Failure, OPEN, Op, Operation, Outcome, Value};
+use history::{Answer, Failure, MicroOp, OPEN, Op, Operation, Outcome, Value};
 
 /// One operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start).
 ///
@@ -48,12 +48,36 @@ fn what(operation: &Operation) -> String {
                 ""
             };
             let answer = match outcome {
+                // The answers stand at the micro-operations.
+                Outcome::Ok(Answer {
+                    value: Some(Value::List(answers)),
+                }) if matches!(op, Op::Txn { .. }) => return txn(op, answers),
                 Outcome::Ok(Answer { value: Some(value) }) => format!(" that answered {}", brief(value)),
                 _ => String::new(),
             };
             format!("{failed}{}{answer}{open}", words(op))
         }
     }
+}
+
+/// A transaction with what each of its reads answered: `txn(read 1 → [4], append 2 5)`.
+fn txn(op: &Op, answers: &[Value]) -> String {
+    let Op::Txn { micro_ops, .. } = op else {
+        return words(op);
+    };
+    let micro = |(place, micro): (usize, &MicroOp)| {
+        let answer = answers
+            .get(place)
+            .map_or_else(String::new, |value| format!(" → {}", brief(value)));
+        match micro {
+            MicroOp::Read { key } => format!("read {key}{answer}"),
+            MicroOp::Version { key } => format!("version {key}{answer}"),
+            MicroOp::Write { key, value } => format!("write {key} {}", brief(value)),
+            MicroOp::Append { key, value } => format!("append {key} {}", brief(value)),
+        }
+    };
+    let words: Vec<String> = micro_ops.iter().enumerate().map(micro).collect();
+    format!("txn({})", words.join(", "))
 }
 
 /// What is asked, without the key.
@@ -69,7 +93,7 @@ fn words(op: &Op) -> String {
 }
 
 /// A value in words, however long it is.
-fn brief(value: &Value) -> String {
+pub(crate) fn brief(value: &Value) -> String {
     /// So many elements or letters are shown at each end of a longer value.
     const SHOWN: usize = 8;
     match value {
@@ -92,14 +116,19 @@ fn brief(value: &Value) -> String {
 }
 
 fn when(operation: &Operation) -> String {
-    match operation.completed_ns {
-        Some(end_ns) if operation.completed != OPEN => {
-            format!(
-                "{}–{}",
-                ms(operation.invoked_ns).trim_end_matches(" ms"),
-                ms(end_ns.get())
-            )
-        }
-        _ => format!("from {}, no answer", ms(operation.invoked_ns)),
+    /// What takes less is not to be told in microseconds.
+    const SHORT_NS: u64 = 1_000;
+    let from_ns = operation.invoked_ns;
+    match operation.completed_ns.map(u64::from) {
+        Some(end_ns) if operation.completed != OPEN => match end_ns.saturating_sub(from_ns) {
+            0..SHORT_NS if end_ns < 1_000_000 => format!("{from_ns}–{end_ns} ns"),
+            0..SHORT_NS => {
+                let ms = |time_ns: u64| format!("{}.{:06}", time_ns / 1_000_000, time_ns % 1_000_000);
+                format!("{}–{} ms", ms(from_ns), ms(end_ns))
+            }
+            _ => format!("{}–{}", ms(from_ns).trim_end_matches(" ms"), ms(end_ns)),
+        },
+        _ if (1..SHORT_NS).contains(&from_ns) => format!("from {from_ns} ns, no answer"),
+        _ => format!("from {}, no answer", ms(from_ns)),
     }
 }

@@ -12,9 +12,16 @@
 //! - Every linearization and every conflict is re-checked ([`validate`]) before it is published.
 //! - An operation whose outcome is `info` may have happened at any time after its invocation, or never.
 //!
+//! It is the package `perjury-checker` with the crate `checker` in it, and hands the crate `history` on:
+//!
+//! ```toml
+//! [dependencies]
+//! perjury-checker = { path = "…/perjury/checker" }
+//! ```
+//!
 //! ```
 //! use checker::{Options, Verdict, check};
-//! use history::{Event, EventKind, History, Key, Op, Outcome, Process, Value};
+//! use checker::history::{self, Event, EventKind, History, Key, Op, Outcome, Process, Value};
 //!
 //! let event = |time_ns, process, kind| Event { time_ns, process: Process::Client(process), kind };
 //! let invoke = |op| EventKind::Invoke { op, node: None };
@@ -78,19 +85,26 @@
 //!     }
 //! }
 //!
-//! let call = |op, start, finish| Call { op, start, finish };
 //! let mut calls = vec![
-//!     call(StackOp::Push(1), 0, 3),
-//!     call(StackOp::Push(2), 1, 2),
-//!     call(StackOp::Pop(Some(1)), 4, 5),
+//!     Call::new(StackOp::Push(1), 0, 3),
+//!     Call::new(StackOp::Push(2), 1, 2),
+//!     Call::new(StackOp::Pop(Some(1)), 4, 5),
+//!     // Nobody knows whether this one happened.
+//!     Call::open(StackOp::Push(3), 4),
 //! ];
 //! // The pushes overlap, so 1 may have been pushed last.
 //! assert_eq!(search(&Stack, &calls, &Limits::default()), Searched::Found(vec![1, 0, 2]));
 //!
 //! // Then 2 is left, and the stack cannot be empty.
-//! calls.push(call(StackOp::Pop(None), 6, 7));
-//! assert!(matches!(search(&Stack, &calls, &Limits::default()), Searched::Stuck(stuck) if stuck.operation == 3));
+//! calls.push(Call::new(StackOp::Pop(None), 6, 7));
+//! let Searched::Stuck(stuck) = search(&Stack, &calls, &Limits::default()) else {
+//!     panic!("there is no order");
+//! };
+//! assert_eq!(stuck.operation, 4);
+//! println!("{}", stuck.explain(&Stack, &calls));
 //! ```
+//!
+//! A [`stream::Frontier`] does the same while the calls come in.
 
 mod check;
 mod contradiction;
@@ -113,6 +127,8 @@ pub mod synthetic;
 pub mod validate;
 mod verdict;
 pub mod weaker;
+
+pub use history::{self, OPEN};
 
 pub use check::{Options, check, check_key, judge, partition};
 pub use describe::describe;

@@ -82,7 +82,8 @@ pub trait Model {
 pub struct Call<O> {
     /// What was done.
     pub op: O,
-    /// When it was invoked: any number that grows with time; no two invocations or completions share one.
+    /// When it was invoked: any number that grows with time. No two invocations or completions share one, so each call ends
+    /// later than it begins; [`crate::search::search`] judges none that does not.
     pub start: u64,
     /// When it completed, on the same scale; [`OPEN`] if nobody knows.
     pub finish: u64,
@@ -107,11 +108,28 @@ pub(crate) fn array_bytes<T>(capacity: usize) -> usize {
     }
 }
 
+impl<O> Call<O> {
+    /// A call that was invoked at `start` and completed at `finish`, which must be later.
+    pub fn new(op: O, start: u64, finish: u64) -> Self {
+        Call { op, start, finish }
+    }
+
+    /// A call of unknown outcome: it may have happened at any time after `start`, or never.
+    pub fn open(op: O, start: u64) -> Self {
+        Call::new(op, start, OPEN)
+    }
+}
+
 /// A model whose operations can be read out of a history.
 pub trait Recorded: Model {
     /// The operation that was recorded; `None` if it had no effect and tells nothing, such as a failed write or a read
     /// without an answer. It is only asked for operations of the kinds that its list entry names.
     fn op(&self, operation: &Operation) -> Option<Self::Op>;
+
+    /// What the object is in this state, in words: "the value is 3"; `None` where that takes too many.
+    fn words(&self, _state: &Self::State) -> Option<String> {
+        None
+    }
 }
 
 /// Operations read out of a history, with where they stand there.
@@ -145,6 +163,26 @@ impl<O> Calls<O> {
             }
         }
         read
+    }
+
+    /// What the object is after these calls, in words, if there is one thing that it must be.
+    pub(crate) fn state_after<M: Recorded<Op = O>>(&self, model: &M, prefix: &[usize]) -> Option<String> {
+        let (mut states, mut next) = (vec![model.init()], Vec::new());
+        for &number in prefix {
+            for state in states.drain(..) {
+                model.steps(&state, &self.calls.get(number)?.op, &mut next);
+            }
+            std::mem::swap(&mut states, &mut next);
+            states.dedup();
+            // Many are not worth following: nobody could be told about them.
+            if states.len() > 16 {
+                return None;
+            }
+        }
+        match states.as_slice() {
+            [state] => model.words(state),
+            _ => None,
+        }
     }
 
     /// The numbers of the calls at these indices into the history; those that take no part are left out.

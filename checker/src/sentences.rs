@@ -27,7 +27,7 @@ pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conf
         (Rule::ReplacedTwice, [x, y, ..]) => (replaced_twice(x, y), None),
         (Rule::Circle, _) => (circle(&shown, proof.links.len()), None),
         (Rule::OutOfOrder, [first, then, ..]) => out_of_order(first, then),
-        (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(d, c, rest),
+        (Rule::ComesBack, [d, c, rest @ ..]) => comes_back(initial, d, c, rest),
         (Rule::HeldThroughout, [not, around @ ..]) => (held_throughout(initial, not, around), None),
         (Rule::TooOften, [with, ..]) => too_often(with, &shown, proof.links.len()),
         _ => (Vec::new(), None),
@@ -48,7 +48,9 @@ pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conf
 }
 
 /// The conflict at which a search ended.
-pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
+///
+/// `state` tells in words what the object holds behind the prefix.
+pub(crate) fn no_order(history: &History, stuck: Stuck, state: Option<String>) -> Conflict {
     /// How many operations beside the one that cannot be placed are named.
     const MOST_NAMED: usize = 5;
     let of = |&index: &usize| &history.operations[index];
@@ -58,13 +60,24 @@ pub(crate) fn no_order(history: &History, stuck: Stuck) -> Conflict {
         describe(blocked)
     )];
     let mut operations = vec![stuck.operation];
-    if let Some(last) = stuck.last_change {
-        operations.push(last);
-        sentences.push(format!(
-            "Without it {} operations have an order, of which the last change is {}.",
-            stuck.prefix.len(),
-            describe(of(&last))
-        ));
+    let count = stuck.prefix.len();
+    let have = match count {
+        1 => "1 operation has an order".to_owned(),
+        _ => format!("{count} operations have an order"),
+    };
+    match (stuck.last_change, state) {
+        (Some(last), state) => {
+            operations.push(last);
+            let state = state.map_or_else(String::new, |state| format!("; then {state}"));
+            sentences.push(format!(
+                "Without it {have}, in which the last change is {}{state}.",
+                describe(of(&last))
+            ));
+        }
+        (None, Some(state)) if count > 0 => {
+            sentences.push(format!("Without it {have} in which nothing changes: {state}."));
+        }
+        (None, _) => {}
     }
     let pending: Vec<usize> = stuck.pending.iter().rev().copied().take(MOST_NAMED - 1).collect();
     if !pending.is_empty() {
@@ -132,7 +145,10 @@ fn out_of_order(first: &Operation, then: &Operation) -> (Vec<String>, Option<u64
     let (why, stale) = match (sees(first), sees(then), writes(first)) {
         // Both on one chain: either the value was read before it was written, or it was seen after it was replaced.
         (_, Some(seen), Some(written)) if seen == written && writes(then).is_none() => (
-            format!("But only the latter wrote {seen}, so the former showed a value that was not there yet."),
+            format!(
+                "But only {} wrote {seen}, so that answer showed a value that was not there yet.",
+                describe(first)
+            ),
             None,
         ),
         (Some(seen), _, None) => (
@@ -140,7 +156,7 @@ fn out_of_order(first: &Operation, then: &Operation) -> (Vec<String>, Option<u64
             stale_by(first, then),
         ),
         _ => (
-            "But the value of the former was made from that of the latter, by one cas after the other."
+            "But the value of the earlier one was made from that of the later one, by one cas after the other."
                 .into(),
             None,
         ),
@@ -148,7 +164,12 @@ fn out_of_order(first: &Operation, then: &Operation) -> (Vec<String>, Option<u64
     (vec![order, why], stale)
 }
 
-fn comes_back(d: &Operation, c: &Operation, rest: &[&Operation]) -> (Vec<String>, Option<u64>) {
+fn comes_back(
+    initial: &Value,
+    d: &Operation,
+    c: &Operation,
+    rest: &[&Operation],
+) -> (Vec<String>, Option<u64>) {
     let value = |x: &Operation| writes(x).or(sees(x)).map(Value::to_string).unwrap_or_default();
     // A cas is late if what it expected had been replaced.
     let needs = |x: &Operation| sees(x).or(writes(x)).map(Value::to_string).unwrap_or_default();
@@ -161,8 +182,16 @@ fn comes_back(d: &Operation, c: &Operation, rest: &[&Operation]) -> (Vec<String>
     };
     match first {
         Some((b, a)) => {
-            let after = if std::ptr::eq(b, c) { "that one".to_owned() } else { describe(b) };
-            let came_of = if needs(d) == value(a) { String::new() } else { format!(", which led to {},", needs(d)) };
+            let after = if std::ptr::eq(b, c) {
+                "that one".to_owned()
+            } else {
+                describe(b)
+            };
+            let came_of = if needs(d) == value(a) {
+                String::new()
+            } else {
+                format!(", which led to {},", needs(d))
+            };
             sentences.push(format!("{} had completed before {after} began.", start(a)));
             sentences.push(format!(
                 "So {}{came_of} was replaced by {} and cannot have come back: each value was written only once.",
@@ -170,11 +199,17 @@ fn comes_back(d: &Operation, c: &Operation, rest: &[&Operation]) -> (Vec<String>
                 value(b)
             ));
         }
-        None => sentences.push(format!(
-            "But {} is the initial value or came of it by cas, and it had been replaced by {}; it cannot have come back.",
-            needs(d),
-            value(c)
-        )),
+        None => {
+            let before = needs(d);
+            let came = match before == initial.to_string() {
+                true => "is the initial value",
+                false => "came of the initial value by cas alone",
+            };
+            sentences.push(format!(
+                "But {before} {came}, and {} had replaced it; it cannot have come back.",
+                value(c)
+            ));
+        }
     }
     let stale = sees(d).and_then(|_| stale_by(d, c));
     (sentences, stale)

@@ -482,7 +482,7 @@ fn precedes(x: &Operation, y: &Operation) -> bool {
 }
 
 /// The value that an operation shows the register to have held when it happened.
-pub(crate) fn sees(operation: &Operation) -> Option<&Value> {
+pub fn sees(operation: &Operation) -> Option<&Value> {
     match (&operation.op, &operation.outcome) {
         (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.as_ref(),
         (Op::Cas { .. }, Outcome::Fail(Failure::Mismatch { current })) => current.as_ref(),

@@ -148,7 +148,7 @@ fn the_initial_value_comes_back() {
         &[1, 0],
         &[
             "Process 1's read of 0 (3.000–4.000 ms) began after process 0's write of 1 (0.000–1.000 ms) had completed.",
-            "But 0 is the initial value or came of it by cas, and it had been replaced by 1; it cannot have come back.",
+            "But 0 is the initial value, and 1 had replaced it; it cannot have come back.",
         ],
         &[(write(1), ok(), 0, 1), (read(), saw(0), 3, 4)],
     );
@@ -221,7 +221,7 @@ fn a_read_before_the_write() {
         &[1, 0],
         &[
             "Process 0's read of 1 (0.000–1.000 ms) had completed before process 1's write of 1 (2.000–3.000 ms) began.",
-            "But only the latter wrote 1, so the former showed a value that was not there yet.",
+            "But only process 1's write of 1 (2.000–3.000 ms) wrote 1, so that answer showed a value that was not there yet.",
         ],
         &[(read(), saw(1), 0, 1), (write(1), ok(), 2, 3)],
     );
@@ -271,7 +271,7 @@ fn no_order() {
         &[2, 1],
         &[
             "No order explains process 2's cas from 1 to 3 (3.000–6.000 ms) together with all that had completed by then.",
-            "Without it 2 operations have an order, of which the last change is process 1's cas from 1 to 2 (2.000–5.000 ms).",
+            "Without it 2 operations have an order, in which the last change is process 1's cas from 1 to 2 (2.000–5.000 ms); then the value is 2.",
         ],
         &[
             (write(1), ok(), 0, 1),

@@ -25,6 +25,9 @@ const MOST_TOLD: usize = 20;
 /// The longest text that is told, characters.
 const MOST_CHARS: usize = 1_000;
 
+/// What every such page has among its first bytes, and no other file.
+pub const CHECK_PAGE_MARK: &str = "<!-- perjury check: this page may be overwritten by another one -->";
+
 /// A history that was checked, and all that is known about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked<'a> {
@@ -115,6 +118,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
             .and_then(|order| subject.order(order)),
         operations: counts(history),
     };
+    debug_assert!(include_str!("../templates/check.html").contains(CHECK_PAGE_MARK));
     page.render().map_err(|error| ReportError::Render {
         path: Path::new(checked.name).to_owned(),
         reason: error.to_string(),

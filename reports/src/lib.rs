@@ -23,7 +23,7 @@ mod summary;
 mod text;
 mod timeline;
 
-pub use check_page::{Checked, check_html};
+pub use check_page::{CHECK_PAGE_MARK, Checked, check_html};
 pub use error::ReportError;
 pub use export::write_all;
 pub use results::{

@@ -29,7 +29,9 @@ pub fn run(args: BenchArgs) -> CommandResult {
     super::block_on(async {
         match args.what {
             BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
-            BenchWhat::Check { ops, grid_ops, seed } => super::bench_check::run(ops, grid_ops, seed)?,
+            BenchWhat::Check { ops, grid_ops, seed } => {
+                super::bench_check::run(ops as usize, grid_ops as usize, seed)?;
+            }
             BenchWhat::Overhead { nodes, clients, time } => {
                 super::bench_overhead::run(nodes, clients, time).await?
             }

@@ -2,12 +2,22 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::Path;
 
 use anyhow::Context;
+use history::History;
 use history::formats::{self, FORMATS};
 
 use crate::cli::ExportArgs;
 use crate::exit::{CommandResult, Done, Failure};
+
+/// Whether somebody who reads what was written gets another history.
+fn is_other(history: &History, format: &str, text: &[u8]) -> bool {
+    match formats::read_bytes(text, Path::new("export"), Some(format)) {
+        Ok(again) => again.history != *history,
+        Err(_) => true,
+    }
+}
 
 /// Reads a history in any format and writes it in another one.
 pub fn run(args: &ExportArgs) -> CommandResult {
@@ -60,7 +70,7 @@ pub fn run(args: &ExportArgs) -> CommandResult {
     for remark in &imported.remarks {
         eprintln!("note: {remark}");
     }
-    if !target.loses.is_empty() {
+    if !target.loses.is_empty() && is_other(&imported.history, target.name, &text) {
         eprintln!("note: {} does not hold {}", target.name, target.loses);
     }
     Ok(Done::Fine)

@@ -2,6 +2,7 @@
 
 mod bundled;
 mod cluster;
+mod consul;
 mod etcd;
 mod http;
 mod process;
@@ -57,7 +58,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, zookeeper::ENTRY, redis::ENTRY];
+pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, consul::ENTRY, zookeeper::ENTRY, redis::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -1,4 +1,4 @@
-//! ZooKeeper for real: one server, in both environments that need no namespaces, and every operation of every object.
+//! ZooKeeper for real: one server, of our own and as somebody else's, and every operation of every object.
 //!
 //! It is skipped, visibly, where ZooKeeper or Java is missing.
 
@@ -105,17 +105,18 @@ async fn registers(system: &dyn System) {
     assert_fails_by(&client.invoke(&acquire(1)).await, "not-supported");
 }
 
+/// Every kind of object has keys of its own.
 async fn sets(system: &dyn System) {
     let mut client = connect(system, ObjectKind::Set).await;
     assert_eq!(
-        client.invoke(&read(1)).await,
+        client.invoke(&read(21)).await,
         Outcome::ok_value(Value::list(Vec::new()))
     );
     // Twice the same: it is in the set.
     for element in [3, 5, 3] {
-        assert_eq!(client.invoke(&add(1, element)).await, Outcome::ok());
+        assert_eq!(client.invoke(&add(21, element)).await, Outcome::ok());
     }
-    let Outcome::Ok(answer) = client.invoke(&read(1)).await else {
+    let Outcome::Ok(answer) = client.invoke(&read(21)).await else {
         panic!("no answer")
     };
     let Some(Value::List(elements)) = answer.value else {
@@ -128,16 +129,16 @@ async fn sets(system: &dyn System) {
 
 async fn counters(system: &dyn System) {
     let mut client = connect(system, ObjectKind::Counter).await;
-    assert_eq!(client.invoke(&read(2)).await, Outcome::ok_value(0.into()));
-    assert_eq!(client.invoke(&add(2, 3)).await, Outcome::ok());
-    assert_eq!(client.invoke(&add(2, -7)).await, Outcome::ok());
-    assert_eq!(client.invoke(&read(2)).await, Outcome::ok_value((-4).into()));
+    assert_eq!(client.invoke(&read(22)).await, Outcome::ok_value(0.into()));
+    assert_eq!(client.invoke(&add(22, 3)).await, Outcome::ok());
+    assert_eq!(client.invoke(&add(22, -7)).await, Outcome::ok());
+    assert_eq!(client.invoke(&read(22)).await, Outcome::ok_value((-4).into()));
 
     // Whoever loses the race says so, and the sum is that of the others.
     let mut racers = Vec::new();
     for _ in 0..8 {
         let mut client = connect(system, ObjectKind::Counter).await;
-        racers.push(tokio::spawn(async move { client.invoke(&add(3, 1)).await }));
+        racers.push(tokio::spawn(async move { client.invoke(&add(23, 1)).await }));
     }
     let mut sum = 0;
     for racer in racers {
@@ -147,33 +148,33 @@ async fn counters(system: &dyn System) {
         }
     }
     assert!(sum >= 1);
-    assert_eq!(client.invoke(&read(3)).await, Outcome::ok_value(sum.into()));
+    assert_eq!(client.invoke(&read(23)).await, Outcome::ok_value(sum.into()));
 }
 
 async fn locks(system: &dyn System) {
     let mut first = connect(system, ObjectKind::Lock).await;
     let mut second = connect(system, ObjectKind::Lock).await;
-    assert_fails_by(&first.invoke(&release(1)).await, "not-held");
-    let mut newest = token(&first.invoke(&acquire(1)).await);
-    assert_fails_by(&second.invoke(&acquire(1)).await, "held");
-    assert_fails_by(&first.invoke(&acquire(1)).await, "held");
-    assert_fails_by(&second.invoke(&release(1)).await, "not-held");
-    assert_eq!(first.invoke(&release(1)).await, Outcome::ok());
+    assert_fails_by(&first.invoke(&release(24)).await, "not-held");
+    let mut newest = token(&first.invoke(&acquire(24)).await);
+    assert_fails_by(&second.invoke(&acquire(24)).await, "held");
+    assert_fails_by(&first.invoke(&acquire(24)).await, "held");
+    assert_fails_by(&second.invoke(&release(24)).await, "not-held");
+    assert_eq!(first.invoke(&release(24)).await, Outcome::ok());
     for turn in 0..4 {
         let client = if turn % 2 == 0 { &mut second } else { &mut first };
-        let next = token(&client.invoke(&acquire(1)).await);
+        let next = token(&client.invoke(&acquire(24)).await);
         assert!(next > newest, "{next} after {newest}");
         newest = next;
-        assert_eq!(client.invoke(&release(1)).await, Outcome::ok());
+        assert_eq!(client.invoke(&release(24)).await, Outcome::ok());
     }
 
     // A client that is gone keeps the lock until its session expires.
-    newest = token(&first.invoke(&acquire(1)).await);
+    newest = token(&first.invoke(&acquire(24)).await);
     drop(first);
-    assert_fails_by(&second.invoke(&acquire(1)).await, "held");
+    assert_fails_by(&second.invoke(&acquire(24)).await, "held");
     let expired = tokio::time::Instant::now() + TIMEOUT;
     let next = loop {
-        match second.invoke(&acquire(1)).await {
+        match second.invoke(&acquire(24)).await {
             Outcome::Ok(answer) => break answer.value,
             held => assert_fails_by(&held, "held"),
         }

@@ -90,6 +90,10 @@ impl InPlace for Counter {
 }
 
 impl Recorded for Counter {
+    fn words(&self, state: &Self::State) -> Option<String> {
+        Some(format!("the count is {state}"))
+    }
+
     fn op(&self, operation: &Operation) -> Option<CounterOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {

@@ -13,6 +13,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use super::set::elements;
 use super::{Entry, answer, by_search};
 use crate::Options;
+use crate::describe::brief;
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::models::QueueOp;
 use crate::special::{self, InPlace, Judged, Projected};
@@ -94,6 +95,11 @@ impl Projected for FifoQueue {
 }
 
 impl Recorded for FifoQueue {
+    fn words(&self, state: &Self::State) -> Option<String> {
+        let values: Vec<Value> = state.iter().cloned().collect();
+        Some(format!("the queue holds {}", brief(&Value::list(values))))
+    }
+
     fn op(&self, operation: &Operation) -> Option<QueueOp> {
         QueueOp::recorded(operation)
     }

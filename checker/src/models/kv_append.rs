@@ -11,6 +11,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use super::{Entry, answer, by_search};
 use crate::Options;
+use crate::describe::brief;
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::special::{self, InPlace, Judged};
 use crate::stream::by_frontier;
@@ -98,6 +99,10 @@ impl InPlace for KvAppend {
 }
 
 impl Recorded for KvAppend {
+    fn words(&self, state: &Self::State) -> Option<String> {
+        Some(format!("the value is {}", brief(&Value::text(state.as_str()))))
+    }
+
     fn op(&self, operation: &Operation) -> Option<KvAppendOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Read { .. }, Outcome::Ok(_)) => Some(KvAppendOp::Read(text(answer(operation)?)?)),

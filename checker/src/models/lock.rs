@@ -72,6 +72,13 @@ impl InPlace for Lock {
 impl Projected for Lock {}
 
 impl Recorded for Lock {
+    fn words(&self, holder: &Option<u32>) -> Option<String> {
+        Some(match holder {
+            Some(process) => format!("process {process} holds the lock"),
+            None => "the lock is free".to_owned(),
+        })
+    }
+
     fn op(&self, operation: &Operation) -> Option<LockOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_)) => None,

@@ -20,12 +20,12 @@ mod unordered_queue;
 mod versioned_register;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use history::{Answer, History, OpKind, Operation, Outcome, Value};
 
 use crate::model::{Calls, Recorded};
-use crate::search::{Searched, search};
+use crate::search::{Limits, Searched, search};
 use crate::stream::MakeWatch;
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::weaker::{self, Still};
@@ -139,6 +139,48 @@ impl Entry {
         Some(format!("{expected} is expected, not {}", describe(operation)))
     }
 
+    /// Whether its objects can begin with this value, else what they begin with.
+    ///
+    /// # Errors
+    /// What they begin with, such as "a counter begins with an integer".
+    pub fn accepts_initial(&self, initial: &Value) -> Result<(), String> {
+        if *initial == (self.initial)() {
+            return Ok(());
+        }
+        let name = self.name;
+        let begins = match name {
+            "set" if set::elements(initial).is_none() => "a set begins with a list of elements".to_owned(),
+            "mutex" => format!("a {name} begins free: nil"),
+            "lock" | "fenced-lock" => format!("a {name} begins free: nil"),
+            "unique-ids" => format!("{name} begin with none given out: nil"),
+            _ => return (self.watch)(initial, &Limits::default()).map(drop),
+        };
+        Err(begins)
+    }
+
+    /// That it can make nothing of the answers of a kind of operation: the history is another object's. `None` if it can
+    /// judge at least one of each kind that it cannot always judge.
+    pub fn misfit(&self, history: &History) -> Option<String> {
+        let readable = self.readable?;
+        let mut fits: BTreeSet<OpKind> = BTreeSet::new();
+        let mut first: BTreeMap<OpKind, &Operation> = BTreeMap::new();
+        for operation in &history.operations {
+            let kind = operation.op.kind();
+            match readable(operation) {
+                // Where there was no answer there was nothing to make sense of.
+                Ok(()) if answer(operation).is_some_and(|value| !value.is_nil()) => {
+                    fits.insert(kind);
+                }
+                Ok(()) => {}
+                Err(_) => {
+                    first.entry(kind).or_insert(operation);
+                }
+            }
+        }
+        let (_, operation) = first.into_iter().find(|(kind, _)| !fits.contains(kind))?;
+        self.refusal(operation)
+    }
+
     /// That it does not know this kind of operation.
     pub(crate) fn lacks(&self, kind: OpKind) -> String {
         format!("the model {} has no {kind}", self.name)
@@ -198,10 +240,11 @@ pub(crate) fn searched<M: Recorded>(
 ) -> Decision {
     let decision = match found {
         Searched::Found(order) => Decision::Valid(calls.to_indices(&order)),
-        Searched::Stuck(stuck) => Decision::Invalid(Box::new(sentences::no_order(
-            history,
-            stuck.map(|number| calls.indices[number]),
-        ))),
+        Searched::Stuck(stuck) => {
+            let state = calls.state_after(model, &stuck.prefix);
+            let stuck = stuck.map(|number| calls.indices[number]);
+            Decision::Invalid(Box::new(sentences::no_order(history, stuck, state)))
+        }
         Searched::GaveUp(why) => Decision::Unknown(why),
     };
     verified(model, calls, decision)

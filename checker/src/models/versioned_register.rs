@@ -11,6 +11,7 @@ use history::{Failure, History, Op, OpKind, Operation, Outcome, Value};
 
 use super::{Entry, Seen, answer, by_search};
 use crate::Options;
+use crate::describe::brief;
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::special::{self, InPlace, Judged, Projected};
 use crate::stream::by_frontier;
@@ -160,6 +161,14 @@ impl Projected for VersionedRegister {
 }
 
 impl Recorded for VersionedRegister {
+    fn words(&self, state: &Self::State) -> Option<String> {
+        let version = match state.is_exact {
+            true => format!(" at version {}", state.version),
+            false => String::new(),
+        };
+        Some(format!("the value is {}{version}", brief(&state.value)))
+    }
+
     fn op(&self, operation: &Operation) -> Option<VersionedRegisterOp> {
         use VersionedRegisterOp::{Cas, Found, Not, Read, Saw, Write};
         match (&operation.op, &operation.outcome) {

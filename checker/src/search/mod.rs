@@ -80,7 +80,7 @@ pub enum Searched {
     Found(Vec<usize>),
     /// Not linearizable.
     Stuck(Stuck),
-    /// Undecided: the limits were reached. What and how far, in words.
+    /// Undecided: the limits were reached, or a call does not end later than it begins. Which and how far, in words.
     GaveUp(String),
 }
 
@@ -98,6 +98,57 @@ pub struct Stuck {
 }
 
 impl Stuck {
+    /// Why there is no order, in a few lines for people: what fits nowhere, the longest order, what that leaves and what
+    /// was still running. `model` and `calls` are those that were searched.
+    ///
+    /// # Panics
+    /// If `calls` are others.
+    pub fn explain<M: Model>(&self, model: &M, calls: &[Call<M::Op>]) -> String {
+        /// How many calls are named from the end of the order.
+        const MOST_NAMED: usize = 10;
+        let words = |number: usize| {
+            let Call { op, start, finish } = &calls[number];
+            match *finish {
+                OPEN => format!("call {number}, {op:?} (from {start}, no answer)"),
+                finish => format!("call {number}, {op:?} ({start}–{finish})"),
+            }
+        };
+        let blocked = words(self.operation);
+        let mut lines = vec![format!(
+            "No order explains {blocked} together with all that had completed by then."
+        )];
+        let skipped = self.prefix.len().saturating_sub(MOST_NAMED);
+        let (mut states, mut next) = (vec![model.init()], Vec::new());
+        for (place, &number) in self.prefix.iter().enumerate() {
+            for state in states.drain(..) {
+                model.steps(&state, &calls[number].op, &mut next);
+            }
+            std::mem::swap(&mut states, &mut next);
+            if place == 0 {
+                let before = match skipped {
+                    0 => String::new(),
+                    _ => format!(", of which the last {MOST_NAMED} are"),
+                };
+                lines.push(format!(
+                    "Without it {} calls have an order{before}:",
+                    self.prefix.len()
+                ));
+            }
+            if place >= skipped {
+                lines.push(format!("  {}", words(number)));
+            }
+        }
+        if let [state] = states.as_slice() {
+            lines.push(format!("That leaves {state:?}, in which it is impossible."));
+        }
+        if !self.pending.is_empty() {
+            let pending = self.pending.iter().rev().take(MOST_NAMED);
+            let running: Vec<String> = pending.map(|&number| words(number)).collect();
+            lines.push(format!("Still running were {}.", running.join("; ")));
+        }
+        lines.join("\n")
+    }
+
     /// The same with other numbers.
     pub(crate) fn map(self, number: impl Fn(usize) -> usize) -> Stuck {
         Stuck {
@@ -114,11 +165,15 @@ const EFFORTS: [usize; 5] = [1, 5, 7, 8, 9];
 
 /// Searches for a linearization.
 ///
-/// A call that ends before it begins makes it give up.
+/// A call that does not end later than it begins is a mistake in the calls, not in what they tell: nothing is searched
+/// then, and [`Searched::GaveUp`] names the call.
 pub fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limits: &Limits) -> Searched {
     match Search::new(model, calls, limits) {
         Ok(mut search) => search.run(0),
-        Err(number) => Searched::GaveUp(format!("call {number} ends before it begins")),
+        Err(number) => Searched::GaveUp(format!(
+            "nothing was searched: call {number} does not end later than it begins ({}, {})",
+            calls[number].start, calls[number].finish
+        )),
     }
 }
 

@@ -70,9 +70,12 @@ pub(crate) fn out_of_bounds(
                     let operation = &history.operations[calls.indices[number]];
                     let sentences = vec![
                         format!("{} lies outside of what was possible.", start(operation)),
-                        format!(
-                            "Whatever was added before it began or while it ran, it must show between {lowest} and {highest}."
-                        ),
+                        match lowest == highest {
+                            true => format!("By what had been added when it began, it must show {lowest}."),
+                            false => format!(
+                                "Whatever was added before it began or while it ran, it must show between {lowest} and {highest}."
+                            ),
+                        },
                     ];
                     let found = Contradiction {
                         rule: Rule::OutOfBounds,
@@ -264,7 +267,8 @@ impl Blocked {
             pending: (0..calls.calls.len()).filter(is_pending).collect(),
             prefix: self.order,
         };
-        let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]));
+        let state = calls.state_after(counter, &stuck.prefix);
+        let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]), state);
         match validate::no_order(counter, calls, &conflict) {
             Ok(confirmed) => Decision::Invalid(Box::new(Conflict {
                 confirmed,

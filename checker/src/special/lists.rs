@@ -332,16 +332,12 @@ impl<'a> Finder<'a> {
         }
         let because = |&(from, to, edge): &(usize, usize, Edge)| {
             let why = match edge.kind {
-                Kind::Seen => "saw what the former appended",
-                Kind::Behind => "appended behind the former",
-                Kind::NotSeen => "appended what the former did not see yet",
-                Kind::Before => "began when the former had completed",
+                Kind::Seen => "the second saw what the first appended",
+                Kind::Behind => "the second appended behind the first",
+                Kind::NotSeen => "the first did not see yet what the second appended",
+                Kind::Before => "the first had completed when the second began",
             };
-            format!(
-                "{} comes before {}, which {why}.",
-                self.start(from),
-                self.words(to)
-            )
+            format!("{} comes before {}: {why}.", self.start(from), self.words(to))
         };
         let mut sentences: Vec<String> = cycle.edges.iter().take(3).map(because).collect();
         if cycle.edges.len() > 3 {

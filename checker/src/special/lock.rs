@@ -250,7 +250,7 @@ fn against_tokens(
                 start(of(first.number)),
                 describe(of(then.number))
             ),
-            format!("But the former belongs to the token {smaller} and the latter to {greater}."),
+            format!("But it belongs to the token {smaller}, and what had completed to {greater}."),
         ],
         stale_by_ns: None,
     }

@@ -83,7 +83,8 @@ fn stuck(
         pending: (0..calls.calls.len()).filter(is_pending).collect(),
         prefix: order,
     };
-    let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]));
+    let state = calls.state_after(&Mutex, &stuck.prefix);
+    let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]), state);
     match validate::no_order(&Mutex, calls, &conflict) {
         Ok(confirmed) => Decision::Invalid(Box::new(Conflict {
             confirmed,

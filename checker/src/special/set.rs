@@ -270,7 +270,7 @@ impl Finder<'_> {
                 (
                     Rule::Lost,
                     about,
-                    format!("The former lacks {lacking}, which the latter shows."),
+                    format!("Yet it lacks {lacking}, which that one shows."),
                 )
             }
             (SetOp::Add(added), SetOp::Read(_)) => {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use history::{History, OPEN};
+use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
 use super::chain::{self, Inversion, Ranked};
@@ -150,6 +150,15 @@ impl<'a> Finder<'a> {
         describe(&self.history.operations[self.calls.indices[number]])
     }
 
+    /// What an append appended.
+    fn piece(&self, number: usize) -> String {
+        match &self.calls.calls[number].op {
+            KvAppendOp::Append(piece) | KvAppendOp::Write(piece) | KvAppendOp::Read(piece) => {
+                Value::text(piece.as_str()).to_string()
+            }
+        }
+    }
+
     fn start(&self, number: usize) -> String {
         start(&self.history.operations[self.calls.indices[number]])
     }
@@ -200,13 +209,14 @@ impl<'a> Finder<'a> {
         let is_read = |number: usize| matches!(self.calls.calls[number].op, KvAppendOp::Read(_));
         let (rule, why) = match (is_read(late), is_read(early)) {
             (true, false) => (Rule::Lost, "Yet it does not show what was appended.".to_owned()),
-            (true, true) => (Rule::Lost, "Yet the latter shows more.".to_owned()),
+            (true, true) => (Rule::Lost, format!("Yet {} shows more.", self.words(early))),
             (false, true) => (Rule::OutOfOrder, "Yet that shows the piece already.".to_owned()),
             (false, false) => {
                 let longest = longest.map(|number| self.words(number)).unwrap_or_default();
+                let (late, early) = (self.piece(late), self.piece(early));
                 (
                     Rule::OutOfOrder,
-                    format!("Yet {longest} shows the former before or without the latter."),
+                    format!("Yet {longest} shows {late} before or without {early}."),
                 )
             }
         };

@@ -405,9 +405,13 @@ impl Finder<'_> {
             self.words(early)
         );
         let why = if smaller == greater {
-            "Yet the latter shows what only the former wrote.".to_owned()
+            format!(
+                "Yet {} shows what only {} wrote.",
+                self.words(early),
+                self.words(late)
+            )
         } else {
-            format!("Yet the former belongs to version {smaller} and the latter to version {greater}.")
+            format!("Yet it belongs to version {smaller}, and what had completed to version {greater}.")
         };
         // An open write is known to have made a version by the reads that saw it.
         let mut shown = vec![late, early];

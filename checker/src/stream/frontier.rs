@@ -37,16 +37,49 @@ pub enum Progress {
 
 /// A model's calls, judged as they complete.
 ///
+/// The model may be one of the [models](crate::models), or one's own:
+///
+/// ```
+/// use checker::stream::{Frontier, Progress};
+/// use checker::{Call, Limits, Model};
+///
+/// /// A light switch that tells the light's new state.
+/// struct Switch;
+///
+/// impl Model for Switch {
+///     type Op = bool;
+///     type State = bool;
+///
+///     fn init(&self) -> bool {
+///         false
+///     }
+///
+///     fn step(&self, state: &bool, told: &bool) -> Option<bool> {
+///         (*told != *state).then_some(*told)
+///     }
+/// }
+///
+/// let mut frontier = Frontier::new(Switch, Limits::default());
+/// // The number is the caller's own name for the call. All that began before 4 is known: look at it.
+/// frontier.add(17, Call::new(true, 0, 1));
+/// frontier.add(18, Call::open(false, 2));
+/// assert_eq!(frontier.advance(4), Progress::Possible);
+/// // The light is on again, so the call of unknown outcome must have happened; and then it is on twice.
+/// frontier.add(19, Call::new(true, 4, 5));
+/// frontier.add(20, Call::new(true, 6, 7));
+/// assert_eq!(frontier.advance(8), Progress::Stuck(20));
+/// ```
+///
 /// ```
 /// use checker::stream::{Frontier, Progress};
 /// use checker::models::{Counter, CounterOp};
 /// use checker::{Call, Limits};
 ///
 /// let mut frontier = Frontier::new(Counter::default(), Limits::default());
-/// frontier.add(0, Call { op: CounterOp::Add(1), start: 0, finish: 1 });
-/// frontier.add(1, Call { op: CounterOp::Read(1), start: 2, finish: 3 });
+/// frontier.add(0, Call::new(CounterOp::Add(1), 0, 1));
+/// frontier.add(1, Call::new(CounterOp::Read(1), 2, 3));
 /// assert_eq!(frontier.advance(4), Progress::Possible);
-/// frontier.add(2, Call { op: CounterOp::Read(0), start: 4, finish: 5 });
+/// frontier.add(2, Call::new(CounterOp::Read(0), 4, 5));
 /// assert_eq!(frontier.advance(6), Progress::Stuck(2));
 /// ```
 pub struct Frontier<M: Model> {

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{History, OPEN, RunDir};
+use crate::{History, OPEN, RunDir, Value};
 use source::Source;
 
 /// A format of files.
@@ -161,6 +161,32 @@ fn plain(error: &io::Error) -> String {
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], name: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
     read_source(&Source::of_bytes(name, bytes), format)
+}
+
+/// A value as people write it: `nil`, an integer, a list or a quoted text as in EDN; any other text is itself.
+///
+/// # Errors
+/// What is wrong with an integer that does not fit, or with a list or a quoted text that does not end.
+pub fn parse_value(text: &str) -> Result<Value, String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let fits = text.parse().map(Value::Int);
+        return fits.map_err(|_| "integers have 64 bits".to_owned());
+    }
+    if text != "nil" && !text.starts_with(['[', '(', '{', '"', '#', ']', ')', '}']) {
+        return Ok(Value::text(text));
+    }
+    let mut reader = edn_syntax::Reader::new(text.as_bytes(), 1);
+    let value = reader
+        .value()
+        .map_err(|error| match error.reason.strip_prefix("the file ends ") {
+            Some(_) => "it does not end".to_owned(),
+            None => error.reason,
+        })?;
+    match reader.peek() {
+        Ok(None) => Ok(value),
+        _ => Err("something follows its end".to_owned()),
+    }
 }
 
 /// Writes `history` in `format`.

@@ -176,7 +176,9 @@ impl Store for Agents {
 
     async fn primaries(&self) -> Vec<usize> {
         let accounts = self.accounts().await.into_iter();
-        accounts.filter_map(|(node, leads)| leads.then_some(node)).collect()
+        accounts
+            .filter_map(|(node, leads)| leads.then_some(node))
+            .collect()
     }
 
     async fn version(&self) -> String {

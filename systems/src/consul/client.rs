@@ -83,8 +83,8 @@ impl ConsulClient {
         let session = match object {
             ObjectKind::Lock => {
                 let created = connection.create_session().await;
-                let id =
-                    created.map_err(|failed| ControlError::Other(format!("no session: {}", failed.words())))?;
+                let id = created
+                    .map_err(|failed| ControlError::Other(format!("no session: {}", failed.words())))?;
                 Some(Session {
                     renewing: tokio::spawn(renew(connection.clone(), id.clone())),
                     id,
@@ -174,7 +174,9 @@ impl ConsulClient {
             // Consul would let the holder in again.
             return HELD.outcome(op, "this client holds it");
         }
-        let taken = self.connection.put(key, Vec::new(), Some(("acquire", &session.id)));
+        let taken = self
+            .connection
+            .put(key, Vec::new(), Some(("acquire", &session.id)));
         match taken.await {
             Ok(true) => {}
             Ok(false) => return HELD.outcome(op, "false"),
@@ -200,7 +202,9 @@ impl ConsulClient {
         if !self.held.contains(key) {
             return NOT_HELD.outcome(op, "it was not acquired by this client");
         }
-        let given = self.connection.put(key, Vec::new(), Some(("release", &session.id)));
+        let given = self
+            .connection
+            .put(key, Vec::new(), Some(("release", &session.id)));
         match given.await {
             Ok(done) => {
                 self.held.remove(key);

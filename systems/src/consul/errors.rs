@@ -4,9 +4,7 @@
 
 use history::{ErrorClass, ErrorRule};
 
-use crate::http::{
-    CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD,
-};
+use crate::http::{CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD};
 
 const NO_LEADER: ErrorRule = ErrorRule::new(
     "no-leader",
@@ -133,7 +131,12 @@ mod tests {
             (429, "Rate limit reached, try again later", "limited", true),
             (500, "No cluster leader", "no-leader", true),
             (500, "rpc error making call: No cluster leader", "no-leader", true),
-            (500, "rpc error making call: invalid session \"adf4238a\"", "no-session", true),
+            (
+                500,
+                "rpc error making call: invalid session \"adf4238a\"",
+                "no-session",
+                true,
+            ),
             (500, "RPC rate limit exceeded", "limited", true),
             (503, "Rate limit reached, try again later", "limited", true),
             (500, "leadership lost while committing log", "server-error", false),
@@ -148,7 +151,11 @@ mod tests {
         ];
         for (status, text, name, is_certain) in cases {
             let rule = rule(status, text);
-            assert_eq!((&*rule.name, rule.is_certain), (name, is_certain), "{status} {text}");
+            assert_eq!(
+                (&*rule.name, rule.is_certain),
+                (name, is_certain),
+                "{status} {text}"
+            );
         }
     }
 

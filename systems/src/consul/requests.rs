@@ -238,13 +238,27 @@ impl Connection {
             "LockDelay": "1ms",
             "NodeChecks": [],
         });
-        let answer = self.send(Method::PUT, "session/create", &[], wanted.to_string().into_bytes());
-        Ok(parsed::<Created>(&answer.await?.1)?.id)
+        let answer = self.send(
+            Method::PUT,
+            "session/create",
+            &[],
+            wanted.to_string().into_bytes(),
+        );
+        let id = parsed::<Created>(&answer.await?.1)?.id;
+        // It will stand in URLs.
+        match id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            true => Ok(id),
+            false => Err(Failed::not_understood(format!("a session named {id:?}"))),
+        }
     }
 
     /// Keeps a session alive for another TTL.
     pub(super) async fn renew_session(&self, id: &str) -> Result<(), Failed> {
-        let answer = self.send(Method::PUT, &format!("session/renew/{id}"), &[], Vec::new());
+        let path = format!("session/renew/{id}");
+        let answer = self.send(Method::PUT, &path, &[], Vec::new());
         answer.await.map(drop)
     }
 
@@ -287,10 +301,16 @@ impl Connection {
         query: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<(StatusCode, Vec<u8>), Failed> {
-        let mut request = self.http.request(method, format!("{}/v1/{path}", self.url));
-        if !query.is_empty() {
-            request = request.query(query);
+        let mut url = format!("{}/v1/{path}", self.url);
+        for (position, (name, argument)) in query.iter().enumerate() {
+            url.push(if position == 0 { '?' } else { '&' });
+            url += name;
+            if !argument.is_empty() {
+                url.push('=');
+                url += argument;
+            }
         }
+        let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {
             request = request.header("X-Consul-Token", token.reveal());
         }
@@ -302,7 +322,11 @@ impl Connection {
         if status.is_success() || is_absent {
             return Ok((status, bytes));
         }
-        let text: String = String::from_utf8_lossy(&bytes).trim().chars().take(MOST_TEXT).collect();
+        let text: String = String::from_utf8_lossy(&bytes)
+            .trim()
+            .chars()
+            .take(MOST_TEXT)
+            .collect();
         Err(Failed {
             rule: errors::rule(status.as_u16(), &text),
             message: format!("{}: {text}", status.as_u16()),
@@ -334,7 +358,8 @@ fn to_name(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         _ => {
             let text = serde_json::to_vec(value).unwrap_or_default();
-            text.iter().fold("x".to_owned(), |name, byte| format!("{name}{byte:02x}"))
+            text.iter()
+                .fold("x".to_owned(), |name, byte| format!("{name}{byte:02x}"))
         }
     }
 }
@@ -379,7 +404,10 @@ mod tests {
         let entry: Entry = serde_json::from_str(sample).unwrap();
         assert_eq!((entry.modify_index, entry.lock_index), (200, 200));
         assert_eq!(entry.value().ok(), Some(Value::Int(5)));
-        assert_eq!(entry.session.as_deref(), Some("adf4238a-882b-9ddc-4a9d-5b6758e4159e"));
+        assert_eq!(
+            entry.session.as_deref(),
+            Some("adf4238a-882b-9ddc-4a9d-5b6758e4159e")
+        );
         let empty: Entry = serde_json::from_str(r#"{"ModifyIndex":1,"Value":null}"#).unwrap();
         assert!(empty.value().is_err());
     }

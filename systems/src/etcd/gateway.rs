@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use control::{Access, ControlError, Secret};
 use history::{ErrorRule, Op, Outcome, Value};
 use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value as Json, json};
@@ -116,7 +117,11 @@ impl Gateway {
     ) -> Result<reqwest::Response, Trouble> {
         let mut request = self.http.post(format!("{}/{path}", self.base)).json(body);
         if let Some(token) = token {
-            request = request.header(reqwest::header::AUTHORIZATION, token.reveal());
+            let mut header = HeaderValue::from_str(token.reveal())
+                .map_err(|_| LOGIN_FAILED.trouble("a token that no header can hold"))?;
+            // Hidden from whatever logs headers.
+            header.set_sensitive(true);
+            request = request.header(AUTHORIZATION, header);
         }
         let response = request.send().await.map_err(Trouble::unanswered)?;
         let status = response.status();

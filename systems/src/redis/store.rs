@@ -35,6 +35,8 @@ const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 /// How long a daemon may take to answer when it is only asked how it is.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
+/// How long a sentinel whose clock leapt may rest while the cluster is waited for, milliseconds.
+const TILT_MS: u32 = 1000;
 /// How long it may take to make a directory.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(5);
 
@@ -129,6 +131,17 @@ impl Nodes {
         futures_util::future::join_all(asked).await
     }
 
+    /// A sentinel that was frozen for 2 s notices a leap of its clock and does nothing for 30 s ("TILT mode" in the
+    /// documentation of Sentinel), which is as long as anybody waits for the cluster. This only shortens that rest, and only
+    /// when the cluster is waited for. Sentinels before 7.0 do not know the command and keep resting.
+    async fn wake(&self, own: &Own) {
+        let mut command = cmd("SENTINEL");
+        command.arg("DEBUG").arg("tilt-period").arg(TILT_MS);
+        let woken =
+            (own.sentinels.iter()).map(|sentinel| sentinel.ask::<redis::Value>(&command, STATUS_LIMIT));
+        futures_util::future::join_all(woken).await;
+    }
+
     fn names(&self) -> Vec<&str> {
         let nodes = self.environment.nodes();
         nodes.iter().map(|node| node.name.as_str()).collect()
@@ -184,7 +197,11 @@ impl Store for Nodes {
                 .find(|(said, _)| said.role.is_none())
                 .map(|(_, name)| format!("no answer from {name}")),
         };
-        trouble.map_or(Ok(()), Err)
+        let Some(trouble) = trouble else { return Ok(()) };
+        if let Some(own) = &self.own {
+            self.wake(own).await;
+        }
+        Err(trouble)
     }
 
     async fn primaries(&self) -> Vec<usize> {

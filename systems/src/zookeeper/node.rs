@@ -193,6 +193,9 @@ impl Store for Nodes {
         let mut args: Vec<std::ffi::OsString> = [
             "-Xmx128m",
             "-XX:+UseSerialGC",
+            // Up soon, which counts for more here than full speed later; and nothing is left in the host's /tmp.
+            "-XX:TieredStopAtLevel=1",
+            "-XX:-UsePerfData",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
             "-Dorg.slf4j.simpleLogger.showShortLogName=true",

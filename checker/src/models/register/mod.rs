@@ -6,6 +6,7 @@ mod returns;
 use history::{Answer, Failure, History, Op, OpKind, Operation, Outcome, Value};
 
 use super::{Entry, by_search, searched};
+use crate::describe::brief;
 use crate::exact::{self, Exact};
 use crate::mismatch::{Placed, place};
 use crate::model::{Call, Calls, Effect, Model, Recorded};
@@ -106,6 +107,10 @@ impl Model for Register {
 }
 
 impl Recorded for Register {
+    fn words(&self, state: &Value) -> Option<String> {
+        Some(format!("the value is {}", brief(state)))
+    }
+
     fn op(&self, operation: &Operation) -> Option<RegisterOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => {

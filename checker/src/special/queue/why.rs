@@ -81,7 +81,10 @@ impl Queue<'_> {
             }
             None => (
                 Rule::Lost,
-                format!("Yet {got} took the latter, and nobody ever took the former."),
+                format!(
+                    "Yet {got} took {}, and nobody ever took {}.",
+                    then.value, first.value
+                ),
             ),
         };
         let about = vec![first.value.clone(), then.value.clone()];
@@ -183,20 +186,23 @@ impl Queue<'_> {
                 self.words(number)
             ),
             Because::Later(later) => format!(
-                "{} had completed before {} began, and yet {} took the latter.",
+                "{} had completed before {} began, and yet {} took {}.",
                 self.start(item.enqueue),
                 self.words(self.items[later].enqueue),
                 self.items[later]
                     .dequeue
                     .map(|number| self.words(number))
-                    .unwrap_or_default()
+                    .unwrap_or_default(),
+                self.items[later].value
             ),
         };
+        let value = &item.value;
         let who = match late.len() - 1 {
-            0 => "Nobody is known to have taken the former, and no dequeue of unknown outcome had begun that could have."
-                .to_owned(),
+            0 => format!(
+                "Nobody is known to have taken {value}, and no dequeue of unknown outcome had begun that could have."
+            ),
             count => format!(
-                "Nobody is known to have taken the former; {count} dequeues of unknown outcome had begun, and {count} other values were gone by then as well."
+                "Nobody is known to have taken {value}; {count} dequeues of unknown outcome had begun, and {count} other values were gone by then as well."
             ),
         };
         let also = shown.split_off(shown.len().min(MOST_SHOWN));

@@ -1,0 +1,158 @@
+//! Which histories are meant: run directories, files, standard input; and values on the command line.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use history::formats::{self, Imported};
+use history::{History, RunDir, TestRecord, Value};
+
+use crate::cli::CheckArgs;
+use crate::exit::Failure;
+
+/// The name of standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// What a path leads to.
+pub(super) enum Input {
+    /// A run of perjury's own.
+    Run { run: RunDir, record: Box<TestRecord> },
+    /// Any other history.
+    File(PathBuf),
+}
+
+/// What all paths lead to.
+pub(super) fn all(args: &CheckArgs) -> Result<Vec<Input>, Failure> {
+    let is_input = |path: &&PathBuf| path.as_os_str() == STANDARD_INPUT;
+    if args.paths.iter().filter(is_input).count() > 1 {
+        return Err(Failure::Usage(
+            "`-`, standard input, can be read only once; give it once".to_owned(),
+        ));
+    }
+    args.paths.iter().map(|path| input(path, args)).collect()
+}
+
+fn input(path: &Path, args: &CheckArgs) -> Result<Input, Failure> {
+    if path.as_os_str() == STANDARD_INPUT {
+        return Ok(Input::File(path.to_owned()));
+    }
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {}", path.display(), plain(&error))))?;
+    if metadata.is_dir() {
+        let run = RunDir::new(path);
+        let record = Box::new(read_record(&run)?);
+        if let Some(format) = &args.format {
+            return Err(Failure::Usage(format!(
+                "--format {format} has no meaning for the run directory {}, whose history is a journal; leave it out",
+                path.display()
+            )));
+        }
+        if let Err(error) = std::fs::metadata(run.history()) {
+            return Err(Failure::Usage(format!(
+                "cannot read {}: {}; the run ended before its first event",
+                run.history().display(),
+                plain(&error)
+            )));
+        }
+        return Ok(Input::Run { run, record });
+    }
+    if let Some(run) = run_of_other_file(path) {
+        return Err(Failure::Usage(format!(
+            "{}: that is not a history; give the run directory, {}",
+            path.display(),
+            run.display()
+        )));
+    }
+    Ok(Input::File(path.to_owned()))
+}
+
+/// The run directory of a file that a run keeps beside its history.
+fn run_of_other_file(path: &Path) -> Option<PathBuf> {
+    let parent = match path.parent()? {
+        parent if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent,
+    };
+    let run = RunDir::new(parent);
+    let name = path.file_name()?;
+    let others = [
+        run.test(),
+        run.results(),
+        run.report(),
+        run.junit(),
+        run.log(),
+        run.undo(),
+    ];
+    let is_other = others.iter().any(|other| other.file_name() == Some(name));
+    (is_other && run.test().is_file()).then(|| parent.to_owned())
+}
+
+/// Reads a history in any format, or says where it is wrong.
+pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
+    let usage = |error: formats::ImportError| Failure::Usage(error.to_string());
+    if path.as_os_str() == STANDARD_INPUT {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::Usage(format!("cannot read standard input: {}", plain(&error))))?;
+        return formats::read_bytes(&bytes, Path::new("standard input"), format).map_err(usage);
+    }
+    let imported = formats::read(path, format).map_err(usage)?;
+    // An empty file is nothing to judge, whether its format is named or not.
+    if format.is_some_and(|format| format != "journal") && imported.history.operations.is_empty() {
+        formats::read(path, None).map_err(usage)?;
+    }
+    Ok(imported)
+}
+
+/// Reads `test.json`, or says why that directory is not a run.
+pub fn read_record(run: &RunDir) -> Result<TestRecord, Failure> {
+    run.read_test().map_err(|error| {
+        let root = run.root().display();
+        Failure::Usage(match (run.test().exists(), newest_run(run.root())) {
+            (true, _) => format!("{root} is not a run directory: cannot read its test.json: {}", plain(&error)),
+            (false, Some(newest)) => format!(
+                "{root} is not a run directory, but holds some; give one of them, such as the newest, {}",
+                newest.display()
+            ),
+            (false, None) => format!(
+                "{root} is not a run directory: such a one holds test.json and history.jsonl, and `perjury test` makes \
+                 it below runs/"
+            ),
+        })
+    })
+}
+
+/// The run below a directory that began last.
+fn newest_run(directory: &Path) -> Option<PathBuf> {
+    let begun = |path: PathBuf| -> Option<(SystemTime, PathBuf)> {
+        let test = std::fs::metadata(RunDir::new(&path).test()).ok()?;
+        Some((test.modified().ok()?, path))
+    };
+    let entries = std::fs::read_dir(directory).ok()?;
+    let runs = entries.filter_map(|entry| begun(entry.ok()?.path()));
+    runs.max().map(|(_, path)| path)
+}
+
+/// Reads a journal into a history, or says where it is wrong.
+pub fn read_history(journal: &Path) -> Result<History, Failure> {
+    Ok(import(journal, Some("journal"))?.history)
+}
+
+/// A value as people write it: `nil`, a number, a text, or anything else as in EDN.
+pub(super) fn value(text: &str) -> Result<Value, Failure> {
+    formats::parse_value(text).map_err(|why| {
+        Failure::Usage(format!(
+            "--initial {text}: {why}; give nil, a number, a text, or a list such as [1 2]"
+        ))
+    })
+}
+
+/// What the system says of an error, without its number.
+pub(super) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match (text.rfind(" (os error "), text.ends_with(')')) {
+        (Some(at), true) => text[..at].to_owned(),
+        _ => text,
+    }
+}

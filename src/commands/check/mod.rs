@@ -1,0 +1,320 @@
+//! `perjury check`: judges recorded histories.
+//!
+//! ```text
+//!  input     which histories are meant, and whether they are there
+//!  page      whether the page may be written where the user wants it
+//!            ─── only then anything is judged ───
+//!  judging   the model's answer within the limits of time and memory
+//!  words     what the terminal is told
+//! ```
+
+mod input;
+mod judging;
+mod page;
+mod words;
+
+use std::path::Path;
+use std::time::Instant;
+
+use checker::models::{self, Entry, MODELS};
+use checker::{Analysis, Options, Verdict};
+use history::formats::{FORMATS, Imported};
+use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
+
+pub use input::{import, read_history, read_record};
+
+use crate::cli::CheckArgs;
+use crate::exit::{CommandResult, Done, Failure};
+use crate::say::say;
+use input::Input;
+use page::Target;
+use words::{decided_by, findings, plural, seconds};
+
+/// Judges each history, prints why, and lets the exit code tell the verdict on all of them together.
+pub fn run(args: &CheckArgs) -> CommandResult {
+    if let Some(name) = &args.format
+        && !FORMATS.iter().any(|format| format.name == name)
+    {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        return Err(Failure::Usage(format!(
+            "there is no format `{name}`; choose {}",
+            names.join(", ")
+        )));
+    }
+    let asked = Asked {
+        args,
+        model: args.model.as_deref().map(find_model).transpose()?,
+        initial: args.initial.as_deref().map(input::value).transpose()?,
+    };
+    if args.html.is_some() && args.paths.len() > 1 {
+        return Err(Failure::Usage(
+            "--html draws one history; give one file".to_owned(),
+        ));
+    }
+    // Whatever is wrong with the paths is said before hours are spent on the first of them.
+    let inputs = input::all(args)?;
+    let target = args
+        .html
+        .as_deref()
+        .map(|html| Target::new(html, args))
+        .transpose()?;
+    let mut verdicts = Vec::new();
+    for input in &inputs {
+        let verdict = match input {
+            Input::Run { run, record } if asked.is_plain() => {
+                if inputs.len() > 1 {
+                    say!(
+                        "{}{}:",
+                        if verdicts.is_empty() { "" } else { "\n" },
+                        run.root().display()
+                    );
+                }
+                check_run(run, record, args)?
+            }
+            Input::Run { run, record } => asked.check(run.root(), Some(record), target.as_ref())?,
+            Input::File(path) => asked.check(path, None, target.as_ref())?,
+        };
+        verdicts.push(verdict);
+    }
+    if verdicts.len() > 1 {
+        let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
+        say!(
+            "{} histories: {} valid, {} invalid, {} unknown",
+            verdicts.len(),
+            count(Verdict::Valid),
+            count(Verdict::Invalid),
+            count(Verdict::Unknown)
+        );
+    }
+    let merged = verdicts.into_iter().fold(Verdict::Valid, Verdict::merge);
+    Ok(Done::Judged(merged))
+}
+
+/// Judges a history by the checker of its workload.
+pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure> {
+    let entry = workloads::find(&record.workload).ok_or_else(|| {
+        Failure::Usage(format!(
+            "this perjury knows no workload `{}`; see `perjury list`",
+            record.workload
+        ))
+    })?;
+    let workload = (entry.make)(&workloads::WorkloadOptions::default());
+    Ok((workload.check)(history))
+}
+
+fn find_model(name: &str) -> Result<&'static Entry, Failure> {
+    models::find(name).ok_or_else(|| {
+        let names: Vec<&str> = MODELS.iter().map(|entry| entry.name).collect();
+        Failure::Usage(format!("there is no model `{name}`; choose {}", names.join(", ")))
+    })
+}
+
+/// A run of perjury's own is judged by the model of its workload, and what is said includes its faults.
+fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verdict, Failure> {
+    let imported = import(&run.history(), Some("journal"))?;
+    // Without an early stop, since the report tells the fate of every key.
+    let options = Options {
+        model: run_model(record)?,
+        ..Options::default()
+    };
+    let analysis = judging::within(&imported.history, options, args);
+    let results = reports::summarize(record, &imported.history, &analysis);
+    say!("{}", reports::summary_text(&results).trim_end());
+    for remark in &imported.remarks {
+        say!("note: {remark}");
+    }
+    Ok(results.verdict)
+}
+
+/// The model by which a run says that it is to be judged.
+fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
+    models::find(&record.model).ok_or_else(|| {
+        Failure::Usage(format!(
+            "this perjury knows no model `{}`, by which the run is to be judged; name another one with --model (see \
+             `perjury list`)",
+            record.model
+        ))
+    })
+}
+
+/// What every object held at first, where the user says nothing.
+fn initial(imported: &Imported, entry: &Entry) -> Value {
+    let saw_nil = |operation: &Operation| operation.outcome == Outcome::ok_value(Value::Nil);
+    match models::guess_initial(entry, &imported.history) {
+        // Porcupine's keys hold texts, and each begins with the empty one, even where nobody appends to it.
+        Value::Nil
+            if imported.format == "porcupine-kv" && !imported.history.operations.iter().any(saw_nil) =>
+        {
+            Value::text("")
+        }
+        initial => initial,
+    }
+}
+
+/// What the user wants to know.
+struct Asked<'a> {
+    args: &'a CheckArgs,
+    model: Option<&'static Entry>,
+    initial: Option<Value>,
+}
+
+impl Asked<'_> {
+    /// A run says by itself how it is to be judged.
+    fn is_plain(&self) -> bool {
+        self.model.is_none() && self.initial.is_none() && self.args.html.is_none()
+    }
+
+    /// The model to judge by, and in a word how it was found.
+    fn entry(
+        &self,
+        path: &Path,
+        record: Option<&TestRecord>,
+        history: &History,
+    ) -> Result<(&'static Entry, &'static str), Failure> {
+        match (self.model, record) {
+            (Some(entry), _) => Ok((entry, "")),
+            (None, Some(record)) => Ok((run_model(record)?, " (the run's)")),
+            (None, None) => match models::guess(history) {
+                Some(entry) => Ok((entry, " (guessed)")),
+                None => Err(Failure::Usage(format!(
+                    "{}: no model suits its operations; name one with --model (see `perjury list`)",
+                    path.display()
+                ))),
+            },
+        }
+    }
+
+    /// What is asked must be possible.
+    fn fits(&self, path: &Path, entry: &Entry, history: &History) -> Result<(), Failure> {
+        let stranger = entry.stranger(history);
+        let misfit = stranger.map_or_else(
+            || entry.misfit(history),
+            |kind| Some(format!("the model {} has no {kind}", entry.name)),
+        );
+        if let Some(why) = misfit {
+            return Err(Failure::Usage(format!(
+                "{}: {why}; choose another model with --model (see `perjury list`)",
+                path.display()
+            )));
+        }
+        match &self.initial {
+            Some(initial) => entry
+                .accepts_initial(initial)
+                .map_err(|begins| Failure::Usage(format!("--initial {initial}: {begins}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A history is judged by a model.
+    fn check(
+        &self,
+        path: &Path,
+        record: Option<&TestRecord>,
+        target: Option<&Target>,
+    ) -> Result<Verdict, Failure> {
+        let began = Instant::now();
+        let format = match record {
+            Some(_) => Some("journal"),
+            None => self.args.format.as_deref(),
+        };
+        let mut imported = import(path, format)?;
+        let read = began.elapsed();
+        let (entry, found_by) = self.entry(path, record, &imported.history)?;
+        self.fits(path, entry, &imported.history)?;
+        let initial = match &self.initial {
+            Some(initial) => initial.clone(),
+            None => initial(&imported, entry),
+        };
+        forget_nil_reads(&mut imported, &initial);
+        if let (Some(record), Some(asked)) = (record, &self.initial) {
+            let own = (run_model(record)?.initial)();
+            if own != *asked {
+                imported.remarks.push(format!(
+                    "ATTENTION: this run's objects held {own} at first, as its workload says; it was judged as if they \
+                     had held {asked}"
+                ));
+            }
+        }
+
+        let began = Instant::now();
+        let options = Options {
+            model: entry,
+            initial: Some(initial.clone()),
+            early_stop: true,
+            ..Options::default()
+        };
+        let mut analysis = judging::within(&imported.history, options, self.args);
+        let judged = began.elapsed();
+        if imported.history.operations.is_empty() {
+            // Everything explains nothing.
+            analysis.verdict = Verdict::Unknown;
+            let why = "there is no operation, so there is nothing to judge".to_owned();
+            analysis.unknown.push((Value::Nil, why));
+        }
+        if self.initial.is_none()
+            && let Some(hint) = words::other_initial(&imported.history, &analysis, entry)
+        {
+            imported.remarks.push(hint);
+        }
+
+        say!("{}: {}", path.display(), analysis.verdict);
+        // Where objects are judged together, their number is not that of the parts which are judged apart.
+        let keys = match entry.per_key && analysis.keys > 0 {
+            true => format!(" on {}", plural(analysis.keys, "key")),
+            false => String::new(),
+        };
+        say!(
+            "  {}{keys}, read as {} in {}; model {}{found_by}, {initial} at first; {} in {}",
+            plural(imported.history.operations.len(), "operation"),
+            imported.format,
+            seconds(read),
+            entry.name,
+            decided_by(&analysis),
+            seconds(judged)
+        );
+        let found = findings(&analysis);
+        if !found.is_empty() {
+            say!("{}", found.trim_end());
+        }
+        for remark in &imported.remarks {
+            say!("  note: {remark}");
+        }
+        if let Some(target) = target {
+            let nodes = record.map_or(&[][..], |record| &record.nodes);
+            page::draw(
+                target,
+                &path.display().to_string(),
+                &imported,
+                &analysis,
+                entry,
+                &initial,
+                nodes,
+            )?;
+        }
+        Ok(analysis.verdict)
+    }
+}
+
+/// Where nothing can ever hold nil, a read of nil was meant to claim nothing.
+fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
+    let writes_nil = |op: &Op| match op {
+        Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),
+        _ => false,
+    };
+    if initial.is_nil()
+        || imported
+            .history
+            .operations
+            .iter()
+            .any(|operation| writes_nil(&operation.op))
+    {
+        return;
+    }
+    let forgotten = imported.history.forget_nil_reads();
+    if forgotten > 0 {
+        imported.remarks.push(format!(
+            "{} of nil claim nothing, since the object holds {initial} at first and nobody writes nil",
+            plural(forgotten as usize, "read")
+        ));
+    }
+}

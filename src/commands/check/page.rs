@@ -1,0 +1,152 @@
+//! `--html`: where the page goes, and what it shows.
+//!
+//! Invariants:
+//! - No file is overwritten but a page that perjury wrote by itself; never one that is judged, and nothing where a run
+//!   keeps its own files.
+//! - Whether the page can be written is found out before anything is judged.
+//! - Nobody ever reads half a page: it is written beside its place, and then renamed.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use checker::models::Entry;
+use checker::{Analysis, Decision, Options, Verdict};
+use history::formats::Imported;
+use history::{RunDir, Value};
+use tempfile::NamedTempFile;
+
+use super::input::plain;
+use crate::cli::CheckArgs;
+use crate::exit::Failure;
+use crate::say::say;
+
+/// Where the page will stand.
+pub(super) struct Target {
+    /// As the user calls it.
+    name: PathBuf,
+    /// With every link followed.
+    path: PathBuf,
+}
+
+impl Target {
+    /// The place `html`, if a page may be written there.
+    pub fn new(html: &Path, args: &CheckArgs) -> Result<Target, Failure> {
+        let refuse =
+            |why: &str| Failure::Usage(format!("--html {}: {why}; name another file", html.display()));
+        let cannot = |error: std::io::Error| refuse(&format!("cannot write there: {}", plain(&error)));
+        let name = html.file_name().ok_or_else(|| refuse("that is no file"))?;
+        let folder = match html.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let path = match html.canonicalize() {
+            Ok(path) => path,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                folder.canonicalize().map_err(cannot)?.join(name)
+            }
+            Err(error) => return Err(cannot(error)),
+        };
+        let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == path);
+        if args.paths.iter().any(is_input) {
+            return Err(refuse("that is the history to be judged"));
+        }
+        let is_run = |folder: &&Path| RunDir::new(*folder).test().is_file();
+        if let Some(run) = path.ancestors().skip(1).find(is_run) {
+            let why = format!("the run {} keeps its own files there", run.display());
+            return Err(refuse(&why));
+        }
+        match std::fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => return Err(refuse("that exists and is no file")),
+            Ok(_) if !is_page(&path).map_err(cannot)? => {
+                return Err(refuse("that exists, and is not a page that perjury wrote"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(cannot(error)),
+        }
+        let target = Target {
+            name: html.to_owned(),
+            path,
+        };
+        // It is removed at once; what counts is that it could be made.
+        target.beside().map_err(cannot)?;
+        Ok(target)
+    }
+
+    /// A file beside the page, which disappears by itself.
+    fn beside(&self) -> std::io::Result<NamedTempFile> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".perjury-check-").suffix(".tmp");
+        #[cfg(unix)]
+        {
+            // As any other file that the user makes.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        builder.tempfile_in(folder)
+    }
+
+    fn write(&self, page: &str) -> std::io::Result<()> {
+        let mut file = self.beside()?;
+        file.write_all(page.as_bytes())?;
+        file.persist(&self.path)?;
+        Ok(())
+    }
+}
+
+/// Whether perjury wrote that file, as its first bytes tell.
+fn is_page(path: &Path) -> std::io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(path)?.take(512).read_to_end(&mut head)?;
+    let head = String::from_utf8_lossy(&head);
+    Ok(head.contains(reports::CHECK_PAGE_MARK))
+}
+
+/// Writes the page that shows why.
+pub(super) fn draw(
+    target: &Target,
+    name: &str,
+    imported: &Imported,
+    analysis: &Analysis,
+    entry: &'static Entry,
+    initial: &Value,
+    nodes: &[String],
+) -> Result<(), Failure> {
+    /// Longer orders are not drawn.
+    const MOST_DRAWN: usize = 200;
+    let history = &imported.history;
+    let is_small = analysis.keys == 1 && history.operations.len() <= MOST_DRAWN;
+    let order = if analysis.verdict == Verdict::Valid && is_small {
+        let options = Options {
+            model: entry,
+            initial: Some(initial.clone()),
+            ..Options::default()
+        };
+        let all: Vec<usize> = (0..history.operations.len()).collect();
+        match checker::check_key(history, &all, &options).0 {
+            Decision::Valid(order) => Some(order),
+            _ => None,
+        }
+    } else {
+        None
+    };
+    let page = reports::check_html(&reports::Checked {
+        name,
+        history,
+        analysis,
+        linearization: order.as_deref(),
+        nodes,
+        remarks: &imported.remarks,
+    })?;
+    target.write(&page).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot write {}: {}; name another file",
+            target.name.display(),
+            plain(&error)
+        ))
+    })?;
+    say!("  drawn in {}", target.name.display());
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! What the terminal is told about a history that was judged.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use checker::models::Entry;
+use checker::validate::sees;
+use checker::{Analysis, Rule};
+use history::{History, Value};
+
+/// How many conflicts are told in full.
+const MOST_CONFLICTS: usize = 3;
+
+/// What contradicts what, what is undecided, and what the history still is.
+pub(super) fn findings(analysis: &Analysis) -> String {
+    let mut text = String::new();
+    for conflict in analysis.conflicts.iter().take(MOST_CONFLICTS) {
+        if conflict.key.is_nil() {
+            let _ = writeln!(text, "  {}:", conflict.rule);
+        } else {
+            let _ = writeln!(text, "  key {} ({}):", conflict.key, conflict.rule);
+        }
+        for sentence in &conflict.sentences {
+            let _ = writeln!(text, "    {sentence}");
+        }
+    }
+    let untold = analysis
+        .conflicts_total
+        .saturating_sub(MOST_CONFLICTS.min(analysis.conflicts.len()));
+    if untold > 0 {
+        let _ = writeln!(text, "  … and {}", plural(untold, "further key"));
+    }
+    for (key, why) in analysis.unknown.iter().take(MOST_CONFLICTS) {
+        if key.is_nil() {
+            let _ = writeln!(text, "  {why}");
+        } else {
+            let _ = writeln!(text, "  key {key}: {why}");
+        }
+    }
+    for sentence in &analysis.account {
+        let _ = writeln!(text, "  {sentence}");
+    }
+    if let Some(still) = &analysis.still {
+        let _ = writeln!(text, "  {}", still.sentence());
+        if !still.staleness.sentence.is_empty() {
+            let _ = writeln!(text, "  {}", still.staleness.sentence);
+        }
+        for anomaly in &still.anomalies {
+            let _ = writeln!(text, "  {}: {}", anomaly.kind.name(), anomaly.sentence);
+        }
+    }
+    text
+}
+
+/// Where nothing is wrong but that answers show one value which nobody wrote, that may be what the store held at first.
+pub(super) fn other_initial(history: &History, analysis: &Analysis, entry: &Entry) -> Option<String> {
+    let mut values = analysis.conflicts.iter().map(|conflict| {
+        let operation = history.operations.get(*conflict.operations.first()?)?;
+        sees(operation).filter(|_| conflict.rule == Rule::NeverWritten)
+    });
+    let value = values.next()??;
+    if !values.all(|other| other == Some(value)) || entry.accepts_initial(value).is_err() {
+        return None;
+    }
+    let argument = match value {
+        Value::Nil | Value::Int(_) => value.to_string(),
+        Value::Text(text) => format!("'{text}'"),
+        Value::List(_) => format!("'{value}'"),
+    };
+    Some(format!(
+        "if the store holds {value} at first, say --initial {argument}"
+    ))
+}
+
+/// Who decided how many keys.
+pub(super) fn decided_by(analysis: &Analysis) -> String {
+    let parts: Vec<String> = analysis
+        .decided_by
+        .iter()
+        .map(|(name, keys)| match (*name, *keys) {
+            ("none", _) if analysis.decided_by.len() == 1 => "undecided".to_owned(),
+            ("none", keys) => format!("{} undecided", plural(keys, "key")),
+            (name, _) if analysis.decided_by.len() == 1 => format!("decided by {name}"),
+            (name, keys) => format!("{} decided by {name}", plural(keys, "key")),
+        })
+        .collect();
+    match parts.is_empty() {
+        true if analysis.operations == 0 => "nothing to decide".to_owned(),
+        true => "undecided".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+/// `1 key`, `12,345 keys`.
+pub(super) fn plural(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// `12,345`, as everywhere.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+pub(super) fn seconds(time: Duration) -> String {
+    match time.as_secs_f64() {
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s => format!("{s:.2} s"),
+    }
+}
+
+/// `512 bytes`, `1.0 MB`.
+pub(super) fn size(bytes: usize) -> String {
+    match bytes as f64 {
+        b if b < 1e3 => plural(bytes, "byte"),
+        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
+        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.1} GB", b / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_sizes() {
+        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), expected);
+        }
+        for (bytes, expected) in [(1, "1 byte"), (20_000, "20.0 kB"), (1 << 30, "1.1 GB")] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}
