@@ -58,13 +58,7 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[
-    bundled::ENTRY,
-    etcd::ENTRY,
-    consul::ENTRY,
-    zookeeper::ENTRY,
-    redis::ENTRY,
-];
+pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, consul::ENTRY, zookeeper::ENTRY, redis::ENTRY];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
