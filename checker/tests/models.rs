@@ -377,7 +377,11 @@ fn versioned_registers() {
 
 /// Values are written once mostly; revisions are told always, mostly, never.
 fn watched(seed: u64) -> Box<dyn Object> {
-    let values = if seed % 4 == 0 { Values::Few } else { Values::Fresh };
+    let values = if seed.is_multiple_of(4) {
+        Values::Few
+    } else {
+        Values::Fresh
+    };
     Box::new(objects::Watched::new(
         values,
         [10, 10, 10, 7, 0][seed as usize % 5],
@@ -579,7 +583,11 @@ fn revisions_agree(history: &History) -> bool {
 #[test]
 fn lists_with_versions() {
     let object = |seed: u64| -> Box<dyn Object> {
-        let values = if seed % 8 == 0 { Values::Few } else { Values::Fresh };
+        let values = if seed.is_multiple_of(8) {
+            Values::Few
+        } else {
+            Values::Fresh
+        };
         let (keys, steps) = (1 + seed as i64 % 3, 1 + seed as usize % 4);
         Box::new(Objects::with_versions(values, keys, steps))
     };
