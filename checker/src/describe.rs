@@ -115,7 +115,7 @@ pub(crate) fn brief(value: &Value) -> String {
     }
 }
 
-fn when(operation: &Operation) -> String {
+pub(crate) fn when(operation: &Operation) -> String {
     /// What takes less is not to be told in microseconds.
     const SHORT_NS: u64 = 1_000;
     let from_ns = operation.invoked_ns;

@@ -174,13 +174,17 @@ fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> 
     let counted = |count: usize, one: &'static str, more: &'static str| {
         (grouped(count as u64), if count == 1 { one } else { more })
     };
-    vec![
-        counted(analysis.operations, "operation", "operations"),
-        counted(analysis.keys, "key", "keys"),
+    let mut facts = vec![counted(analysis.operations, "operation", "operations")];
+    // Where objects are judged together, their number is not that of the parts which are judged apart.
+    if is_per_key(analysis) && analysis.keys > 0 {
+        facts.push(counted(analysis.keys, "key", "keys"));
+    }
+    facts.extend([
         counted(processes.len(), "process", "processes"),
         counted(open.count(), "of unknown outcome", "of unknown outcome"),
         (duration(history.end_ns as f64), "to the last event"),
-    ]
+    ]);
+    facts
 }
 
 /// The algorithms, with the number of keys that each decided if there are several.

@@ -6,7 +6,7 @@ use history::{Key, Operation};
 
 use crate::sentence::{Piece, marked};
 use crate::summary::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
-use crate::timeline::{Picture, Subject, circled, duration, in_words};
+use crate::timeline::{Picture, Subject, circled, duration, in_words, named, numbers};
 
 /// The most conflicts that are shown with a picture.
 const MOST_PICTURES: usize = 3;
@@ -71,18 +71,29 @@ impl Pictured {
 
     fn new(subject: &Subject, analysis: &Analysis, conflict: &Conflict) -> Pictured {
         let of = |index: &usize| subject.history.operations.get(*index);
-        let proof: Vec<(String, &Operation)> = (conflict.operations.iter().filter_map(of))
-            .enumerate()
-            .map(|(place, operation)| (circled(place + 1), operation))
+        let named = named(subject, conflict);
+        let numbers = numbers(&subject.history.operations, &named);
+        let mut proof: Vec<(usize, &Operation)> = (named.iter().zip(numbers))
+            .filter_map(|(index, number)| Some((number, of(index)?)))
+            .collect();
+        proof.sort_by_key(|(number, _)| *number);
+        let proof: Vec<(String, &Operation)> = (proof.into_iter())
+            .map(|(number, operation)| (circled(number), operation))
             .collect();
         let links: Vec<&Operation> = conflict.links.iter().filter_map(of).collect();
         let described: Vec<(String, String)> = (proof.iter())
             .map(|(mark, operation)| (mark.clone(), checker::describe(operation)))
             .collect();
         let named_links = links.iter().take(MOST_LINKS);
+        let is_short = (proof.iter()).any(|(_, operation)| {
+            let took_ns = operation
+                .completed_ns
+                .map(|end| end.get().saturating_sub(operation.invoked_ns));
+            took_ns.is_some_and(|ns| ns < 1_000)
+        });
         let rows = (proof.iter())
-            .map(|(mark, operation)| row(subject, mark, operation))
-            .chain(named_links.map(|operation| row(subject, "link", operation)))
+            .map(|(mark, operation)| row(subject, mark, operation, is_short))
+            .chain(named_links.map(|operation| row(subject, "link", operation, is_short)))
             .collect();
         Pictured {
             heading: heading(&conflict.key, analysis),
@@ -146,7 +157,8 @@ fn longest_order(subject: &Subject, conflict: &Conflict) -> Option<LongestOrder>
     })
 }
 
-fn row(subject: &Subject, mark: &str, operation: &Operation) -> Row {
+fn row(subject: &Subject, mark: &str, operation: &Operation, is_short: bool) -> Row {
+    let time_ms = |time_ns| time_ms(time_ns, is_short);
     let end = operation.completed_ns.filter(|_| !operation.outcome.is_info());
     let outcome = operation.outcome.name();
     Row {
@@ -168,7 +180,10 @@ fn row(subject: &Subject, mark: &str, operation: &Operation) -> Row {
     }
 }
 
-/// Cut off after the microsecond, as in the checker's sentences.
-fn time_ms(time_ns: u64) -> String {
+/// Cut off after the microsecond, as in the checker's sentences, unless some operation took less than one.
+fn time_ms(time_ns: u64, is_short: bool) -> String {
+    if is_short {
+        return format!("{}.{:06}", time_ns / 1_000_000, time_ns % 1_000_000);
+    }
     format!("{}.{:03}", time_ns / 1_000_000, time_ns / 1_000 % 1_000)
 }

@@ -1,6 +1,6 @@
 //! What a history that is not linearizable still is, as a table.
 
-use checker::weaker::{Finding, Guarantee, Still};
+use checker::weaker::{AnomalyKind, Finding, Guarantee, Still};
 use serde::{Deserialize, Serialize};
 
 use crate::summary::shortened;
@@ -41,6 +41,14 @@ pub struct AnomalyRow {
     pub count: usize,
     /// The first one, in a sentence.
     pub example: String,
+}
+
+impl StillRecord {
+    /// Whether the models are worth a table; not if no model can explain what was seen.
+    pub(crate) fn has_table(&self) -> bool {
+        let is_phantom = |row: &AnomalyRow| row.anomaly == AnomalyKind::NeverWritten.name();
+        !self.anomalies.iter().any(is_phantom) || self.models.iter().any(|row| row.result == "holds")
+    }
 }
 
 impl StillRow {

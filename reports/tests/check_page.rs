@@ -62,7 +62,7 @@ fn a_stale_read_is_drawn() {
         "stale-read.jsonl",
         "model cas-register",
         "decided by register-exact",
-        "<b class=\"mark\">①</b> Process 2&#39;s read of 1 (7.000–8.000 ms)",
+        "<b class=\"mark\">③</b> Process 2&#39;s read of 1 (7.000–8.000 ms)",
         "<b class=\"mark\">②</b> process 1&#39;s write of 2 (3.000–4.000 ms)",
         "two values would each have to come before the other",
         "out of date by at least 3.0 ms",

@@ -139,6 +139,12 @@ struct Test<'a> {
     violation: OnceLock<Violation>,
 }
 
+/// The time of day, to the second.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
 impl Test<'_> {
     /// All that needs the cluster: from its start to the last reads. What it finds is in the run directory.
     async fn run(&self) -> Result<(), Failure> {
@@ -303,7 +309,7 @@ impl Test<'_> {
             perjury_version: env!("CARGO_PKG_VERSION").into(),
             host: host(),
             command: self.plan.command(),
-            started_at: jiff::Timestamp::now().to_string(),
+            started_at: now(),
             system: args.system.clone(),
             system_version: String::new(),
             read_mode: self.plan.options.read_mode.clone(),
@@ -333,7 +339,7 @@ impl Test<'_> {
             seed: self.plan.seed,
             client_retries:
                 "clients never retry, and neither does the HTTP library below them; after an error a \
-                             client thread rests 20 ms, after an `info` it goes on as a new process"
+                             client thread rests 20 ms, after an info it goes on as a new process"
                     .into(),
         }
     }

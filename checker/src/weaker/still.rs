@@ -258,6 +258,10 @@ impl Still {
             words.join(", ")
         };
         let mut parts = vec!["Not linearizable".to_owned()];
+        if self.is_inexplicable() {
+            parts.push("no model explains a value that nobody wrote".to_owned());
+            return parts.join("; ") + ".";
+        }
         let strongest = self.strongest();
         match strongest.as_slice() {
             [Guarantee::SequentialConsistency] => parts.push("sequentially consistent".into()),
@@ -295,6 +299,13 @@ impl Still {
             parts.push(format!("answers up to {} stale", seconds(self.staleness.max_ns)));
         }
         parts.join("; ") + "."
+    }
+
+    /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and none of them
+    /// holds.
+    pub fn is_inexplicable(&self) -> bool {
+        let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::NeverWritten;
+        self.anomalies.iter().any(is_phantom) && self.with("holds").is_empty()
     }
 
     fn with(&self, name: &str) -> Vec<Guarantee> {

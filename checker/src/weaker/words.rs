@@ -1,11 +1,12 @@
 //! Operations, constraints and times in words.
 
-use history::{Answer, Failure, OPEN, Op, Operation, Outcome};
+use history::{Answer, Failure, Op, Operation, Outcome};
 
 use super::explain::Explanation;
 use super::order::{Edge, Why};
 use super::still::Evidence;
 use super::trace::{INITIAL, Trace};
+use crate::describe::when;
 
 /// More steps of a circle are not told one by one.
 const MOST_TOLD: usize = 6;
@@ -51,16 +52,6 @@ fn what(operation: &Operation) -> String {
         (Op::Cas { expected, new, .. }, Outcome::Fail(_)) => format!("failed cas from {expected} to {new}"),
         (Op::Cas { expected, new, .. }, _) => format!("cas from {expected} to {new}{open}"),
         (op, _) => format!("{}{open}", op.kind()),
-    }
-}
-
-fn when(operation: &Operation) -> String {
-    let ms = |ns: u64| format!("{}.{:03}", ns / 1_000_000, ns / 1_000 % 1_000);
-    match operation.completed_ns {
-        Some(end_ns) if operation.completed != OPEN => {
-            format!("{}–{} ms", ms(operation.invoked_ns), ms(end_ns.get()))
-        }
-        _ => format!("from {} ms, no answer", ms(operation.invoked_ns)),
     }
 }
 

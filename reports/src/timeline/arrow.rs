@@ -22,6 +22,8 @@ pub(super) enum Meaning {
     Before,
     /// The former wrote what the latter needed.
     Needed,
+    /// The former must come before the latter.
+    Must,
 }
 
 /// The ends and the middle line of a bar that arrows can lead to.
@@ -67,6 +69,14 @@ pub(super) fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usi
                 meaning: Meaning::Needed,
             })
             .collect(),
+        // The same of a circle of transactions.
+        (Rule::Cycle, 2..) if conflict.links.is_empty() && count == conflict.operations.len() => (1..=count)
+            .map(|number| Arrow {
+                from: number,
+                to: number % count + 1,
+                meaning: Meaning::Must,
+            })
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -83,17 +93,17 @@ pub(super) fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Ta
             let bend = ((to.from - from.to) / 2.0).clamp(14.0, 90.0);
             ("before", from.to, to.from - 2.0, from.to + bend, to.from - bend)
         }
-        Meaning::Needed if to.y > from.y => {
+        Meaning::Needed | Meaning::Must if to.y > from.y => {
             let bend = from.from.min(to.from) - 34.0;
             ("needed", from.from - 2.0, to.from - 3.0, bend, bend)
         }
-        Meaning::Needed => {
+        Meaning::Needed | Meaning::Must => {
             let bend = from.to.max(to.to) + 34.0;
             ("needed", from.to + 2.0, to.to + 3.0, bend, bend)
         }
     };
     // Of two operations on one lane, the arrow stands above the bars.
-    let lift = if from.y == to.y && arrow.meaning == Meaning::Needed {
+    let lift = if from.y == to.y && arrow.meaning != Meaning::Before {
         26.0
     } else {
         0.0

@@ -37,9 +37,15 @@ impl TimeAxis {
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut lengths: Vec<f64> = spans.iter().map(|(from, to)| to - from).collect();
         lengths.sort_by(f64::total_cmp);
+        let ends = spans.iter().map(|(_, to)| *to).fold(0.0, f64::max);
+        // A history of microseconds is drawn as one.
+        let least = match (ends - spans[0].0) / 8.0 {
+            eighth if eighth >= 1.0 => eighth.min(100_000.0),
+            _ => 100_000.0,
+        };
         let typical = lengths[lengths.len() / 2]
             .max(lengths[lengths.len() - 1] / 8.0)
-            .max(100_000.0);
+            .max(least);
         let mut pad = typical * 0.6;
         let mut windows = merged(&spans, pad, pad * LEAST_CUT);
         while windows.len() > MOST_PIECES {

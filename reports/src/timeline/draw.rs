@@ -110,6 +110,7 @@ fn shows(scene: &Scene, shade: &Shade) -> Shows {
         boundary: scene.boundary_ns.is_some(),
         before: arrow(Meaning::Before),
         needed: arrow(Meaning::Needed),
+        must: arrow(Meaning::Must),
         cuts: scene.axis.pieces.iter().any(|piece| piece.is_cut),
         faults: has_faults(&scene.axis, shade),
     }

@@ -27,6 +27,7 @@ use crate::shade::Shade;
 pub(crate) use axis::duration;
 pub(crate) use draw::circled;
 pub(crate) use label::in_words;
+pub(crate) use select::{named, numbers};
 
 /// What pictures are made from.
 pub(crate) struct Subject<'a> {
@@ -64,6 +65,8 @@ pub(crate) struct Shows {
     pub before: bool,
     /// Arrows from what wrote to what needed it.
     pub needed: bool,
+    /// Arrows from what must come first to what must come after it.
+    pub must: bool,
     pub cuts: bool,
     pub faults: bool,
 }

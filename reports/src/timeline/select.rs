@@ -26,6 +26,10 @@ const MOST_PROOF: usize = 20;
 const MOST_LINKS_SEEN: usize = 4;
 /// How many operations from the end of the longest order the axis makes room for.
 const MOST_LAST: usize = 8;
+/// An object with so few operations is seen from its first to its last one, whatever contradicts what.
+const MOST_SEEN_WHOLE: usize = 30;
+/// Among so many operations those are looked for that sentences name.
+const MOST_SEARCHED: usize = 10_000;
 /// The most operations of a history that is drawn whole, and the most lanes then.
 pub(super) const MOST_WHOLE: usize = 200;
 const MOST_WHOLE_LANES: usize = 60;
@@ -96,6 +100,13 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
         indices.iter().filter(exists).copied().take(most).collect()
     };
     let proof = of(&conflict.operations, MOST_PROOF);
+    let mut drawn = proof.clone();
+    drawn.extend(
+        (named(subject, conflict).into_iter())
+            .filter(|index| !proof.contains(index))
+            .take(MOST_PROOF - proof.len()),
+    );
+    let numbers = numbers(operations, &drawn);
     let links = of(&conflict.links, MOST_PROOF.saturating_sub(proof.len()));
     let first = &operations[*proof.first()?];
     let boundary_ns = (conflict.rule == Rule::NoOrder && !conflict.prefix.is_empty())
@@ -118,7 +129,15 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     };
     // Open ones may have begun long ago.
     let ended = last.iter().filter(|index| end_ns(&operations[**index]).is_some());
-    let seen = proof.iter().chain(seen_links).chain(ended);
+    let object: Vec<usize> = (0..operations.len())
+        .filter(|&index| !subject.per_key || *operations[index].op.key() == conflict.key)
+        .take(MOST_SEEN_WHOLE + 1)
+        .collect();
+    let whole: &[usize] = match object.len() <= MOST_SEEN_WHOLE {
+        true => &object,
+        false => &[],
+    };
+    let seen = drawn.iter().chain(seen_links).chain(ended).chain(whole);
     let spans: Vec<(u64, u64)> = seen.map(|&index| span(&operations[index])).collect();
     let axis = TimeAxis::new(&spans, RIGHT_PX);
 
@@ -126,13 +145,13 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
         most_near_lanes: MOST_NEAR_LANES,
         ..Cast::new(subject, &places, MOST_BARS, MOST_LANES)
     };
-    for (number, &index) in proof.iter().enumerate() {
-        let role = if is_culprit(conflict.rule, number + 1) {
+    for (place, &index) in drawn.iter().enumerate() {
+        let role = if is_culprit(conflict.rule, place + 1) {
             Role::Culprit
         } else {
             Role::Witness
         };
-        cast.add(index, role(number + 1));
+        cast.add(index, role(numbers[place]));
     }
     for &index in &links {
         cast.add(index, Role::Link);
@@ -143,7 +162,13 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     let cut_off =
         |all: &[usize], shown: &[usize]| all.iter().filter(exists).count().saturating_sub(shown.len());
     Some(Scene {
-        arrows: arrows(operations, conflict, &proof),
+        arrows: (arrows(operations, conflict, &proof).into_iter())
+            .map(|arrow| Arrow {
+                from: numbers[arrow.from - 1],
+                to: numbers[arrow.to - 1],
+                ..arrow
+            })
+            .collect(),
         boundary_ns,
         omitted: cast.omitted + cut_off(&conflict.operations, &proof) + cut_off(&conflict.links, &links),
         description: shortened(
@@ -155,6 +180,47 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
         ),
         ..cast.scene(axis)
     })
+}
+
+/// The operations that a conflict names: its own, then those that only its sentences speak of.
+pub(crate) fn named(subject: &Subject, conflict: &Conflict) -> Vec<usize> {
+    let operations = &subject.history.operations;
+    let mut named: Vec<usize> = (conflict.operations.iter().copied())
+        .filter(|&index| index < operations.len())
+        .collect();
+    if operations.len() <= MOST_SEARCHED {
+        let mut others: Vec<usize> = Vec::new();
+        for (index, operation) in operations.iter().enumerate() {
+            let is_known = named.contains(&index) || conflict.links.contains(&index);
+            if is_known || (subject.per_key && *operation.op.key() != conflict.key) {
+                continue;
+            }
+            // At the start of a sentence it has a capital.
+            let words = checker::describe(operation);
+            let tail = words.strip_prefix('p').unwrap_or(&words);
+            if conflict.sentences.iter().any(|sentence| sentence.contains(tail)) {
+                others.push(index);
+            }
+        }
+        named.extend(others);
+    }
+    named
+}
+
+/// The numbers of operations where they are shown: in the order in which they began, from 1.
+pub(crate) fn numbers(operations: &[Operation], named: &[usize]) -> Vec<usize> {
+    let mut by_time: Vec<usize> = (0..named.len()).collect();
+    by_time.sort_by_key(|&place| {
+        let index = named[place];
+        operations
+            .get(index)
+            .map(|operation| (operation.invoked_ns, operation.invoked))
+    });
+    let mut numbers = vec![0; named.len()];
+    for (number, place) in (1..).zip(by_time) {
+        numbers[place] = number;
+    }
+    numbers
 }
 
 /// All operations of a small history, in an order that explains them.
@@ -389,7 +455,7 @@ fn values(operation: &Operation) -> Vec<&Value> {
 fn is_culprit(rule: Rule, number: usize) -> bool {
     match rule {
         // None is worse than the others.
-        Rule::Circle => true,
+        Rule::Circle | Rule::Cycle => true,
         Rule::ReplacedTwice => number <= 2,
         _ => number == 1,
     }

@@ -168,7 +168,9 @@ mod tests {
 
     #[test]
     fn ends_with_the_keys_last_change() {
-        let cases: &[(&[String], Option<(i64, &[[i64; 2]])>)] = &[
+        // Up to where, and which changes.
+        type Answer<'a> = Option<(i64, &'a [[i64; 2]])>;
+        let cases: &[(&[String], Answer)] = &[
             (&[CREATED.into()], None),
             (&[CREATED.into(), event(12, 1)], None),
             (
