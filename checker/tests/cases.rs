@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use checker::models::{FifoQueue, KvAppend, ListAppend, MultiRegister, Set, UnorderedQueue};
+use checker::models::{AppendedList, FifoQueue, KvAppend, ListAppend, MultiRegister, Set, UnorderedQueue};
 use checker::{Algorithm, Analysis, Model, Options, Rule, Verdict, check, check_key, describe, partition};
 use common::*;
 use history::{History, Key, Op, Operation, Outcome, Value};
@@ -394,6 +394,10 @@ fn limits_make_it_unknown() {
 fn models_tell_how_large_their_states_are() {
     let values = || (0..1000).map(Value::Int);
     let counted = values().map(|value| (value, 1));
+    let ten = AppendedList {
+        elements: vec![Value::Nil; 10],
+        version: 10,
+    };
     for (bytes, least) in [
         (FifoQueue::default().heap_bytes(&values().collect()), 16_000),
         (UnorderedQueue::default().heap_bytes(&counted.collect()), 24_000),
@@ -404,7 +408,7 @@ fn models_tell_how_large_their_states_are() {
             32_000,
         ),
         (
-            ListAppend.heap_bytes(&values().map(|key| (key, vec![Value::Nil; 10])).collect()),
+            ListAppend.heap_bytes(&values().map(|key| (key, ten.clone())).collect()),
             200_000,
         ),
     ] {

@@ -81,15 +81,18 @@ struct Tally {
 /// the event that makes it one, otherwise at the end at the latest.
 fn feed(options: &Options, events: &[Event], at_once: bool, tally: &mut Tally, context: &str) {
     let mut stream = Stream::new(options);
-    let judge = |upto: usize| check(&prefix(&events[..upto]), options).verdict;
+    let judge = |upto: usize| {
+        let analysis = check(&prefix(&events[..upto]), options);
+        (analysis.verdict, analysis.unknown)
+    };
     for (position, event) in events.iter().enumerate() {
         let violation = stream.push(event).unwrap().cloned();
         let is_completion = matches!(event.kind, EventKind::Complete(_));
         if violation.is_some() || at_once && is_completion {
-            let verdict = judge(position + 1);
+            let (verdict, why) = judge(position + 1);
             let told = || {
                 format!(
-                    "{context}, event {position}: {verdict}, {violation:?}\n{}",
+                    "{context}, event {position}: {verdict} {why:?}, {violation:?}\n{}",
                     list(events)
                 )
             };
@@ -107,7 +110,7 @@ fn feed(options: &Options, events: &[Event], at_once: bool, tally: &mut Tally, c
         }
     }
     let is_violated = stream.finish().is_some();
-    let verdict = judge(events.len());
+    let (verdict, _) = judge(events.len());
     if stream.lost_total() > 0 {
         tally.lost += 1;
         return;

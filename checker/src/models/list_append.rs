@@ -6,6 +6,12 @@
 //! unknown. A failed one never does. Linearizable transactions are strictly serializable. Source: Jepsen's list-append
 //! workload; K. Kingsbury and P. Alvaro, "Elle: inferring isolation anomalies from experimental observations", VLDB 2020.
 //!
+//! A transaction that asks for a list's version is told how many transactions have appended to it so far (each counts once,
+//! whatever it appends; itself where it did before), and the revision of the last one: versions of a list are equal iff their
+//! revisions are, and grow with them. A list to which nobody appended has version and revision 0, or nil. Source: `version` and
+//! `mod_revision` of etcd's `KeyValue` (etcd API reference). That revisions agree is judged beside the model
+//! ([`special::list_revisions`]).
+//!
 //! Transactions on different groups of objects share none, even if they call them the same. Lists that no transaction
 //! connects are judged apart.
 
@@ -51,13 +57,24 @@ pub enum ListMicro {
     Read(Key, Vec<Value>),
     /// This was put behind a list.
     Append(Key, Value),
+    /// A list was seen to have this version and this revision.
+    Version(Key, i64, i64),
+}
+
+/// One list of a [`ListAppend`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AppendedList {
+    /// What it holds.
+    pub elements: Vec<Value>,
+    /// How many transactions have appended to it.
+    pub version: i64,
 }
 
 impl Model for ListAppend {
     /// What was done at once, in order.
     type Op = Vec<ListMicro>;
     /// The lists that are not empty.
-    type State = BTreeMap<Key, Vec<Value>>;
+    type State = BTreeMap<Key, AppendedList>;
 
     fn init(&self) -> Self::State {
         BTreeMap::new()
@@ -75,17 +92,24 @@ impl Model for ListAppend {
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
-        let lists = state.values().map(|list| array_bytes::<Value>(list.capacity()));
-        tree_bytes::<(Key, Vec<Value>)>(state.len()) + lists.sum::<usize>()
+        let lists = state
+            .values()
+            .map(|list| array_bytes::<Value>(list.elements.capacity()));
+        tree_bytes::<(Key, AppendedList)>(state.len()) + lists.sum::<usize>()
     }
 }
 
 impl InPlace for ListAppend {
     fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
-        op.iter().all(|micro| match micro {
-            ListMicro::Read(key, seen) => state.get(key).map_or(&[][..], |list| list) == seen,
+        op.iter().enumerate().all(|(place, micro)| match micro {
+            ListMicro::Read(key, seen) => state.get(key).map_or(&[][..], |list| &list.elements) == seen,
+            ListMicro::Version(key, version, _) => state.get(key).map_or(0, |list| list.version) == *version,
             ListMicro::Append(key, element) => {
-                state.entry(key.clone()).or_default().push(element.clone());
+                let list = state.entry(key.clone()).or_default();
+                list.elements.push(element.clone());
+                let is_again =
+                    |micro: &ListMicro| matches!(micro, ListMicro::Append(other, _) if other == key);
+                list.version += i64::from(!op[..place].iter().any(is_again));
                 true
             }
         })
@@ -117,7 +141,11 @@ impl Recorded for ListAppend {
                     MicroOp::Append { key, value } => {
                         Some(ListMicro::Append(object(group, key), value.clone()))
                     }
-                    MicroOp::Write { .. } | MicroOp::Version { .. } => None,
+                    MicroOp::Version { key } => {
+                        let (version, revision) = version(answers.get(place)?)?;
+                        Some(ListMicro::Version(object(group, key), version, revision))
+                    }
+                    MicroOp::Write { .. } => None,
                 };
                 micro_ops.iter().enumerate().filter_map(micro).collect()
             }
@@ -134,10 +162,19 @@ fn begins_empty(initial: &Value) -> Result<(), &'static str> {
     }
 }
 
+/// A version and a revision, as an answer tells them.
+fn version(answer: &Value) -> Option<(i64, i64)> {
+    match elements(answer)? {
+        [] if answer.is_nil() => Some((0, 0)),
+        [Value::Int(version), Value::Int(revision)] => Some((*version, *revision)),
+        _ => None,
+    }
+}
+
 fn readable(operation: &Operation) -> Result<(), &'static str> {
     is_readable(operation)
         .then_some(())
-        .ok_or("a transaction of reads of lists and appends")
+        .ok_or("a transaction of reads of lists, appends and versions")
 }
 
 fn is_readable(operation: &Operation) -> bool {
@@ -149,6 +186,9 @@ fn is_readable(operation: &Operation) -> bool {
                 && places.all(|(place, micro)| match (micro, answer) {
                     (MicroOp::Write { .. }, _) => false,
                     (MicroOp::Read { .. }, Some(Value::List(answers))) => elements(&answers[place]).is_some(),
+                    (MicroOp::Version { .. }, Some(Value::List(answers))) => {
+                        version(&answers[place]).is_some()
+                    }
                     _ => true,
                 })
         }
@@ -163,6 +203,9 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     }
     let decide = |indices: &[usize]| {
         let calls = Calls::read(&ListAppend, history, indices);
+        if let Some(decided) = special::list_revisions::refute(history, &calls) {
+            return decided;
+        }
         special::lists::decide(history, &calls)
             .unwrap_or_else(|| by_search(&ListAppend, history, indices, options))
     };

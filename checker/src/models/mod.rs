@@ -37,7 +37,7 @@ pub use fifo_queue::FifoQueue;
 pub use guess::Seen;
 pub use kv_append::{KvAppend, KvAppendOp};
 pub use lease::{Lease, LeaseOp, LeaseState};
-pub use list_append::{ListAppend, ListMicro};
+pub use list_append::{AppendedList, ListAppend, ListMicro};
 pub use lock::{Lock, LockOp};
 pub use multi_register::{MultiRegister, RegisterMicro};
 pub use mutex::{Mutex, MutexOp};

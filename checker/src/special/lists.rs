@@ -4,7 +4,8 @@
 //! which transactions must come before which: who appended before whom, who was seen by whom, who did not see whom yet,
 //! and who had completed before whom began (a chain of points in time stands for these pairs). Appends that nobody saw
 //! come behind all that was seen, in any order; open transactions of which nobody saw anything never happened as far as
-//! anybody can tell. The transactions have an order iff there is no cycle (Adya 1999, with real time).
+//! anybody can tell. A version tells how many transactions had appended by then, which must be those whose appends a read
+//! of the same transaction shows, and does as well as a read where it is no greater than what was seen. The transactions have an order iff there is no cycle (Adya 1999, with real time).
 
 use std::collections::BTreeMap;
 
@@ -14,8 +15,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::cycle::{Cycle, Edge, Graph, Kind};
 use super::{Contradiction, InPlace, Judged};
 use crate::describe::describe;
-use crate::model::Calls;
-use crate::models::{ListAppend, ListMicro};
+use crate::model::{Call, Calls};
+use crate::models::{AppendedList, ListAppend, ListMicro};
 use crate::sentences::start;
 use crate::verdict::{Algorithm, Decision, Rule};
 
@@ -41,6 +42,8 @@ pub(crate) fn decide(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option
 struct Part<'a> {
     /// What it found there before it appended, if it looked.
     found: Option<&'a [Value]>,
+    /// How many transactions had appended to it before, if it asked.
+    version: Option<i64>,
     /// What it appended, in order.
     appended: Vec<&'a Value>,
 }
@@ -83,6 +86,7 @@ impl<'a> Finder<'a> {
         let mut happened: Vec<bool> = calls.iter().map(|call| call.finish != OPEN).collect();
         for list in &lists {
             let found = self.versions(list)?;
+            self.counted(list, &found)?;
             for &place in &found.writers {
                 happened[list.parts[place].0] = true;
             }
@@ -104,7 +108,8 @@ impl<'a> Finder<'a> {
         let mut lists: Vec<List> = Vec::new();
         for (number, call) in self.calls.calls.iter().enumerate() {
             for micro in &call.op {
-                let (ListMicro::Read(key, _) | ListMicro::Append(key, _)) = micro;
+                let (ListMicro::Read(key, _) | ListMicro::Append(key, _) | ListMicro::Version(key, ..)) =
+                    micro;
                 let place = *places.entry(key).or_insert(lists.len());
                 if place == lists.len() {
                     lists.push(List::default());
@@ -121,6 +126,13 @@ impl<'a> Finder<'a> {
                         if list.writers.insert(element, here).is_some() {
                             return Err(Judged::Other);
                         }
+                    }
+                    ListMicro::Version(_, version, _) => {
+                        let before = version.saturating_sub(i64::from(!part.appended.is_empty()));
+                        if part.version.is_some_and(|version| version != before) {
+                            return Err(self.at_odds(number));
+                        }
+                        part.version = Some(before);
                     }
                     ListMicro::Read(_, seen) => {
                         // What it appended itself stands at the end.
@@ -198,6 +210,38 @@ impl<'a> Finder<'a> {
         Ok(versions)
     }
 
+    /// Whether the versions that were told can be: they count what was seen, and not more than can have been appended.
+    fn counted(&self, list: &List<'a>, versions: &Versions) -> Result<(), Why> {
+        for (number, part) in &list.parts {
+            let Some(version) = part.version else { continue };
+            let count = part.found.and_then(|found| versions.ends.get(&found.len()));
+            match (count, part.found) {
+                (Some(&count), Some(found)) if i64::try_from(count) != Ok(version) => {
+                    return Err(self.miscounted(*number, found.len(), version, count));
+                }
+                _ => {}
+            }
+            let writes = |(other, part): &&(usize, Part)| other != number && !part.appended.is_empty();
+            if count.is_none() {
+                let most = list.parts.iter().filter(writes).count();
+                if version < 0 || i64::try_from(most).is_ok_and(|most| version > most) {
+                    return Err(self.uncountable(*number, version, most));
+                }
+            }
+        }
+        // Of appends that nobody saw nobody knows in which order they were counted; and who counted and appended, but did
+        // not look, is followed no further.
+        let is_unclear = |(place, (_, part)): (usize, &(usize, Part))| {
+            let version = part.version.and_then(|version| usize::try_from(version).ok());
+            version.is_some_and(|version| version > versions.writers.len())
+                || (version.is_some() && part.found.is_none() && versions.writers.contains(&place))
+        };
+        match list.parts.iter().enumerate().any(is_unclear) {
+            true => Err(Judged::Other),
+            false => Ok(()),
+        }
+    }
+
     /// Which transactions must come before which because of one list.
     fn connect(
         &self,
@@ -216,9 +260,9 @@ impl<'a> Finder<'a> {
         let mut is_seen = vec![false; list.parts.len()];
         writers.iter().for_each(|&place| is_seen[place] = true);
         let full = writers.len();
-        let count = |part: &Part| {
-            part.found
-                .and_then(|found| versions.ends.get(&found.len()).copied())
+        let count = |part: &Part| match part.found {
+            Some(found) => versions.ends.get(&found.len()).copied(),
+            None => part.version.and_then(|version| usize::try_from(version).ok()),
         };
         let is_left = |&place: &usize| {
             let (number, part) = &list.parts[place];
@@ -313,6 +357,28 @@ impl<'a> Finder<'a> {
         Judged::Contradiction(self.contradiction(Rule::OutOfOrder, vec![number], vec![why]))
     }
 
+    fn miscounted(&self, number: usize, elements: usize, version: i64, count: usize) -> Why {
+        let found = match elements {
+            1 => "1 element".to_owned(),
+            _ => format!("{elements} elements"),
+        };
+        let why = format!(
+            "{} found a list of {found} at version {version}.",
+            self.start(number)
+        );
+        let but = match count {
+            1 => "They came from 1 transaction, which counts once.".to_owned(),
+            _ => format!("They came from {count} transactions, of which each counts once."),
+        };
+        Judged::Contradiction(self.contradiction(Rule::WrongVersion, vec![number], vec![why, but]))
+    }
+
+    fn uncountable(&self, number: usize, version: i64, most: usize) -> Why {
+        let why = format!("{} found a list at version {version}.", self.start(number));
+        let but = format!("But all in all {most} other transactions can have appended to it.");
+        Judged::Contradiction(self.contradiction(Rule::WrongVersion, vec![number], vec![why, but]))
+    }
+
     fn in_pieces(&self, reader: usize, writer: usize) -> Why {
         let why = format!(
             "{} did not see at once and once what {} appended.",
@@ -402,7 +468,7 @@ fn holds(calls: &Calls<Vec<ListMicro>>, found: &Contradiction) -> bool {
     let reads = |op: &'_ [ListMicro]| -> Vec<(Key, Vec<Value>)> {
         let read = |micro: &ListMicro| match micro {
             ListMicro::Read(key, seen) => Some((key.clone(), seen.clone())),
-            ListMicro::Append(..) => None,
+            ListMicro::Append(..) | ListMicro::Version(..) => None,
         };
         op.iter().filter_map(read).collect()
     };
@@ -451,29 +517,59 @@ fn holds(calls: &Calls<Vec<ListMicro>>, found: &Contradiction) -> bool {
             !places.is_empty() && !is_whole
         }),
         Rule::OutOfOrder => is_at_odds(op(0)),
+        Rule::WrongVersion => op(0).iter().enumerate().any(|(place, micro)| {
+            let ListMicro::Version(key, version, _) = micro else {
+                return false;
+            };
+            let own = i64::from(!appends(&op(0)[..place], key).is_empty());
+            let others = || {
+                let is_other = |call: &&Call<Vec<ListMicro>>| !std::ptr::eq(&call.op[..], op(0));
+                calls
+                    .calls
+                    .iter()
+                    .filter(is_other)
+                    .map(|call| appends(&call.op, key))
+            };
+            let most = own + others().filter(|appended| !appended.is_empty()).count() as i64;
+            let seen = reads(op(0)).into_iter().filter(|(other, _)| other == key);
+            *version < 0
+                || *version > most
+                || seen.into_iter().any(|(_, seen)| {
+                    let shown =
+                        others().filter(|appended| appended.iter().any(|element| seen.contains(element)));
+                    shown.count() as i64 + own != *version
+                })
+        }),
         _ => false,
     }
 }
 
 /// Whether no lists without the elements that a transaction appends explain what it saw.
 fn is_at_odds(op: &[ListMicro]) -> bool {
-    let mut lists: BTreeMap<Key, Vec<Value>> = BTreeMap::new();
+    let mut lists: BTreeMap<Key, AppendedList> = BTreeMap::new();
     let mut own: FxHashMap<&Key, usize> = FxHashMap::default();
+    let (mut is_read, mut is_counted) = (FxHashSet::default(), FxHashSet::default());
     for micro in op {
         match micro {
             ListMicro::Append(key, _) => *own.entry(key).or_default() += 1,
             // What the first read of a list saw without what was appended before.
             ListMicro::Read(key, seen) => {
                 let before = seen.len().saturating_sub(own.get(key).copied().unwrap_or(0));
-                lists
-                    .entry(key.clone())
-                    .or_insert_with(|| seen[..before].to_vec());
+                if is_read.insert(key) {
+                    lists.entry(key.clone()).or_default().elements = seen[..before].to_vec();
+                }
+            }
+            ListMicro::Version(key, version, _) => {
+                if is_counted.insert(key) {
+                    let before = version.saturating_sub(i64::from(own.contains_key(key)));
+                    lists.entry(key.clone()).or_default().version = before;
+                }
             }
         }
     }
     let appends_again = |micro: &ListMicro| match micro {
-        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.contains(element)),
-        ListMicro::Read(..) => false,
+        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.elements.contains(element)),
+        ListMicro::Read(..) | ListMicro::Version(..) => false,
     };
     op.iter().any(appends_again) || !ListAppend.apply(&mut lists.clone(), &op.to_vec())
 }

@@ -158,10 +158,7 @@ impl<'a> Finder<'a> {
             if let Some(write) = change.write
                 && let Some((other, by)) = found.insert(write, (*revision, change.by))
             {
-                match writers.len() {
-                    1 => return Err(self.twice(by, change.by, [other, *revision], change.value)),
-                    _ => is_certain = false,
-                }
+                return Err(self.twice([by, change.by], write, [other, *revision], change.value));
             }
         }
         Ok(is_certain)
@@ -258,8 +255,13 @@ impl<'a> Finder<'a> {
         self.contradiction(Rule::WrongRevision, vec![one, other], vec![why, but])
     }
 
-    fn twice(&self, one: usize, other: usize, revisions: [i64; 2], value: &Value) -> Contradiction {
-        let [first, second] = revisions;
+    fn twice(
+        &self,
+        [one, other]: [usize; 2],
+        write: usize,
+        [first, second]: [i64; 2],
+        value: &Value,
+    ) -> Contradiction {
         let why = match one == other {
             true => format!(
                 "{} told of {value} at revision {first} and at revision {second}.",
@@ -271,8 +273,8 @@ impl<'a> Finder<'a> {
                 self.words(other)
             ),
         };
-        let but = format!("But {value} was written only once.");
-        self.contradiction(Rule::WrongRevision, vec![one, other], vec![why, but])
+        let but = format!("But only {} can have written either.", self.words(write));
+        self.contradiction(Rule::WrongRevision, vec![one, other, write], vec![why, but])
     }
 
     fn moved(&self, watch: usize, write: usize, revision: i64) -> Contradiction {
@@ -372,26 +374,34 @@ fn holds(calls: &[Call<WatchedOp>], found: &Contradiction) -> bool {
     let shown: Vec<&Call<WatchedOp>> = found.shown.iter().map(|&number| &calls[number]).collect();
     let Some(first) = shown.first() else { return false };
     let told: Vec<(i64, &Value)> = shown.iter().flat_map(|call| tells(&call.op)).collect();
-    let writes = |value: &Value| {
-        let writes = move |call: &&Call<WatchedOp>| matches!(&call.op, Write(other, _) if other == value);
-        calls.iter().filter(writes).count()
+    // Who can have written a value at one of these revisions and before that time.
+    let able = |value: &'_ Value, revisions: &[i64], before: u64| {
+        let (value, revisions) = (value.clone(), revisions.to_vec());
+        calls.iter().filter(move |call| match &call.op {
+            Write(other, told) => {
+                *other == value && told.is_none_or(|told| revisions.contains(&told)) && call.start < before
+            }
+            Watch { .. } => false,
+        })
     };
+    let writes = |value: &Value| {
+        calls
+            .iter()
+            .filter(|call| matches!(&call.op, Write(other, _) if other == value))
+            .count()
+    };
+    let watches = shown.iter().filter(|call| matches!(call.op, Watch { .. }));
+    let end = watches.map(|call| call.finish).max().unwrap_or(0);
     // The revision of a write: its own answer, or what another tells of its value, which nobody else can have written.
     let revision = |call: &Call<WatchedOp>| match &call.op {
         Write(_, Some(revision)) => Some(*revision),
         Write(value, None) => shown.iter().find_map(|teller| {
-            let (revision, _) = tells(&teller.op).find(|(_, other)| *other == value)?;
-            let can = |call: &&Call<WatchedOp>| match &call.op {
-                Write(other, told) => {
-                    other == value && told.is_none_or(|told| told == revision) && call.start < teller.finish
-                }
-                Watch { .. } => false,
-            };
-            let mut able = calls.iter().filter(can);
-            match (able.next(), able.next()) {
-                (Some(only), None) if std::ptr::eq(only, call) => Some(revision),
-                _ => None,
-            }
+            let mut told = tells(&teller.op).filter(|(_, other)| *other == value);
+            let (revision, _) = told.find(|(revision, _)| {
+                let mut able = able(value, &[*revision], teller.finish);
+                able.next().is_some_and(|only| std::ptr::eq(only, call)) && able.next().is_none()
+            })?;
+            Some(revision)
         }),
         Watch { .. } => None,
     };
@@ -424,7 +434,8 @@ fn holds(calls: &[Call<WatchedOp>], found: &Contradiction) -> bool {
         (Rule::WrongRevision, _) => {
             let differs = |(one, value): &(i64, &Value)| {
                 let other = |(other, is): &(i64, &Value)| {
-                    (one == other && value != is) || (one != other && value == is && writes(value) == 1)
+                    let is_one = || writes(value) == 1 || able(value, &[*one, *other], end).count() == 1;
+                    (one == other && value != is) || (one != other && value == is && is_one())
                 };
                 told.iter().any(other)
             };

@@ -206,7 +206,10 @@ impl Object for Lease {
                 self.holder = None;
                 Some(Outcome::ok())
             }
-            _ => Some(Outcome::fail(ErrorClass::Rejected, "")),
+            _ => {
+                self.holding.remove(&process);
+                Some(Outcome::fail(ErrorClass::Rejected, ""))
+            }
         }
     }
 
@@ -428,6 +431,10 @@ pub struct Objects {
     pub last: i64,
     pub lists: BTreeMap<Key, Vec<Value>>,
     pub registers: BTreeMap<Key, Value>,
+    /// Whether lists are asked for their versions.
+    pub has_versions: bool,
+    pub versions: BTreeMap<Key, (i64, i64)>,
+    pub revision: i64,
 }
 
 impl Objects {
@@ -441,6 +448,17 @@ impl Objects {
             last: 0,
             lists,
             registers,
+            has_versions: false,
+            versions: BTreeMap::new(),
+            revision: 0,
+        }
+    }
+
+    /// Lists of which some transactions also ask for the versions.
+    pub fn with_versions(values: Values, keys: i64, steps: usize) -> Objects {
+        Objects {
+            has_versions: true,
+            ..Objects::new(true, values, keys, steps)
         }
     }
 }
@@ -451,6 +469,7 @@ impl Object for Objects {
             let key = Value::Int(rng.random_range(0..self.keys));
             let value = Value::Int(self.values.next(rng, &mut self.last));
             match (rng.random_ratio(1, 2), self.appends) {
+                (true, _) if self.has_versions && rng.random_ratio(1, 2) => MicroOp::Version { key },
                 (true, _) => MicroOp::Read { key },
                 (false, true) => MicroOp::Append { key, value },
                 (false, false) => MicroOp::Write { key, value },
@@ -473,7 +492,12 @@ impl Object for Objects {
         }
     }
 
-    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        if self.has_versions {
+            self.revision += rng.random_range(1..3);
+        } else {
+            self.revision += 1;
+        }
         let mut one = |micro: &MicroOp| match micro {
             MicroOp::Read { key } if self.appends => {
                 Value::list(self.lists.get(key).cloned().unwrap_or_default())
@@ -481,13 +505,19 @@ impl Object for Objects {
             MicroOp::Read { key } => self.registers.get(key).cloned().unwrap_or(Value::Int(0)),
             MicroOp::Append { key, value } => {
                 self.lists.entry(key.clone()).or_default().push(value.clone());
+                let (version, revision) = self.versions.entry(key.clone()).or_default();
+                *version += i64::from(*revision != self.revision);
+                *revision = self.revision;
                 Value::Nil
             }
             MicroOp::Write { key, value } => {
                 self.registers.insert(key.clone(), value.clone());
                 Value::Nil
             }
-            MicroOp::Version { .. } => Value::Nil,
+            MicroOp::Version { key } => match self.versions.get(key) {
+                Some((version, revision)) => Value::list(vec![Value::Int(*version), Value::Int(*revision)]),
+                None => Value::Nil,
+            },
         };
         match op {
             Op::Txn { micro_ops, .. } => answer(Value::list(micro_ops.iter().map(one).collect())),
@@ -508,5 +538,22 @@ impl Object for Objects {
             }
             _ => None,
         }
+    }
+}
+
+/// Lists of which some are read together with their versions.
+pub struct Versions(pub Objects);
+
+impl Object for Versions {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+        if rng.random_ratio(1, 3) {
+            let key = Value::Int(rng.random_range(0..self.0.keys));
+            return txn(vec![MicroOp::Read { key: key.clone() }, MicroOp::Version { key }]);
+        }
+        self.0.ask(rng, process)
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+        self.0.apply(rng, process, op)
     }
 }
