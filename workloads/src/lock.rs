@@ -3,13 +3,10 @@
 //! That is what people expect of a lock, and what no lock on a lease can promise: a holder that is paused or cut off
 //! loses it without knowing (M. Kleppmann, "How to do distributed locking", 2016). So stores that are in order by their
 //! own book fail here; what they do promise is judged by [`lock-fenced`](super::lock_fenced).
-//!
-//! There are no operations after the heal: the clients of the main phase and their sessions are gone by then, and with them
-//! the locks that they held.
 
 use history::{ObjectKind, OpKind};
 
-use crate::locking::Locking;
+use crate::locking::{Locking, last_locks};
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -24,7 +21,7 @@ fn make(options: &WorkloadOptions) -> Workload {
     Workload {
         name: ENTRY.name,
         generator: Box::new(Locking::new(options)),
-        final_generator: None,
+        final_generator: Some(Box::new(last_locks(options))),
         object: ObjectKind::Lock,
         needs: &[OpKind::Acquire, OpKind::Release],
         model: MODEL,

@@ -6,12 +6,12 @@
 
 use history::{ObjectKind, OpKind};
 
-use crate::locking::Locking;
+use crate::locking::{Locking, last_locks};
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock-fenced",
-    description: "the same; judged by their fencing tokens: a holder may lose its lock, but tokens must grow",
+    description: "the operations of lock; judged by the fencing tokens: a holder may lose its lock, but tokens must grow",
     make,
 };
 
@@ -21,7 +21,7 @@ fn make(options: &WorkloadOptions) -> Workload {
     Workload {
         name: ENTRY.name,
         generator: Box::new(Locking::new(options)),
-        final_generator: None,
+        final_generator: Some(Box::new(last_locks(options))),
         object: ObjectKind::Lock,
         needs: &[OpKind::Acquire, OpKind::Release],
         model: MODEL,

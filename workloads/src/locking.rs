@@ -10,7 +10,7 @@
 //! again what it holds, and then it would look as if two held it. After an `info` the thread goes on as a new process with
 //! a new session, which holds nothing; what the old one held comes free when its session ends.
 
-use generator::{Action, Context, Generator, Next, Thread};
+use generator::{Action, Context, Generator, Next, Thread, each_thread, nothing};
 use history::{ErrorClass, EventKind, Failure, Op, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -32,6 +32,10 @@ const FAILED_NS: [u64; 2] = [10 * MS, 50 * MS];
 /// From so many clients on there are two locks.
 const TWO_LOCKS: usize = 6;
 
+/// How often a thread tries to get its last lock, and the rest in between, nanoseconds.
+const LAST_TRIES: u32 = 5;
+const LAST_REST_NS: u64 = 200 * MS;
+
 /// Acquires and releases without end.
 pub(crate) struct Locking {
     rng: ChaCha8Rng,
@@ -49,16 +53,79 @@ enum State {
     Holding(i64, u64),
 }
 
+/// What clients do after the heal: each takes a lock of its own that nobody used before and gives it back, which shows
+/// that the store answers again. The others may be held for somebody who is gone: the clients of the main phase and their
+/// sessions ended with it. Whoever takes such a lock as soon as it comes free does no wrong, but nobody gave it back.
+pub(crate) fn last_locks(options: &WorkloadOptions) -> impl Generator + use<> {
+    let locks = locks(options);
+    each_thread(move |thread| match thread {
+        Thread::Client(thread) => Box::new(LastLock {
+            key: i64::try_from(thread).unwrap_or(i64::MAX).saturating_add(locks),
+            stage: Stage::Takes {
+                left: LAST_TRIES,
+                at_ns: 0,
+            },
+            in_flight: InFlight::default(),
+        }),
+        Thread::Nemesis => Box::new(nothing()),
+    })
+}
+
+/// How many locks there are in the main phase.
+fn locks(options: &WorkloadOptions) -> i64 {
+    match options.keys_at_once {
+        0 if options.clients < TWO_LOCKS => 1,
+        0 => 2,
+        keys => i64::try_from(keys).unwrap_or(i64::MAX),
+    }
+}
+
+/// The last lock of one thread.
+struct LastLock {
+    key: i64,
+    stage: Stage,
+    in_flight: InFlight,
+}
+
+enum Stage {
+    Takes { left: u32, at_ns: u64 },
+    GivesBack,
+    Done,
+}
+
+impl Generator for LastLock {
+    fn next(&mut self, ctx: &Context) -> Next {
+        let key = Value::Int(self.key);
+        match self.stage {
+            Stage::Takes { at_ns, .. } => Next::Do {
+                at_ns: at_ns.max(ctx.now_ns),
+                action: Action::Op(Op::Acquire { key }),
+            },
+            Stage::GivesBack => Next::op(ctx, Op::Release { key }),
+            Stage::Done => Next::Done,
+        }
+    }
+
+    fn update(&mut self, ctx: &Context, event: &EventKind) {
+        let Some((_, _, outcome)) = self.in_flight.hear(ctx, event) else {
+            return;
+        };
+        self.stage = match (&self.stage, outcome) {
+            (Stage::Takes { .. }, Outcome::Ok(_)) => Stage::GivesBack,
+            (Stage::Takes { left, .. }, _) if *left > 1 => Stage::Takes {
+                left: left - 1,
+                at_ns: ctx.now_ns.saturating_add(LAST_REST_NS),
+            },
+            _ => Stage::Done,
+        };
+    }
+}
+
 impl Locking {
     pub fn new(options: &WorkloadOptions) -> Locking {
-        let locks = match options.keys_at_once {
-            0 if options.clients < TWO_LOCKS => 1,
-            0 => 2,
-            keys => i64::try_from(keys).unwrap_or(i64::MAX),
-        };
         Locking {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            locks,
+            locks: locks(options),
             threads: Vec::new(),
             in_flight: InFlight::default(),
         }

@@ -41,10 +41,8 @@ fn check(name: &str, seed: u64, timeout_every: u64, mistake: Option<Mistake>, ex
     store.timeout_every = timeout_every;
     store.mistake = mistake.map(|mistake| (OPS / 2, mistake));
     let main = Box::new(limit(OPS, workload.generator));
-    let mut generator = match workload.final_generator.take() {
-        Some(last) => phases(vec![main, last]),
-        None => phases(vec![main]),
-    };
+    let last = workload.final_generator.take().expect("all have a last phase");
+    let mut generator = phases(vec![main, last]);
     let sim = Sim {
         seed,
         clients: CLIENTS,

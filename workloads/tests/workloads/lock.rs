@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use generator::sim::{Run, Sim};
+use generator::sim::{End, Run, Sim};
 use generator::{Context, Thread, limit};
 use history::{ErrorClass, EventKind, ObjectKind, Op, Outcome, Value};
 
@@ -120,6 +120,41 @@ fn an_acquire_of_unknown_outcome_is_not_released() {
         let run = answered(3, 100, |_, _| ending.clone());
         for (_, _, op) in run.ops() {
             assert!(matches!(op, Op::Acquire { .. }), "{ending:?}: {op}");
+        }
+    }
+}
+
+#[test]
+fn at_the_end_each_thread_gets_a_lock_that_nobody_used() {
+    // Which try of an acquire succeeds, and how many operations each thread has then.
+    for (succeeds_at, expected) in [(1, 2), (3, 4), (6, 5)] {
+        let mut workload = make("lock", 1, 4);
+        let mut store = Store::of(ObjectKind::Lock);
+        let first = crate::run(&mut workload, 4, 500, &mut store);
+        let used: BTreeSet<Value> = first.ops().iter().map(|(_, _, op)| op.key().clone()).collect();
+        let mut last = workload.final_generator.take().expect("there is one");
+        let sim = Sim {
+            clients: 4,
+            nemesis: true,
+            ..Sim::default()
+        };
+        let mut tries: BTreeMap<Value, u32> = BTreeMap::new();
+        let run = sim.run(&mut last, |_, action| {
+            let generator::Action::Op(op) = action else {
+                panic!("{action:?} is none for a client");
+            };
+            assert!(!used.contains(op.key()), "{op}");
+            let tries = tries.entry(op.key().clone()).or_default();
+            *tries += 1;
+            let outcome = match *tries < succeeds_at {
+                true => Outcome::fail(ErrorClass::Unavailable, "no leader"),
+                false => Outcome::ok(),
+            };
+            (MS, EventKind::Complete(outcome))
+        });
+        assert_eq!(run.end, End::Done);
+        for (thread, ops) in by_thread(&run) {
+            assert_eq!(ops.len(), expected, "{thread:?}");
         }
     }
 }
