@@ -150,8 +150,8 @@ impl Entry {
         let name = self.name;
         let begins = match name {
             "set" if set::elements(initial).is_none() => "a set begins with a list of elements".to_owned(),
-            "mutex" => format!("a {name} begins free: nil"),
-            "lock" | "fenced-lock" => format!("a {name} begins free: nil"),
+            "mutex" | "lock" | "fenced-lock" | "lease" => format!("a {name} begins free: nil"),
+            "watch" => "what is watched begins unwritten: nil".to_owned(),
             "unique-ids" => format!("{name} begin with none given out: nil"),
             _ => return (self.watch)(initial, &Limits::default()).map(drop),
         };

@@ -10,8 +10,9 @@ use history::{History, RunDir, TestRecord, Value};
 use crate::cli::CheckArgs;
 use crate::exit::Failure;
 
-/// The name of standard input.
+/// What stands for standard input, and what it is called.
 const STANDARD_INPUT: &str = "-";
+const STANDARD_INPUT_NAME: &str = "standard input";
 
 /// What a path leads to.
 pub(super) enum Input {
@@ -86,6 +87,14 @@ fn run_of_other_file(path: &Path) -> Option<PathBuf> {
     (is_other && run.test().is_file()).then(|| parent.to_owned())
 }
 
+/// What a path is called where people read it.
+pub(super) fn name(path: &Path) -> String {
+    match path.as_os_str() == STANDARD_INPUT {
+        true => STANDARD_INPUT_NAME.to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
 /// Reads a history in any format, or says where it is wrong.
 pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
     let usage = |error: formats::ImportError| Failure::Usage(error.to_string());
@@ -95,7 +104,7 @@ pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
             .lock()
             .read_to_end(&mut bytes)
             .map_err(|error| Failure::Usage(format!("cannot read standard input: {}", plain(&error))))?;
-        return formats::read_bytes(&bytes, Path::new("standard input"), format).map_err(usage);
+        return formats::read_bytes(&bytes, Path::new(STANDARD_INPUT_NAME), format).map_err(usage);
     }
     let imported = formats::read(path, format).map_err(usage)?;
     // An empty file is nothing to judge, whether its format is named or not.

@@ -178,7 +178,7 @@ impl Asked<'_> {
                 Some(entry) => Ok((entry, " (guessed)")),
                 None => Err(Failure::Usage(format!(
                     "{}: no model suits its operations; name one with --model (see `perjury list`)",
-                    path.display()
+                    input::name(path)
                 ))),
             },
         }
@@ -194,7 +194,7 @@ impl Asked<'_> {
         if let Some(why) = misfit {
             return Err(Failure::Usage(format!(
                 "{}: {why}; choose another model with --model (see `perjury list`)",
-                path.display()
+                input::name(path)
             )));
         }
         match &self.initial {
@@ -257,7 +257,8 @@ impl Asked<'_> {
             imported.remarks.push(hint);
         }
 
-        say!("{}: {}", path.display(), analysis.verdict);
+        let name = input::name(path);
+        say!("{name}: {}", analysis.verdict);
         // Where objects are judged together, their number is not that of the parts which are judged apart.
         let keys = match entry.per_key && analysis.keys > 0 {
             true => format!(" on {}", plural(analysis.keys, "key")),
@@ -281,15 +282,7 @@ impl Asked<'_> {
         }
         if let Some(target) = target {
             let nodes = record.map_or(&[][..], |record| &record.nodes);
-            page::draw(
-                target,
-                &path.display().to_string(),
-                &imported,
-                &analysis,
-                entry,
-                &initial,
-                nodes,
-            )?;
+            page::draw(target, &name, &imported, &analysis, entry, &initial, nodes)?;
         }
         Ok(analysis.verdict)
     }
