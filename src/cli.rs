@@ -68,6 +68,9 @@ pub struct TestArgs {
     /// By default every nemesis that the environment can do.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// How long a fault holds and how long the store rests, roughly; each draws its own time around it.
+    #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
+    pub fault_interval: Duration,
     /// A planted bug of the bundled cluster to switch on (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,

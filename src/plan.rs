@@ -152,6 +152,12 @@ impl Plan {
         if let Some(nemesis) = &args.nemesis {
             flag("nemesis", nemesis.clone());
         }
+        flag(
+            "fault-interval",
+            humantime::format_duration(args.fault_interval)
+                .to_string()
+                .replace(' ', ""),
+        );
         if let Some(bug) = &args.bug {
             flag("bug", bug.clone());
         }

@@ -50,6 +50,13 @@ impl Options {
 /// Judges a history as [`check`] does, gives the model's own account of it, and if it is invalid, says what it still is.
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
+    explain(history, options, &mut analysis);
+    analysis
+}
+
+/// Adds what an invalid history still is, and what became of what was written, to what [`check`] found. It takes limits of
+/// its own, since it can take far longer than the verdict.
+pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
     if analysis.verdict == Verdict::Invalid {
         let most = weaker::Limits::default();
         let limits = weaker::Limits {
@@ -68,7 +75,6 @@ pub fn judge(history: &History, options: &Options) -> Analysis {
     {
         analysis.account = account(history);
     }
-    analysis
 }
 
 /// Judges a history, key by key where the model allows it.

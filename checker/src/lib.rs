@@ -130,7 +130,7 @@ pub mod weaker;
 
 pub use history::{self, OPEN};
 
-pub use check::{Options, check, check_key, judge, partition};
+pub use check::{Options, check, check_key, explain, judge, partition};
 pub use describe::describe;
 pub use model::{Call, Effect, Model};
 pub use search::Limits;

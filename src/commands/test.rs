@@ -292,6 +292,7 @@ impl Test<'_> {
                 nodes: self.plan.nodes(),
                 targets: targets.clone(),
                 seed: self.plan.seed.wrapping_add(position as u64 + 1),
+                interval: self.plan.args.fault_interval,
                 ..FaultOptions::default()
             };
             match (entry.make)(&options) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::thread::Scope;
+use std::time::Duration;
 
 use checker::{Analysis, Limits, Options, Verdict};
 use history::{Answer, History, Operation, Outcome, Value};
@@ -14,12 +16,34 @@ use crate::cli::CheckArgs;
 /// What judging takes for each operation beside the search.
 const BYTES_AN_OPERATION: usize = 200;
 
-/// Judges within the limits that the user named; those in `options` do not count.
-pub(super) fn within(history: &History, options: Options, args: &CheckArgs) -> Analysis {
+/// What judging may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within {
+    /// For all of it.
+    pub time: Option<Duration>,
+    /// For what an invalid history still is, which can take far longer than the verdict.
+    pub still_time: Option<Duration>,
+    /// Memory, bytes.
+    pub memory: usize,
+}
+
+impl From<&CheckArgs> for Within {
+    fn from(args: &CheckArgs) -> Within {
+        Within {
+            time: args.time_limit,
+            still_time: None,
+            memory: args.memory_limit,
+        }
+    }
+}
+
+/// Judges within limits; those in `options` do not count.
+pub(super) fn within(history: &History, options: Options, limits: Within) -> Analysis {
     let stop = Arc::new(AtomicBool::new(false));
+    let still_stop = Arc::new(AtomicBool::new(false));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     // What the history takes cannot be taken twice; each key's search may use its share of the rest.
-    let left = args.memory_limit.saturating_sub(resident_bytes());
+    let left = limits.memory.saturating_sub(resident_bytes());
     let options = Options {
         limits: Limits {
             // Tables double when they grow.
@@ -37,25 +61,39 @@ pub(super) fn within(history: &History, options: Options, args: &CheckArgs) -> A
             "{} are in memory, and judging them takes some {} more than the limit of {} leaves",
             plural(history.operations.len(), "operation"),
             size(needed - left),
-            size(args.memory_limit)
+            size(limits.memory)
         );
         return undecided(history, &options, why);
     }
-    // The checker knows no clock, so somebody else must look at it.
-    let (done, is_done) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        if let Some(limit) = args.time_limit {
-            let stop = &stop;
-            scope.spawn(move || {
-                if is_done.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    stop.store(true, Ordering::Relaxed);
-                }
-            });
-        }
-        let analysis = checker::judge(history, &options);
-        drop(done);
+        let verdict = stop_after(scope, limits.time, &stop);
+        let mut analysis = checker::check(history, &options);
+        let mut options = options;
+        options.limits.stop.push(still_stop.clone());
+        let still = stop_after(scope, limits.still_time, &still_stop);
+        checker::explain(history, &options, &mut analysis);
+        drop((verdict, still));
         analysis
     })
+}
+
+/// Sets `stop` after `limit` unless what is returned is dropped before. The checker knows no clock, so somebody else must
+/// look at it.
+fn stop_after<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    limit: Option<Duration>,
+    stop: &Arc<AtomicBool>,
+) -> mpsc::Sender<()> {
+    let (done, is_done) = mpsc::channel::<()>();
+    if let Some(limit) = limit {
+        let stop = stop.clone();
+        scope.spawn(move || {
+            if is_done.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+    }
+    done
 }
 
 fn undecided(history: &History, options: &Options, why: String) -> Analysis {

@@ -14,7 +14,7 @@ mod page;
 mod words;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use checker::models::{self, Entry, MODELS};
 use checker::{Analysis, Options, Verdict};
@@ -27,6 +27,7 @@ use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::say::say;
 use input::Input;
+use judging::Within;
 use page::Target;
 use words::{decided_by, findings, plural, seconds};
 
@@ -90,16 +91,26 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     Ok(Done::Judged(merged))
 }
 
-/// Judges a history by the checker of its workload.
+/// How long a run is judged before its report is written; `perjury check` may take longer.
+const RUN_TIME: Duration = Duration::from_secs(300);
+/// How long of it may go into what an invalid run still is.
+const RUN_STILL_TIME: Duration = Duration::from_secs(20);
+/// The memory that judging a run may take, bytes.
+const RUN_MEMORY: usize = 8 << 30;
+
+/// Judges a run by the model of its workload.
 pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure> {
-    let entry = workloads::find(&record.workload).ok_or_else(|| {
-        Failure::Usage(format!(
-            "this perjury knows no workload `{}`; see `perjury list`",
-            record.workload
-        ))
-    })?;
-    let workload = (entry.make)(&workloads::WorkloadOptions::default());
-    Ok((workload.check)(history))
+    // Without an early stop, since the report tells the fate of every key.
+    let options = Options {
+        model: run_model(record)?,
+        ..Options::default()
+    };
+    let limits = Within {
+        time: Some(RUN_TIME),
+        still_time: Some(RUN_STILL_TIME),
+        memory: RUN_MEMORY,
+    };
+    Ok(judging::within(history, options, limits))
 }
 
 fn find_model(name: &str) -> Result<&'static Entry, Failure> {
@@ -117,7 +128,7 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
         model: run_model(record)?,
         ..Options::default()
     };
-    let analysis = judging::within(&imported.history, options, args);
+    let analysis = judging::within(&imported.history, options, args.into());
     let results = reports::summarize(record, &imported.history, &analysis);
     say!("{}", reports::summary_text(&results).trim_end());
     for remark in &imported.remarks {
@@ -243,7 +254,7 @@ impl Asked<'_> {
             early_stop: true,
             ..Options::default()
         };
-        let mut analysis = judging::within(&imported.history, options, self.args);
+        let mut analysis = judging::within(&imported.history, options, self.args.into());
         let judged = began.elapsed();
         if imported.history.operations.is_empty() {
             // Everything explains nothing.
