@@ -210,8 +210,8 @@ fn versions_count_transactions() {
         Rule::WrongVersion,
         &[2],
         &[
-            "Process 2's txn(read 3, version 3) that answered [[1 2] [3 20]] (4.000–5.000 ms) found a list of \
-             2 elements at version 3.",
+            "Process 2's txn(read 3 → [1 2], version 3 → [3 20]) (4.000–5.000 ms) found a list of 2 elements at \
+             version 3.",
             "They came from 2 transactions, of which each counts once.",
         ],
         with(vec![look(&[1, 2], 3, 20, 4)]),
@@ -221,9 +221,9 @@ fn versions_count_transactions() {
         Rule::WrongVersion,
         &[2, 3],
         &[
-            "Process 2's txn(read 3, version 3) that answered [[1 2] [2 20]] (4.000–5.000 ms) saw the list 3 \
-             at version 2 with revision 20, and process 2's txn(read 3, version 3) that answered [[1 2] [2 \
-             21]] (6.000–7.000 ms) at version 2 with revision 21.",
+            "Process 2's txn(read 3 → [1 2], version 3 → [2 20]) (4.000–5.000 ms) saw the list 3 at version 2 \
+             with revision 20, and process 2's txn(read 3 → [1 2], version 3 → [2 21]) (6.000–7.000 ms) at \
+             version 2 with revision 21.",
             "A version has one revision, and a greater version a greater one.",
         ],
         with(vec![look(&[1, 2], 2, 20, 4), look(&[1, 2], 2, 21, 6)]),

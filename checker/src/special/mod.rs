@@ -10,6 +10,7 @@ pub(crate) mod components;
 pub(crate) mod counter;
 pub(crate) mod cycle;
 pub(crate) mod lease;
+mod list_proof;
 pub(crate) mod list_revisions;
 pub(crate) mod lists;
 pub(crate) mod lock;
