@@ -101,6 +101,7 @@ fn mistakes_are_found() {
         ("lock-fenced", Mistake::LateRelease),
         ("append", Mistake::LostAppend),
         ("append", Mistake::StaleList),
+        ("append", Mistake::WrongVersion),
         ("watch", Mistake::MissingEvent),
         ("watch", Mistake::DuplicateEvent),
         ("watch", Mistake::SwappedEvents),
