@@ -25,6 +25,7 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
             }
         }
     }
+    demands(args, system, &endpoints)?;
     Ok(SystemOptions {
         bug: args.bug.clone(),
         binary: match system.locate {
@@ -43,6 +44,45 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
         read_mode: read_mode(args.read_mode.as_deref(), system)?,
         access: access(args)?,
     })
+}
+
+/// Flags that would be ignored are refused: whoever gives a certificate file must not find out later that nothing was
+/// checked by it.
+fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Result<(), Failure> {
+    let given = [
+        ("user", args.user.is_some()),
+        ("password-file", args.password_file.is_some()),
+        ("token-file", args.token_file.is_some()),
+        ("ca-file", args.ca_file.is_some()),
+        ("cert-file", args.cert_file.is_some()),
+        ("key-file", args.key_file.is_some()),
+    ];
+    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        if endpoints.is_empty() {
+            return Err(Failure::Usage(format!(
+                "--{flag} has no meaning without --endpoints: the cluster that perjury starts demands nothing of its clients"
+            )));
+        }
+        if !system.access.contains(flag) {
+            return Err(Failure::Usage(format!(
+                "--{flag}: the client of `{}` knows {}",
+                system.name,
+                match system.access {
+                    [] => "no login and no TLS".to_owned(),
+                    known => format!("only --{}", known.join(", --")),
+                }
+            )));
+        }
+    }
+    if !system.access.contains(&"ca-file")
+        && let Some(url) = endpoints.iter().find(|url| url.starts_with("https:"))
+    {
+        return Err(Failure::Usage(format!(
+            "--endpoints {url}: the client of `{}` speaks no TLS",
+            system.name
+        )));
+    }
+    Ok(())
 }
 
 /// What of it belongs on a command line that runs the test again; no secrets.
@@ -138,6 +178,11 @@ fn access(args: &TestArgs) -> Result<Access, Failure> {
         Some((name, password)) => (Some(name.to_owned()), password.map(Secret::new)),
         None => (None, None),
     };
+    if user.as_deref() == Some("") {
+        return Err(Failure::Usage(
+            "--user: the name is empty; write `name` or `name:password`".into(),
+        ));
+    }
     let password = match &args.password_file {
         Some(_) if user.is_none() => {
             return Err(Failure::Usage(

@@ -145,9 +145,11 @@ impl Plan {
         let args = &self.args;
         let mut command = vec!["test".to_owned(), args.system.clone()];
         let mut flag = |name: &str, value: String| command.extend([format!("--{name}"), value]);
-        flag("env", args.env.to_string());
-        flag("links", args.links.to_string());
-        flag("nodes", args.nodes.to_string());
+        if args.endpoints.is_empty() {
+            flag("env", args.env.to_string());
+            flag("links", args.links.to_string());
+            flag("nodes", args.nodes.to_string());
+        }
         flag("workload", args.workload.clone());
         if let Some(nemesis) = &args.nemesis {
             flag("nemesis", nemesis.clone());

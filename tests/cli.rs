@@ -353,7 +353,10 @@ fn what_is_no_history_or_no_model_is_refused_before_anything_is_judged() {
         let args = [&["check"], *args].concat();
         let text = said(dir.path(), &args, USAGE);
         assert!(text.contains(expected), "{args:?}: {text}");
-        assert!(!text.contains("h.edn: invalid"), "{args:?} judged something: {text}");
+        assert!(
+            !text.contains("h.edn: invalid"),
+            "{args:?} judged something: {text}"
+        );
     }
     refused(&["bench", "check", "--ops", "0"], "--ops");
     refused(&["bench", "check", "--ops", "99999999999999"], "--ops");

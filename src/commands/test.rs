@@ -32,6 +32,8 @@ use crate::say::say;
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
 const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How long a cluster that somebody else started may take.
+const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
 /// How long the final reads may take.
 const FINAL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -71,6 +73,11 @@ pub fn run(args: TestArgs) -> CommandResult {
             return Err(interrupted());
         };
         let trouble = ran.and(torn_down).err();
+        if !plan.args.keep_data
+            && let Ok(record) = run.read_test()
+        {
+            remove_data(&run, &record);
+        }
         if !run.history().is_file() {
             let trouble = trouble.unwrap_or_else(interrupted);
             if matches!(trouble, Failure::Usage(_)) {
@@ -81,9 +88,6 @@ pub fn run(args: TestArgs) -> CommandResult {
         }
         // A store that lies and then falls over has lied: whatever went wrong later, what was journalled is judged.
         let record = run.read_test()?;
-        if !plan.args.keep_data {
-            remove_data(&run, &record);
-        }
         let history = read_history(&run.history())?;
         let analysis = judge(&record, &history)?;
         let results = reports::write_all(&run, &record, &history, &analysis)?;
@@ -175,7 +179,7 @@ impl Test<'_> {
         let db = system.db();
         let mut interrupts = self.interrupts.clone();
         tokio::select! {
-            started = start(&*db, nodes) => started?,
+            started = start(&*db, nodes, self.ready_limit()) => started?,
             // Nothing was asked of the store yet: there is nothing to judge.
             _ = interrupts.wait_for(|count| *count >= 1) => return Err(interrupted()),
         }
@@ -277,6 +281,14 @@ impl Test<'_> {
         Ok(())
     }
 
+    /// A cluster that somebody else started either answers or does not.
+    fn ready_limit(&self) -> Duration {
+        match self.environment.kind() {
+            EnvKind::External => EXTERNAL_READY_LIMIT,
+            _ => READY_LIMIT,
+        }
+    }
+
     fn workload(&self) -> Workload {
         (self.plan.workload.make)(&WorkloadOptions {
             seed: self.plan.seed,
@@ -339,7 +351,7 @@ impl Test<'_> {
             op_timeout_ms: args.op_timeout.as_millis() as u64,
             seed: self.plan.seed,
             client_retries:
-                "clients never retry, and neither does the HTTP library below them; after an error a \
+                "clients never retry, and the libraries below them repeat no request that was begun; after an error a \
                              client thread rests 20 ms, after an info it goes on as a new process"
                     .into(),
         }
@@ -415,11 +427,11 @@ async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>)
 }
 
 /// Starts the store on every node and waits until it answers.
-async fn start(db: &dyn Db, nodes: &[Node]) -> Result<(), Failure> {
+async fn start(db: &dyn Db, nodes: &[Node], limit: Duration) -> Result<(), Failure> {
     for node in nodes {
         db.start(node.index).await?;
     }
-    Ok(db.ready(READY_LIMIT).await?)
+    Ok(db.ready(limit).await?)
 }
 
 /// The second interrupt ends the test at once: `None`.

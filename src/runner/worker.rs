@@ -212,10 +212,9 @@ impl<R: Runtime> Worker<R> {
             }
         };
         if let Outcome::Fail(Failure::Error(reason)) = &outcome
-            && matches!(
-                reason.class,
-                ErrorClass::ConnectionRefused | ErrorClass::ConnectionLost
-            )
+            // Where no connection could be made nothing was sent, and the client keeps what it holds: a lock's lease lives on
+            // while its node is down, and ends by our own doing if its client is dropped.
+            && reason.class == ErrorClass::ConnectionLost
         {
             self.client = None;
         }

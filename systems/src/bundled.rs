@@ -22,6 +22,7 @@ pub(crate) const ENTRY: Entry = Entry {
     description: "perjury's own Raft cluster of linearizable registers (the default)",
     bugs,
     read_modes: &[],
+    access: &[],
     errors: &ERRORS,
     locate: None,
     make,

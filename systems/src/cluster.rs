@@ -189,6 +189,7 @@ impl<S: Store> Db for Cluster<S> {
 
     async fn ready(&self, limit: Duration) -> Result<(), ControlError> {
         let deadline = Instant::now() + limit;
+        let mut last = "no answer at all".to_owned();
         loop {
             if let Some(&node) = self.crashed().await.first() {
                 return Err(ControlError::Other(format!(
@@ -198,20 +199,25 @@ impl<S: Store> Db for Cluster<S> {
                 )));
             }
             // A store that takes a connection and never answers must not hold us up.
-            let why = match tokio::time::timeout_at(deadline, self.store.look()).await {
+            match tokio::time::timeout_at(deadline, self.store.look()).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(why)) => why,
-                Err(_) => "no answer at all".to_owned(),
-            };
+                Ok(Err(why)) => last = why,
+                Err(_) => {}
+            }
             if Instant::now() >= deadline {
                 let place = match self.log_files(0).first() {
                     Some(log) => format!("; see {}", log.display()),
                     None => String::new(),
                 };
                 return Err(ControlError::Deadline {
-                    what: format!("the start of {}", self.store.title()),
+                    what: match self.environment.kind() {
+                        EnvKind::External => {
+                            format!("an answer of {} behind --endpoints", self.store.title())
+                        }
+                        _ => format!("the start of {}", self.store.title()),
+                    },
                     limit,
-                    hint: format!("; {why}{place}"),
+                    hint: format!("; {last}{place}"),
                 });
             }
             tokio::time::sleep(READY_INTERVAL).await;

@@ -49,6 +49,7 @@ pub(crate) const ENTRY: Entry = Entry {
             description: "any server answers, with no upper limit on the staleness",
         },
     ],
+    access: &["token-file", "ca-file", "cert-file", "key-file"],
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,

@@ -49,6 +49,9 @@ pub struct Entry {
     pub bugs: fn() -> Vec<PlantedBug>,
     /// How reads can be done, the usual way first; empty where there is only one.
     pub read_modes: &'static [ReadMode],
+    /// The flags for what it can demand of its clients: `user`, `password-file`, `token-file`, `ca-file`, `cert-file`,
+    /// `key-file`.
+    pub access: &'static [&'static str],
     /// What each kind of error means; unique names.
     pub errors: &'static [ErrorRule],
     /// Finds the store's program; `None` where there is nothing to find.
@@ -58,7 +61,13 @@ pub struct Entry {
 }
 
 /// Every system.
-pub const ALL: &[Entry] = &[bundled::ENTRY, etcd::ENTRY, consul::ENTRY, zookeeper::ENTRY, redis::ENTRY];
+pub const ALL: &[Entry] = &[
+    bundled::ENTRY,
+    etcd::ENTRY,
+    consul::ENTRY,
+    zookeeper::ENTRY,
+    redis::ENTRY,
+];
 
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

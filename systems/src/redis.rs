@@ -38,6 +38,7 @@ pub(crate) const ENTRY: Entry = Entry {
     description: "Redis with Sentinel: a positive control, known to lose acknowledged writes on failover",
     bugs: Vec::new,
     read_modes: &[],
+    access: &["user", "password-file"],
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,

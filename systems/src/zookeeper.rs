@@ -62,6 +62,7 @@ pub(crate) const ENTRY: Entry = Entry {
             description: "read at the connected server, ZooKeeper's own default; sequentially consistent, may be stale",
         },
     ],
+    access: &["user", "password-file"],
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,

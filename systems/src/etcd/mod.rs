@@ -37,6 +37,7 @@ pub(crate) const ENTRY: Entry = Entry {
     description: "etcd 3.4 or later, through its JSON gateway",
     bugs: Vec::new,
     read_modes: &READ_MODES,
+    access: &["user", "password-file", "ca-file", "cert-file", "key-file"],
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,

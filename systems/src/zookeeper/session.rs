@@ -102,6 +102,9 @@ impl Sessions {
             },
         };
         if !self.has_root.load(Ordering::Relaxed) {
+            // What all runs share belongs to nobody, whoever makes it.
+            let shared = CreateMode::Persistent.with_acls(Acls::anyone_all());
+            session.client.mkdir(TOP, &shared).await?;
             session.client.mkdir(&self.root, &session.lasting()).await?;
             self.has_root.store(true, Ordering::Relaxed);
         }
