@@ -236,6 +236,16 @@ fn enough_operations(
             row.counts.invoked, row.f
         ));
     }
+    // Garbage may be the store's: a value that was cut off is no value that anybody wrote, but no model sees it.
+    let garbled = (history.operations.iter())
+        .filter_map(|operation| operation.outcome.reason())
+        .filter(|reason| reason.class == ErrorClass::Protocol)
+        .count();
+    if garbled > 0 {
+        reasons.push(format!(
+            "{garbled} answers could not be understood, so that nobody can say whether they were right"
+        ));
+    }
     reasons.extend(silence(history, faults));
     Check {
         name: CheckName::EnoughOperations,
