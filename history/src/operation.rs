@@ -65,6 +65,8 @@ pub struct History {
     pub end_ns: u64,
     /// Nobody recorded any time: those of the operations only show their order.
     pub is_timeless: bool,
+    /// A reader gave processes numbers of their own, since they went on after an `info`: who did what is not sure.
+    pub is_renumbered: bool,
 }
 
 impl Ns {

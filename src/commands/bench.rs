@@ -311,6 +311,8 @@ async fn wait_ready(cluster: &Cluster) -> Result<()> {
 }
 
 pub(super) fn http_client() -> Result<reqwest::Client> {
+    // The HTTP library asks for one even where no TLS is spoken; an error says that it was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .pool_max_idle_per_host(1)

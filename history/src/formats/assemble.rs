@@ -136,6 +136,7 @@ impl Assembler {
         let mut history = self.builder.finish();
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
         history.is_timeless = self.timeless > 0 && self.timeless == self.records;
+        history.is_renumbered = self.reused > 0;
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
