@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run a test: start a cluster, drive it, break it, judge it, report.
-    Test(TestArgs),
+    Test(Box<TestArgs>),
     /// Judge recorded histories: of perjury, Jepsen, Porcupine, Elle.
     Check(CheckArgs),
     /// Write a history in the format of another checker.

@@ -295,7 +295,7 @@ mod tests {
         let Command::Test(args) = cli.command else {
             unreachable!("the line begins with `test`")
         };
-        Plan::new(args).map_err(|failure| match failure {
+        Plan::new(*args).map_err(|failure| match failure {
             Failure::Usage(line) => line,
             Failure::Harness(error) => panic!("{error:#}"),
         })

@@ -25,7 +25,7 @@ use crate::exit::{CommandResult, Failure};
 /// Does what the user asked.
 pub fn run(command: Command) -> CommandResult {
     match command {
-        Command::Test(args) => test::run(args),
+        Command::Test(args) => test::run(*args),
         Command::Check(args) => check::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),

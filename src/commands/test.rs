@@ -305,7 +305,6 @@ impl Test<'_> {
                 targets: targets.clone(),
                 seed: self.plan.seed.wrapping_add(position as u64 + 1),
                 interval: self.plan.args.fault_interval,
-                ..FaultOptions::default()
             };
             match (entry.make)(&options) {
                 Ok(fault) => faults.push(fault),
