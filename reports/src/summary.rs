@@ -150,7 +150,11 @@ fn linearizable(analysis: &Analysis) -> Check {
         ));
     }
     for (key, why) in analysis.unknown.iter().take(MOST_UNDECIDED) {
-        reasons.push(format!("key {key} could not be decided: {why}"));
+        reasons.push(match analysis.keys {
+            // Nobody began with it.
+            0 => why.clone(),
+            _ => format!("key {key} could not be decided: {why}"),
+        });
     }
     let named = analysis.unknown.len().min(MOST_UNDECIDED);
     if analysis.unknown_total > named && named > 0 {

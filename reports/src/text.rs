@@ -29,7 +29,8 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         .conflicts_total
         .saturating_sub(results.conflicts.len().min(MOST_CONFLICTS));
     if untold > 0 {
-        writeln!(text, "\n… and {untold} further keys")?;
+        let s = if untold == 1 { "" } else { "s" };
+        writeln!(text, "\n… and {} further key{s}", grouped(untold as u64))?;
     }
     for sentence in &results.account {
         writeln!(text, "{sentence}")?;
@@ -53,13 +54,17 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     let total = results.operations_total;
     writeln!(
         text,
-        "operations: {} ({} ok, {} cas without a match, {} fail, {} info) on {} keys; {} ok/s over {:.1} s",
+        "operations: {} ({} ok, {} cas without a match, {} fail, {} info){}; {} ok/s over {:.1} s",
         grouped(total.invoked),
         grouped(total.ok),
         grouped(total.mismatch),
         grouped(total.fail),
         grouped(total.info),
-        grouped(results.keys as u64),
+        match results.keys {
+            0 => String::new(),
+            1 => " on 1 key".to_owned(),
+            keys => format!(" on {} keys", grouped(keys as u64)),
+        },
         grouped(results.ok_ops_per_s.round() as u64),
         results.main_phase_s
     )?;
