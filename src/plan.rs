@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions};
-use history::OpKind;
-use workloads::Workload;
+use workloads::WorkloadOptions;
 
 use crate::access;
 use crate::cli::TestArgs;
@@ -54,11 +53,9 @@ impl Plan {
                 return Err(unknown("planted bug", bug, bugs.iter().map(|known| known.name)));
             }
         }
+        check_workload(&args, system, workload)?;
         let options = access::system_options(&args, system)?;
-        let nodes = match options.endpoints.len() {
-            0 => usize::from(args.nodes),
-            endpoints => endpoints,
-        };
+        let nodes = node_count(&args, &options);
         let nemeses = match options.endpoints.is_empty() {
             true => parse_nemeses(args.nemesis.as_deref())?,
             false => access::no_nemeses(args.nemesis.as_deref())?,
@@ -99,10 +96,7 @@ impl Plan {
 
     /// The number of nodes.
     pub fn nodes(&self) -> usize {
-        match self.options.endpoints.len() {
-            0 => usize::from(self.args.nodes),
-            endpoints => endpoints,
-        }
+        node_count(&self.args, &self.options)
     }
 
     /// The nemeses that this environment can do, and a line for each that is left out. A nemesis that the user
@@ -154,12 +148,7 @@ impl Plan {
         if let Some(nemesis) = &args.nemesis {
             flag("nemesis", nemesis.clone());
         }
-        flag(
-            "fault-interval",
-            humantime::format_duration(args.fault_interval)
-                .to_string()
-                .replace(' ', ""),
-        );
+        flag("fault-interval", time(args.fault_interval));
         if let Some(bug) = &args.bug {
             flag("bug", bug.clone());
         }
@@ -168,21 +157,11 @@ impl Plan {
         if let Some(rate) = args.rate {
             flag("rate", rate.to_string());
         }
-        flag(
-            "time-limit",
-            humantime::format_duration(args.time_limit)
-                .to_string()
-                .replace(' ', ""),
-        );
+        flag("time-limit", time(args.time_limit));
         if let Some(ops) = args.ops {
             flag("ops", ops.to_string());
         }
-        flag(
-            "op-timeout",
-            humantime::format_duration(args.op_timeout)
-                .to_string()
-                .replace(' ', ""),
-        );
+        flag("op-timeout", time(args.op_timeout));
         flag("seed", self.seed.to_string());
         if args.stop_on_violation {
             command.push("--stop-on-violation".into());
@@ -208,10 +187,40 @@ impl Plan {
     }
 }
 
-/// Whether a workload's operations are all known to the system.
-pub fn unsupported(system: &dyn control::System, workload: &Workload) -> Option<OpKind> {
-    let can = |kind| system.supports(workload.object, kind);
-    workload.needs.iter().copied().find(|&kind| !can(kind))
+/// Refuses a workload whose objects the system does not have, or that cannot be done as it is asked to.
+fn check_workload(args: &TestArgs, system: &systems::Entry, entry: &workloads::Entry) -> Result<(), Failure> {
+    // Made once to be asked.
+    let workload = (entry.make)(&WorkloadOptions::default());
+    if !system.objects.contains(&workload.object) {
+        let known: Vec<&str> = system.objects.iter().map(|object| object.name()).collect();
+        return Err(Failure::Usage(format!(
+            "the workload `{}` needs a {}, which `{}` does not have; it has: {}",
+            entry.name,
+            workload.object,
+            system.name,
+            known.join(", ")
+        )));
+    }
+    if args.stop_on_violation && workload.stream.is_none() {
+        return Err(Failure::Usage(format!(
+            "the workload `{}` cannot be judged while it runs; leave out --stop-on-violation",
+            entry.name
+        )));
+    }
+    Ok(())
+}
+
+/// A time as the command line reads it.
+fn time(duration: Duration) -> String {
+    humantime::format_duration(duration).to_string().replace(' ', "")
+}
+
+/// How many nodes there are: those that are started, or those behind the endpoints.
+fn node_count(args: &TestArgs, options: &SystemOptions) -> usize {
+    match options.endpoints.len() {
+        0 => usize::from(args.nodes),
+        endpoints => endpoints,
+    }
 }
 
 fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 
 use crate::{Client, ControlError, Db, Environment};
 
@@ -84,9 +84,6 @@ pub trait System: Send + Sync {
         object: ObjectKind,
         timeout: Duration,
     ) -> Result<Box<dyn Client>, ControlError>;
-
-    /// Whether its clients can do such operations on such objects.
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool;
 }
 
 /// How a system is made for an environment; `systems` lists these by name.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::OpKind;
+
 /// The kind of object that a workload's operations address. The same word can mean different requests: `read` of a
 /// register is one value, of a set all its elements. So a client is told before its first operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +35,17 @@ impl ObjectKind {
         ObjectKind::List,
         ObjectKind::Watched,
     ];
+
+    /// What can be asked of such an object.
+    pub fn operations(self) -> &'static [OpKind] {
+        match self {
+            ObjectKind::Register => &[OpKind::Read, OpKind::Write, OpKind::Cas],
+            ObjectKind::Set | ObjectKind::Counter => &[OpKind::Read, OpKind::Add],
+            ObjectKind::Lock => &[OpKind::Acquire, OpKind::Release],
+            ObjectKind::List => &[OpKind::Txn],
+            ObjectKind::Watched => &[OpKind::Write, OpKind::Watch],
+        }
+    }
 
     /// The name used in messages and reports.
     pub fn name(self) -> &'static str {

@@ -21,6 +21,8 @@ use crate::exit::{CommandResult, Done, Failure};
 use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime};
 use crate::say::say;
 
+/// How long an answer may take.
+pub(super) const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often each figure is taken; the median is what counts.
 pub(super) const ROUNDS: usize = 5;
 
@@ -296,7 +298,7 @@ pub(super) async fn start_etcd(nodes: u16) -> Result<Cluster> {
 
 /// Waits until every node accepts a put.
 async fn wait_ready(cluster: &Cluster) -> Result<()> {
-    let client = http_client()?;
+    let client = systems::http_client(HTTP_TIMEOUT)?;
     let deadline = Instant::now() + Duration::from_secs(20);
     for &address in &cluster.http {
         loop {
@@ -310,25 +312,12 @@ async fn wait_ready(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn http_client() -> Result<reqwest::Client> {
-    // The HTTP library asks for one even where no TLS is spoken; an error says that it was installed before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
-        .timeout(Duration::from_secs(5))
-        .pool_max_idle_per_host(1)
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .tcp_nodelay(true)
-        .build()
-        .context("cannot make an HTTP client")
-}
-
 async fn load(cluster: Cluster, connections: usize, time: Duration) -> Result<Figures> {
     let stop = Arc::new(AtomicBool::new(false));
     let start = Instant::now();
     let mut tasks = Vec::new();
     for connection in 0..connections {
-        let client = http_client()?;
+        let client = systems::http_client(HTTP_TIMEOUT)?;
         let address = cluster.http[connection % cluster.http.len()];
         let (put, stop) = (cluster.put, stop.clone());
         tasks.push(tokio::spawn(async move {

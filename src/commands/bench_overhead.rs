@@ -14,13 +14,10 @@ use generator::Generator;
 use history::ObjectKind;
 use serde_json::json;
 
-use super::bench::{Cluster, ROUNDS, has_etcd, http_client, median, start_etcd};
+use super::bench::{Cluster, HTTP_TIMEOUT, ROUNDS, has_etcd, median, start_etcd};
 use super::test::SystemConnect;
 use crate::runner::{Desk, Journal, Runner, TokioRuntime};
 use crate::say::say;
-
-/// How long a client of perjury waits for an answer.
-const OP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prints both rates and their ratio.
 pub async fn run(nodes: u16, clients: usize, time: Duration) -> Result<()> {
@@ -58,7 +55,7 @@ async fn plain(cluster: &Cluster, clients: usize, time: Duration) -> Result<f64>
     let start = Instant::now();
     let mut tasks = Vec::new();
     for client in 0..clients {
-        let http = http_client()?;
+        let http = systems::http_client(HTTP_TIMEOUT)?;
         let base = format!("http://{}/v3/kv", cluster.http[client % cluster.http.len()]);
         let stop = stop.clone();
         tasks.push(tokio::spawn(async move {
@@ -108,7 +105,7 @@ async fn perjury(cluster: &Cluster, clients: usize, time: Duration, seed: u64) -
     let connect = SystemConnect {
         system: (entry.make)(environment, &options)?,
         object: ObjectKind::Register,
-        timeout: OP_TIMEOUT,
+        timeout: HTTP_TIMEOUT,
     };
     let workload = workloads::find("register").ok_or_else(|| anyhow!("no register workload"))?;
     let workload = (workload.make)(&workloads::WorkloadOptions {
@@ -120,7 +117,7 @@ async fn perjury(cluster: &Cluster, clients: usize, time: Duration, seed: u64) -
     });
     let journal = Journal::create(&directory.path().join("history.jsonl"), None)?;
     let desk = Arc::new(Desk::new(TokioRuntime::start(), journal, clients));
-    let mut runner = Runner::new(desk.clone(), Arc::new(connect), cluster.http.len(), OP_TIMEOUT);
+    let mut runner = Runner::new(desk.clone(), Arc::new(connect), cluster.http.len(), HTTP_TIMEOUT);
     let limited = generator::time_limit(time.as_nanos() as u64, workload.generator);
     let generator: Box<dyn Generator> = Box::new(generator::clients(limited));
     let start = Instant::now();

@@ -24,7 +24,7 @@ use workloads::{Workload, WorkloadOptions};
 use super::check::{judge, read_history};
 use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::runner::{
     self, Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
 };
@@ -79,12 +79,7 @@ pub fn run(args: TestArgs) -> CommandResult {
             remove_data(&run, &record);
         }
         if !run.history().is_file() {
-            let trouble = trouble.unwrap_or_else(interrupted);
-            if matches!(trouble, Failure::Usage(_)) {
-                // Nothing was begun that anybody could want to look at.
-                remove_run(&run);
-            }
-            return Err(trouble);
+            return Err(trouble.unwrap_or_else(interrupted));
         }
         // A store that lies and then falls over has lied: whatever went wrong later, what was journalled is judged.
         let record = run.read_test()?;
@@ -121,14 +116,12 @@ fn open(plan: &Plan, place: &Resolved, run: &RunDir) -> anyhow::Result<Arc<dyn E
         ..OpenOptions::new(plan.nodes(), run.root())
     };
     control::open(place.kind, &options)
-        .inspect_err(|_| remove_run(run))
+        .inspect_err(|_| {
+            if let Err(error) = std::fs::remove_dir_all(run.root()) {
+                eprintln!("perjury: cannot remove {}: {error}", run.root().display());
+            }
+        })
         .map_err(Into::into)
-}
-
-fn remove_run(run: &RunDir) {
-    if let Err(error) = std::fs::remove_dir_all(run.root()) {
-        eprintln!("perjury: cannot remove {}: {error}", run.root().display());
-    }
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
@@ -156,18 +149,6 @@ impl Test<'_> {
         let nodes = self.environment.nodes();
         let system = (plan.system.make)(self.environment.clone(), &plan.options)?;
         let workload = self.workload();
-        if let Some(kind) = plan::unsupported(&*system, &workload) {
-            return Err(Failure::Usage(format!(
-                "the workload `{}` needs `{kind}` of a {}, which `{}` cannot do; choose another workload (see `perjury list`)",
-                plan.args.workload, workload.object, plan.args.system
-            )));
-        }
-        if plan.args.stop_on_violation && workload.stream.is_none() {
-            return Err(Failure::Usage(format!(
-                "the workload `{}` cannot be judged while it runs; leave out --stop-on-violation",
-                plan.args.workload
-            )));
-        }
         let (entries, left_out) = plan.nemeses_in(self.environment.kind())?;
         let fault = self.fault(&entries)?;
         let mut record = self.record(&workload, entries.iter().map(|(entry, _)| entry.name));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
-use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, OpKind, Outcome, Value};
+use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, Outcome, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::{Cluster, Store, data_dir, log_file};
@@ -21,6 +21,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "bundled",
     description: "perjury's own Raft cluster of linearizable registers (the default)",
     bugs,
+    objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
     read_modes: &[],
     access: &[],
     errors: &ERRORS,
@@ -135,15 +136,6 @@ impl System for Bundled {
             base: self.cluster.store.urls[node].clone(),
             object,
         }))
-    }
-
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
-        match object {
-            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
-            // By a read and a cas.
-            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
-            ObjectKind::Lock | ObjectKind::List | ObjectKind::Watched => false,
-        }
     }
 }
 

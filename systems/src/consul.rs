@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, Environment, System, SystemOptions};
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 
 use crate::cluster::Cluster;
 use crate::{Entry, ReadMode, find_program};
@@ -35,6 +35,12 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "consul",
     description: "HashiCorp Consul's key-value store, through its HTTP API; consistent reads unless asked otherwise",
     bugs: Vec::new,
+    objects: &[
+        ObjectKind::Register,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::Lock,
+    ],
     read_modes: &[
         ReadMode {
             name: "consistent",
@@ -96,14 +102,5 @@ impl System for Consul {
     ) -> Result<Box<dyn Client>, ControlError> {
         let client = ConsulClient::open(self.asking.connection(node, timeout)?, object);
         Ok(Box::new(client.await?))
-    }
-
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
-        match object {
-            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
-            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
-            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
-            ObjectKind::List | ObjectKind::Watched => false,
-        }
     }
 }

@@ -127,8 +127,6 @@ fn read_tls(files: &TlsFiles) -> Result<ClientConfig, ControlError> {
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    // For HTTP clients that are made without this function; an error says that it was installed before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| ControlError::Other(format!("cannot set up TLS: {error}")))?

@@ -10,9 +10,10 @@ mod redis;
 mod zookeeper;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use control::MakeSystem;
-use history::ErrorRule;
+use control::{Access, ControlError, MakeSystem};
+use history::{ErrorRule, ObjectKind};
 
 /// A planted bug of a system, and how to catch it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Entry {
     pub description: &'static str,
     /// The bugs that can be switched on in it.
     pub bugs: fn() -> Vec<PlantedBug>,
+    /// The kinds of objects that its clients can address, each with all its operations ([`ObjectKind::operations`]).
+    pub objects: &'static [ObjectKind],
     /// How reads can be done, the usual way first; empty where there is only one.
     pub read_modes: &'static [ReadMode],
     /// The flags for what it can demand of its clients: `user`, `password-file`, `token-file`, `ca-file`, `cert-file`,
@@ -72,6 +75,14 @@ pub const ALL: &[Entry] = &[
 /// The system of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
+}
+
+/// An HTTP client with one connection that repeats nothing and follows nothing, for loads beside the clients'.
+///
+/// # Errors
+/// When the system's certificates cannot be used.
+pub fn http_client(timeout: Duration) -> Result<reqwest::Client, ControlError> {
+    http::client(timeout, &Access::default())
 }
 
 /// A program: where the user says it is, or else on the `PATH`; `install` says how to get it.

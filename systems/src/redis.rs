@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, EnvKind, Environment, System, SystemOptions};
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 
 use crate::cluster::Cluster;
 use crate::{Entry, find_program};
@@ -37,6 +37,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "redis",
     description: "Redis with Sentinel: a positive control, known to lose acknowledged writes on failover",
     bugs: Vec::new,
+    objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
     read_modes: &[],
     access: &["user", "password-file"],
     errors: &errors::ERRORS,
@@ -113,14 +114,6 @@ impl System for Redis {
             self.prefix.clone(),
             timeout,
         )))
-    }
-
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
-        match object {
-            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
-            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
-            ObjectKind::Lock | ObjectKind::List | ObjectKind::Watched => false,
-        }
     }
 }
 

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, Environment, System, SystemOptions};
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 
 use crate::cluster::Cluster;
 use crate::{Entry, ReadMode, find_program};
@@ -48,6 +48,12 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "zookeeper",
     description: "Apache ZooKeeper; reads after a quorum write unless asked otherwise",
     bugs: Vec::new,
+    objects: &[
+        ObjectKind::Register,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::Lock,
+    ],
     read_modes: &[
         ReadMode {
             name: "quorum",
@@ -161,14 +167,5 @@ impl System for ZooKeeper {
         // Half of it is left for the operation.
         let session = self.sessions.open(node, object, timeout / 2).await?;
         Ok(Box::new(ZooKeeperClient::new(session, object, self.reads)))
-    }
-
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
-        match object {
-            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
-            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
-            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
-            ObjectKind::List | ObjectKind::Watched => false,
-        }
     }
 }

@@ -4,28 +4,10 @@
 //! loses it without knowing (M. Kleppmann, "How to do distributed locking", 2016). So stores that are in order by their
 //! own book fail here; what they do promise is judged by [`lock-fenced`](super::lock_fenced).
 
-use history::{ObjectKind, OpKind};
-
-use crate::locking::{Locking, last_locks};
-use crate::{Entry, Workload, WorkloadOptions, judge_by};
+use crate::{Entry, locking};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock",
     description: "a few locks under acquire and release; judged as mutexes: never two holders at once",
-    make,
+    make: |options| locking::workload(ENTRY.name, "mutex", options),
 };
-
-const MODEL: &str = "mutex";
-
-fn make(options: &WorkloadOptions) -> Workload {
-    Workload {
-        name: ENTRY.name,
-        generator: Box::new(Locking::new(options)),
-        final_generator: Some(Box::new(last_locks(options))),
-        object: ObjectKind::Lock,
-        needs: &[OpKind::Acquire, OpKind::Release],
-        model: MODEL,
-        stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
-        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
-    }
-}

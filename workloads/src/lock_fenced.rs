@@ -4,28 +4,10 @@
 //! than all tokens before: whoever guards a resource by the greatest token seen can turn the former holder away. Source:
 //! M. Kleppmann, "How to do distributed locking", 2016.
 
-use history::{ObjectKind, OpKind};
-
-use crate::locking::{Locking, last_locks};
-use crate::{Entry, Workload, WorkloadOptions, judge_by};
+use crate::{Entry, locking};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock-fenced",
     description: "the operations of lock; judged by the fencing tokens: a holder may lose its lock, but tokens must grow",
-    make,
+    make: |options| locking::workload(ENTRY.name, "lease", options),
 };
-
-const MODEL: &str = "lease";
-
-fn make(options: &WorkloadOptions) -> Workload {
-    Workload {
-        name: ENTRY.name,
-        generator: Box::new(Locking::new(options)),
-        final_generator: Some(Box::new(last_locks(options))),
-        object: ObjectKind::Lock,
-        needs: &[OpKind::Acquire, OpKind::Release],
-        model: MODEL,
-        stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
-        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
-    }
-}

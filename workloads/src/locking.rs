@@ -11,12 +11,12 @@
 //! a new session, which holds nothing; what the old one held comes free when its session ends.
 
 use generator::{Action, Context, Generator, Next, Thread, each_thread, nothing};
-use history::{ErrorClass, EventKind, Failure, Op, Outcome, Value};
+use history::{ErrorClass, EventKind, Failure, ObjectKind, Op, OpKind, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::WorkloadOptions;
 use crate::in_flight::InFlight;
+use crate::{Workload, WorkloadOptions, judge_by};
 
 const MS: u64 = 1_000_000;
 /// How long a lock is held, nanoseconds.
@@ -37,8 +37,22 @@ const TWO_LOCKS: usize = 6;
 const LAST_TRIES: u32 = 5;
 const LAST_REST_NS: u64 = 200 * MS;
 
+/// A workload of these operations, judged by a model of the checker.
+pub(crate) fn workload(name: &'static str, model: &'static str, options: &WorkloadOptions) -> Workload {
+    Workload {
+        name,
+        generator: Box::new(Locking::new(options)),
+        final_generator: Some(Box::new(last_locks(options))),
+        object: ObjectKind::Lock,
+        needs: &[OpKind::Acquire, OpKind::Release],
+        model,
+        stream: Some(checker::stream::Stream::new(&judge_by(model))),
+        check: Box::new(move |history| checker::judge(history, &judge_by(model))),
+    }
+}
+
 /// Acquires and releases without end.
-pub(crate) struct Locking {
+struct Locking {
     rng: ChaCha8Rng,
     locks: i64,
     threads: Vec<State>,
@@ -57,7 +71,7 @@ enum State {
 /// What clients do after the heal: each takes a lock of its own that nobody used before and gives it back, which shows
 /// that the store answers again. The others may be held for somebody who is gone: the clients of the main phase and their
 /// sessions ended with it. Whoever takes such a lock as soon as it comes free does no wrong, but nobody gave it back.
-pub(crate) fn last_locks(options: &WorkloadOptions) -> impl Generator + use<> {
+fn last_locks(options: &WorkloadOptions) -> impl Generator + use<> {
     let locks = locks(options);
     each_thread(move |thread| match thread {
         Thread::Client(thread) => Box::new(LastLock {

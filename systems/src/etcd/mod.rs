@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Store, data_dir, log_file};
@@ -36,6 +36,14 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "etcd",
     description: "etcd 3.4 or later, through its JSON gateway",
     bugs: Vec::new,
+    objects: &[
+        ObjectKind::Register,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::Lock,
+        ObjectKind::List,
+        ObjectKind::Watched,
+    ],
     read_modes: &READ_MODES,
     access: &["user", "password-file", "ca-file", "cert-file", "key-file"],
     errors: &errors::ERRORS,
@@ -152,16 +160,6 @@ impl System for Etcd {
             object,
             self.is_serializable,
         )))
-    }
-
-    fn supports(&self, object: ObjectKind, kind: OpKind) -> bool {
-        match object {
-            ObjectKind::Register => matches!(kind, OpKind::Read | OpKind::Write | OpKind::Cas),
-            ObjectKind::Set | ObjectKind::Counter => matches!(kind, OpKind::Read | OpKind::Add),
-            ObjectKind::Lock => matches!(kind, OpKind::Acquire | OpKind::Release),
-            ObjectKind::List => kind == OpKind::Txn,
-            ObjectKind::Watched => matches!(kind, OpKind::Write | OpKind::Watch),
-        }
     }
 }
 
