@@ -21,11 +21,10 @@ use crate::{Workload, WorkloadOptions, judge_by};
 const MS: u64 = 1_000_000;
 /// How long a lock is held, nanoseconds.
 const HOLD_NS: [u64; 2] = [0, 100 * MS];
-/// How long it is held now and then: longer than leases live (2 s with most stores) without being kept alive. A holder
-/// that asks for its release before its lease has run out can be said to have given the lock back in time.
-const LONG_HOLD_NS: [u64; 2] = [100 * MS, 5_000 * MS];
+/// How long it is held now and then: long enough for a fault to come in between.
+const LONG_HOLD_NS: [u64; 2] = [100 * MS, 1_000 * MS];
 /// The share of long holds.
-const LONG_HOLDS: f64 = 0.1;
+const LONG_HOLDS: f64 = 0.05;
 /// The rest after a release, and between two tries of a release.
 const REST_NS: [u64; 2] = [0, 20 * MS];
 /// The rest after an acquire that failed.
