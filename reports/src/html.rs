@@ -159,7 +159,7 @@ fn facts(results: &Results) -> Vec<Fact> {
     ]
 }
 
-/// The whole table of errors, in its own order and also where nothing met it; then the errors that it does not name.
+/// The whole table of errors in its own order, then the errors that it does not name; of both first those that were met.
 fn error_lines(results: &Results) -> Vec<ErrorLine<'_>> {
     let by_rule = results.test.error_rules.iter().map(|rule| {
         let rows: Vec<&ErrorRow> = (results.errors.iter())
@@ -197,7 +197,10 @@ fn error_lines(results: &Results) -> Vec<ErrorLine<'_>> {
             example: &row.example,
         }
     });
-    by_rule.chain(others).collect()
+    let mut lines: Vec<ErrorLine> = by_rule.chain(others).collect();
+    // What nobody met is of interest last.
+    lines.sort_by_key(|line| line.fail + line.info == 0);
+    lines
 }
 
 fn names(kinds: &BTreeSet<OpKind>) -> String {

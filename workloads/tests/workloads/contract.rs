@@ -18,7 +18,11 @@ fn the_list_names_what_it_makes() {
         assert!(!workload.needs.is_empty() && !entry.description.is_empty());
         // A system that has such objects can do all that the workload needs.
         let operations = workload.object.operations();
-        assert!(workload.needs.iter().all(|kind| operations.contains(kind)), "{}", entry.name);
+        assert!(
+            workload.needs.iter().all(|kind| operations.contains(kind)),
+            "{}",
+            entry.name
+        );
         assert!(workload.stream.is_some() && checker::models::find(workload.model).is_some());
     }
     assert!(find("no such workload").is_none());
