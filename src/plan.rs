@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions};
+use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions, can};
 use workloads::WorkloadOptions;
 
 use crate::access;
@@ -106,7 +106,6 @@ impl Plan {
         &self,
         kind: EnvKind,
     ) -> Result<(Vec<(&'static nemeses::Entry, Vec<String>)>, Vec<String>), Failure> {
-        let can_cut = kind == EnvKind::Netns;
         if kind == EnvKind::External {
             let why = "no faults: the cluster was started by somebody else, and nothing is known of its nodes but \
                        their endpoints";
@@ -115,20 +114,10 @@ impl Plan {
         let mut taken = Vec::new();
         let mut lost = Vec::new();
         for (entry, targets) in &self.nemeses {
-            if can_cut || !entry.needs_links {
-                taken.push((*entry, targets.clone()));
-            } else if self.nemeses_named {
-                return Err(Failure::Usage(format!(
-                    "--nemesis {}: links cannot be cut in the environment `{}`; leave it out or use --env netns",
-                    entry.name,
-                    kind.name()
-                )));
-            } else {
-                lost.push(format!(
-                    "the nemesis `{}` is left out: links cannot be cut in the environment `{}`",
-                    entry.name,
-                    kind.name()
-                ));
+            match entry.needs.iter().try_for_each(|&need| can(kind, need)) {
+                Ok(()) => taken.push((*entry, targets.clone())),
+                Err(why) if self.nemeses_named => return Err(cannot_work(entry, kind, &why)),
+                Err(why) => lost.push(format!("the nemesis `{}` is left out: {why}", entry.name)),
             }
         }
         Ok((taken, lost))
@@ -225,7 +214,11 @@ fn node_count(args: &TestArgs, options: &SystemOptions) -> usize {
 
 fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {
     match list {
-        None => Ok(nemeses::ALL.iter().map(|entry| (entry, Vec::new())).collect()),
+        None => Ok(nemeses::ALL
+            .iter()
+            .filter(|entry| entry.by_default)
+            .map(|entry| (entry, Vec::new()))
+            .collect()),
         Some("none") => Ok(Vec::new()),
         Some(list) => {
             let named =
@@ -254,15 +247,22 @@ fn check_environment(
             "--links has no meaning with --env local: there are no links to cut; drop one of the two".into(),
         ));
     }
-    if args.nemesis.is_some()
-        && let Some((entry, _)) = nemeses.iter().find(|(entry, _)| entry.needs_links)
-    {
-        return Err(Failure::Usage(format!(
-            "--nemesis {} cannot work with --env local, where links cannot be cut; use --env netns",
-            entry.name
-        )));
+    if args.nemesis.is_some() {
+        for (entry, _) in nemeses {
+            for &need in entry.needs {
+                can(EnvKind::Local, need).map_err(|why| cannot_work(entry, EnvKind::Local, &why))?;
+            }
+        }
     }
     Ok(())
+}
+
+fn cannot_work(entry: &nemeses::Entry, kind: EnvKind, why: &str) -> Failure {
+    Failure::Usage(format!(
+        "--nemesis {} cannot work with --env {}: {why}",
+        entry.name,
+        kind.name()
+    ))
 }
 
 /// `12` or `2n`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{ControlError, ProcessState};
+use crate::{ControlError, Pid, ProcessState};
 
 /// A store that runs on the nodes of an environment. Nodes are indices into [`crate::Environment::nodes`].
 #[async_trait]
@@ -27,6 +27,12 @@ pub trait Db: Send + Sync {
 
     /// What the store's process on `node` is doing.
     async fn state(&self, node: usize) -> Result<ProcessState, ControlError>;
+
+    /// The processes of the store that run on `node`, each the leader of a process group. Empty if none does.
+    async fn processes(&self, node: usize) -> Vec<Pid>;
+
+    /// The directory on `node` in which the store keeps its data; it need not exist.
+    fn data_dir(&self, node: usize) -> PathBuf;
 
     /// The nodes whose process has ended although nobody ended it.
     async fn crashed(&self) -> Vec<usize> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{ControlError, Net, Remote};
+use crate::{Ability, ControlError, Net, Remote};
 
 /// One node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,14 @@ pub trait Environment: Send + Sync {
     /// Where a service of `node` that wants `port` listens, for its peers and for the controller. The address is
     /// the same for all of a run; the port may be another one where the nodes share an address.
     fn endpoint(&self, node: usize, port: u16) -> Result<SocketAddr, ControlError>;
+
+    /// Whether this can be done to its nodes; see [`crate::can`], which knows it before the environment is opened.
+    ///
+    /// # Errors
+    /// Why not, and what to do about it, in one line.
+    fn can(&self, ability: Ability) -> Result<(), String> {
+        crate::can(self.kind(), ability)
+    }
 
     /// What this environment cannot do here, and how to get it; for people, one line each.
     fn lost(&self) -> &[String];

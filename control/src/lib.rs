@@ -7,6 +7,7 @@
 //!   process by name or flushes a table.
 //! - What would outlive a dead controller is written to the undo log before it is done.
 
+mod ability;
 mod children;
 mod choice;
 mod client;
@@ -29,6 +30,7 @@ mod remote;
 mod system;
 mod undo;
 
+pub use ability::{Ability, can};
 pub use choice::{EnvChoice, LinkChoice, Means, NetnsTrial, Refusal, Resolved, resolve};
 pub use client::Client;
 pub use db::Db;

@@ -1,11 +1,12 @@
 //! Opens an environment.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::external::External;
 use crate::local::Local;
-use crate::{ControlError, EnvKind, Environment, LinkChoice};
+use crate::{Ability, ControlError, EnvKind, Environment, LinkChoice};
 
 /// What an environment is made from.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct OpenOptions {
     pub seed: u64,
     /// Behave as if iptables were not installed; for tests.
     pub hide_iptables: bool,
+    /// What the faults of this run need; an environment prepares what must be there before the first process starts.
+    pub abilities: BTreeSet<Ability>,
     /// What is known to be lost already, from [`crate::resolve`].
     pub lost: Vec<String>,
 }
@@ -33,6 +36,7 @@ impl OpenOptions {
             links: LinkChoice::Auto,
             seed: 0,
             hide_iptables: false,
+            abilities: BTreeSet::new(),
             lost: Vec::new(),
         }
     }

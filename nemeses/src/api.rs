@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Db, Environment};
+use control::{Ability, Db, Environment};
 use generator::Generator;
 use history::{NemesisOp, NemesisOutcome};
 
@@ -62,8 +62,10 @@ pub struct Entry {
     pub description: &'static str,
     /// At what it can be aimed.
     pub targets: &'static [&'static str],
-    /// Whether it cuts or shapes links, which not every environment can.
-    pub needs_links: bool,
+    /// What it needs of the environment.
+    pub needs: &'static [Ability],
+    /// Whether it is among the faults of a run that names none: those that no store in order fails at.
+    pub by_default: bool,
     /// The smallest number of nodes with which any of it makes sense.
     pub min_nodes: usize,
     /// The colour of its shade in plots, also without a run.

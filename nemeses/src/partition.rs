@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Link, LinkControl, links_between};
+use control::{Ability, Link, LinkControl, links_between};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,7 +58,8 @@ pub(crate) const ENTRY: Entry = Entry {
         "bridge",
         "one-way",
     ],
-    needs_links: true,
+    needs: &[Ability::Cut],
+    by_default: true,
     min_nodes: 2,
     colour: "#4e79a7",
     make,

@@ -5,6 +5,7 @@
 //! - The run directory tells the plan before the cluster starts, and the journal what happened until the last
 //!   millisecond: a controller that dies leaves a run that can be checked.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +15,9 @@ use anyhow::{Context, anyhow};
 use async_trait::async_trait;
 use checker::Verdict;
 use checker::stream::Violation;
-use control::{Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, resolve};
+use control::{
+    Ability, Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, resolve,
+};
 use generator::Generator;
 use history::{ObjectKind, RunDir, TestRecord};
 use nemeses::{Fault, FaultOptions, NemesisContext};
@@ -50,7 +53,9 @@ pub fn run(args: TestArgs) -> CommandResult {
         },
     };
     // Refused here rather than inside: a nemesis that this environment cannot do.
-    plan.nemeses_in(place.kind)?;
+    let (entries, _) = plan.nemeses_in(place.kind)?;
+    let needs = entries.iter().flat_map(|(entry, _)| entry.needs).copied();
+    let abilities: BTreeSet<Ability> = needs.collect();
     if place.kind == EnvKind::Netns {
         // From here on this is another process, and the first one waits for its exit code.
         control::netns::enter()?;
@@ -59,7 +64,7 @@ pub fn run(args: TestArgs) -> CommandResult {
         let interrupts = watch_interrupts()?;
         let run = make_run_dir(&plan)?;
         log_to(&run.log())?;
-        let environment = open(&plan, &place, &run)?;
+        let environment = open(&plan, &place, abilities, &run)?;
         let test = Test {
             plan: &plan,
             run: &run,
@@ -108,10 +113,16 @@ pub fn run(args: TestArgs) -> CommandResult {
 }
 
 /// Opens the environment; a run directory in which nothing could begin is removed again.
-fn open(plan: &Plan, place: &Resolved, run: &RunDir) -> anyhow::Result<Arc<dyn Environment>> {
+fn open(
+    plan: &Plan,
+    place: &Resolved,
+    abilities: BTreeSet<Ability>,
+    run: &RunDir,
+) -> anyhow::Result<Arc<dyn Environment>> {
     let options = OpenOptions {
         links: plan.args.links,
         seed: plan.seed,
+        abilities,
         lost: place.lost.clone(),
         ..OpenOptions::new(plan.nodes(), run.root())
     };

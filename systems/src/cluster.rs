@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{ControlError, Daemon, Db, EnvKind, Environment, ProcessState, Signal};
+use control::{ControlError, Daemon, Db, EnvKind, Environment, Pid, ProcessState, Signal};
 use tokio::time::Instant;
 
 use crate::process::Processes;
@@ -175,6 +175,18 @@ impl<S: Store> Db for Cluster<S> {
         } else {
             state
         })
+    }
+
+    async fn processes(&self, node: usize) -> Vec<Pid> {
+        let mut running = Vec::new();
+        for processes in &self.processes {
+            running.extend(processes.running(node).await);
+        }
+        running
+    }
+
+    fn data_dir(&self, node: usize) -> PathBuf {
+        data_dir(&*self.environment, node)
     }
 
     async fn crashed(&self) -> Vec<usize> {

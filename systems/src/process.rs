@@ -74,6 +74,13 @@ impl Processes {
         }
     }
 
+    /// The process on `node`, if it has not ended.
+    pub async fn running(&self, node: usize) -> Option<Pid> {
+        let pid = (*self.running[node].lock().await)?;
+        let state = self.environment.remote(node).state(pid).await;
+        matches!(state, Ok(ProcessState::Running | ProcessState::Stopped)).then_some(pid)
+    }
+
     /// The nodes whose process ended although nobody ended it.
     pub async fn crashed(&self) -> Vec<usize> {
         let mut crashed = Vec::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, ProcessState, Remote, Shape,
+    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Pid, ProcessState, Remote, Shape,
 };
 use nemeses::NemesisContext;
 
@@ -186,6 +186,14 @@ impl Db for Handle {
 
     async fn version(&self) -> String {
         String::new()
+    }
+
+    async fn processes(&self, _: usize) -> Vec<Pid> {
+        Vec::new()
+    }
+
+    fn data_dir(&self, _: usize) -> PathBuf {
+        PathBuf::new()
     }
 
     fn log_files(&self, _: usize) -> Vec<PathBuf> {
