@@ -48,7 +48,7 @@ fn threads_hold_what_they_took_and_rest_where_they_failed() {
     let mut store = Store::of(ObjectKind::Lock);
     let mut workload = make("lock", 1, 10);
     let run = crate::run(&mut workload, 10, 20_000, &mut store);
-    let mut long_holds = 0;
+    let (mut long_holds, mut outlasting) = (0, 0);
     let mut taken = 0;
     for ops in by_thread(&run).values() {
         for pair in ops.windows(2) {
@@ -57,8 +57,9 @@ fn threads_hold_what_they_took_and_rest_where_they_failed() {
                 (Op::Acquire { key }, Outcome::Ok(_), Op::Release { key: other }) => {
                     assert_eq!(key, other);
                     taken += 1;
-                    long_holds += u64::from(*since > 100 * MS);
-                    [0, 1_000]
+                    long_holds += u64::from((100 * MS..=1_000 * MS).contains(since));
+                    outlasting += u64::from(*since > 1_000 * MS);
+                    [0, 6_000]
                 }
                 (Op::Acquire { .. }, Outcome::Fail(_), Op::Acquire { .. }) => [10, 50],
                 (Op::Release { .. }, Outcome::Ok(_), Op::Acquire { .. }) => [0, 20],
@@ -68,15 +69,16 @@ fn threads_hold_what_they_took_and_rest_where_they_failed() {
             assert!((least_ns..=most_ns).contains(since), "{pair:?}");
         }
     }
+    let some = taken / 50..taken / 10;
     assert!(
-        taken > 200 && (taken / 50..taken / 10).contains(&long_holds),
-        "{long_holds} of {taken} are long"
+        taken > 200 && some.contains(&long_holds) && some.contains(&outlasting),
+        "{long_holds} of {taken} are long, {outlasting} outlast leases"
     );
 }
 
 #[test]
 fn few_locks() {
-    for (clients, locks) in [(1, 1), (5, 1), (6, 2), (40, 2)] {
+    for (clients, locks) in [(1, 1), (5, 1), (6, 2), (40, 13)] {
         let run = answered(clients, 200, |_, _| Outcome::ok());
         let keys: BTreeSet<Value> = run.ops().iter().map(|(_, _, op)| op.key().clone()).collect();
         assert_eq!(keys.len(), locks, "{clients} clients");
