@@ -114,6 +114,13 @@ impl Plan {
         let mut taken = Vec::new();
         let mut lost = Vec::new();
         for (entry, targets) in &self.nemeses {
+            if !self.nemeses_named && self.nodes() < entry.min_nodes {
+                lost.push(format!(
+                    "the nemesis `{}` is left out: it needs {} nodes",
+                    entry.name, entry.min_nodes
+                ));
+                continue;
+            }
             match entry.needs.iter().try_for_each(|&need| can(kind, need)) {
                 Ok(()) => taken.push((*entry, targets.clone())),
                 Err(why) if self.nemeses_named => return Err(cannot_work(entry, kind, &why)),

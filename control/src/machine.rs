@@ -4,6 +4,7 @@
 //! - A signal has taken hold when [`Remote::signal`] returns: a killed process is reaped, a frozen one stands still.
 //! - Nothing read from a program grows without limit.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 #[cfg(target_os = "linux")]
@@ -165,6 +166,8 @@ impl Remote for Machine {
         let mut command = std::process::Command::new(&daemon.program);
         command
             .args(&daemon.args)
+            .env_clear()
+            .envs(inherited(std::env::vars_os()))
             .envs(daemon.env.iter().map(|(name, value)| (name, value)))
             .current_dir(&daemon.directory)
             .stdin(Stdio::null())
@@ -212,6 +215,24 @@ impl Remote for Machine {
     }
 }
 
+/// What a daemon inherits of the controller's environment: what programs need to be found and to run. Not what settings are
+/// made by, such as `ETCD_…`, `CONSUL_…` or `JAVA_TOOL_OPTIONS`: what the user exported for something else must not change
+/// what is tested, unseen by the report.
+fn inherited(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
+    const NAMES: [&str; 9] = [
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "TMPDIR",
+        "TZ",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "JAVA_HOME",
+    ];
+    all.filter(|(name, _)| NAMES.iter().any(|kept| name == kept) || name.to_string_lossy().starts_with("LC_"))
+}
+
 async fn read_limited(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
@@ -236,5 +257,27 @@ async fn copy(from: &Path, to: &Path) -> Result<(), ControlError> {
             path: if from.exists() { to } else { from }.to_path_buf(),
             source,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_not_inherited() {
+        let all = [
+            "PATH",
+            "ETCD_NAME",
+            "LC_ALL",
+            "CONSUL_HTTP_TOKEN",
+            "HOME",
+            "JAVA_TOOL_OPTIONS",
+            "PATHS",
+        ];
+        let kept: Vec<_> = inherited(all.iter().map(|name| (OsString::from(name), OsString::new())))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(kept, ["PATH", "LC_ALL", "HOME"]);
     }
 }

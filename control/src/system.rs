@@ -74,6 +74,11 @@ pub trait System: Send + Sync {
     /// The store's processes.
     fn db(&self) -> Arc<dyn Db>;
 
+    /// What its clients leave in a store of somebody else's, and how that is removed; one line for people.
+    fn left_behind(&self) -> Option<String> {
+        None
+    }
+
     /// Connects a new client to one node. All its operations will address objects of this kind.
     ///
     /// # Errors

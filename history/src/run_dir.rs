@@ -77,6 +77,9 @@ pub struct TestRecord {
     /// What this environment could not do, and why; for people.
     #[serde(default)]
     pub lost: Vec<String>,
+    /// What stays behind in a store of somebody else's, and how it is removed; for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<String>,
     /// The names of the nodes, in order; events refer to them by index.
     pub nodes: Vec<String>,
     /// The workload.

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use checker::{Analysis, Conflict, Verdict};
 use hdrhistogram::Histogram;
-use history::{Answer, ErrorClass, Failure, History, Op, OpKind, Operation, Outcome, TestRecord, Value};
+use history::{Answer, ErrorClass, Failure, History, Key, Op, OpKind, Operation, Outcome, TestRecord, Value};
+
+use rustc_hash::FxHashMap;
 
 use crate::faults::fault_rows;
 use crate::results::{
@@ -42,7 +44,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         .fold(Counts::default(), |sum, row| sum.plus(row.counts));
     let faults = fault_rows(history);
     let checks = vec![
-        linearizable(analysis),
+        linearizable(record, analysis),
         faults_took_hold(record, &faults),
         enough_operations(record, history, &faults, &operations, operations_total),
     ];
@@ -135,18 +137,24 @@ fn answer(operation: &Operation) -> Option<&Value> {
     }
 }
 
-fn linearizable(analysis: &Analysis) -> Check {
+/// What a valid history of this model is: `linearizable`, or what else the model asks for.
+fn promise(record: &TestRecord) -> &'static str {
+    checker::models::find(&record.model).map_or("linearizable", |model| model.promise)
+}
+
+fn linearizable(record: &TestRecord, analysis: &Analysis) -> Check {
     let mut reasons = Vec::new();
     if analysis.conflicts_total > 0 {
         reasons.push(format!(
-            "{} of {} keys {} not linearizable",
+            "{} of {} keys {} not {}",
             analysis.conflicts_total,
             analysis.keys,
             if analysis.conflicts_total == 1 {
                 "is"
             } else {
                 "are"
-            }
+            },
+            promise(record)
         ));
     }
     for (key, why) in analysis.unknown.iter().take(MOST_UNDECIDED) {
@@ -287,13 +295,19 @@ fn silence(history: &History, faults: &[FaultRow]) -> Vec<String> {
         .filter_map(|span| span.completed_ns)
         .next_back();
     if let Some(heal_ns) = heal_ns {
-        let mut last = history
-            .operations
-            .iter()
-            .filter(|operation| operation.invoked_ns > heal_ns)
-            .peekable();
-        if last.peek().is_some() && !last.any(|operation| operation.outcome.is_answer()) {
+        // What was lost shows in the last reads; a key of which none succeeded may hide it.
+        let mut answered: FxHashMap<&Key, bool> = FxHashMap::default();
+        for operation in (history.operations.iter()).filter(|operation| operation.invoked_ns > heal_ns) {
+            *answered.entry(operation.op.key()).or_default() |= operation.outcome.is_answer();
+        }
+        let silent = answered.values().filter(|is_answered| !**is_answered).count();
+        if silent > 0 && silent == answered.len() {
             reasons.push("no operation after the last heal was answered".to_owned());
+        } else if silent > 0 {
+            reasons.push(format!(
+                "{silent} of {} keys did not answer any more after the last heal, so that nobody knows what is left in them",
+                answered.len()
+            ));
         }
     }
     reasons
@@ -323,6 +337,24 @@ fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<S
             "{times} a node's process ended by itself: see the nodes' logs"
         ));
     }
+    for (time_ns, note, _, detail) in &history.notes {
+        if note == "stopped" {
+            remarks.push(format!(
+                "the run was stopped after {:.1} s of {} s: {detail}",
+                seconds(*time_ns),
+                record.time_limit_s
+            ));
+        }
+    }
+    if record.nodes.len() == 1 && record.endpoints.is_empty() {
+        remarks.push("one node has nobody to agree with: this says nothing about replication".to_owned());
+    }
+    remarks.extend(
+        record
+            .left_behind
+            .iter()
+            .map(|left| format!("left in the store: {left}")),
+    );
     let unfinished = faults
         .iter()
         .filter(|fault| fault.hold == FaultHold::Unfinished)
@@ -349,15 +381,17 @@ fn headline(results: &Results) -> String {
     let conflict = results.conflicts.first();
     match (results.verdict, conflict) {
         (Verdict::Valid, _) => format!(
-            "Every answer can be explained: all {} operations on {} keys are linearizable.",
+            "Every answer can be explained: all {} operations on {} keys are {}.",
             grouped(results.operations_total.invoked),
-            grouped(results.keys as u64)
+            grouped(results.keys as u64),
+            promise(&results.test)
         ),
         (Verdict::Invalid, Some(_)) => format!(
-            "No order of events explains all answers: {} of {} keys {} not linearizable.",
+            "No order of events explains all answers: {} of {} keys {} not {}.",
             grouped(results.conflicts_total as u64),
             grouped(results.keys as u64),
-            if results.conflicts_total == 1 { "is" } else { "are" }
+            if results.conflicts_total == 1 { "is" } else { "are" },
+            promise(&results.test)
         ),
         (Verdict::Invalid, None) => "No order of events explains all answers.".to_owned(),
         (Verdict::Unknown, _) => match results.reasons().next() {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use history::OpKind;
+
 use crate::results::{FaultHold, Results};
 use crate::summary::grouped;
 
@@ -54,10 +56,17 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     let total = results.operations_total;
     writeln!(
         text,
-        "operations: {} ({} ok, {} cas without a match, {} fail, {} info){}; {} ok/s over {:.1} s",
+        "operations: {} ({} ok, {}{} fail, {} info){}; {} ok/s over {:.1} s",
         grouped(total.invoked),
         grouped(total.ok),
-        grouped(total.mismatch),
+        match (
+            results.operations.iter().any(|row| row.f == OpKind::Cas),
+            total.mismatch
+        ) {
+            (true, mismatch) => format!("{} cas without a match, ", grouped(mismatch)),
+            (false, 0) => String::new(),
+            (false, mismatch) => format!("{} without a match, ", grouped(mismatch)),
+        },
         grouped(total.fail),
         grouped(total.info),
         match results.keys {

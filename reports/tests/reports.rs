@@ -580,3 +580,98 @@ fn a_store_that_answers_only_in_peace_is_unknown() {
     silent.push(complete(4 * SECOND, 0, Outcome::ok_value(Value::Nil)));
     assert_eq!(judged(silent), (Verdict::Valid, String::new()));
 }
+
+#[test]
+fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
+    let heal = |time_ms: u64| {
+        let op = NemesisOp {
+            nemesis: "heal".into(),
+            action: NemesisAction::Stop,
+            target: String::new(),
+        };
+        let outcome = NemesisOutcome {
+            nodes: Vec::new(),
+            detail: String::new(),
+            hold: Hold::Verified,
+        };
+        [EventKind::NemesisInvoke(op), EventKind::NemesisComplete(outcome)].map(|kind| Event {
+            time_ns: time_ms * MS,
+            process: Process::Nemesis,
+            kind,
+        })
+    };
+    let dead = || Outcome::fail(ErrorClass::Timeout, "");
+    let alive = || Outcome::ok_value(Value::Nil);
+    // How the last reads of the keys 1 and 2 end, two tries each, and the reason for doubt.
+    let cases = [
+        ([alive(), alive(), alive(), alive()], ""),
+        ([dead(), alive(), dead(), alive()], ""),
+        (
+            [alive(), alive(), dead(), dead()],
+            "1 of 2 keys did not answer any more",
+        ),
+        (
+            [dead(), dead(), dead(), dead()],
+            "no operation after the last heal was answered",
+        ),
+    ];
+    let record = TestRecord {
+        nemesis: Vec::new(),
+        ..record()
+    };
+    for (outcomes, expected) in cases {
+        let mut events = Vec::new();
+        for n in 0..20 {
+            events.push(invoke(10 + n, 0, read(1)));
+            events.push(complete(10 + n, 0, alive()));
+        }
+        events.extend(heal(100));
+        for (n, outcome) in outcomes.into_iter().enumerate() {
+            let time_ms = 200 + 10 * n as u64;
+            events.push(invoke(time_ms, 0, read(1 + n as i64 / 2)));
+            events.push(complete(time_ms + 5, 0, outcome));
+        }
+        let history = history(events);
+        let results = summarize(&record, &history, &analysis(&history, Vec::new()));
+        let reasons = results.reasons().collect::<Vec<_>>().join("; ");
+        match expected {
+            "" => assert_eq!((results.verdict, reasons.as_str()), (Verdict::Valid, "")),
+            expected => {
+                assert_eq!(results.verdict, Verdict::Unknown);
+                assert!(reasons.contains(expected), "{reasons}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_else_a_reader_should_know() {
+    let (mut record, _, _) = small();
+    record.nodes.truncate(1);
+    record.left_behind = vec!["all keys that begin with x".into()];
+    let mut events = vec![
+        invoke(1, 0, read(1)),
+        complete(2, 0, Outcome::ok_value(Value::Nil)),
+    ];
+    events.push(Event {
+        time_ns: 1_500 * MS,
+        process: Process::Nemesis,
+        kind: EventKind::Note {
+            note: "stopped".into(),
+            node: String::new(),
+            detail: "a signal asked for it".into(),
+        },
+    });
+    let history = history(events);
+    let remarks = summarize(&record, &history, &analysis(&history, Vec::new())).remarks;
+    for expected in [
+        "stopped after 1.5 s of",
+        "nobody to agree with",
+        "left in the store: all keys that begin with x",
+    ] {
+        assert!(
+            remarks.iter().any(|remark| remark.contains(expected)),
+            "{remarks:?}"
+        );
+    }
+}

@@ -164,6 +164,9 @@ impl Test<'_> {
         let fault = self.fault(&entries)?;
         let mut record = self.record(&workload, entries.iter().map(|(entry, _)| entry.name));
         record.lost.extend(left_out);
+        if self.environment.kind() == EnvKind::External {
+            record.left_behind.extend(system.left_behind());
+        }
         self.run.write_test(&record).context("cannot write test.json")?;
         announce(self.run, &record);
 
@@ -326,6 +329,7 @@ impl Test<'_> {
             env: self.environment.kind().name().into(),
             links: self.environment.net().control().name().into(),
             lost: self.environment.lost().to_vec(),
+            left_behind: Vec::new(),
             nodes: self
                 .environment
                 .nodes()
@@ -398,6 +402,7 @@ fn watch_interrupts() -> anyhow::Result<Interrupts> {
 async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interrupts) {
     if interrupts.wait_for(|count| *count >= 1).await.is_ok() {
         eprintln!("perjury: stopping early; once more to give up at once");
+        desk.note("stopped", "", "a signal asked for it".to_owned());
         desk.stop();
     }
 }
@@ -414,6 +419,7 @@ async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>)
         "perjury: a violation shows; stopping early. {}",
         violation.sentence
     );
+    desk.note("stopped", "", "a violation showed".to_owned());
     desk.stop();
 }
 
@@ -444,8 +450,12 @@ fn announce(run: &RunDir, record: &TestRecord) {
         [] => "no nemesis".to_owned(),
         names => names.join(", "),
     };
+    let reads = match &record.read_mode {
+        Some(mode) => format!(", {mode} reads"),
+        None => String::new(),
+    };
     eprintln!(
-        "perjury: {} on {} nodes ({}, links: {}), workload {}, {nemesis}, seed {}; run directory {}",
+        "perjury: {} on {} nodes ({}, links: {}), workload {}{reads}, {nemesis}, seed {}; run directory {}",
         record.system,
         record.nodes.len(),
         record.env,

@@ -94,6 +94,13 @@ impl System for Consul {
         self.cluster.clone()
     }
 
+    fn left_behind(&self) -> Option<String> {
+        let root = self.asking.root();
+        Some(format!(
+            "all keys that begin with {root}; `consul kv delete -recurse {root}` removes them"
+        ))
+    }
+
     async fn connect(
         &self,
         node: usize,

@@ -90,7 +90,11 @@ fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathB
     if let Some(path) = named {
         // As a path, so that it is found from whatever directory the daemon runs in.
         return match std::fs::canonicalize(path) {
-            Ok(path) if path.is_file() => Ok(path),
+            Ok(path) if is_executable(&path) => Ok(path),
+            Ok(path) if path.is_file() => Err(format!(
+                "--binary {}: that cannot be executed; name the program {name}, or chmod +x it",
+                path.display()
+            )),
             Ok(path) => Err(format!(
                 "--binary {}: that is no file; name the program {name}",
                 path.display()
@@ -104,6 +108,11 @@ fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathB
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join(name))
-        .find(|candidate| candidate.is_file())
+        .find(|candidate| is_executable(candidate))
         .ok_or_else(|| format!("there is no `{name}` on the PATH; {install}, or name it with --binary"))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }

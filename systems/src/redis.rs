@@ -96,6 +96,13 @@ impl System for Redis {
         self.cluster.clone()
     }
 
+    fn left_behind(&self) -> Option<String> {
+        let prefix = &self.prefix;
+        Some(format!(
+            "all keys that begin with {prefix}; `redis-cli --scan --pattern '{prefix}*' | xargs redis-cli del` removes them"
+        ))
+    }
+
     async fn connect(
         &self,
         node: usize,

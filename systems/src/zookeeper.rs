@@ -158,6 +158,13 @@ impl System for ZooKeeper {
         self.cluster.clone()
     }
 
+    fn left_behind(&self) -> Option<String> {
+        let root = self.sessions.root();
+        Some(format!(
+            "the node {root} and all below it; `zkCli.sh deleteall {root}` removes them"
+        ))
+    }
+
     async fn connect(
         &self,
         node: usize,

@@ -17,6 +17,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "counter",
     about: "a counter with add and read",
+    promise: "linearizable",
     operations: &[OpKind::Add, OpKind::Read],
     per_key: true,
     suits: |_| true,

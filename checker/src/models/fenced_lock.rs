@@ -18,6 +18,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "fenced-lock",
     about: "a lock that only its holder can give back, with tokens that grow",
+    promise: "linearizable",
     operations: &[OpKind::Acquire, OpKind::Release],
     per_key: true,
     suits: |seen| seen.token,

@@ -24,6 +24,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "fifo-queue",
     about: "a queue, first in, first out",
+    promise: "linearizable",
     operations: &[OpKind::Enqueue, OpKind::Dequeue],
     per_key: true,
     suits: |_| true,

@@ -21,6 +21,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "kv-append",
     about: "a text with read, write and append",
+    promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
     per_key: true,
     suits: |_| true,

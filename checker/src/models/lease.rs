@@ -26,6 +26,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "lease",
     about: "a lock that its holder may lose, with tokens that grow",
+    promise: "fenced",
     operations: &[OpKind::Acquire, OpKind::Release],
     per_key: true,
     // Stands behind the locks that promise more, which suit all of its histories.

@@ -32,6 +32,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "list-append",
     about: "lists that transactions read and append to",
+    promise: "strictly serializable",
     operations: &[OpKind::Txn, OpKind::Read, OpKind::Append],
     per_key: false,
     suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),

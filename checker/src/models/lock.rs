@@ -20,6 +20,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "lock",
     about: "a lock that only its holder can give back",
+    promise: "linearizable",
     operations: &[OpKind::Acquire, OpKind::Release],
     per_key: true,
     suits: |_| true,

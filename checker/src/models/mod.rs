@@ -61,6 +61,8 @@ pub struct Entry {
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
+    /// What a valid history is, as an adjective: `linearizable` but where the model asks for more or less than that.
+    pub promise: &'static str,
     /// The operations that it understands.
     pub operations: &'static [OpKind],
     /// Whether every key is an object of its own, judged by itself. Linearizability allows it (Herlihy and Wing 1990,

@@ -25,6 +25,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "multi-register",
     about: "registers that transactions read and write together",
+    promise: "strictly serializable",
     operations: &[OpKind::Txn, OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: false,
     suits: |seen| !seen.txn_appended,

@@ -17,6 +17,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "mutex",
     about: "a lock that anybody can give back",
+    promise: "linearizable",
     operations: &[OpKind::Acquire, OpKind::Release],
     per_key: true,
     suits: |_| true,

@@ -20,6 +20,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "set",
     about: "a set that only grows, with add and a read of all elements",
+    promise: "linearizable",
     operations: &[OpKind::Add, OpKind::Read],
     per_key: true,
     suits: |seen| seen.list_read || !seen.integer_read,

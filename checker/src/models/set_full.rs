@@ -106,6 +106,10 @@ impl SetFull {
                 .filter(|worst| worst.fate == fate)
                 .take(MOST_NAMED);
             let named: Vec<String> = named.map(|worst| worst.words(history)).collect();
+            // Lost ones can fill the whole list.
+            if named.is_empty() {
+                continue;
+            }
             let more = match count.saturating_sub(named.len()) {
                 0 => String::new(),
                 more => format!("; and {more} more"),

@@ -21,6 +21,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "unique-ids",
     about: "a generator that gives every id out once",
+    promise: "linearizable",
     operations: &[OpKind::Generate],
     per_key: true,
     suits: |_| true,

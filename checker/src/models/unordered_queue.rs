@@ -19,6 +19,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "unordered-queue",
     about: "a queue that gives its values out in any order",
+    promise: "linearizable",
     operations: &[OpKind::Enqueue, OpKind::Dequeue],
     per_key: true,
     suits: |_| true,

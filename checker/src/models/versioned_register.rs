@@ -21,6 +21,7 @@ use crate::weaker::sequential;
 pub(super) const ENTRY: Entry = Entry {
     name: "versioned-register",
     about: "a register whose answers tell its version, such as a key of etcd with its mod revision",
+    promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: true,
     suits: Seen::is_versioned,

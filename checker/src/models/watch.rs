@@ -25,6 +25,7 @@ use crate::weaker::{self, sequential};
 pub(super) const ENTRY: Entry = Entry {
     name: "watch",
     about: "a register whose changes are followed by watches that miss none",
+    promise: "watched in full and in order",
     operations: &[OpKind::Write, OpKind::Watch],
     per_key: true,
     suits: |_| true,

@@ -105,6 +105,7 @@ pub fn record(options: &Options) -> TestRecord {
         system_version: "0.1.0".into(),
         read_mode: None,
         endpoints: Vec::new(),
+        left_behind: Vec::new(),
         error_rules: Vec::new(),
         bug: options.plant.then(|| "stale-read".into()),
         env: "netns".into(),

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use control::{ControlError, EnvKind, Environment, Secret, SystemOptions};
 use history::{ErrorRule, Key, Op, Outcome, Value};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -132,6 +133,11 @@ impl Failed {
 }
 
 impl Asking {
+    /// What all keys of the run begin with.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
     pub(super) fn new(
         environment: &dyn Environment,
         options: &SystemOptions,
@@ -312,7 +318,11 @@ impl Connection {
         }
         let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {
-            request = request.header("X-Consul-Token", token.reveal());
+            let mut header = HeaderValue::from_str(token.reveal())
+                .map_err(|_| Failed::not_understood("a token that no header can hold"))?;
+            // Hidden from whatever logs headers.
+            header.set_sensitive(true);
+            request = request.header("X-Consul-Token", header);
         }
         let response = request.body(body).send().await.map_err(|error| failed(&error))?;
         let status = response.status();

@@ -99,7 +99,9 @@ impl EtcdClient {
             }
             (ObjectKind::Watched, Op::Watch { key, from }) => {
                 let name = self.name(key);
-                let now = self.range(&name).await?;
+                // However reads are done: from a member that lags the watch would be told to hear too little.
+                let request = requests::range(&name, false);
+                let now = self.gateway.ask("v3/kv/range", &request).await?;
                 watch::hear(&self.gateway, &name, *from, &now).await
             }
             _ => Err(NOT_SUPPORTED.trouble(format!("{op} of a {}", self.object))),

@@ -144,6 +144,13 @@ impl System for Etcd {
         self.cluster.clone()
     }
 
+    fn left_behind(&self) -> Option<String> {
+        let prefix = self.cluster.store.names.prefix();
+        Some(format!(
+            "all keys that begin with {prefix}; `etcdctl del --prefix {prefix}` removes them"
+        ))
+    }
+
     async fn connect(
         &self,
         node: usize,

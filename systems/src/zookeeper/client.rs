@@ -26,7 +26,7 @@ use control::Client;
 use history::{Key, ObjectKind, Op, Outcome, Value};
 use zookeeper_client::{CreateSequence, Error, Stat};
 
-use super::errors::{self, HELD, LEFT_QUEUED, LOST_RACE, NOT_HELD};
+use super::errors::{self, HELD, LEFT_QUEUED, LOST_RACE, NOT_HELD, PLACE_LOST};
 use super::session::Session;
 use crate::http::{NOT_SUPPORTED, NOT_UNDERSTOOD};
 
@@ -217,7 +217,7 @@ impl ZooKeeperClient {
                 Ok(()) | Err(Error::NoNode) => HELD.outcome(op, format!("{own} was not the lowest")),
                 Err(error) => LEFT_QUEUED.outcome(op, format!("cannot leave the queue: {error}")),
             },
-            None => LEFT_QUEUED.outcome(op, format!("{own} is not in the queue {children:?}")),
+            None => PLACE_LOST.outcome(op, format!("{own} is not in the queue {children:?}")),
         }
     }
 

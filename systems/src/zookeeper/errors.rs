@@ -86,6 +86,14 @@ pub(super) const LEFT_QUEUED: ErrorRule = ErrorRule::new(
     ErrorClass::Unavailable,
     "its node stays until its session expires, and may become the lowest",
 );
+/// A try-lock whose node is gone.
+pub(super) const PLACE_LOST: ErrorRule = ErrorRule::new(
+    "place-lost",
+    "the client queued for the lock, and its node is not in the queue any more",
+    false,
+    ErrorClass::Unavailable,
+    "only the end of its session, or somebody else, can have removed it; nobody knows whether it was the lowest before",
+);
 const DISCONNECTED: ErrorRule = ErrorRule::new(
     "disconnected",
     "the session has no connection just now",
@@ -123,7 +131,7 @@ const SYSTEM_ERROR: ErrorRule = ErrorRule::new(
     "FinalRequestProcessor answers MARSHALLINGERROR also when something went wrong after the change was made",
 );
 
-pub(super) static ERRORS: [ErrorRule; 17] = [
+pub(super) static ERRORS: [ErrorRule; 18] = [
     NO_NODE,
     NODE_EXISTS,
     BAD_VERSION,
@@ -134,6 +142,7 @@ pub(super) static ERRORS: [ErrorRule; 17] = [
     HELD,
     NOT_HELD,
     LEFT_QUEUED,
+    PLACE_LOST,
     DISCONNECTED,
     SESSION_OVER,
     CONNECTION_LOSS,

@@ -48,6 +48,11 @@ impl Sessions {
         }
     }
 
+    /// The node below which all keys of the run lie.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
     /// Where clients reach each node: `host:port`.
     pub(super) fn addresses(&self) -> &[String] {
         &self.addresses

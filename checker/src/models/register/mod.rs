@@ -21,6 +21,7 @@ use crate::{Options, sentences, validate};
 pub(super) const CAS_REGISTER: Entry = Entry {
     name: "cas-register",
     about: "a register with read, write and compare-and-set",
+    promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: true,
     suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
@@ -35,6 +36,7 @@ pub(super) const CAS_REGISTER: Entry = Entry {
 pub(super) const REGISTER: Entry = Entry {
     name: "register",
     about: "a register with read and write",
+    promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write],
     suits: |seen| !seen.is_versioned(),
     ..CAS_REGISTER
