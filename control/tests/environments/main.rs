@@ -137,9 +137,12 @@ fn run_inside(name: &str) -> ExitCode {
     if let Some(code) = programs::run(name) {
         return code;
     }
-    let directory = tempfile::tempdir().expect("a temporary directory");
     let result = match cases::CASES.iter().find(|(case, _)| *case == name) {
-        Some((_, case)) => case(directory.path()),
+        Some((_, case)) => {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            case(directory.path())
+        }
+        // Killed with -9, it could not remove a directory.
         None => death::hold(name),
     };
     match result {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{ControlError, Daemon, EnvKind, Environment, SystemOptions};
+use control::{Command, ControlError, Daemon, EnvKind, Environment, SystemOptions};
 use serde_json::json;
 
 use super::requests::{Asking, HTTP_PORT};
@@ -70,13 +70,26 @@ impl Agents {
         })
     }
 
-    fn settings(&self, node: usize) -> String {
+    fn program(&self) -> PathBuf {
+        self.binary.clone().unwrap_or_else(|| "consul".into())
+    }
+
+    /// Whether the agent knows of a port for gRPC with TLS, which it would open unless told not to: Consul 1.14 does (its
+    /// changelog), and those before refuse a setting that they do not know.
+    async fn has_grpc_tls(&self, node: usize) -> Result<bool, ControlError> {
+        let remote = self.environment.remote(node);
+        let command = Command::new(self.program(), ["version"]);
+        let output = remote.exec(&command).await?.or_failed(remote.node(), &command)?;
+        Ok(minor_version(&String::from_utf8_lossy(&output.stdout)).is_none_or(|version| version >= (1, 14)))
+    }
+
+    fn settings(&self, node: usize, has_grpc_tls: bool) -> String {
         let ports = &self.ports[node];
         let others: Vec<String> = (self.ports.iter().enumerate())
             .filter(|(other, _)| *other != node)
             .map(|(_, ports)| ports.serf.to_string())
             .collect();
-        let settings = json!({
+        let mut settings = json!({
             "server": true,
             "bootstrap_expect": self.ports.len(),
             "node_name": self.environment.nodes()[node].name,
@@ -90,7 +103,6 @@ impl Agents {
                 "serf_wan": -1,
                 "dns": -1,
                 "grpc": -1,
-                "grpc_tls": -1,
             },
             "retry_join": others,
             "retry_interval": "1s",
@@ -106,6 +118,9 @@ impl Agents {
             "disable_host_node_id": true,
             "log_level": "INFO",
         });
+        if has_grpc_tls {
+            settings["ports"]["grpc_tls"] = json!(-1);
+        }
         format!("{settings:#}\n")
     }
 
@@ -129,6 +144,12 @@ impl Agents {
     }
 }
 
+/// Major and minor version in what `consul version` prints first: `Consul v1.8.7`.
+fn minor_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.lines().next()?.rsplit_once('v')?.1.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
 #[async_trait]
 impl Store for Agents {
     fn title(&self) -> &'static str {
@@ -137,9 +158,8 @@ impl Store for Agents {
 
     fn daemons(&self, node: usize) -> Vec<Daemon> {
         let directory = self.environment.remote(node).directory().to_owned();
-        let program = self.binary.clone().unwrap_or_else(|| "consul".into());
         vec![Daemon {
-            program: program.into(),
+            program: self.program().into(),
             args: vec![
                 "agent".into(),
                 "-config-file".into(),
@@ -152,7 +172,8 @@ impl Store for Agents {
     }
 
     async fn prepare(&self, node: usize) -> Result<(), ControlError> {
-        put_file(&*self.environment, node, "agent.json", &self.settings(node)).await?;
+        let settings = self.settings(node, self.has_grpc_tls(node).await?);
+        put_file(&*self.environment, node, "agent.json", &settings).await?;
         Ok(())
     }
 
@@ -190,5 +211,23 @@ impl Store for Agents {
             }
         }
         String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor_version;
+
+    #[test]
+    fn versions() {
+        for (text, expected) in [
+            ("Consul v1.8.7\nProtocol 2 spoken by default\n", Some((1, 8))),
+            ("Consul v1.22.0-dev\n", Some((1, 22))),
+            ("Consul v2.0.1+ent\n", Some((2, 0))),
+            ("", None),
+            ("Consul", None),
+        ] {
+            assert_eq!(minor_version(text), expected, "{text}");
+        }
     }
 }
