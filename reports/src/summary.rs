@@ -295,18 +295,20 @@ fn silence(history: &History, faults: &[FaultRow]) -> Vec<String> {
         .filter_map(|span| span.completed_ns)
         .next_back();
     if let Some(heal_ns) = heal_ns {
+        let last = || (history.operations.iter()).filter(|operation| operation.invoked_ns > heal_ns);
         // What was lost shows in the last reads; a key of which none succeeded may hide it.
-        let mut answered: FxHashMap<&Key, bool> = FxHashMap::default();
-        for operation in (history.operations.iter()).filter(|operation| operation.invoked_ns > heal_ns) {
-            *answered.entry(operation.op.key()).or_default() |= operation.outcome.is_answer();
+        let mut read: FxHashMap<&Key, bool> = FxHashMap::default();
+        for operation in last().filter(|operation| operation.op.is_read_only()) {
+            *read.entry(operation.op.key()).or_default() |= operation.outcome.is_answer();
         }
-        let silent = answered.values().filter(|is_answered| !**is_answered).count();
-        if silent > 0 && silent == answered.len() {
+        let unread = read.values().filter(|is_read| !**is_read).count();
+        if last().next().is_some() && !last().any(|operation| operation.outcome.is_answer()) {
             reasons.push("no operation after the last heal was answered".to_owned());
-        } else if silent > 0 {
+        } else if unread > 0 {
             reasons.push(format!(
-                "{silent} of {} keys did not answer any more after the last heal, so that nobody knows what is left in them",
-                answered.len()
+                "{unread} of {} keys could not be read any more after the last heal, so that nobody knows what is left in \
+                 them",
+                read.len()
             ));
         }
     }

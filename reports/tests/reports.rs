@@ -608,7 +608,7 @@ fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
         ([dead(), alive(), dead(), alive()], ""),
         (
             [alive(), alive(), dead(), dead()],
-            "1 of 2 keys did not answer any more",
+            "1 of 2 keys could not be read any more",
         ),
         (
             [dead(), dead(), dead(), dead()],

@@ -146,7 +146,7 @@ impl Agents {
 
 /// Major and minor version in what `consul version` prints first: `Consul v1.8.7`.
 fn minor_version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.lines().next()?.rsplit_once('v')?.1.split('.');
+    let mut numbers = text.lines().next()?.split_once(" v")?.1.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
