@@ -40,12 +40,16 @@ pub enum Command {
 
 /// `perjury test`
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Examples:
+#[command(
+    args_override_self = true,
+    after_help = "Examples:
   perjury test                                     the bundled cluster, all nemeses, 30 s
   perjury test --bug stale-read --nemesis partition    catch a planted bug
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
   perjury test --nemesis none --ops 10000 --seed 7
-  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows")]
+  perjury test --replay runs/<the run>             its flags and the faults that it really had, once more
+  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows"
+)]
 pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
@@ -64,10 +68,18 @@ pub struct TestArgs {
     /// What is asked of the store (see `perjury list`).
     #[arg(long, default_value = "register")]
     pub workload: String,
-    /// What goes wrong: a list like `kill,pause,partition` or `kill:leader,partition:majorities-ring`, or `none`.
-    /// By default every nemesis that the environment can do.
+    /// What goes wrong: a list like `kill,pause,partition`, `kill:leader,partition:majorities-ring` or `kill:n1+n3`, or
+    /// `none`. By default kill, pause and partition, as far as the environment can.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// A TOML file that says which fault begins when, how long it lasts and at what it is aimed (every run directory has
+    /// one, `schedule.toml`).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["nemesis", "endpoints"])]
+    pub schedule: Option<PathBuf>,
+    /// Do again what a recorded run did: its flags, unless others are given, and the same faults at the same times to the
+    /// same nodes. What comes of it may differ.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["nemesis", "schedule", "endpoints"])]
+    pub replay: Option<PathBuf>,
     /// How long a fault holds and how long the store rests, roughly; each draws its own time around it.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,

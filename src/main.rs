@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod exit;
 mod plan;
+mod replay;
 mod runner;
 mod say;
 
@@ -18,8 +19,9 @@ use clap::Parser;
 fn main() -> ExitCode {
     // Before any thread exists: `test` may have to move into namespaces of its own, which a process with threads
     // cannot do.
-    match cli::Cli::try_parse() {
-        Ok(cli) => exit::code(commands::run(cli.command)),
+    let argv: Vec<_> = std::env::args_os().collect();
+    match cli::Cli::try_parse_from(&argv) {
+        Ok(cli) => exit::code(replay::expand(cli, &argv).and_then(|cli| commands::run(cli.command))),
         Err(error) => exit::usage(&error),
     }
 }

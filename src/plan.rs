@@ -2,14 +2,17 @@
 //!
 //! Invariant: nothing here touches the world, so every mistake found here leaves nothing behind.
 
+use std::path::Path;
 use std::time::Duration;
 
 use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions, can};
+use nemeses::Schedule;
 use workloads::WorkloadOptions;
 
 use crate::access;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
+use crate::replay;
 
 /// A test that makes sense.
 pub struct Plan {
@@ -23,6 +26,8 @@ pub struct Plan {
     pub nemeses: Vec<(&'static nemeses::Entry, Vec<String>)>,
     /// Whether the user named the nemeses; those that are only the default give way to what the environment can.
     pub nemeses_named: bool,
+    /// When which fault comes, if that is not drawn.
+    pub schedule: Option<Schedule>,
     /// Client threads.
     pub concurrency: usize,
     /// The seed of everything random.
@@ -56,9 +61,15 @@ impl Plan {
         check_workload(&args, system, workload)?;
         let options = access::system_options(&args, system)?;
         let nodes = node_count(&args, &options);
-        let nemeses = match options.endpoints.is_empty() {
-            true => parse_nemeses(args.nemesis.as_deref())?,
-            false => access::no_nemeses(args.nemesis.as_deref())?,
+        let schedule = match (&args.schedule, &args.replay) {
+            (Some(file), _) => Some(read_schedule(file)?),
+            (None, Some(run)) => Some(replay::schedule(run)?),
+            (None, None) => None,
+        };
+        let nemeses = match (&schedule, options.endpoints.is_empty()) {
+            (Some(schedule), _) => scheduled_nemeses(schedule, nodes)?,
+            (None, true) => parse_nemeses(args.nemesis.as_deref())?,
+            (None, false) => access::no_nemeses(args.nemesis.as_deref())?,
         };
         check_environment(&args, &nemeses)?;
         let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
@@ -78,13 +89,14 @@ impl Plan {
         if args.time_limit > Duration::from_secs(7 * 24 * 3600) {
             return Err(Failure::Usage("--time-limit: at most a week".into()));
         }
-        let nemeses_named = args.nemesis.is_some();
+        let nemeses_named = args.nemesis.is_some() || schedule.is_some();
         let plan = Plan {
             args,
             system,
             workload,
             nemeses,
             nemeses_named,
+            schedule,
             concurrency,
             seed,
             options,
@@ -143,6 +155,12 @@ impl Plan {
         flag("workload", args.workload.clone());
         if let Some(nemesis) = &args.nemesis {
             flag("nemesis", nemesis.clone());
+        }
+        for (name, path) in [("schedule", &args.schedule), ("replay", &args.replay)] {
+            if let Some(path) = path {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                flag(name, path.display().to_string());
+            }
         }
         flag("fault-interval", time(args.fault_interval));
         if let Some(bug) = &args.bug {
@@ -240,6 +258,35 @@ fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec
                 .collect()
         }
     }
+}
+
+fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
+    let mistake = |why: String| Failure::Usage(format!("--schedule {}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| mistake(error.to_string()))?;
+    Schedule::parse(&text).map_err(mistake)
+}
+
+/// The nemeses of a schedule, each of whose targets makes sense.
+fn scheduled_nemeses(
+    schedule: &Schedule,
+    nodes: usize,
+) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {
+    for fault in &schedule.faults {
+        let entry = nemeses::find(&fault.nemesis)
+            .ok_or_else(|| unknown("nemesis", &fault.nemesis, nemeses::ALL.iter().map(|e| e.name)))?;
+        let options = nemeses::FaultOptions {
+            nodes,
+            targets: vec![fault.target.clone()],
+            ..Default::default()
+        };
+        (entry.make)(&options).map_err(Failure::Usage)?;
+    }
+    let names = schedule.nemeses();
+    Ok(nemeses::ALL
+        .iter()
+        .filter(|entry| names.contains(&entry.name))
+        .map(|entry| (entry, Vec::new()))
+        .collect())
 }
 
 fn check_environment(

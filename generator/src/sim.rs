@@ -213,6 +213,7 @@ pub fn ok(action: &Action) -> EventKind {
         Action::Nemesis(_) => EventKind::NemesisComplete(NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
+            exact: String::new(),
             hold: Hold::Verified,
         }),
     }

@@ -70,6 +70,8 @@ pub(crate) struct Line {
     nodes: Vec<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     detail: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    exact: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,6 +113,7 @@ impl From<Event> for Line {
             target: String::new(),
             nodes: Vec::new(),
             detail: String::new(),
+            exact: String::new(),
             hold: None,
             note: None,
         };
@@ -179,6 +182,7 @@ impl From<Event> for Line {
                 line.kind = Kind::NemesisComplete;
                 line.nodes = outcome.nodes;
                 line.detail = outcome.detail;
+                line.exact = outcome.exact;
                 line.hold = Some(outcome.hold);
             }
             EventKind::Note { note, node, detail } => {
@@ -262,6 +266,7 @@ impl TryFrom<Line> for Event {
             Kind::NemesisComplete => EventKind::NemesisComplete(NemesisOutcome {
                 nodes: line.nodes,
                 detail: line.detail,
+                exact: line.exact,
                 hold: need(line.hold, "hold")?,
             }),
             Kind::Note => EventKind::Note {

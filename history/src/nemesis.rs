@@ -33,6 +33,10 @@ pub struct NemesisOutcome {
     /// What was done, for people: `n1 n2 | n3 n4 n5`, `killed n3 (leader)`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The target that does exactly this again, as the nemesis reads it: `n1+n3`, `n1>n2+n3;n2>n1`. Empty where there is
+    /// none but the one that was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exact: String,
     /// Whether it took hold.
     pub hold: Hold,
 }

@@ -163,6 +163,11 @@ impl RunDir {
         self.root.join("undo.jsonl")
     }
 
+    /// `schedule.toml`
+    pub fn schedule(&self) -> PathBuf {
+        self.root.join("schedule.toml")
+    }
+
     /// `results.json`
     pub fn results(&self) -> PathBuf {
         self.root.join("results.json")

@@ -223,6 +223,7 @@ fn faults_and_notes() {
         EventKind::NemesisComplete(NemesisOutcome {
             nodes: vec!["n1".into()],
             detail: "n1 | n2".into(),
+            exact: String::new(),
             hold: Hold::Verified,
         }),
         EventKind::Note {

@@ -37,6 +37,7 @@ impl Nemesis for Composed {
             None => NemesisOutcome {
                 nodes: Vec::new(),
                 detail: String::new(),
+                exact: String::new(),
                 hold: Hold::Skipped(format!("there is no nemesis `{}` in this run", op.nemesis)),
             },
         }
@@ -46,6 +47,7 @@ impl Nemesis for Composed {
         let mut merged = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
+            exact: String::new(),
             hold: Hold::Verified,
         };
         let mut details = Vec::new();

@@ -1,5 +1,6 @@
 //! When faults come and go: quiet, start, hold, stop, and again; and several faults taking turns.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use generator::{Action, Context, Generator, Next, Thread};
@@ -43,21 +44,15 @@ pub(crate) struct Cycle {
     nemesis: &'static str,
     hold: Span,
     quiet: Span,
-    targets: Bag<&'static str>,
+    targets: Bag<Arc<str>>,
     /// The target of the start that was handed out and not yet followed by its stop.
-    open: Option<&'static str>,
+    open: Option<Arc<str>>,
     rng: ChaCha8Rng,
 }
 
 impl Cycle {
     /// `targets` is drawn from without replacement, then filled anew.
-    pub fn new(
-        nemesis: &'static str,
-        targets: Vec<&'static str>,
-        hold: Span,
-        quiet: Span,
-        seed: u64,
-    ) -> Cycle {
+    pub fn new(nemesis: &'static str, targets: Vec<Arc<str>>, hold: Span, quiet: Span, seed: u64) -> Cycle {
         Cycle {
             nemesis,
             hold,
@@ -80,7 +75,7 @@ impl Generator for Cycle {
                 let Some(target) = self.targets.draw(&mut self.rng) else {
                     return Next::Done;
                 };
-                self.open = Some(target);
+                self.open = Some(target.clone());
                 (NemesisAction::Start, target, self.quiet.draw_ns(&mut self.rng))
             }
         };
@@ -89,7 +84,7 @@ impl Generator for Cycle {
             action: Action::Nemesis(NemesisOp {
                 nemesis: self.nemesis.to_owned(),
                 action,
-                target: target.to_owned(),
+                target: target.to_string(),
             }),
         }
     }
@@ -164,7 +159,7 @@ struct Bag<T> {
     left: Vec<T>,
 }
 
-impl<T: Copy> Bag<T> {
+impl<T: Clone> Bag<T> {
     fn new(all: Vec<T>) -> Bag<T> {
         Bag {
             all,
@@ -174,7 +169,7 @@ impl<T: Copy> Bag<T> {
 
     fn draw(&mut self, rng: &mut ChaCha8Rng) -> Option<T> {
         if self.left.is_empty() {
-            self.left.extend(&self.all);
+            self.left.extend(self.all.iter().cloned());
             self.left.shuffle(rng);
         }
         self.left.pop()

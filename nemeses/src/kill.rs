@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::cycle::{Cycle, Span};
 use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
 use crate::shapes::names;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose};
+use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "kill";
@@ -85,7 +85,7 @@ impl Nemesis for Kill {
 
 impl Kill {
     async fn kill(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx, target == "leader").await;
+        let leader = leader(ctx, needs_leader(target)).await;
         let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
             Ok(nodes) => nodes,
             Err(why) => return skipped(why),

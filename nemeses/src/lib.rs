@@ -14,13 +14,15 @@ mod parse;
 mod partition;
 mod pause;
 mod process;
+mod schedule;
 mod shapes;
 mod targets;
 
 pub use api::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 pub use compose::compose;
 pub use parse::parse;
-pub use shapes::{Grudge, Shape, grudge};
+pub use schedule::{Schedule, Scheduled};
+pub use shapes::{Grudge, Shape, grudge, named_links};
 
 /// Every fault.
 pub const ALL: &[Entry] = &[kill::ENTRY, pause::ENTRY, partition::ENTRY];

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use crate::cycle::{Cycle, Span};
 use crate::process::{leader, name, outcome, skipped};
-use crate::shapes::{Grudge, Shape, grudge};
-use crate::targets::{Target, bag, target};
+use crate::shapes::{Grudge, Shape, grudge, named_links};
+use crate::targets::{Target, bag_of, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "partition";
@@ -31,6 +31,8 @@ const SHAPES: &[Target] = &[
     target("leader", 2, 3),
     target("majority", 3, 2),
     target("minority", 3, 1),
+    target("minority-with-leader", 3, 0),
+    target("minority-without-leader", 3, 0),
     target("majorities-ring", 4, 1),
     target("bridge", 3, 1),
     target("one-way", 2, 1),
@@ -54,9 +56,13 @@ pub(crate) const ENTRY: Entry = Entry {
         "leader",
         "majority",
         "minority",
+        "minority-with-leader",
+        "minority-without-leader",
         "majorities-ring",
         "bridge",
         "one-way",
+        "n1+n2|n3",
+        "n1>n2",
     ],
     needs: &[Ability::Cut],
     by_default: true,
@@ -66,7 +72,9 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, SHAPES, options)?;
+    let targets = bag_of(NAME, SHAPES, options, |target, nodes| {
+        Some(named_links(target, nodes)?.map(drop))
+    })?;
     let hold = Span::of(options.interval, 0.6, 1.2);
     let quiet = Span::of(options.interval, 0.4, 0.8);
     Ok(Fault {
@@ -102,26 +110,36 @@ impl Partition {
         if ctx.environment.net().control() == LinkControl::None {
             return skipped("links cannot be cut in this environment");
         }
-        let Some(shape) = Shape::named(target) else {
-            return skipped(format!("no shape `{target}`"));
+        let grudge = match self.grudge(ctx, target).await {
+            Ok(grudge) => grudge,
+            Err(why) => return skipped(why),
         };
-        let leader = if shape.prefers_leader() {
-            leader(ctx, shape == Shape::Leader).await
-        } else {
-            None
-        };
-        let Grudge { links, nodes, text } =
-            match grudge(shape, ctx.environment.nodes(), leader, &mut self.rng) {
-                Ok(grudge) => grudge,
-                Err(why) => return skipped(why),
-            };
+        let exact = grudge.exact(ctx.environment.nodes());
+        let Grudge { links, nodes, text } = grudge;
         let net = ctx.environment.net();
         let errors = match timeout(CALL_LIMIT, net.cut(&links)).await {
             Ok(Ok(())) => verify(ctx, &links).await,
             Ok(Err(error)) => vec![error.to_string()],
             Err(_) => vec![format!("no end within {} s", CALL_LIMIT.as_secs())],
         };
-        outcome(ctx, &nodes, text, errors)
+        NemesisOutcome {
+            exact,
+            ..outcome(ctx, &nodes, text, errors)
+        }
+    }
+
+    /// Which links a target means now.
+    async fn grudge(&mut self, ctx: &NemesisContext, target: &str) -> Result<Grudge, String> {
+        let nodes = ctx.environment.nodes();
+        if let Some(named) = named_links(target, nodes) {
+            return named;
+        }
+        let shape = Shape::named(target).ok_or_else(|| format!("no shape `{target}`"))?;
+        let leader = match shape.prefers_leader() {
+            true => leader(ctx, shape.needs_leader()).await,
+            false => None,
+        };
+        grudge(shape, nodes, leader, &mut self.rng)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
 use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
 use crate::shapes::names;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose};
+use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "pause";
@@ -72,7 +72,7 @@ impl Nemesis for Pause {
 
 impl Pause {
     async fn pause(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx, target == "leader").await;
+        let leader = leader(ctx, needs_leader(target)).await;
         let chosen = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
             Ok(nodes) => nodes,
             Err(why) => return skipped(why),

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
+use crate::targets::name_nodes;
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
@@ -128,6 +129,7 @@ pub(crate) fn outcome(
     NemesisOutcome {
         nodes: nodes.iter().map(|&node| name(ctx, node)).collect(),
         detail,
+        exact: name_nodes(ctx.environment.nodes(), nodes),
         hold: if errors.is_empty() {
             Hold::Verified
         } else {
@@ -141,6 +143,7 @@ pub(crate) fn skipped(why: impl Into<String>) -> NemesisOutcome {
     NemesisOutcome {
         nodes: Vec::new(),
         detail: String::new(),
+        exact: String::new(),
         hold: Hold::Skipped(why.into()),
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! The shapes are Jepsen's (`jepsen.nemesis`), plus those that are aimed at the leader.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use control::{Link, Node, both_ways, links_between};
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+
+use crate::targets::{name_nodes, named_nodes};
 
 /// The shape of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,10 @@ pub enum Shape {
     Majority,
     /// A random minority, of random size, apart from the rest.
     Minority,
+    /// The same, with the leader among the few.
+    MinorityWithLeader,
+    /// The same, with the leader among the rest.
+    MinorityWithoutLeader,
     /// Every node hears a majority, no two nodes the same one.
     MajoritiesRing,
     /// Two halves that do not hear each other, and one node that both hear.
@@ -40,6 +48,79 @@ pub struct Grudge {
     pub text: String,
 }
 
+impl Grudge {
+    /// The links in the form that [`named_links`] reads: `n1>n3+n4;n2>n4`.
+    pub fn exact(&self, nodes: &[Node]) -> String {
+        let mut deaf: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for link in &self.links {
+            deaf.entry(link.from).or_default().insert(link.to);
+        }
+        let part = |(from, to): (usize, BTreeSet<usize>)| {
+            let to: Vec<usize> = to.into_iter().collect();
+            format!("{}>{}", name(nodes, from), name_nodes(nodes, &to))
+        };
+        deaf.into_iter().map(part).collect::<Vec<_>>().join(";")
+    }
+}
+
+/// Reads which links to cut from a target that names nodes, parts of which are joined by `;`: `n1+n2|n3` (the two groups
+/// do not hear each other; more than two are allowed) or `n1>n2+n3` (the others do not hear n1). `None` if it names none.
+///
+/// # Errors
+/// One line for the user: a node that is not there, or groups that overlap.
+pub fn named_links(target: &str, nodes: &[Node]) -> Option<Result<Grudge, String>> {
+    if !target.contains(['|', '>']) {
+        return None;
+    }
+    Some(links_of(target, nodes))
+}
+
+fn links_of(target: &str, nodes: &[Node]) -> Result<Grudge, String> {
+    let group = |text: &str| {
+        named_nodes(text, nodes).unwrap_or_else(|| {
+            Err(format!(
+                "`{text}` names no nodes; write groups like `n1+n2|n3` or `n1>n2+n3`"
+            ))
+        })
+    };
+    let mut links = BTreeSet::new();
+    let mut hit = BTreeSet::new();
+    for part in target.split(';') {
+        let one_way = part.contains('>');
+        let groups: Vec<Vec<usize>> = part
+            .split(if one_way { '>' } else { '|' })
+            .map(group)
+            .collect::<Result<_, _>>()?;
+        if groups.len() < 2 || (one_way && groups.len() > 2) {
+            return Err(format!(
+                "`{part}` should be groups like `n1+n2|n3`, or `n1>n2+n3`"
+            ));
+        }
+        for (position, left) in groups.iter().enumerate() {
+            for right in &groups[position + 1..] {
+                if let Some(&both) = left.iter().find(|node| right.contains(node)) {
+                    return Err(format!("{} stands on both sides of `{part}`", name(nodes, both)));
+                }
+                links.extend(match one_way {
+                    true => links_between(left, right),
+                    false => both_ways(left, right),
+                });
+            }
+        }
+        let smallest = groups.iter().min_by_key(|group| group.len());
+        hit.extend(smallest.into_iter().flatten().copied());
+    }
+    Ok(Grudge {
+        links: links.into_iter().collect(),
+        nodes: hit.into_iter().collect(),
+        text: target
+            .replace('+', " ")
+            .replace('|', " | ")
+            .replace('>', " > ")
+            .replace(';', "; "),
+    })
+}
+
 impl Shape {
     /// The shape of that name.
     pub fn named(name: &str) -> Option<Shape> {
@@ -49,6 +130,8 @@ impl Shape {
             "leader" => Shape::Leader,
             "majority" => Shape::Majority,
             "minority" => Shape::Minority,
+            "minority-with-leader" => Shape::MinorityWithLeader,
+            "minority-without-leader" => Shape::MinorityWithoutLeader,
             "majorities-ring" => Shape::MajoritiesRing,
             "bridge" => Shape::Bridge,
             "one-way" => Shape::OneWay,
@@ -58,7 +141,15 @@ impl Shape {
 
     /// Whether knowing the leader changes it.
     pub fn prefers_leader(self) -> bool {
-        matches!(self, Shape::Leader | Shape::Majority | Shape::OneWay)
+        self.needs_leader() || matches!(self, Shape::Majority | Shape::OneWay)
+    }
+
+    /// Whether there is none without a leader.
+    pub fn needs_leader(self) -> bool {
+        matches!(
+            self,
+            Shape::Leader | Shape::MinorityWithLeader | Shape::MinorityWithoutLeader
+        )
     }
 }
 
@@ -89,11 +180,19 @@ pub fn grudge(
     Ok(match shape {
         Shape::Halves => split(nodes, &order, count / 2),
         Shape::One => split(nodes, &order, 1),
-        Shape::Leader if leader.is_none() => return Err("no node says that it is leader".into()),
+        shape if shape.needs_leader() && leader.is_none() => {
+            return Err("no node says that it is leader".into());
+        }
         Shape::Leader => split(nodes, &leader_first(order), 1),
         Shape::Majority => split(nodes, &leader_first(order), fewer),
-        Shape::Minority => {
+        Shape::Minority | Shape::MinorityWithLeader | Shape::MinorityWithoutLeader => {
             let size = rng.random_range(1..=fewer);
+            // Stable: the others stay in their random order.
+            match shape {
+                Shape::MinorityWithLeader => order.sort_by_key(|node| Some(*node) != leader),
+                Shape::MinorityWithoutLeader => order.sort_by_key(|node| Some(*node) == leader),
+                _ => {}
+            }
             split(nodes, &order, size)
         }
         Shape::MajoritiesRing => ring(nodes, &order)?,
@@ -205,12 +304,14 @@ mod tests {
 
     use super::*;
 
-    const SHAPES: [Shape; 8] = [
+    const SHAPES: [Shape; 10] = [
         Shape::Halves,
         Shape::One,
         Shape::Leader,
         Shape::Majority,
         Shape::Minority,
+        Shape::MinorityWithLeader,
+        Shape::MinorityWithoutLeader,
         Shape::MajoritiesRing,
         Shape::Bridge,
         Shape::OneWay,
@@ -221,7 +322,7 @@ mod tests {
         for count in 4..8 {
             let nodes = Node::numbered(count);
             for seed in 0..40 {
-                let leader = (seed % 4 != 0 || shape == Shape::Leader).then_some(seed as usize % count);
+                let leader = (seed % 4 != 0 || shape.needs_leader()).then_some(seed as usize % count);
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 check(
                     count,
@@ -355,6 +456,52 @@ mod tests {
         for (shape, count, leader, possible) in cases {
             let made = grudge(shape, &Node::numbered(count), leader, &mut rng);
             assert_eq!(made.is_ok(), possible, "{shape:?} of {count}: {made:?}");
+        }
+    }
+
+    #[test]
+    fn links_by_name() {
+        let nodes = Node::numbered(5);
+        // (target, exact form or the error)
+        let cases = [
+            ("n1|n2", "n1>n2;n2>n1"),
+            ("n1>n2", "n1>n2"),
+            ("n2+n1>n4+n3", "n1>n3+n4;n2>n3+n4"),
+            ("n1|n2|n3", "n1>n2+n3;n2>n1+n3;n3>n1+n2"),
+            ("n1>n2;n2>n1+n3", "n1>n2;n2>n1+n3"),
+            ("n1|n6", "error: there is no node n6 among 5"),
+            ("n1|n1+n2", "error: n1 stands on both sides of `n1|n1+n2`"),
+            (
+                "n1>n2>n3",
+                "error: `n1>n2>n3` should be groups like `n1+n2|n3`, or `n1>n2+n3`",
+            ),
+            (
+                "n1|",
+                "error: `` names no nodes; write groups like `n1+n2|n3` or `n1>n2+n3`",
+            ),
+        ];
+        for (target, expected) in cases {
+            let told = match named_links(target, &nodes).expect("it speaks of links") {
+                Ok(grudge) => grudge.exact(&nodes),
+                Err(why) => format!("error: {why}"),
+            };
+            assert_eq!(told, expected, "{target}");
+        }
+        assert_eq!(named_links("halves", &nodes), None);
+    }
+
+    #[test]
+    fn the_exact_form_cuts_the_same_links() {
+        for shape in SHAPES {
+            each(shape, |count, _, grudge| {
+                let nodes = Node::numbered(count);
+                let mut links = grudge.links.clone();
+                links.sort_unstable();
+                let again = named_links(&grudge.exact(&nodes), &nodes)
+                    .expect("links")
+                    .expect("known nodes");
+                assert_eq!(again.links, links, "{shape:?}: {}", grudge.text);
+            });
         }
     }
 }

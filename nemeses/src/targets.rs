@@ -1,4 +1,11 @@
 //! At what a fault is aimed: the targets of a command line, the default mix, and the choice of nodes.
+//!
+//! Invariants:
+//! - A target is a name of the fault's table, or names nodes: `n1`, `n1+n3`. What was hit is recorded in that second form,
+//!   so that a schedule can be run again.
+//! - A target whose name speaks of the leader is decided when the fault begins, by what the store says then.
+
+use std::sync::Arc;
 
 use control::Node;
 use rand::RngExt;
@@ -26,10 +33,30 @@ pub(crate) const PROCESSES: &[Target] = &[
     target("majority", 3, 2),
     target("all", 1, 2),
     target("leader", 1, 2),
+    target("minority-with-leader", 3, 0),
+    target("minority-without-leader", 3, 0),
+    target("majority-with-leader", 3, 0),
+    target("majority-without-leader", 3, 0),
 ];
 
-/// The names of [`PROCESSES`].
-pub(crate) const PROCESS_NAMES: &[&str] = &["one", "minority", "majority", "all", "leader"];
+/// The names of [`PROCESSES`], and the form of those that name nodes.
+pub(crate) const PROCESS_NAMES: &[&str] = &[
+    "one",
+    "minority",
+    "majority",
+    "all",
+    "leader",
+    "minority-with-leader",
+    "minority-without-leader",
+    "majority-with-leader",
+    "majority-without-leader",
+    "n1+n3",
+];
+
+/// Whether a target can be chosen only by who knows the leader.
+pub(crate) fn needs_leader(target: &str) -> bool {
+    target.contains("leader")
+}
 
 /// A line of a table of targets.
 pub(crate) const fn target(name: &'static str, min_nodes: usize, weight: usize) -> Target {
@@ -40,20 +67,29 @@ pub(crate) const fn target(name: &'static str, min_nodes: usize, weight: usize) 
     }
 }
 
+/// The targets of a fault of processes that a schedule draws from. See [`bag_of`].
+///
+/// # Errors
+/// One line for the user.
+pub(crate) fn bag(nemesis: &str, known: &[Target], options: &FaultOptions) -> Result<Vec<Arc<str>>, String> {
+    bag_of(nemesis, known, options, explicit_nodes)
+}
+
 /// The targets that a schedule draws from, each as often as it weighs: what the user asked for, or the default mix of
-/// those that make sense with so many nodes.
+/// those that make sense with so many nodes. What names nodes is for `explicit` to read.
 ///
 /// # Errors
 /// One line for the user: an unknown target, or one that needs more nodes.
-pub(crate) fn bag(
+pub(crate) fn bag_of(
     nemesis: &str,
     known: &[Target],
     options: &FaultOptions,
-) -> Result<Vec<&'static str>, String> {
+    explicit: Explicit,
+) -> Result<Vec<Arc<str>>, String> {
     if options.targets.is_empty() {
-        let mut bag = Vec::new();
+        let mut bag: Vec<Arc<str>> = Vec::new();
         for target in known.iter().filter(|target| target.min_nodes <= options.nodes) {
-            bag.extend(std::iter::repeat_n(target.name, target.weight));
+            bag.extend(std::iter::repeat_n(Arc::from(target.name), target.weight));
         }
         if bag.is_empty() {
             return Err(format!("{nemesis} makes no sense with {} node(s)", options.nodes));
@@ -65,11 +101,18 @@ pub(crate) fn bag(
         .iter()
         .map(|name| {
             let Some(target) = known.iter().find(|target| target.name == name) else {
-                let names: Vec<&str> = known.iter().map(|target| target.name).collect();
-                return Err(format!(
-                    "{nemesis} has no target `{name}`; it has {}",
-                    names.join(", ")
-                ));
+                let nodes = Node::numbered(options.nodes);
+                return match explicit(name, &nodes) {
+                    Some(Ok(())) => Ok(name.as_str().into()),
+                    Some(Err(why)) => Err(format!("{nemesis}:{name}: {why}")),
+                    None => {
+                        let names: Vec<&str> = known.iter().map(|target| target.name).collect();
+                        Err(format!(
+                            "{nemesis} has no target `{name}`; it has {}, or names of nodes",
+                            names.join(", ")
+                        ))
+                    }
+                };
             };
             if options.nodes < target.min_nodes {
                 return Err(format!(
@@ -77,9 +120,48 @@ pub(crate) fn bag(
                     target.min_nodes, options.nodes
                 ));
             }
-            Ok(target.name)
+            Ok(target.name.into())
         })
         .collect()
+}
+
+/// Reads a target that names nodes, only to see whether it makes sense; `None` if it is none.
+pub(crate) type Explicit = fn(&str, &[Node]) -> Option<Result<(), String>>;
+
+/// A target of processes that names nodes.
+fn explicit_nodes(target: &str, nodes: &[Node]) -> Option<Result<(), String>> {
+    Some(named_nodes(target, nodes)?.map(drop))
+}
+
+/// The nodes that `n1+n3` names, in ascending order. `None` if that is no list of names of nodes.
+///
+/// # Errors
+/// One line for the user: a node that is not there, or one that is named twice.
+pub(crate) fn named_nodes(target: &str, nodes: &[Node]) -> Option<Result<Vec<usize>, String>> {
+    let is_name = |name: &str| {
+        name.strip_prefix('n')
+            .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if !target.split('+').all(is_name) {
+        return None;
+    }
+    let mut found = Vec::new();
+    for name in target.split('+') {
+        let Some(node) = nodes.iter().find(|node| node.name == name) else {
+            return Some(Err(format!("there is no node {name} among {}", nodes.len())));
+        };
+        if found.contains(&node.index) {
+            return Some(Err(format!("{name} stands there twice")));
+        }
+        found.push(node.index);
+    }
+    found.sort_unstable();
+    Some(Ok(found))
+}
+
+/// `n1+n3`.
+pub(crate) fn name_nodes(nodes: &[Node], indices: &[usize]) -> String {
+    crate::shapes::names(nodes, indices).replace(' ', "+")
 }
 
 /// The nodes that a fault of processes hits, in ascending order.
@@ -93,22 +175,34 @@ pub(crate) fn choose(
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<usize>, String> {
     let count = nodes.len();
+    if let Some(named) = named_nodes(target, nodes) {
+        return named;
+    }
+    if needs_leader(target) && leader.is_none() {
+        return Err("no node says that it is leader".into());
+    }
+    let minority = |rng: &mut ChaCha8Rng| rng.random_range(1..=(count - 1) / 2);
+    // Sometimes a bare majority and sometimes more, but never all.
+    let majority = |rng: &mut ChaCha8Rng| rng.random_range(count / 2 + 1..count);
     let size = match target {
-        "one" => 1,
-        "minority" if count >= 3 => rng.random_range(1..=(count - 1) / 2),
-        // Sometimes a bare majority and sometimes more, but never all.
-        "majority" if count >= 3 => rng.random_range(count / 2 + 1..count),
+        "one" | "leader" => 1,
+        "minority" | "minority-with-leader" | "minority-without-leader" if count >= 3 => minority(rng),
+        "majority" | "majority-with-leader" | "majority-without-leader" if count >= 3 => majority(rng),
         "all" => count,
-        "leader" => {
-            return leader.map_or_else(
-                || Err("no node says that it is leader".into()),
-                |node| Ok(vec![node]),
-            );
-        }
         other => return Err(format!("no target `{other}` of {count} node(s)")),
     };
     let mut order: Vec<usize> = nodes.iter().map(|node| node.index).collect();
     order.shuffle(rng);
+    // Stable: those that are to be hit first, the others in their random order.
+    match target {
+        "leader" | "minority-with-leader" | "majority-with-leader" => {
+            order.sort_by_key(|node| Some(*node) != leader);
+        }
+        "minority-without-leader" | "majority-without-leader" => {
+            order.sort_by_key(|node| Some(*node) == leader);
+        }
+        _ => {}
+    }
     order.truncate(size);
     order.sort_unstable();
     Ok(order)
@@ -131,7 +225,7 @@ mod tests {
     #[test]
     fn bags() {
         // (nodes, asked for, the bag or the error)
-        let cases: [(usize, &[&str], &str); 6] = [
+        let cases: [(usize, &[&str], &str); 10] = [
             (1, &[], "one all all leader leader"),
             (2, &["one", "leader"], "one leader"),
             (
@@ -143,8 +237,13 @@ mod tests {
             (
                 5,
                 &["ring"],
-                "error: kill has no target `ring`; it has one, minority, majority, all, leader",
+                "error: kill has no target `ring`; it has one, minority, majority, all, leader, minority-with-leader, \
+                 minority-without-leader, majority-with-leader, majority-without-leader, or names of nodes",
             ),
+            (3, &["n3", "n1+n2"], "n3 n1+n2"),
+            (3, &["n1+n4"], "error: kill:n1+n4: there is no node n4 among 3"),
+            (3, &["n1+n1"], "error: kill:n1+n1: n1 stands there twice"),
+            (5, &["majority-with-leader"], "majority-with-leader"),
             (0, &[], "error: kill makes no sense with 0 node(s)"),
         ];
         for (nodes, targets, expected) in cases {
@@ -155,7 +254,7 @@ mod tests {
             assert_eq!(told, expected);
         }
         let names: Vec<&str> = PROCESSES.iter().map(|target| target.name).collect();
-        assert_eq!(names, PROCESS_NAMES);
+        assert_eq!(names, PROCESS_NAMES[..names.len()]);
     }
 
     #[test]
@@ -174,6 +273,26 @@ mod tests {
                 }
             }
             assert!(choose("leader", &nodes, None, &mut rng).is_err());
+        }
+    }
+
+    #[test]
+    fn leaders_in_and_out() {
+        for count in 3..8 {
+            let nodes = Node::numbered(count);
+            let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
+            for leader in 0..count {
+                let mut hit =
+                    |target: &str| choose(target, &nodes, Some(leader), &mut rng).expect("enough nodes");
+                for (target, with) in [("with", true), ("without", false)] {
+                    let minority = hit(&format!("minority-{target}-leader"));
+                    assert!(minority.len() * 2 < count && minority.contains(&leader) == with);
+                    let majority = hit(&format!("majority-{target}-leader"));
+                    assert!(majority.len() * 2 > count && majority.contains(&leader) == with);
+                }
+                assert_eq!(hit("leader"), [leader]);
+                assert_eq!(hit("n3+n1"), [0, 2]);
+            }
         }
     }
 }

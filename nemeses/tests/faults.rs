@@ -325,6 +325,7 @@ fn schedule(fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)>
         let outcome = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
+            exact: String::new(),
             hold,
         };
         (300_000_000, EventKind::NemesisComplete(outcome))

@@ -19,6 +19,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub use check::read_history;
+
 use crate::cli::Command;
 use crate::exit::{CommandResult, Failure};
 

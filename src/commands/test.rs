@@ -19,8 +19,8 @@ use control::{
     Ability, Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, resolve,
 };
 use generator::Generator;
-use history::{ObjectKind, RunDir, TestRecord};
-use nemeses::{Fault, FaultOptions, NemesisContext};
+use history::{History, ObjectKind, RunDir, TestRecord};
+use nemeses::{Fault, FaultOptions, NemesisContext, Schedule};
 use tokio::sync::watch;
 use workloads::{Workload, WorkloadOptions};
 
@@ -91,6 +91,7 @@ pub fn run(args: TestArgs) -> CommandResult {
         let history = read_history(&run.history())?;
         let analysis = judge(&record, &history)?;
         let results = reports::write_all(&run, &record, &history, &analysis)?;
+        write_schedule(&run, &history)?;
         say!("{}", reports::summary_text(&results).trim_end());
         say!("report: {}", run.report().display());
         if let Some(violation) = test.violation.get()
@@ -110,6 +111,16 @@ pub fn run(args: TestArgs) -> CommandResult {
             None => Ok(Done::Judged(results.verdict)),
         }
     })
+}
+
+/// The faults that there really were, to be edited and run again.
+fn write_schedule(run: &RunDir, history: &History) -> anyhow::Result<()> {
+    let schedule = Schedule::recorded(history);
+    if schedule.faults.is_empty() {
+        return Ok(());
+    }
+    let path = run.schedule();
+    std::fs::write(&path, schedule.to_toml()).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Opens the environment; a run directory in which nothing could begin is removed again.
@@ -307,7 +318,11 @@ impl Test<'_> {
                 Err(why) => tracing::info!("the nemesis {} is left out: {why}", entry.name),
             }
         }
-        Ok(nemeses::compose(faults, self.plan.seed))
+        let mut fault = nemeses::compose(faults, self.plan.seed);
+        if let Some(schedule) = &self.plan.schedule {
+            fault.generator = schedule.generator();
+        }
+        Ok(fault)
     }
 
     fn record(&self, workload: &Workload, nemesis: impl Iterator<Item = &'static str>) -> TestRecord {

@@ -272,6 +272,7 @@ fn too_slow() -> NemesisOutcome {
     NemesisOutcome {
         nodes: Vec::new(),
         detail: String::new(),
+        exact: String::new(),
         hold: Hold::Failed(format!("did not end within {} s", NEMESIS_LIMIT.as_secs())),
     }
 }

@@ -353,6 +353,7 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         let outcome = NemesisOutcome {
             nodes: nodes.iter().map(|node| (*node).into()).collect(),
             detail: detail.into(),
+            exact: String::new(),
             hold,
         };
         events.push(at(
@@ -374,6 +375,7 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         let healed = NemesisOutcome {
             nodes: Vec::new(),
             detail: "healed".into(),
+            exact: String::new(),
             hold: Hold::Verified,
         };
         events.push(at(
