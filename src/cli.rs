@@ -83,6 +83,9 @@ pub struct TestArgs {
     /// How long a fault holds and how long the store rests, roughly; each draws its own time around it.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,
+    /// How often each nemesis must take hold: a run with fewer faults is unknown.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub min_faults: u32,
     /// A planted bug of the bundled cluster to switch on (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,

@@ -163,6 +163,9 @@ impl Plan {
             }
         }
         flag("fault-interval", time(args.fault_interval));
+        if args.min_faults > 0 {
+            flag("min-faults", args.min_faults.to_string());
+        }
         if let Some(bug) = &args.bug {
             flag("bug", bug.clone());
         }

@@ -89,6 +89,9 @@ pub struct TestRecord {
     /// The nemeses.
     #[serde(default)]
     pub nemesis: Vec<String>,
+    /// How often each nemesis must take hold, lest the run be unknown.
+    #[serde(default)]
+    pub min_faults: u32,
     /// The number of client threads.
     pub concurrency: u32,
     /// The most operations a second that were asked for; absent for as many as possible.

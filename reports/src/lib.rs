@@ -8,6 +8,7 @@
 
 mod check_page;
 mod conflict;
+mod coverage;
 mod error;
 mod export;
 mod faults;
@@ -24,6 +25,7 @@ mod text;
 mod timeline;
 
 pub use check_page::{CHECK_PAGE_MARK, Checked, check_html};
+pub use coverage::{CoverageRow, Role};
 pub use error::ReportError;
 pub use export::write_all;
 pub use results::{

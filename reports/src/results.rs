@@ -12,6 +12,7 @@ use checker::{Rule, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::coverage::CoverageRow;
 use crate::still::StillRecord;
 
 /// The version of the form of `results.json`.
@@ -60,6 +61,9 @@ pub struct Results {
     pub duration_s: f64,
     /// What the nemesis did, in order.
     pub faults: Vec<FaultRow>,
+    /// The same by kind and by the role that they hit, with what was done meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<CoverageRow>,
     /// Changes of leader, in order.
     pub leader_changes: Vec<NoteRow>,
     /// Everything else that was noted: nodes that died by themselves, …

@@ -15,6 +15,7 @@ use history::{Answer, ErrorClass, Failure, History, Key, Op, OpKind, Operation, 
 
 use rustc_hash::FxHashMap;
 
+use crate::coverage::{coverage, missing};
 use crate::faults::fault_rows;
 use crate::results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
@@ -80,6 +81,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         main_phase_s,
         ok_ops_per_s,
         duration_s: seconds(history.end_ns),
+        coverage: coverage(history, &faults),
         faults,
         leader_changes,
         notes,
@@ -208,6 +210,7 @@ fn faults_took_hold(record: &TestRecord, faults: &[FaultRow]) -> Check {
             reasons.push(format!("all {} faults of {nemesis} were skipped", own.len()));
         }
     }
+    reasons.extend(missing(record, faults));
     Check {
         name: CheckName::FaultsTookHold,
         verdict: valid_unless(&reasons),

@@ -88,6 +88,22 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(text, "faults: {}", faults_text(results))?;
+    for row in &results.coverage {
+        let target = match row.target.as_str() {
+            "" => String::new(),
+            target => format!(" ({target})"),
+        };
+        writeln!(
+            text,
+            "  {:<28} hit {:<9} {} of {} verified, meanwhile {} ok, {} not",
+            format!("{}{target}", row.nemesis),
+            row.role.name(),
+            row.verified,
+            row.faults,
+            grouped(row.ok),
+            grouped(row.not_ok)
+        )?;
+    }
     Ok(())
 }
 

@@ -354,6 +354,7 @@ impl Test<'_> {
             workload: args.workload.clone(),
             model: workload.model.into(),
             nemesis: nemesis.map(str::to_owned).collect(),
+            min_faults: args.min_faults,
             concurrency: self.plan.concurrency as u32,
             rate_per_s: args.rate,
             time_limit_s: args.time_limit.as_secs_f64(),

@@ -106,6 +106,7 @@ pub fn record(options: &Options) -> TestRecord {
         read_mode: None,
         endpoints: Vec::new(),
         left_behind: Vec::new(),
+        min_faults: 0,
         error_rules: Vec::new(),
         bug: options.plant.then(|| "stale-read".into()),
         env: "netns".into(),

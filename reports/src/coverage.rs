@@ -1,0 +1,254 @@
+//! Which faults hit whom, and what was done meanwhile: coverage by nemesis, target and role.
+//!
+//! Invariant: the role is that at the fault's beginning: what the fault was aimed at, or else what the last change of leader
+//! before it says. A leader of which nobody told is unknown, not absent.
+
+use std::collections::BTreeMap;
+
+use history::{History, TestRecord};
+use serde::{Deserialize, Serialize};
+
+use crate::results::{FaultHold, FaultRow};
+use crate::summary::seconds;
+
+/// The faults of one nemesis with one target that hit one role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageRow {
+    /// Which nemesis.
+    pub nemesis: String,
+    /// At what they were aimed; the number of the nodes where it named them.
+    pub target: String,
+    /// Whom they hit.
+    pub role: Role,
+    /// How many were begun.
+    pub faults: u64,
+    /// How many of them took hold and ended, as far as the history reaches.
+    pub verified: u64,
+    /// Client operations that completed `ok` while one of them was in force.
+    pub ok: u64,
+    /// Client operations that ended otherwise, or not, and were invoked while one of them was in force.
+    pub not_ok: u64,
+}
+
+/// Whether the leader was among the nodes that a fault hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It was.
+    Leader,
+    /// Only followers.
+    Followers,
+    /// No leader was known when the fault began.
+    Unknown,
+}
+
+impl Role {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Leader => "leader",
+            Role::Followers => "followers",
+            Role::Unknown => "unknown",
+        }
+    }
+}
+
+/// Counts the faults, which are those of this history.
+pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRow> {
+    let mut rows: BTreeMap<(String, String, Role), CoverageRow> = BTreeMap::new();
+    let completions = Completions::new(history);
+    for fault in faults.iter().filter(|fault| fault.hold != FaultHold::Skipped) {
+        let role = role(history, fault);
+        let target = kind_of_target(&fault.target);
+        let row = rows
+            .entry((fault.nemesis.clone(), target.clone(), role))
+            .or_insert_with(|| CoverageRow {
+                nemesis: fault.nemesis.clone(),
+                target,
+                role,
+                faults: 0,
+                verified: 0,
+                ok: 0,
+                not_ok: 0,
+            });
+        row.faults += 1;
+        row.verified += u64::from(fault.hold == FaultHold::Verified);
+        let end_s = fault.end_s.unwrap_or(f64::INFINITY);
+        row.ok += completions.ok.between(fault.start_s, end_s);
+        row.not_ok += completions.not_ok.between(fault.start_s, end_s);
+    }
+    rows.into_values().collect()
+}
+
+/// Each nemesis of the run that took hold fewer times than was asked for, in a sentence.
+pub(crate) fn missing(record: &TestRecord, faults: &[FaultRow]) -> Vec<String> {
+    let least = record.min_faults as usize;
+    let mut missing = Vec::new();
+    for nemesis in &record.nemesis {
+        let held = faults
+            .iter()
+            .filter(|fault| fault.nemesis == *nemesis && fault.hold == FaultHold::Verified)
+            .count();
+        if held < least {
+            missing.push(format!(
+                "{nemesis} took hold {held} times, and at least {least} were asked for (--min-faults)"
+            ));
+        }
+    }
+    missing
+}
+
+/// A name of a target as it is; of one that names nodes, how many.
+fn kind_of_target(target: &str) -> String {
+    let names_nodes = |text: &str| {
+        text.split(['+', '|', '>', ';']).all(|name| {
+            name.len() > 1 && name.starts_with('n') && name[1..].bytes().all(|b| b.is_ascii_digit())
+        })
+    };
+    if !names_nodes(target) {
+        return target.to_owned();
+    }
+    match target.contains(['|', '>']) {
+        true => "named links".to_owned(),
+        false => format!("{} named", target.split('+').count()),
+    }
+}
+
+fn role(history: &History, fault: &FaultRow) -> Role {
+    // Who aimed at the leader asked for it just then; the notes come from somebody who asks now and then.
+    match fault.target.as_str() {
+        target if target.ends_with("without-leader") => return Role::Followers,
+        target if target.ends_with("leader") => return Role::Leader,
+        _ => {}
+    }
+    let leads = history
+        .notes
+        .iter()
+        .rfind(|(time_ns, note, ..)| note == "leader" && seconds(*time_ns) <= fault.start_s)
+        .map(|(_, _, node, _)| node);
+    match leads {
+        None => Role::Unknown,
+        Some(node) if node.is_empty() => Role::Unknown,
+        Some(node) if fault.nodes.contains(node) => Role::Leader,
+        Some(_) => Role::Followers,
+    }
+}
+
+/// When operations ended, to be counted by spans of time.
+struct Completions {
+    ok: Times,
+    /// By invocation: many of them never ended.
+    not_ok: Times,
+}
+
+struct Times(Vec<f64>);
+
+impl Completions {
+    fn new(history: &History) -> Completions {
+        let (mut ok, mut not_ok) = (Vec::new(), Vec::new());
+        for operation in &history.operations {
+            match (&operation.outcome, operation.completed_ns) {
+                (history::Outcome::Ok(_), Some(end_ns)) => ok.push(seconds(end_ns.get())),
+                _ => not_ok.push(seconds(operation.invoked_ns)),
+            }
+        }
+        ok.sort_unstable_by(f64::total_cmp);
+        not_ok.sort_unstable_by(f64::total_cmp);
+        Completions {
+            ok: Times(ok),
+            not_ok: Times(not_ok),
+        }
+    }
+}
+
+impl Times {
+    fn between(&self, start_s: f64, end_s: f64) -> u64 {
+        let before = |limit: f64| self.0.partition_point(|time| *time < limit);
+        (before(end_s).saturating_sub(before(start_s))) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_that_name_nodes_are_counted_together() {
+        for (target, expected) in [
+            ("leader", "leader"),
+            ("n1", "1 named"),
+            ("n1+n3", "2 named"),
+            ("n1|n2+n3", "named links"),
+            ("n1>n2;n2>n1", "named links"),
+            ("majorities-ring", "majorities-ring"),
+            ("", ""),
+        ] {
+            assert_eq!(kind_of_target(target), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn roles() {
+        let note = |time_s: u64, node: &str| {
+            (
+                time_s * 1_000_000_000,
+                "leader".to_owned(),
+                node.to_owned(),
+                String::new(),
+            )
+        };
+        let history = History {
+            notes: vec![note(1, "n1"), note(5, "n2")],
+            ..History::default()
+        };
+        let cases = [
+            ("one", "n1", 0.5, Role::Unknown),
+            ("one", "n1", 2.0, Role::Leader),
+            ("one", "n2", 2.0, Role::Followers),
+            ("one", "n2", 6.0, Role::Leader),
+            ("leader", "n3", 6.0, Role::Leader),
+            ("majority-without-leader", "n2", 6.0, Role::Followers),
+        ];
+        for (target, node, start_s, expected) in cases {
+            let fault = FaultRow {
+                nemesis: "kill".into(),
+                target: target.into(),
+                detail: String::new(),
+                nodes: vec![node.into()],
+                start_s,
+                end_s: None,
+                hold: FaultHold::Verified,
+                why: None,
+            };
+            assert_eq!(role(&history, &fault), expected, "{target} {node} at {start_s}");
+        }
+    }
+
+    #[test]
+    fn too_few_faults_are_missing() {
+        let record = TestRecord {
+            nemesis: vec!["kill".into(), "pause".into()],
+            min_faults: 1,
+            ..TestRecord::default()
+        };
+        assert_eq!(missing(&record, &[]).len(), 2);
+        let none_asked = TestRecord {
+            min_faults: 0,
+            ..record
+        };
+        assert!(missing(&none_asked, &[]).is_empty());
+    }
+
+    #[test]
+    fn spans_are_half_open() {
+        let times = Times(vec![1.0, 2.0, 3.0]);
+        for (start, end, expected) in [
+            (0.0, 1.0, 0),
+            (1.0, 2.0, 1),
+            (1.0, f64::INFINITY, 3),
+            (4.0, 9.0, 0),
+        ] {
+            assert_eq!(times.between(start, end), expected, "{start}..{end}");
+        }
+    }
+}
