@@ -12,16 +12,19 @@ use crate::EnvKind;
 pub enum Ability {
     /// Cutting links between nodes.
     Cut,
+    /// Delaying, losing, doubling, reordering and damaging what passes a link, and making it slow.
+    Shape,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: &[Ability] = &[Ability::Cut];
+    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape];
 
     /// What it does, as in "links can be cut".
     pub fn name(self) -> &'static str {
         match self {
             Ability::Cut => "links can be cut",
+            Ability::Shape => "links can be shaped",
         }
     }
 }
@@ -42,8 +45,9 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
             "the cluster was started by somebody else, and nothing is known of its nodes but their endpoints"
                 .into(),
         ),
-        (Ability::Cut, EnvKind::Netns) => Ok(()),
-        (Ability::Cut, EnvKind::Local) => {
+        // The switch needs nothing but the namespaces.
+        (Ability::Cut | Ability::Shape, EnvKind::Netns) => Ok(()),
+        (Ability::Cut | Ability::Shape, EnvKind::Local) => {
             Err("plain processes share the host's network; use --env netns".into())
         }
     }

@@ -36,7 +36,7 @@ pub use client::Client;
 pub use db::Db;
 pub use environment::{EnvKind, Environment, Node};
 pub use error::ControlError;
-pub use net::{Link, LinkControl, Net, Shape, both_ways, links_between};
+pub use net::{Link, LinkControl, Net, Sample, Shape, both_ways, links_between};
 pub use open::{OpenOptions, open};
 pub use remote::{Command, Daemon, Output, Pid, ProcessState, Remote, Signal};
 pub use system::{Access, MakeSystem, Secret, System, SystemOptions};

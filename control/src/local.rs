@@ -18,7 +18,7 @@ use crate::machine::Machine;
 use crate::prober::Prober;
 use crate::undo::{Place, UndoLog};
 use crate::{
-    ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, Remote, Shape, prober, process,
+    ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, Remote, Sample, Shape, prober, process,
 };
 
 /// The ports from which services get theirs.
@@ -205,6 +205,16 @@ impl Net for LocalNet {
 
     async fn heal(&self) -> Result<(), ControlError> {
         Ok(())
+    }
+
+    async fn sample(
+        &self,
+        link: Link,
+        count: usize,
+        bytes: usize,
+        limit: Duration,
+    ) -> Result<Sample, ControlError> {
+        prober::sample_blocking(&self.prober, link, count, bytes, limit).await
     }
 
     async fn probe(&self, links: &[Link], limit: Duration) -> Result<Vec<bool>, ControlError> {

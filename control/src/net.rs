@@ -29,13 +29,73 @@ pub enum LinkControl {
     None,
 }
 
-/// How a link treats what passes it.
+/// How a link treats what passes it. The words are those of tc-netem(8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Shape {
     /// Added to each packet's way.
     pub delay: Duration,
+    /// How much more or less than `delay` it may be, evenly spread; packets may then overtake each other.
+    pub jitter: Duration,
     /// The share of packets that is lost, 0 to 1.
     pub loss: f64,
+    /// The share of packets that arrives twice, 0 to 1.
+    pub duplicate: f64,
+    /// The share of packets that is not delayed and so overtakes those that are, 0 to 1.
+    pub reorder: f64,
+    /// The share of packets of which a bit is flipped on the way, 0 to 1. The receiver sees it by the checksum and drops
+    /// them, as it does with all but one in 65,536 of those that a real network damages.
+    pub corrupt: f64,
+    /// Bits a second; 0 for no limit. What would wait longer than a second is dropped.
+    pub rate: u64,
+}
+
+impl Shape {
+    /// Whether all shares are shares.
+    ///
+    /// # Errors
+    /// Which one is not, and its value.
+    pub(crate) fn check(&self) -> Result<(), ControlError> {
+        let shares = [
+            ("loss", self.loss),
+            ("duplication", self.duplicate),
+            ("reordering", self.reorder),
+            ("corruption", self.corrupt),
+        ];
+        match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
+            None => Ok(()),
+            Some((name, share)) => Err(ControlError::Other(format!(
+                "a share of {share} for {name} is not from 0 to 1"
+            ))),
+        }
+    }
+}
+
+/// What became of datagrams that were sent over a link.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// How many were sent.
+    pub sent: usize,
+    /// How many of them arrived, each counted once.
+    pub arrived: usize,
+    /// How many arrived once more.
+    pub again: usize,
+    /// How many arrived after one that was sent later.
+    pub overtaken: usize,
+    /// How long each was on its way, in the order of their arrival.
+    pub ways: Vec<Duration>,
+    /// From the first sending to the last arrival.
+    pub lasted: Duration,
+}
+
+impl Sample {
+    /// The way that so many of a hundred do not exceed; zero if nothing arrived.
+    pub fn way(&self, percent: usize) -> Duration {
+        let mut ways = self.ways.clone();
+        ways.sort_unstable();
+        let at = (ways.len() * percent / 100).min(ways.len().saturating_sub(1));
+        ways.get(at).copied().unwrap_or_default()
+    }
 }
 
 /// The network between the nodes.
@@ -56,6 +116,19 @@ pub trait Net: Send + Sync {
 
     /// Undoes every cut and every shape.
     async fn heal(&self) -> Result<(), ControlError>;
+
+    /// Sends `count` datagrams of `bytes` (at least 40) over a link, two milliseconds apart, and waits for them until `limit`
+    /// after the last one.
+    async fn sample(
+        &self,
+        link: Link,
+        count: usize,
+        bytes: usize,
+        limit: Duration,
+    ) -> Result<Sample, ControlError> {
+        let _ = (link, count, bytes, limit);
+        Err(ControlError::Other("links cannot be sampled here".into()))
+    }
 
     /// Whether a packet sent over each of these links arrives, tried for at most `limit` a link (all at once).
     /// A link that was not cut and does not answer in time is reported as not passing.

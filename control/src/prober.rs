@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{ControlError, Link};
+use crate::{ControlError, Link, Sample};
 
 /// A datagram is sent again after this long.
 const RESEND: Duration = Duration::from_millis(20);
@@ -20,6 +20,12 @@ const RESEND: Duration = Duration::from_millis(20);
 /// Datagrams start with this, then the number of the probe and the place of the link in it, both as u64 little endian.
 const MAGIC: &[u8; 8] = b"perjury?";
 const DATAGRAM: usize = 24;
+
+/// The same for samples: magic, the number of the sample, the number of the datagram.
+const SAMPLE_MAGIC: &[u8; 8] = b"perjury#";
+const SAMPLE_HEADER: usize = 24;
+/// Between two datagrams of a sample.
+const SAMPLE_GAP: Duration = Duration::from_millis(2);
 
 /// The sockets of all nodes.
 #[derive(Debug)]
@@ -66,6 +72,91 @@ impl Prober {
                 return Ok(passes);
             }
         }
+    }
+
+    /// See [`crate::Net::sample`]. Blocks.
+    pub(crate) fn sample(
+        &mut self,
+        link: Link,
+        count: usize,
+        bytes: usize,
+        limit: Duration,
+    ) -> Result<Sample, ControlError> {
+        check(&[link], self.sockets.len())?;
+        self.last += 1;
+        let failed = |source: io::Error| ControlError::System {
+            what: "cannot sample a link".into(),
+            source,
+        };
+        let mut sample = Sample::default();
+        let mut sent_at: Vec<Instant> = Vec::with_capacity(count);
+        let mut seen = vec![false; count];
+        let mut latest = 0;
+        let start = Instant::now();
+        let mut datagram = vec![0; bytes.max(SAMPLE_HEADER)];
+        datagram[..8].copy_from_slice(SAMPLE_MAGIC);
+        datagram[8..16].copy_from_slice(&self.last.to_le_bytes());
+        let mut buffer = vec![0; datagram.len() + 1];
+        let mut deadline = None;
+        // Where packets are doubled, the last one's double is waited for.
+        while sample.arrived < count || sample.again > 0 {
+            let now = Instant::now();
+            if sent_at.len() < count && now >= start + SAMPLE_GAP * sent_at.len() as u32 {
+                datagram[16..SAMPLE_HEADER].copy_from_slice(&(sent_at.len() as u64).to_le_bytes());
+                // Before it is sent, so that no way seems shorter than it was.
+                sent_at.push(Instant::now());
+                match self.sockets[link.from]
+                    .0
+                    .send_to(&datagram, self.sockets[link.to].1)
+                {
+                    Err(error) if !is_passing_trouble(&error) => return Err(failed(error)),
+                    _ => {}
+                }
+                if sent_at.len() == count {
+                    deadline = Some(now + limit);
+                }
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                break;
+            }
+            let mut ready = [PollFd::new(self.sockets[link.to].0.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut ready, PollTimeout::from(1_u8)) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(failed(error.into())),
+            }
+            while let Ok(length) = self.sockets[link.to].0.recv(&mut buffer) {
+                let arrived = Instant::now();
+                let Some(number) = self.number(&buffer[..length], datagram.len()) else {
+                    continue;
+                };
+                let (Some(sent), Some(seen)) = (sent_at.get(number), seen.get_mut(number)) else {
+                    continue;
+                };
+                if std::mem::replace(seen, true) {
+                    sample.again += 1;
+                    continue;
+                }
+                sample.arrived += 1;
+                sample.overtaken += usize::from(number < latest);
+                latest = latest.max(number);
+                sample.ways.push(arrived.saturating_duration_since(*sent));
+                sample.lasted = arrived.saturating_duration_since(start);
+            }
+        }
+        sample.sent = count;
+        Ok(sample)
+    }
+
+    /// The number of a datagram of the current sample.
+    fn number(&self, datagram: &[u8], length: usize) -> Option<usize> {
+        if datagram.len() != length || &datagram[..8] != SAMPLE_MAGIC {
+            return None;
+        }
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
+        (number(&datagram[8..16])? == self.last)
+            .then(|| number(&datagram[16..SAMPLE_HEADER]))
+            .flatten()
+            .and_then(|number| usize::try_from(number).ok())
     }
 
     fn send(&self, place: usize, link: Link) -> io::Result<()> {
@@ -171,6 +262,23 @@ pub(crate) async fn probe_blocking(
     .map_err(|error| ControlError::Other(format!("the probe was broken off: {error}")))?
 }
 
+/// Samples on a thread that may block.
+pub(crate) async fn sample_blocking(
+    prober: &Arc<Mutex<Prober>>,
+    link: Link,
+    count: usize,
+    bytes: usize,
+    limit: Duration,
+) -> Result<Sample, ControlError> {
+    let prober = Arc::clone(prober);
+    tokio::task::spawn_blocking(move || {
+        let mut prober = prober.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        prober.sample(link, count, bytes, limit)
+    })
+    .await
+    .map_err(|error| ControlError::Other(format!("the sample was broken off: {error}")))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +303,31 @@ mod tests {
         for (link, passes) in links.iter().zip(passes) {
             assert_eq!(passes, link.to != 2, "{link:?}");
         }
+    }
+
+    #[test]
+    fn a_sample_counts_each_datagram_once() {
+        let mut prober = loopback(2);
+        let link = Link { from: 0, to: 1 };
+        let sample = prober
+            .sample(link, 50, 200, Duration::from_secs(10))
+            .expect("a sample");
+        assert_eq!(
+            (sample.sent, sample.arrived, sample.again, sample.overtaken),
+            (50, 50, 0, 0)
+        );
+        assert_eq!(sample.ways.len(), 50);
+        assert!(sample.lasted >= SAMPLE_GAP * 49, "{:?}", sample.lasted);
+        // Nobody is there any more.
+        let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket");
+        prober.sockets[1].1 = elsewhere.local_addr().expect("an address");
+        let sample = prober
+            .sample(link, 5, 40, Duration::from_millis(30))
+            .expect("a sample");
+        assert_eq!(
+            (sample.sent, sample.arrived, sample.way(50)),
+            (5, 0, Duration::ZERO)
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod api;
 mod compose;
 mod cycle;
 mod kill;
+mod packet;
 mod parse;
 mod partition;
 mod pause;
@@ -25,7 +26,7 @@ pub use schedule::{Schedule, Scheduled};
 pub use shapes::{Grudge, Shape, grudge, named_links};
 
 /// Every fault.
-pub const ALL: &[Entry] = &[kill::ENTRY, pause::ENTRY, partition::ENTRY];
+pub const ALL: &[Entry] = &[kill::ENTRY, pause::ENTRY, partition::ENTRY, packet::ENTRY];
 
 /// The fault of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -11,7 +11,8 @@
 //! Invariants:
 //! - What a run did becomes a schedule that does it again: the same faults at the same times to the same nodes. A target
 //!   that speaks of the leader stays one, because what such a fault shows depends on the role and not on the name.
-//! - Faults may overlap; but a fault's end ends all faults of its nemesis, because that is how a nemesis undoes.
+//! - Faults may overlap; but a fault's end ends all faults of its nemesis, because that is how a nemesis undoes; and the end of
+//!   a partition or of packet trouble ends both, because the network is healed as a whole.
 //! - Same faults, not same outcome: the store and the machine have a will of their own.
 
 use std::time::Duration;

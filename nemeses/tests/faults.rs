@@ -187,6 +187,13 @@ async fn what_does_not_take_hold_is_told() {
             "failed: nothing passes n1->n2",
         ),
         (
+            "packet",
+            "delay=50@n1",
+            Flaw::ShapeDoesNothing,
+            "failed: a sample of 60 datagrams contradicts delay 50 ms",
+            "verified",
+        ),
+        (
             "partition",
             "leader",
             Flaw::ProbeFails,

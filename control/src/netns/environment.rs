@@ -14,7 +14,9 @@ use crate::children::Children;
 use crate::machine::Machine;
 use crate::prober::Prober;
 use crate::undo::UndoLog;
-use crate::{ControlError, EnvKind, Environment, LinkChoice, LinkControl, Net, Node, OpenOptions, Remote};
+use crate::{
+    Ability, ControlError, EnvKind, Environment, LinkChoice, LinkControl, Net, Node, OpenOptions, Remote,
+};
 
 /// One network namespace a node.
 pub(crate) struct Netns {
@@ -92,8 +94,20 @@ impl Netns {
 
 /// The iptables to use, or none for the switch.
 fn choose(options: &OpenOptions) -> Result<Option<Iptables>, ControlError> {
-    if options.links == LinkChoice::Switch {
-        return Ok(None);
+    let shapes = options.abilities.contains(&Ability::Shape);
+    match options.links {
+        LinkChoice::Switch => return Ok(None),
+        LinkChoice::Auto if shapes => {
+            tracing::info!("links are cut by the switch, which can shape them too");
+            return Ok(None);
+        }
+        LinkChoice::Iptables if shapes => {
+            return Err(ControlError::Unsupported {
+                env: EnvKind::Netns.name(),
+                what: "shaping links with --links iptables; leave it out or use --links switch".into(),
+            });
+        }
+        LinkChoice::Auto | LinkChoice::Iptables => {}
     }
     let found = if options.hide_iptables {
         Err(("iptables is hidden".into(), "do not hide it".into()))

@@ -11,7 +11,7 @@ use super::namespace::Namespace;
 use super::switch::Switch;
 use super::topology;
 use crate::prober::{self, Prober};
-use crate::{ControlError, EnvKind, Link, LinkControl, Net, Shape};
+use crate::{ControlError, EnvKind, Link, LinkControl, Net, Sample, Shape};
 
 /// With what links are cut.
 pub(super) enum Cutter {
@@ -161,12 +161,7 @@ impl Net for Links {
 
     async fn shape(&self, link: Link, shape: Shape) -> Result<(), ControlError> {
         prober::check(&[link], self.nodes)?;
-        if !(0.0..=1.0).contains(&shape.loss) {
-            return Err(ControlError::Other(format!(
-                "a loss of {} is not from 0 to 1",
-                shape.loss
-            )));
-        }
+        shape.check()?;
         match &self.cutter {
             Cutter::Switch(switch) => with_switch(switch, |switch| switch.shape(link, shape)),
             Cutter::Iptables(_) if shape == Shape::default() => Ok(()),
@@ -182,6 +177,16 @@ impl Net for Links {
             Cutter::Iptables(chains) => blocking(chains, Chains::heal).await,
             Cutter::Switch(switch) => with_switch(switch, Switch::heal),
         }
+    }
+
+    async fn sample(
+        &self,
+        link: Link,
+        count: usize,
+        bytes: usize,
+        limit: Duration,
+    ) -> Result<Sample, ControlError> {
+        prober::sample_blocking(&self.prober, link, count, bytes, limit).await
     }
 
     async fn probe(&self, links: &[Link], limit: Duration) -> Result<Vec<bool>, ControlError> {

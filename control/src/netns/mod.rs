@@ -26,6 +26,7 @@ mod iptables;
 mod links;
 mod namespace;
 mod refusal;
+mod shaping;
 mod supervise;
 mod switch;
 mod topology;

@@ -27,6 +27,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::delay::DelayQueue;
 use super::namespace::Namespace;
+use super::shaping::Lane;
 use super::topology::{port_mac, port_name};
 use crate::{ControlError, Link, Shape};
 
@@ -69,6 +70,8 @@ struct Forwarder {
     ports: Vec<OwnedFd>,
     macs: Vec<[u8; 6]>,
     rules: Arc<Mutex<Rules>>,
+    /// By link, as the rules are.
+    lanes: Vec<Lane>,
     queue: DelayQueue,
     rng: ChaCha8Rng,
     /// Frames that found a full queue or a full port.
@@ -94,6 +97,7 @@ impl Switch {
             macs: (0..=nodes).map(|port| port_mac(port, nodes)).collect(),
             ports,
             rules: Arc::clone(&rules),
+            lanes: vec![Lane::new(Instant::now()); nodes * nodes],
             queue: DelayQueue::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             overflowed: 0,
@@ -243,14 +247,54 @@ impl Forwarder {
 
     fn forward(&mut self, rules: &Rules, from: usize, to: usize, frame: &[u8]) {
         let Rule { cut, shape } = rules.between(from, to).unwrap_or_default();
-        if cut || (shape.loss > 0.0 && self.rng.random::<f64>() < shape.loss) {
+        if cut {
             return;
         }
-        if shape.delay.is_zero() {
-            self.send(to, frame);
-        } else if !self.queue.push(Instant::now() + shape.delay, from, to, frame) {
-            self.overflowed += 1;
+        if shape == Shape::default() {
+            return self.send(to, frame);
         }
+        let now = Instant::now();
+        let lane = &mut self.lanes[from * rules.nodes + to];
+        for copy in lane
+            .pass(&shape, now, frame.len() - VNET_HEADER, &mut self.rng)
+            .into_iter()
+            .flatten()
+        {
+            let damaged;
+            let frame = match copy.corrupt {
+                false => frame,
+                true => match self.damage(frame) {
+                    Some(frame) => {
+                        damaged = frame;
+                        &damaged
+                    }
+                    None => continue,
+                },
+            };
+            if copy.due <= now {
+                self.send(to, frame);
+            } else if !self.queue.push(copy.due, from, to, frame) {
+                self.overflowed += 1;
+            }
+        }
+    }
+
+    /// The frame with one bit of its packet flipped, so that the receiver finds the checksum wrong: the header's flag that
+    /// spares it the look is cleared (virtio 1.2, section 5.1.6). A bundle of segments cannot be sent without that flag; it
+    /// counts as lost, which is what becomes of it at the receiver.
+    fn damage(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        const FLAGS: usize = 0;
+        const GSO_TYPE: usize = 1;
+        const ETHERNET_HEADER: usize = 14;
+        let first = VNET_HEADER + ETHERNET_HEADER;
+        if frame[GSO_TYPE] != 0 || frame.len() <= first {
+            return None;
+        }
+        let mut damaged = frame.to_vec();
+        damaged[FLAGS] = 0;
+        let at = self.rng.random_range(first..damaged.len());
+        damaged[at] ^= 1 << self.rng.random_range(0..8);
+        Some(damaged)
     }
 
     fn send(&mut self, to: usize, frame: &[u8]) {

@@ -34,6 +34,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("switch_shapes", |directory| {
         inside(directory, LinkChoice::Switch, shapes)
     }),
+    ("switch_samples", |directory| {
+        inside(directory, LinkChoice::Switch, samples)
+    }),
     ("iptables_refuses_shapes", |directory| {
         inside(directory, LinkChoice::Iptables, no_shapes)
     }),
@@ -212,7 +215,14 @@ async fn shapes(environment: Arc<dyn Environment>) -> Done {
     let plain = number(run_program(environment, 1, "program-rtt", 0).await?)?;
     for link in both_ways(&[0], &[1]) {
         let delay = Duration::from_millis(25);
-        net.shape(link, Shape { delay, loss: 0.0 }).await?;
+        net.shape(
+            link,
+            Shape {
+                delay,
+                ..Shape::default()
+            },
+        )
+        .await?;
     }
     let delayed = number(run_program(environment, 1, "program-rtt", 0).await?)?;
     println!("round trip {plain} us, with 25 ms each way {delayed} us");
@@ -226,7 +236,15 @@ async fn shapes(environment: Arc<dyn Environment>) -> Done {
     )?;
     let link = Link { from: 1, to: 0 };
     let (delay, loss) = (Duration::ZERO, 0.5);
-    net.shape(link, Shape { delay, loss }).await?;
+    net.shape(
+        link,
+        Shape {
+            delay,
+            loss,
+            ..Shape::default()
+        },
+    )
+    .await?;
     let back = number(run_program(environment, 1, "program-udp", 0).await?)?;
     println!("{back} of 200 came through a loss of one half");
     // Ten standard deviations of the binomial distribution.
@@ -234,13 +252,113 @@ async fn shapes(environment: Arc<dyn Environment>) -> Done {
         (30..=170).contains(&back),
         format!("{back} of 200 came through a loss of one half"),
     )?;
-    net.shape(link, Shape { delay, loss: 1.0 }).await?;
+    net.shape(
+        link,
+        Shape {
+            delay,
+            loss: 1.0,
+            ..Shape::default()
+        },
+    )
+    .await?;
     expect_cut(environment, &[link], "all lost").await?;
     net.shape(link, Shape::default()).await?;
     expect_cut(environment, &[], "shape undone").await?;
     ensure(
-        net.shape(link, Shape { delay, loss: 1.5 }).await.is_err(),
+        net.shape(
+            link,
+            Shape {
+                delay,
+                loss: 1.5,
+                ..Shape::default()
+            },
+        )
+        .await
+        .is_err(),
         "a loss of 1.5",
+    )
+}
+
+/// Every kind of shape shows in a sample of the link, in one direction only, and is undone.
+async fn samples(environment: Arc<dyn Environment>) -> Done {
+    let net = environment.net();
+    let (there, back) = (Link { from: 0, to: 1 }, Link { from: 1, to: 0 });
+    const fn ms(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+    let plain = Shape::default();
+    type Shows = fn(&control::Sample) -> bool;
+    let cases: [(&str, Shape, Shows); 7] = [
+        (
+            "delay",
+            Shape {
+                delay: ms(40),
+                ..plain
+            },
+            |sample| sample.way(0) >= ms(40),
+        ),
+        (
+            "jitter",
+            Shape {
+                delay: ms(30),
+                jitter: ms(30),
+                ..plain
+            },
+            |sample| sample.way(90) >= sample.way(10) + ms(15),
+        ),
+        ("loss", Shape { loss: 0.5, ..plain }, |sample| {
+            (20..80).contains(&sample.arrived)
+        }),
+        (
+            "duplicate",
+            Shape {
+                duplicate: 0.5,
+                ..plain
+            },
+            |sample| (20..80).contains(&sample.again),
+        ),
+        (
+            "reorder",
+            Shape {
+                delay: ms(20),
+                reorder: 0.3,
+                ..plain
+            },
+            |sample| sample.overtaken > 5,
+        ),
+        (
+            "corrupt",
+            Shape {
+                corrupt: 0.5,
+                ..plain
+            },
+            |sample| (20..80).contains(&sample.arrived),
+        ),
+        // 100 datagrams of 1000 bytes and some headers: 0.8 s and more.
+        (
+            "rate",
+            Shape {
+                rate: 1_000_000,
+                ..plain
+            },
+            |sample| sample.lasted >= ms(800),
+        ),
+    ];
+    for (name, shape, shows) in cases {
+        net.shape(there, shape).await?;
+        let sample = net.sample(there, 100, 1000, ms(2000)).await?;
+        ensure(shows(&sample), format!("{name} does not show: {sample:?}"))?;
+        let other = net.sample(back, 100, 1000, ms(2000)).await?;
+        ensure(
+            other.arrived == 100 && other.again == 0 && other.way(50) < ms(15),
+            format!("{name} shows on the way back: {other:?}"),
+        )?;
+        net.heal().await?;
+    }
+    let sample = net.sample(there, 100, 1000, ms(2000)).await?;
+    ensure(
+        sample.arrived == 100 && sample.again == 0 && sample.way(50) < ms(15),
+        format!("not undone: {sample:?}"),
     )
 }
 
@@ -251,7 +369,16 @@ async fn no_shapes(environment: Arc<dyn Environment>) -> Done {
         "claims to shape",
     )?;
     let (delay, loss) = (Duration::from_millis(1), 0.0);
-    let refused = net.shape(Link { from: 0, to: 1 }, Shape { delay, loss }).await;
+    let refused = net
+        .shape(
+            Link { from: 0, to: 1 },
+            Shape {
+                delay,
+                loss,
+                ..Shape::default()
+            },
+        )
+        .await;
     ensure(
         refused.is_err_and(|error| error.to_string().contains("--links switch")),
         "no hint",

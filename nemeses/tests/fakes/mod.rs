@@ -1,6 +1,6 @@
 //! A cluster in memory: nodes, processes and links that do what they are told, except where a flaw says otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Pid, ProcessState, Remote, Shape,
+    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Pid, ProcessState, Remote, Sample,
+    Shape,
 };
 use nemeses::NemesisContext;
 
@@ -25,6 +26,7 @@ pub enum Flaw {
     CutBreaksOthers,
     CutFails,
     HealForgetsOne,
+    ShapeDoesNothing,
     ProbeFails,
     NoLinks,
 }
@@ -36,6 +38,7 @@ pub struct World {
     pub leader: Mutex<Option<usize>>,
     pub states: Mutex<Vec<ProcessState>>,
     pub cut: Mutex<BTreeSet<Link>>,
+    pub shapes: Mutex<BTreeMap<Link, Shape>>,
     /// Every call that changes something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -48,6 +51,7 @@ impl World {
             leader: Mutex::new(Some(0)),
             states: Mutex::new(vec![ProcessState::Running; nodes]),
             cut: Mutex::default(),
+            shapes: Mutex::default(),
             calls: Mutex::default(),
         })
     }
@@ -69,6 +73,7 @@ impl World {
     pub fn is_whole(&self) -> bool {
         self.nodes_in(ProcessState::Running).len() == self.nodes.len()
             && self.cut.lock().expect("no test thread panicked").is_empty()
+            && self.shapes.lock().expect("no test thread panicked").is_empty()
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -212,7 +217,7 @@ impl Net for Handle {
     }
 
     fn can_shape(&self) -> bool {
-        false
+        !self.0.has(Flaw::NoLinks)
     }
 
     async fn cut(&self, links: &[Link]) -> Result<(), ControlError> {
@@ -223,11 +228,41 @@ impl Net for Handle {
         Ok(())
     }
 
-    async fn shape(&self, _: Link, _: Shape) -> Result<(), ControlError> {
+    async fn shape(&self, link: Link, shape: Shape) -> Result<(), ControlError> {
+        if !self.0.has(Flaw::ShapeDoesNothing) {
+            let mut shapes = self.0.shapes.lock().expect("no test thread panicked");
+            shapes.insert(link, shape);
+        }
         Ok(())
     }
 
+    /// What a link of that shape would do to evenly spaced datagrams, without chance.
+    async fn sample(&self, link: Link, count: usize, _: usize, _: Duration) -> Result<Sample, ControlError> {
+        let shapes = self.0.shapes.lock().expect("no test thread panicked");
+        let shape = shapes.get(&link).copied().unwrap_or_default();
+        let share = |share: f64| (count as f64 * share) as usize;
+        let lost = share(shape.loss.max(shape.corrupt));
+        let way = |n: usize| {
+            let least = shape.delay.saturating_sub(shape.jitter);
+            least + 2 * shape.jitter * n as u32 / count as u32
+        };
+        Ok(Sample {
+            sent: count,
+            arrived: count - lost,
+            again: share(shape.duplicate),
+            overtaken: share(shape.reorder),
+            ways: (lost..count).map(way).collect(),
+            lasted: match shape.rate {
+                0 => Duration::ZERO,
+                rate => Duration::from_secs_f64((count * 1200 * 8) as f64 / rate as f64),
+            },
+        })
+    }
+
     async fn heal(&self) -> Result<(), ControlError> {
+        if !self.0.has(Flaw::HealForgetsOne) {
+            self.0.shapes.lock().expect("no test thread panicked").clear();
+        }
         let mut cut = self.0.cut.lock().expect("no test thread panicked");
         let kept = cut.first().copied().filter(|_| self.0.has(Flaw::HealForgetsOne));
         cut.clear();
