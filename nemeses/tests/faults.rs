@@ -190,7 +190,7 @@ async fn what_does_not_take_hold_is_told() {
             "packet",
             "delay=50@n1",
             Flaw::ShapeDoesNothing,
-            "failed: a sample of 60 datagrams contradicts delay 50 ms",
+            "failed: a sample of 60 datagrams contradicts delay 50 ms: 60 arrived, 0 twice, 0 overtaken, median way 0.0 ms",
             "verified",
         ),
         (
