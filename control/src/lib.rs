@@ -28,6 +28,7 @@ mod prober;
 mod process;
 mod remote;
 mod system;
+pub mod tamper;
 mod undo;
 
 pub use ability::{Ability, can};

@@ -1,0 +1,269 @@
+//! The clock of a running process is shifted, in all the ways in which it can ask for it, and nothing else is.
+//!
+//! Without a harness of its own: the process whose clock is shifted is this program, started again.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use control::tamper::{self, ClockShift};
+use nix::libc;
+
+/// Set for the child.
+const CHILD: &str = "PERJURY_TEST_CLOCK_CHILD";
+const SECOND: i64 = 1_000_000_000;
+
+fn main() -> ExitCode {
+    if std::env::var_os(CHILD).is_some() {
+        child();
+        return ExitCode::SUCCESS;
+    }
+    if let Err(why) = tamper::can() {
+        println!("skipped: {why}");
+        return ExitCode::SUCCESS;
+    }
+    let cases: [(&str, fn(&mut Watched)); 5] = [
+        ("jumps_and_comes_back", jumps_and_comes_back),
+        ("drifts", drifts),
+        ("changes_by_itself_do_no_harm", busy),
+        ("is_told_as_it_was_set", told),
+        ("goes_on_afterwards", goes_on),
+    ];
+    for (name, case) in cases {
+        let mut watched = Watched::start();
+        case(&mut watched);
+        println!("test {name} ... ok");
+    }
+    refusals();
+    println!("test refusals ... ok");
+    ExitCode::SUCCESS
+}
+
+/// Answers every line with the wall clock as four functions tell it and the monotonic one, in nanoseconds, while other
+/// threads ask for the time all the while.
+fn child() {
+    static BAD: AtomicBool = AtomicBool::new(false);
+    for _ in 0..2 {
+        std::thread::spawn(|| {
+            loop {
+                let mut time = libc::timespec {
+                    tv_sec: 0,
+                    tv_nsec: 0,
+                };
+                // SAFETY: a timespec of our own.
+                let result = unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+                if result != 0 || !(0..SECOND).contains(&time.tv_nsec) {
+                    BAD.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    for line in std::io::stdin().lines() {
+        if line.is_err() {
+            return;
+        }
+        let clock = |id| {
+            let mut time = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // SAFETY: a timespec of our own.
+            unsafe { libc::clock_gettime(id, &raw mut time) };
+            time.tv_sec * SECOND + time.tv_nsec
+        };
+        let mut value = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        };
+        // SAFETY: a timeval of our own.
+        unsafe { libc::gettimeofday(&raw mut value, std::ptr::null_mut()) };
+        // SAFETY: without a place to store it.
+        let whole = unsafe { libc::time(std::ptr::null_mut()) };
+        println!(
+            "{} {} {} {} {} {}",
+            clock(libc::CLOCK_REALTIME),
+            clock(libc::CLOCK_REALTIME_COARSE),
+            value.tv_sec * SECOND + value.tv_usec * 1000,
+            whole * SECOND,
+            clock(libc::CLOCK_MONOTONIC),
+            i64::from(BAD.load(Ordering::Relaxed)),
+        );
+    }
+}
+
+/// A child, and its stdin and stdout.
+struct Watched {
+    child: Child,
+    ask: ChildStdin,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Watched {
+    fn start() -> Watched {
+        let mut child = Command::new(std::env::current_exe().expect("own path"))
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a child");
+        let ask = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        let mut watched = Watched { child, ask, answers };
+        watched.ahead();
+        watched
+    }
+
+    fn pid(&self) -> i32 {
+        self.child.id() as i32
+    }
+
+    fn set(&self, offset_ns: i64, drift_ppm: i64) {
+        let shift = ClockShift { offset_ns, drift_ppm };
+        tamper::set_clock(self.pid(), shift).expect("the clock of a child can be shifted");
+    }
+
+    fn ask(&mut self) -> [i64; 6] {
+        self.ask.write_all(b"\n").expect("it listens");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it answers");
+        let numbers: Vec<i64> = line
+            .split_whitespace()
+            .map(|word| word.parse().expect("a number"))
+            .collect();
+        numbers.try_into().expect("six numbers")
+    }
+
+    /// By how much each of the four is ahead of this program's clock, nanoseconds; and the monotonic one.
+    fn ahead(&mut self) -> ([i64; 4], i64) {
+        let now = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("after 1970")
+                .as_nanos() as i64
+        };
+        let monotonic = || {
+            let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
+            time.tv_sec() * SECOND + time.tv_nsec()
+        };
+        let (before, before_monotonic) = (now(), monotonic());
+        let [fine, coarse, micro, whole, steady, is_bad] = self.ask();
+        assert_eq!(is_bad, 0, "a thread saw a time that is none");
+        (
+            [fine - before, coarse - before, micro - before, whole - before],
+            steady - before_monotonic,
+        )
+    }
+
+    /// Fails unless all four are ahead by `expected`, and the monotonic clock is not.
+    fn expect(&mut self, expected: i64) {
+        let (ahead, steady) = self.ahead();
+        for (name, ahead) in ["clock_gettime", "coarse", "gettimeofday", "time"]
+            .iter()
+            .zip(ahead)
+        {
+            // Whole seconds are rounded down, and a busy machine answers late.
+            let range = expected - SECOND - SECOND / 10..expected + SECOND;
+            assert!(
+                range.contains(&ahead),
+                "{name} is {ahead} ns ahead instead of {expected}"
+            );
+        }
+        assert!(
+            (0..SECOND).contains(&steady),
+            "the monotonic clock is {steady} ns ahead"
+        );
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn jumps_and_comes_back(watched: &mut Watched) {
+    watched.expect(0);
+    for seconds in [7200, -7200, 3, -3, 40 * 365 * 86_400] {
+        watched.set(seconds * SECOND, 0);
+        watched.expect(seconds * SECOND);
+    }
+    watched.set(0, 0);
+    watched.expect(0);
+}
+
+fn drifts(watched: &mut Watched) {
+    // Twice as fast.
+    watched.set(0, 1_000_000);
+    let (first, _) = watched.ahead();
+    std::thread::sleep(Duration::from_millis(1500));
+    let (second, _) = watched.ahead();
+    let gained = second[0] - first[0];
+    assert!(
+        (1_400_000_000..3_000_000_000).contains(&gained),
+        "gained {gained} ns"
+    );
+    // Standing still.
+    watched.set(0, -1_000_000);
+    let one = watched.ask()[0];
+    std::thread::sleep(Duration::from_millis(300));
+    let other = watched.ask()[0];
+    assert!((other - one).abs() < 20_000_000, "{} ns went by", other - one);
+}
+
+/// The busy threads of the child look at every time that they are told.
+fn busy(watched: &mut Watched) {
+    for n in 0..300 {
+        watched.set((n % 7 - 3) * SECOND, (n % 3) * 1000);
+    }
+    watched.set(0, 0);
+    watched.expect(0);
+}
+
+fn told(watched: &mut Watched) {
+    let read = |watched: &Watched| tamper::clock(watched.pid()).expect("it can be read");
+    assert_eq!(read(watched), ClockShift::default());
+    for (offset_ns, drift_ppm) in [(5, 0), (-7 * SECOND, 250), (0, 0)] {
+        watched.set(offset_ns, drift_ppm);
+        assert_eq!(read(watched), ClockShift { offset_ns, drift_ppm });
+    }
+}
+
+/// Neither stopped nor traced.
+fn goes_on(watched: &mut Watched) {
+    watched.set(SECOND, 0);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", watched.pid())).expect("its status");
+    let line = |name: &str| {
+        status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("a line")
+            .to_owned()
+    };
+    let state = line("State:");
+    // R or S, not T (stopped) or t (traced).
+    assert!(
+        state.split_whitespace().nth(1).is_some_and(|letter| !letter.eq_ignore_ascii_case("t")),
+        "{state}"
+    );
+    assert_eq!(line("TracerPid:").split_whitespace().last(), Some("0"));
+    watched.expect(SECOND);
+}
+
+fn refusals() {
+    let too_much = ClockShift {
+        offset_ns: i64::MAX,
+        drift_ppm: 0,
+    };
+    assert!(tamper::set_clock(std::process::id() as i32, too_much).is_err());
+    // No such process: numbers end before this one.
+    let shift = ClockShift {
+        offset_ns: 1,
+        drift_ppm: 0,
+    };
+    let error = tamper::set_clock(i32::MAX, shift)
+        .expect_err("nobody is there")
+        .to_string();
+    assert!(error.contains("cannot shift the clock of process"), "{error}");
+}
