@@ -36,6 +36,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Be one node of the bundled Raft cluster.
     Node(NodeArgs),
+    /// What a nemesis does to processes on their node.
+    #[command(hide = true)]
+    Tamper(TamperArgs),
 }
 
 /// `perjury test`
@@ -275,6 +278,31 @@ pub enum BenchWhat {
         /// How long each cluster is loaded.
         #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
         time: Duration,
+    },
+}
+
+/// `perjury tamper`
+#[derive(Args, Debug)]
+pub struct TamperArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: TamperWhat,
+}
+
+/// What `perjury tamper` does.
+#[derive(Subcommand, Debug, Clone)]
+pub enum TamperWhat {
+    /// Shift the wall clock that a process sees, and print how it is shifted then.
+    Clock {
+        /// The process.
+        #[arg(long)]
+        pid: i32,
+        /// By so many nanoseconds it is to be ahead.
+        #[arg(long, allow_hyphen_values = true)]
+        offset_ns: i64,
+        /// So many microseconds a second it is to gain.
+        #[arg(long, allow_hyphen_values = true)]
+        drift_ppm: i64,
     },
 }
 

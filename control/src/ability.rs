@@ -14,17 +14,20 @@ pub enum Ability {
     Cut,
     /// Delaying, losing, doubling, reordering and damaging what passes a link, and making it slow.
     Shape,
+    /// Shifting the wall clocks of single processes.
+    Clock,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape];
+    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape, Ability::Clock];
 
     /// What it does, as in "links can be cut".
     pub fn name(self) -> &'static str {
         match self {
             Ability::Cut => "links can be cut",
             Ability::Shape => "links can be shaped",
+            Ability::Clock => "clocks of processes can be shifted",
         }
     }
 }
@@ -50,5 +53,20 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         (Ability::Cut | Ability::Shape, EnvKind::Local) => {
             Err("plain processes share the host's network; use --env netns".into())
         }
+        // In a user namespace of its own a controller may trace what runs there.
+        (Ability::Clock, EnvKind::Netns) => crate::tamper::can(),
+        (Ability::Clock, EnvKind::Local) => crate::tamper::can().and_then(|()| may_trace()),
+    }
+}
+
+/// Whether processes that are not descendants may be traced (Documentation/admin-guide/LSM/Yama.rst).
+fn may_trace() -> Result<(), String> {
+    let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    match scope.trim() {
+        "" | "0" => Ok(()),
+        _ if nix::unistd::geteuid().is_root() && scope.trim() != "3" => Ok(()),
+        scope => Err(format!(
+            "kernel.yama.ptrace_scope is {scope}, so that processes may not be traced; run as root, or use --env netns"
+        )),
     }
 }

@@ -244,7 +244,10 @@ fn goes_on(watched: &mut Watched) {
     let state = line("State:");
     // R or S, not T (stopped) or t (traced).
     assert!(
-        state.split_whitespace().nth(1).is_some_and(|letter| !letter.eq_ignore_ascii_case("t")),
+        state
+            .split_whitespace()
+            .nth(1)
+            .is_some_and(|letter| !letter.eq_ignore_ascii_case("t")),
         "{state}"
     );
     assert_eq!(line("TracerPid:").split_whitespace().last(), Some("0"));

@@ -7,9 +7,11 @@
 //! - Who is hit is decided from the seed (and, for `leader`, from what the store says).
 
 mod api;
+mod clock;
 mod compose;
 mod cycle;
 mod kill;
+mod kinds;
 mod packet;
 mod parse;
 mod partition;
@@ -26,7 +28,13 @@ pub use schedule::{Schedule, Scheduled};
 pub use shapes::{Grudge, Shape, grudge, named_links};
 
 /// Every fault.
-pub const ALL: &[Entry] = &[kill::ENTRY, pause::ENTRY, partition::ENTRY, packet::ENTRY];
+pub const ALL: &[Entry] = &[
+    kill::ENTRY,
+    pause::ENTRY,
+    partition::ENTRY,
+    packet::ENTRY,
+    clock::ENTRY,
+];
 
 /// The fault of that name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -18,9 +18,10 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::cycle::{Cycle, Span};
+use crate::kinds::{Asked, Kind, knows_nodes, parse};
 use crate::process::{leader, name, outcome, skipped};
 use crate::shapes::{Grudge, named_links};
-use crate::targets::{Target, bag_of, choose, named_nodes, needs_leader, target};
+use crate::targets::{Target, bag_of, choose, needs_leader, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "packet";
@@ -35,15 +36,7 @@ const SMALL: usize = 64;
 /// How long after the last datagram of a sample the others are waited for, besides the longest delay.
 const LATE: Duration = Duration::from_millis(300);
 
-/// A kind of trouble, with the unit and the bounds between which its value is drawn.
-struct Kind {
-    name: &'static str,
-    unit: &'static str,
-    least: f64,
-    most: f64,
-}
-
-const KINDS: [Kind; 7] = [
+static KINDS: [Kind; 7] = [
     kind("delay", "ms", 10.0, 250.0),
     kind("jitter", "ms", 20.0, 200.0),
     kind("loss", "%", 10.0, 60.0),
@@ -64,11 +57,18 @@ const TARGETS: &[Target] = &[
 ];
 
 const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> Kind {
+    let limit = match unit.as_bytes() {
+        b"%" => 100.0,
+        b"ms" => 60_000.0,
+        _ => 1e9,
+    };
     Kind {
         name,
         unit,
         least,
         most,
+        limit,
+        is_signed: false,
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 fn make(options: &FaultOptions) -> Result<Fault, String> {
     let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
-        Some(parse(target, nodes)?.map(drop))
+        Some(read(target, nodes)?.map(drop))
     })?;
     let hold = Span::of(options.interval, 0.6, 1.2);
     let quiet = Span::of(options.interval, 0.3, 0.6);
@@ -113,67 +113,12 @@ struct Packet {
     rng: ChaCha8Rng,
 }
 
-/// A target, read.
-struct Asked<'a> {
-    kind: &'static Kind,
-    value: Option<f64>,
-    /// `None` to draw it.
-    who: Option<&'a str>,
-}
-
 /// Reads a target; `None` if it begins with no kind of trouble.
-fn parse<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
-    let (what, who) = match target.split_once('@') {
-        Some((what, who)) => (what, Some(who)),
-        None => (target, None),
-    };
-    let (name, value) = match what.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (what, None),
-    };
-    let kind = KINDS.iter().find(|kind| kind.name == name)?;
-    Some(read(kind, value, who, nodes))
-}
-
-fn read<'a>(
-    kind: &'static Kind,
-    value: Option<&str>,
-    who: Option<&'a str>,
-    nodes: &[Node],
-) -> Result<Asked<'a>, String> {
-    let most = match kind.unit {
-        "%" => 100.0,
-        "ms" => 60_000.0,
-        _ => 1e9,
-    };
-    let value = match value {
-        None => None,
-        Some(text) => match text.parse::<f64>() {
-            Ok(value) if value > 0.0 && value <= most => Some(value),
-            _ => {
-                return Err(format!(
-                    "`{text}` should be more than 0 and at most {most} {}",
-                    kind.unit
-                ));
-            }
-        },
-    };
-    if let Some(who) = who
-        && !["one", "leader", "all"].contains(&who)
-    {
-        match named_links(who, nodes).map(|links| links.map(drop)) {
-            Some(result) => result?,
-            None => match named_nodes(who, nodes) {
-                Some(result) => drop(result?),
-                None => {
-                    return Err(format!(
-                        "`{who}` should be one, leader, all, names of nodes, or links such as n1>n2"
-                    ));
-                }
-            },
-        }
-    }
-    Ok(Asked { kind, value, who })
+fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
+    parse(&KINDS, target, |who| match named_links(who, nodes) {
+        Some(links) => links.map(drop),
+        None => knows_nodes(&["one", "leader", "all"], nodes, who),
+    })
 }
 
 /// The links and how they are shaped.
@@ -305,10 +250,10 @@ impl Packet {
     /// Decides what a target leaves open.
     async fn draw(&mut self, ctx: &NemesisContext, target: &str) -> Result<Trouble, String> {
         let nodes = ctx.environment.nodes();
-        let asked = parse(target, nodes).ok_or_else(|| format!("no kind of trouble `{target}`"))??;
+        let asked = read(target, nodes).ok_or_else(|| format!("no kind of trouble `{target}`"))??;
         let kind = asked.kind;
-        let drawn = kind.least * (kind.most / kind.least).powf(self.rng.random());
-        let value = asked.value.unwrap_or_else(|| drawn.round());
+        let drawn = kind.draw(&mut self.rng);
+        let value = asked.value.unwrap_or(drawn);
         let all: Vec<usize> = nodes.iter().map(|node| node.index).collect();
         let draw = ["one", "leader", "all"][self.rng.random_range(0..3)];
         let who = asked.who.unwrap_or(draw);
@@ -429,17 +374,17 @@ mod tests {
             ("delay@n9", "error: there is no node n9 among 3"),
             (
                 "delay@some",
-                "error: `some` should be one, leader, all, names of nodes, or links such as n1>n2",
+                "error: `some` should be one, leader, all, or names of nodes such as n1+n2",
             ),
         ];
         for (target, expected) in cases {
-            let told = match parse(target, &nodes).expect("a kind") {
+            let told = match read(target, &nodes).expect("a kind") {
                 Ok(asked) => format!("{} {:?} {:?}", asked.kind.name, asked.value, asked.who),
                 Err(why) => format!("error: {why}"),
             };
             assert_eq!(told, expected, "{target}");
         }
-        assert!(parse("halves", &nodes).is_none());
+        assert!(read("halves", &nodes).is_none());
     }
 
     #[test]

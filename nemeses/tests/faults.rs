@@ -187,6 +187,13 @@ async fn what_does_not_take_hold_is_told() {
             "failed: nothing passes n1->n2",
         ),
         (
+            "clock",
+            "jump=50@n1",
+            Flaw::TamperFails,
+            "failed: n1: not permitted",
+            "failed: n1: not permitted",
+        ),
+        (
             "packet",
             "delay=50@n1",
             Flaw::ShapeDoesNothing,

@@ -9,6 +9,7 @@ mod heal;
 mod list;
 mod node;
 mod report;
+mod tamper;
 mod test;
 
 use std::future::Future;
@@ -35,6 +36,7 @@ pub fn run(command: Command) -> CommandResult {
         Command::Heal(args) => heal::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
+        Command::Tamper(args) => tamper::run(&args.what),
     }
 }
 

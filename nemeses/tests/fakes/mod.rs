@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    ControlError, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Pid, ProcessState, Remote, Sample,
-    Shape,
+    Command, ControlError, Daemon, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Output, Pid,
+    ProcessState, Remote, Sample, Shape, Signal,
 };
 use nemeses::NemesisContext;
 
@@ -27,6 +27,7 @@ pub enum Flaw {
     CutFails,
     HealForgetsOne,
     ShapeDoesNothing,
+    TamperFails,
     ProbeFails,
     NoLinks,
 }
@@ -39,6 +40,8 @@ pub struct World {
     pub states: Mutex<Vec<ProcessState>>,
     pub cut: Mutex<BTreeSet<Link>>,
     pub shapes: Mutex<BTreeMap<Link, Shape>>,
+    /// What `perjury tamper` was asked last, by what it was about and the process; as it was before, there is nothing.
+    pub tampered: Mutex<BTreeMap<(String, String), Vec<String>>>,
     /// Every call that changes something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -52,6 +55,7 @@ impl World {
             states: Mutex::new(vec![ProcessState::Running; nodes]),
             cut: Mutex::default(),
             shapes: Mutex::default(),
+            tampered: Mutex::default(),
             calls: Mutex::default(),
         })
     }
@@ -74,6 +78,7 @@ impl World {
         self.nodes_in(ProcessState::Running).len() == self.nodes.len()
             && self.cut.lock().expect("no test thread panicked").is_empty()
             && self.shapes.lock().expect("no test thread panicked").is_empty()
+            && self.tampered.lock().expect("no test thread panicked").is_empty()
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -106,8 +111,11 @@ impl Environment for Handle {
         &self.0.nodes
     }
 
-    fn remote(&self, _: usize) -> Arc<dyn Remote> {
-        panic!("faults act through Db and Net only")
+    fn remote(&self, node: usize) -> Arc<dyn Remote> {
+        Arc::new(Machine {
+            world: self.0.clone(),
+            node: self.0.nodes[node].clone(),
+        })
     }
 
     fn net(&self) -> Arc<dyn Net> {
@@ -124,6 +132,95 @@ impl Environment for Handle {
 
     async fn tear_down(&self) -> Result<(), ControlError> {
         Ok(())
+    }
+}
+
+/// A node on which only `perjury tamper` can be run.
+struct Machine {
+    world: Arc<World>,
+    node: Node,
+}
+
+impl Machine {
+    /// What `perjury tamper` would print.
+    fn tamper(&self, args: &[String]) -> String {
+        let value = |name: &str| {
+            let prefix = format!("--{name}=");
+            args.iter()
+                .find_map(|arg| arg.strip_prefix(&prefix))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let mut tampered = self.world.tampered.lock().expect("no test thread panicked");
+        match args[1].as_str() {
+            "clock" => {
+                let shift = [value("offset-ns"), value("drift-ppm")];
+                let key = ("clock".to_owned(), value("pid"));
+                if shift == ["0", "0"] {
+                    tampered.remove(&key);
+                } else {
+                    tampered.insert(key, shift.to_vec());
+                }
+                format!("{{\"offset_ns\":{},\"drift_ppm\":{}}}", shift[0], shift[1])
+            }
+            other => panic!("no answer to `tamper {other}`"),
+        }
+    }
+}
+
+#[async_trait]
+impl Remote for Machine {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn directory(&self) -> &Path {
+        Path::new("/nowhere")
+    }
+
+    fn own_binary(&self) -> &Path {
+        Path::new("/nowhere/perjury")
+    }
+
+    async fn exec(&self, command: &Command) -> Result<Output, ControlError> {
+        let args: Vec<String> = command
+            .args
+            .iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(args[0], "tamper", "{command}");
+        if self.world.has(Flaw::TamperFails) {
+            return Ok(Output {
+                code: Some(255),
+                stdout: Vec::new(),
+                stderr: b"perjury: not permitted\n".to_vec(),
+            });
+        }
+        Ok(Output {
+            code: Some(0),
+            stdout: self.tamper(&args).into_bytes(),
+            stderr: Vec::new(),
+        })
+    }
+
+    async fn upload(&self, _: &Path, _: &Path) -> Result<(), ControlError> {
+        panic!("nothing is uploaded")
+    }
+
+    async fn download(&self, _: &Path, _: &Path) -> Result<(), ControlError> {
+        panic!("nothing is downloaded")
+    }
+
+    async fn spawn(&self, _: &Daemon) -> Result<Pid, ControlError> {
+        panic!("daemons are the Db's affair")
+    }
+
+    async fn signal(&self, _: Pid, _: Signal) -> Result<(), ControlError> {
+        panic!("signals are the Db's affair")
+    }
+
+    async fn state(&self, _: Pid) -> Result<ProcessState, ControlError> {
+        Ok(ProcessState::Running)
     }
 }
 
@@ -193,8 +290,14 @@ impl Db for Handle {
         String::new()
     }
 
-    async fn processes(&self, _: usize) -> Vec<Pid> {
-        Vec::new()
+    async fn processes(&self, node: usize) -> Vec<Pid> {
+        match self.0.states.lock().expect("no test thread panicked")[node] {
+            ProcessState::Gone => Vec::new(),
+            _ => vec![Pid {
+                pid: 1000 + node as i32,
+                started: 1,
+            }],
+        }
     }
 
     fn data_dir(&self, _: usize) -> PathBuf {

@@ -1,0 +1,283 @@
+//! `clock`: shifts the wall clocks of the store's processes: jumps, drift, and strobing back and forth.
+//!
+//! Shows: leases and timestamps that trust clocks: a leader that serves reads on a lease that has run out elsewhere,
+//! last-write-wins that loses the later write, snapshots read in the past or the future. Published cases: CockroachDB's and
+//! YugaByte's stale reads under clock skew (Jepsen 2017, 2019), Cassandra's lost updates (Jepsen 2013).
+//!
+//! The machine's own clock is never touched: each process is led to see another one (see [`control::tamper`]). A process
+//! that is started anew sees the real clock again.
+//!
+//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHO`: `jump`, `jump=-30000@leader` (milliseconds), `drift=50000@n1`
+//! (microseconds a second), `strobe@minority`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::tamper::ClockShift;
+use control::{Ability, Command, Node};
+use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::cycle::{Cycle, Span};
+use crate::kill::describe;
+use crate::kinds::{Asked, Kind, knows_nodes, parse};
+use crate::process::{leader, name, outcome, skipped};
+use crate::targets::{Target, bag_of, choose, name_nodes, needs_leader, target};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+
+const NAME: &str = "clock";
+
+/// How often a strobing clock jumps.
+const STROBE: Duration = Duration::from_millis(200);
+const MS: i64 = 1_000_000;
+/// Whom a target may name.
+const WHO: &[&str] = &["one", "minority", "majority", "all", "leader"];
+
+static KINDS: [Kind; 3] = [
+    kind("jump", "ms", 50.0, 7_200_000.0, 3e12),
+    kind("drift", "µs/s", 100.0, 500_000.0, 1e6),
+    kind("strobe", "ms", 50.0, 60_000.0, 3e12),
+];
+
+const TARGETS: &[Target] = &[
+    target("jump", 1, 2),
+    target("drift", 1, 1),
+    target("strobe", 1, 1),
+];
+
+const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64, limit: f64) -> Kind {
+    Kind {
+        name,
+        unit,
+        least,
+        most,
+        limit,
+        is_signed: true,
+    }
+}
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: NAME,
+    description: "shifts the wall clocks that the store's processes see; the machine's clock is left alone",
+    targets: &["jump", "drift", "strobe", "jump=-30000@leader", "drift=50000@n1"],
+    needs: &[Ability::Clock],
+    by_default: false,
+    min_nodes: 1,
+    colour: "#b07aa1",
+    make,
+};
+
+fn make(options: &FaultOptions) -> Result<Fault, String> {
+    let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
+        Some(read(target, nodes)?.map(drop))
+    })?;
+    let hold = Span::of(options.interval, 0.6, 1.2);
+    let quiet = Span::of(options.interval, 0.3, 0.6);
+    Ok(Fault {
+        name: NAME,
+        nemesis: Box::new(Clock {
+            shifted: BTreeSet::new(),
+            strobing: None,
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+        }),
+        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
+        colour: ENTRY.colour,
+    })
+}
+
+fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
+    parse(&KINDS, target, |who| knows_nodes(WHO, nodes, who))
+}
+
+struct Clock {
+    /// The nodes whose processes were shifted and not yet seen to be back.
+    shifted: BTreeSet<usize>,
+    strobing: Option<JoinHandle<()>>,
+    rng: ChaCha8Rng,
+}
+
+#[async_trait]
+impl Nemesis for Clock {
+    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
+        match op.action {
+            NemesisAction::Start => self.shift(ctx, &op.target).await,
+            NemesisAction::Stop => self.shift_back(ctx).await,
+        }
+    }
+
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        if self.shifted.is_empty() {
+            return outcome(ctx, &[], String::new(), Vec::new());
+        }
+        self.shift_back(ctx).await
+    }
+}
+
+impl Clock {
+    async fn shift(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+        let nodes = ctx.environment.nodes();
+        let asked = match read(target, nodes) {
+            Some(Ok(asked)) => asked,
+            Some(Err(why)) => return skipped(why),
+            None => return skipped(format!("no kind of trouble `{target}`")),
+        };
+        let kind = asked.kind;
+        let drawn = kind.draw(&mut self.rng);
+        let value = asked.value.unwrap_or(drawn);
+        let drawn = WHO[self
+            .rng
+            .random_range(0..if nodes.len() < 3 { 1 } else { WHO.len() })];
+        let who = asked.who.unwrap_or(drawn);
+        let leader = leader(ctx, needs_leader(who)).await;
+        let who = match (leader, asked.who) {
+            // Nobody asked for the leader by name.
+            (None, None) if needs_leader(who) => "one",
+            _ => who,
+        };
+        let hit = match choose(who, nodes, leader, &mut self.rng) {
+            Ok(hit) => hit,
+            Err(why) => return skipped(why),
+        };
+        let shift = match kind.name {
+            "drift" => ClockShift {
+                offset_ns: 0,
+                drift_ppm: value as i64,
+            },
+            _ => ClockShift {
+                offset_ns: (value * MS as f64) as i64,
+                drift_ppm: 0,
+            },
+        };
+        self.shifted.extend(&hit);
+        let mut errors = Vec::new();
+        let mut processes = 0;
+        for &node in &hit {
+            match set(ctx, node, shift).await {
+                Ok(count) => processes += count,
+                Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
+            }
+        }
+        if processes == 0 && errors.is_empty() {
+            let hit: Vec<String> = hit.iter().map(|&node| name(ctx, node)).collect();
+            return skipped(format!("nothing runs on {}", hit.join(" ")));
+        }
+        if kind.name == "strobe" {
+            self.strobing = Some(tokio::spawn(strobe(ctx.clone(), hit.clone(), shift)));
+        }
+        let detail = format!(
+            "{} {value:+} {} on {}",
+            kind.name,
+            kind.unit,
+            describe(ctx, &hit, leader)
+        );
+        NemesisOutcome {
+            exact: format!("{}={value}@{}", kind.name, name_nodes(nodes, &hit)),
+            ..outcome(ctx, &hit, detail, errors)
+        }
+    }
+
+    async fn shift_back(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        if let Some(strobing) = self.strobing.take() {
+            strobing.abort();
+            // It ends at once, being only asleep or waiting for an answer.
+            let _ = strobing.await;
+        }
+        let nodes: Vec<usize> = std::mem::take(&mut self.shifted).into_iter().collect();
+        let mut errors = Vec::new();
+        for &node in &nodes {
+            if let Err(why) = set(ctx, node, ClockShift::default()).await {
+                self.shifted.insert(node);
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
+        outcome(ctx, &nodes, "clocks as they were".into(), errors)
+    }
+}
+
+/// Back and forth, until it is aborted. An error is that of a process that ends just then; the next turn shows.
+async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift) {
+    let mut is_shifted = true;
+    loop {
+        sleep(STROBE).await;
+        is_shifted = !is_shifted;
+        let shift = if is_shifted { shift } else { ClockShift::default() };
+        for &node in &nodes {
+            if let Err(why) = set(&ctx, node, shift).await {
+                tracing::debug!("strobing {}: {why}", name(&ctx, node));
+            }
+        }
+    }
+}
+
+/// Shifts the clocks of all processes of a node, and reads back how they are shifted. How many there are.
+async fn set(ctx: &NemesisContext, node: usize, shift: ClockShift) -> Result<usize, String> {
+    let remote = ctx.environment.remote(node);
+    let processes = ctx.db.processes(node).await;
+    for process in &processes {
+        let arguments = [
+            "tamper".to_owned(),
+            "clock".to_owned(),
+            format!("--pid={}", process.pid),
+            format!("--offset-ns={}", shift.offset_ns),
+            format!("--drift-ppm={}", shift.drift_ppm),
+        ];
+        let command = Command::new(remote.own_binary(), arguments);
+        let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
+        if !output.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(words.trim().trim_start_matches("perjury: ").to_owned());
+        }
+        let found: ClockShift = serde_json::from_slice(&output.stdout).map_err(|error| {
+            format!(
+                "the clock of process {} cannot be read back: {error}",
+                process.pid
+            )
+        })?;
+        if found != shift {
+            return Err(format!(
+                "process {} sees {found:?} instead of {shift:?}",
+                process.pid
+            ));
+        }
+    }
+    Ok(processes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let nodes = Node::numbered(3);
+        let cases = [
+            ("jump", "jump None None"),
+            ("jump=-30000@leader", "jump Some(-30000.0) Some(\"leader\")"),
+            ("drift=50000@n1+n2", "drift Some(50000.0) Some(\"n1+n2\")"),
+            (
+                "drift=2000000",
+                "error: `2000000` should be between -1000000 and 1000000 µs/s, and not 0",
+            ),
+            (
+                "jump=0",
+                "error: `0` should be between -3000000000000 and 3000000000000 ms, and not 0",
+            ),
+            (
+                "strobe@some",
+                "error: `some` should be one, minority, majority, all, leader, or names of nodes such as n1+n2",
+            ),
+        ];
+        for (target, expected) in cases {
+            let told = match read(target, &nodes).expect("a kind") {
+                Ok(asked) => format!("{} {:?} {:?}", asked.kind.name, asked.value, asked.who),
+                Err(why) => format!("error: {why}"),
+            };
+            assert_eq!(told, expected, "{target}");
+        }
+        assert!(read("leader", &nodes).is_none());
+    }
+}
