@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use control::tamper::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 
 /// Finds out whether a distributed store tells the truth.
@@ -304,6 +305,24 @@ pub enum TamperWhat {
         #[arg(long, allow_hyphen_values = true)]
         drift_ppm: i64,
     },
+    /// Become a program whose fsync can be tampered with.
+    Launch {
+        /// The file in which the mode stands.
+        #[arg(long, value_name = "FILE")]
+        control: PathBuf,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        program: Vec<std::ffi::OsString>,
+    },
+    /// Set what fsync does in the programs that were launched with control files in a directory, and print the counts.
+    Fsync {
+        /// The directory.
+        #[arg(long, value_name = "DIR")]
+        directory: PathBuf,
+        /// `honest`, `lie`, `fail`, or the milliseconds by which it is slow; as it is when not given.
+        #[arg(long, value_parser = parse_fsync_mode)]
+        mode: Option<FsyncMode>,
+    },
 }
 
 /// `perjury node`
@@ -371,6 +390,18 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
     bytes
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| "write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)".to_owned())
+}
+
+fn parse_fsync_mode(text: &str) -> Result<FsyncMode, String> {
+    match text {
+        "honest" => Ok(FsyncMode::Honest),
+        "lie" => Ok(FsyncMode::Lie),
+        "fail" => Ok(FsyncMode::Fail),
+        _ => match text.parse() {
+            Ok(delay_ms) => Ok(FsyncMode::Slow { delay_ms }),
+            Err(_) => Err("it should be honest, lie, fail, or milliseconds".into()),
+        },
+    }
 }
 
 fn parse_peer(text: &str) -> Result<(u64, std::net::SocketAddr), String> {

@@ -16,11 +16,13 @@ pub enum Ability {
     Shape,
     /// Shifting the wall clocks of single processes.
     Clock,
+    /// Making fsync lie, fail or slow.
+    Fsync,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape, Ability::Clock];
+    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape, Ability::Clock, Ability::Fsync];
 
     /// What it does, as in "links can be cut".
     pub fn name(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Ability {
             Ability::Cut => "links can be cut",
             Ability::Shape => "links can be shaped",
             Ability::Clock => "clocks of processes can be shifted",
+            Ability::Fsync => "fsync can be made to lie, fail or be slow",
         }
     }
 }
@@ -55,6 +58,7 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         }
         // In a user namespace of its own a controller may trace what runs there.
         (Ability::Clock, EnvKind::Netns) => crate::tamper::can(),
+        (Ability::Fsync, EnvKind::Netns | EnvKind::Local) => crate::tamper::can(),
         (Ability::Clock, EnvKind::Local) => crate::tamper::can().and_then(|()| may_trace()),
     }
 }

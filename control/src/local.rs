@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +17,8 @@ use crate::machine::Machine;
 use crate::prober::Prober;
 use crate::undo::{Place, UndoLog};
 use crate::{
-    ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, Remote, Sample, Shape, prober, process,
+    Ability, ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, OpenOptions, Remote, Sample,
+    Shape, prober, process,
 };
 
 /// The ports from which services get theirs.
@@ -48,18 +48,17 @@ struct Ports {
 }
 
 impl Local {
-    pub(crate) fn open(count: usize, run_dir: &Path, lost: Vec<String>) -> Result<Local, ControlError> {
+    pub(crate) fn open(options: &OpenOptions) -> Result<Local, ControlError> {
+        let (count, run_dir) = (options.nodes, &*options.run_dir);
         let undo = UndoLog::create(run_dir, EnvKind::Local, process::own(), Place::here(), false)?;
         let children = Arc::new(Children::new(Arc::new(undo)));
         let nodes = Node::numbered(count);
         let machines = nodes
             .iter()
             .map(|node| {
-                Ok(Arc::new(Machine::new(
-                    node.clone(),
-                    run_dir,
-                    Arc::clone(&children),
-                )?))
+                let mut machine = Machine::new(node.clone(), run_dir, Arc::clone(&children))?;
+                machine.launches = options.abilities.contains(&Ability::Fsync);
+                Ok(Arc::new(machine))
             })
             .collect::<Result<_, ControlError>>()?;
         let prober = (0..count)
@@ -77,7 +76,7 @@ impl Local {
                 prober: Arc::new(Mutex::new(prober)),
             }),
             children,
-            lost,
+            lost: options.lost.clone(),
             ports: Mutex::new(Ports::new(rand::random())),
         })
     }

@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
 use crate::children::Children;
+use crate::tamper;
 use crate::{Command, ControlError, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
 
 /// The most that is kept of a program's output, each stream; a program that writes more gets SIGPIPE.
@@ -34,6 +35,8 @@ pub(crate) struct Machine {
     pub(crate) directory: PathBuf,
     pub(crate) own_binary: PathBuf,
     pub(crate) children: Arc<Children>,
+    /// Whether daemons are started so that their fsync can be tampered with.
+    pub(crate) launches: bool,
     /// The network namespace in which its programs run; `None` for that of the controller.
     #[cfg(target_os = "linux")]
     pub(crate) network: Option<Arc<OwnedFd>>,
@@ -57,6 +60,7 @@ impl Machine {
                 source,
             })?,
             children,
+            launches: false,
             #[cfg(target_os = "linux")]
             network: None,
         })
@@ -154,6 +158,14 @@ impl Remote for Machine {
     }
 
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
+        let launched;
+        let daemon = match self.launches {
+            true => {
+                launched = tamper::launched(&self.own_binary, daemon);
+                &launched
+            }
+            false => daemon,
+        };
         let log_error = |source| ControlError::File {
             path: daemon.log.clone(),
             source,

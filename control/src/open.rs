@@ -61,11 +61,7 @@ pub fn open(kind: EnvKind, options: &OpenOptions) -> Result<Arc<dyn Environment>
             })
         }
         EnvKind::External => Ok(Arc::new(External::open(options.nodes, options.lost.clone()))),
-        EnvKind::Local => Ok(Arc::new(Local::open(
-            options.nodes,
-            &options.run_dir,
-            options.lost.clone(),
-        )?)),
+        EnvKind::Local => Ok(Arc::new(Local::open(options)?)),
     }
 }
 

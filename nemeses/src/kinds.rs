@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub name: &'static str,
+    /// Empty for one without a value.
     pub unit: &'static str,
     pub least: f64,
     pub most: f64,
@@ -67,6 +68,9 @@ pub(crate) fn knows_nodes(words: &[&str], nodes: &[Node], who: &str) -> Result<(
 
 impl Kind {
     fn read(&self, text: &str) -> Result<f64, String> {
+        if self.unit.is_empty() {
+            return Err(format!("`{}` takes no value, and `{text}` is one", self.name));
+        }
         match text.parse::<f64>() {
             Ok(value) if value != 0.0 && value.abs() <= self.limit && (self.is_signed || value > 0.0) => {
                 Ok(value)

@@ -10,6 +10,7 @@ mod api;
 mod clock;
 mod compose;
 mod cycle;
+mod fsync;
 mod kill;
 mod kinds;
 mod packet;
@@ -34,6 +35,7 @@ pub const ALL: &[Entry] = &[
     partition::ENTRY,
     packet::ENTRY,
     clock::ENTRY,
+    fsync::ENTRY,
 ];
 
 /// The fault of that name.

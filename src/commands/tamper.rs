@@ -1,5 +1,6 @@
 //! `perjury tamper`: what a nemesis does to a process from within its node. Not for people.
 
+use anyhow::Context;
 use control::tamper::{self, ClockShift};
 
 use crate::cli::TamperWhat;
@@ -8,14 +9,29 @@ use crate::say::say;
 
 /// Does it, and prints as JSON what is to be seen afterwards.
 pub fn run(what: &TamperWhat) -> CommandResult {
-    match *what {
+    match what {
         TamperWhat::Clock {
             pid,
             offset_ns,
             drift_ppm,
         } => {
-            tamper::set_clock(pid, ClockShift { offset_ns, drift_ppm })?;
-            say!("{}", serde_json::to_string(&tamper::clock(pid)?)?);
+            let shift = ClockShift {
+                offset_ns: *offset_ns,
+                drift_ppm: *drift_ppm,
+            };
+            tamper::set_clock(*pid, shift)?;
+            say!("{}", serde_json::to_string(&tamper::clock(*pid)?)?);
+        }
+        TamperWhat::Launch { control, program } => {
+            // Clap has seen to it that there is one.
+            let (program, args) = program.split_first().context("no program")?;
+            return Err(tamper::launch(control, program, args).into());
+        }
+        TamperWhat::Fsync { directory, mode } => {
+            say!(
+                "{}",
+                serde_json::to_string(&tamper::set_fsync(directory, *mode)?)?
+            );
         }
     }
     Ok(Done::Fine)

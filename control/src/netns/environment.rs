@@ -70,6 +70,7 @@ impl Netns {
             .zip(&topology.nodes)
             .map(|(node, namespace)| {
                 let mut machine = Machine::new(node.clone(), &options.run_dir, Arc::clone(&children))?;
+                machine.launches = options.abilities.contains(&Ability::Fsync);
                 machine.network = Some(Arc::clone(namespace.fd()));
                 Ok(Arc::new(machine))
             })

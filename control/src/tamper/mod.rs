@@ -10,11 +10,16 @@ mod attached;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod clock;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod fsync;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod vdso;
+
+use std::ffi::OsString;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ControlError;
+use crate::{ControlError, Daemon};
 
 /// How the wall clock that a process sees differs from the real one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +28,111 @@ pub struct ClockShift {
     pub offset_ns: i64,
     /// So many microseconds a second it gains from then on (or loses).
     pub drift_ppm: i64,
+}
+
+/// What fsync and its sisters do in a program that was started by [`launch`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FsyncMode {
+    /// What they should.
+    #[default]
+    Honest,
+    /// Nothing, and say that it was done.
+    Lie,
+    /// Nothing, and say EIO.
+    Fail,
+    /// What they should, later.
+    Slow {
+        /// So many milliseconds.
+        delay_ms: u64,
+    },
+}
+
+/// How often fsync was called, by what came of it, since the node's first start; all programs of a node together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FsyncCounts {
+    /// The mode now.
+    pub mode: FsyncMode,
+    /// How many programs of the node were launched.
+    pub programs: u64,
+    /// Done as asked for.
+    pub honest: u64,
+    /// Not done, and said to be.
+    pub lied: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Done late.
+    pub slowed: u64,
+}
+
+impl FsyncMode {
+    fn numbers(self) -> (u64, u64) {
+        match self {
+            FsyncMode::Honest => (0, 0),
+            FsyncMode::Lie => (1, 0),
+            FsyncMode::Fail => (2, 0),
+            FsyncMode::Slow { delay_ms } => (3, delay_ms),
+        }
+    }
+
+    fn of_numbers(mode: u64, delay_ms: u64) -> FsyncMode {
+        match mode {
+            1 => FsyncMode::Lie,
+            2 => FsyncMode::Fail,
+            3 => FsyncMode::Slow { delay_ms },
+            _ => FsyncMode::Honest,
+        }
+    }
+}
+
+/// Makes of a daemon one whose fsync can be tampered with: `own_binary` is this program on the node.
+pub(crate) fn launched(own_binary: &Path, daemon: &Daemon) -> Daemon {
+    let mut args: Vec<OsString> = vec!["tamper".into(), "launch".into(), "--control".into()];
+    args.push(daemon.log.with_extension("fsync").into());
+    args.push("--".into());
+    args.push(daemon.program.clone());
+    args.extend(daemon.args.iter().cloned());
+    Daemon {
+        program: own_binary.into(),
+        args,
+        ..daemon.clone()
+    }
+}
+
+/// Becomes a program whose fsync can be tampered with by [`set_fsync`]. Call it while this program has one thread. Returns
+/// only on failure.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub fn launch(control: &Path, program: &OsString, args: &[OsString]) -> ControlError {
+    fsync::launch(control, program, args)
+}
+
+/// Sets what fsync does in every program that was launched with its control file in `directory` (nothing is changed with
+/// `None`), and tells what was done until now.
+///
+/// # Errors
+/// When a control file cannot be read or written.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub fn set_fsync(directory: &Path, mode: Option<FsyncMode>) -> Result<FsyncCounts, ControlError> {
+    fsync::set(directory, mode).map_err(|source| ControlError::File {
+        path: directory.to_path_buf(),
+        source,
+    })
+}
+
+/// Not here.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub fn launch(_control: &Path, _program: &OsString, _args: &[OsString]) -> ControlError {
+    ControlError::Other(can().err().unwrap_or_default())
+}
+
+/// Not here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub fn set_fsync(_directory: &Path, _mode: Option<FsyncMode>) -> Result<FsyncCounts, ControlError> {
+    can().map_err(ControlError::Other)?;
+    Ok(FsyncCounts::default())
 }
 
 /// The largest offset: a hundred years or so must not overflow anything.
@@ -36,7 +146,7 @@ pub const MOST_DRIFT_PPM: i64 = 1_000_000;
 /// Why not, and the remedy, in one line.
 pub fn can() -> Result<(), String> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        return Err("the clock of a single process can be shifted only on Linux on x86_64".into());
+        return Err("single processes can be tampered with only on Linux on x86_64".into());
     }
     Ok(())
 }

@@ -163,6 +163,25 @@ impl Machine {
                 }
                 format!("{{\"offset_ns\":{},\"drift_ppm\":{}}}", shift[0], shift[1])
             }
+            // Every look finds another call answered, as a busy store's would be.
+            "fsync" => {
+                let key = ("fsync".to_owned(), self.node.name.clone());
+                match value("mode").as_str() {
+                    "" => {}
+                    "honest" => drop(tampered.remove(&key)),
+                    mode => drop(tampered.insert(key.clone(), vec![mode.to_owned()])),
+                }
+                let looks = match tampered.get_mut(&key) {
+                    Some(looks) => {
+                        looks.push(String::new());
+                        looks.len()
+                    }
+                    None => 0,
+                };
+                format!(
+                    "{{\"mode\":\"honest\",\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
+                )
+            }
             other => panic!("no answer to `tamper {other}`"),
         }
     }

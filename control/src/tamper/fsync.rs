@@ -1,0 +1,360 @@
+//! What fsync does in one process and its children: what it should, nothing, fail, or take its time.
+//!
+//! ```text
+//!  spawn ─► launcher ─ fork ─► supervisor          holds the listener, reads the control file
+//!              │ install the filter, hand over its listener
+//!              └ exec the program                  each fsync is answered by the supervisor
+//! ```
+//!
+//! A filter of seccomp(2) sends every `fsync`, `fdatasync`, `msync`, `sync_file_range`, `syncfs` and `sync` of the program to
+//! the supervisor (seccomp_unotify(2)). What the mode is stands in a small file that both map: a change takes effect with the
+//! next call. Writes through a file that was opened with `O_SYNC` or `O_DSYNC` are out of reach.
+//!
+//! Invariants:
+//! - The process that was spawned is the program itself: signals, states and the end of it mean what they always did.
+//! - The supervisor lives as long as the program: it is in its process group, so that SIGKILL ends both, and it ends by
+//!   itself when nobody has the filter any more. A program without supervisor would be told ENOSYS.
+//! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a disk that lies.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
+    socketpair,
+};
+use nix::unistd::{ForkResult, fork};
+
+use super::{FsyncCounts, FsyncMode};
+use crate::ControlError;
+
+/// The suffix of control files.
+pub(super) const SUFFIX: &str = "fsync";
+
+/// The layout of a control file, eight bytes each, little endian: mode, delay in ms, and the counts in the order of
+/// [`FsyncCounts`].
+const FIELDS: usize = 6;
+const FILE_BYTES: u64 = 8 * FIELDS as u64;
+
+/// The system calls that make data durable.
+const CALLS: [i64; 6] = [
+    libc::SYS_fsync,
+    libc::SYS_fdatasync,
+    libc::SYS_msync,
+    libc::SYS_sync_file_range,
+    libc::SYS_syncfs,
+    libc::SYS_sync,
+];
+
+/// `AUDIT_ARCH_X86_64` of linux/audit.h.
+const ARCH: u32 = 0xc000_003e;
+
+/// The most calls that wait at a time; the next ones are answered at once.
+const MOST_WAITING: usize = 10_000;
+
+/// Becomes `program`, whose calls of fsync do what the control file says. Returns only on failure.
+pub(super) fn launch(control: &Path, program: &OsString, args: &[OsString]) -> ControlError {
+    match prepare(control) {
+        Ok(()) => {}
+        Err(source) => {
+            return ControlError::System {
+                what: "cannot stand between a program and its fsync".into(),
+                source,
+            };
+        }
+    }
+    let source = Command::new(program).args(args).exec();
+    ControlError::System {
+        what: format!("cannot start {}", program.to_string_lossy()),
+        source,
+    }
+}
+
+/// Sets the mode of every program that was launched with a control file in `directory`, and tells the counts.
+pub(super) fn set(directory: &Path, mode: Option<FsyncMode>) -> io::Result<FsyncCounts> {
+    let mut sum = FsyncCounts::default();
+    for path in control_files(directory)? {
+        let file = open(&path)?;
+        if let Some(mode) = mode {
+            let (number, delay_ms) = mode.numbers();
+            file.write_all_at(&[number.to_le_bytes(), delay_ms.to_le_bytes()].concat(), 0)?;
+        }
+        let mut bytes = [0; FILE_BYTES as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        let field = |n: usize| u64::from_le_bytes(bytes[8 * n..8 * n + 8].try_into().expect("eight bytes"));
+        sum.mode = FsyncMode::of_numbers(field(0), field(1));
+        sum.honest += field(2);
+        sum.lied += field(3);
+        sum.failed += field(4);
+        sum.slowed += field(5);
+        sum.programs += 1;
+    }
+    Ok(sum)
+}
+
+fn control_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|suffix| suffix == SUFFIX) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Opens a control file, made anew if need be: honest.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    if file.metadata()?.len() < FILE_BYTES {
+        file.set_len(FILE_BYTES)?;
+    }
+    Ok(file)
+}
+
+/// Starts the supervisor and installs the filter in this process.
+fn prepare(control: &Path) -> io::Result<()> {
+    let file = open(control)?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::Stream,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?;
+    // SAFETY: this process has one thread, so the copy may do whatever the original may.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(ours);
+            let result = receive(&theirs).and_then(|listener| {
+                // Only now may the program go on.
+                nix::unistd::write(&theirs, b"!")?;
+                drop(theirs);
+                supervise(&listener, &file)
+            });
+            // SAFETY: ends this copy without running what the original has registered.
+            unsafe { libc::_exit(i32::from(result.is_err())) }
+        }
+        ForkResult::Parent { .. } => drop(theirs),
+    }
+    let listener = install()?;
+    let listeners = [listener.as_raw_fd()];
+    let message = [ControlMessage::ScmRights(&listeners)];
+    sendmsg::<()>(
+        ours.as_raw_fd(),
+        &[io::IoSlice::new(b"!")],
+        &message,
+        MsgFlags::empty(),
+        None,
+    )?;
+    let mut leave = [0];
+    match nix::unistd::read(&ours, &mut leave)? {
+        1 => Ok(()),
+        _ => Err(io::Error::other("the supervisor of its fsync has ended")),
+    }
+}
+
+/// Receives the listener.
+fn receive(socket: &OwnedFd) -> io::Result<OwnedFd> {
+    let mut byte = [0; 1];
+    let mut parts = [io::IoSliceMut::new(&mut byte)];
+    let mut space = nix::cmsg_space!(RawFd);
+    let message = recvmsg::<()>(
+        socket.as_raw_fd(),
+        &mut parts,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(fds) = part
+            && let Some(&fd) = fds.first()
+        {
+            // SAFETY: a descriptor that was made for this process just now.
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+    Err(io::Error::other("no listener came"))
+}
+
+/// Installs the filter in this process; gives its listener, which is closed by exec.
+fn install() -> io::Result<OwnedFd> {
+    // Offsets in `struct seccomp_data`.
+    const NUMBER: u32 = 0;
+    const ARCHITECTURE: u32 = 4;
+    let statement = |code: u32, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let jump = |k: u32, jt: u8, jf: u8| libc::sock_filter {
+        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+        jt,
+        jf,
+        k,
+    };
+    let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+    let give = libc::BPF_RET | libc::BPF_K;
+    let mut filter = vec![
+        statement(load, ARCHITECTURE),
+        jump(ARCH, 1, 0),
+        statement(give, libc::SECCOMP_RET_ALLOW),
+    ];
+    filter.push(statement(load, NUMBER));
+    for (position, call) in CALLS.iter().enumerate() {
+        // To the last instruction.
+        let left = (CALLS.len() - position) as u8;
+        filter.push(jump(*call as u32, left, 0));
+    }
+    filter.push(statement(give, libc::SECCOMP_RET_ALLOW));
+    filter.push(statement(give, libc::SECCOMP_RET_USER_NOTIF));
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // Without it only root may install filters (prctl(2)). A program that is set-uid loses that; stores are not.
+    // SAFETY: plain numbers.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The second flag (Linux 5.19) keeps signals from breaking off a call that the supervisor has taken; Go sends itself many.
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    for flags in [flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, flags] {
+        // SAFETY: the program outlives the call.
+        let listener = unsafe {
+            libc::syscall(
+                libc::SYS_seccomp,
+                libc::SECCOMP_SET_MODE_FILTER,
+                flags,
+                &raw const program,
+            )
+        };
+        if listener >= 0 {
+            // SAFETY: a new descriptor that nobody else owns.
+            return Ok(unsafe { OwnedFd::from_raw_fd(listener as RawFd) });
+        }
+        if nix::errno::Errno::last() != nix::errno::Errno::EINVAL {
+            break;
+        }
+    }
+    Err(io::Error::last_os_error())
+}
+
+/// Answers until nobody has the filter any more.
+fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
+    let mut waiting: std::collections::VecDeque<(Instant, u64)> = std::collections::VecDeque::new();
+    let mut counts = [0_u64; 4];
+    let mut start = [0; 32];
+    file.read_exact_at(&mut start, 16)?;
+    for (count, bytes) in counts.iter_mut().zip(start.chunks_exact(8)) {
+        *count = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    }
+    loop {
+        let timeout = waiting.front().map_or(PollTimeout::NONE, |(due, _)| {
+            let left = due.saturating_duration_since(Instant::now());
+            PollTimeout::from(u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX))
+        });
+        let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let events = ready[0].revents().unwrap_or(PollFlags::empty());
+        // All due ones; the delay may have changed meanwhile, so that they are not always in order: none is early.
+        while waiting.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+            if let Some((_, id)) = waiting.pop_front() {
+                answer(listener, id, Answer::GoOn);
+            }
+        }
+        if events.contains(PollFlags::POLLIN) {
+            let Some(id) = take(listener) else { continue };
+            let mut mode = [0; 16];
+            file.read_exact_at(&mut mode, 0)?;
+            let number = |at: usize| u64::from_le_bytes(mode[at..at + 8].try_into().expect("eight bytes"));
+            let place = match FsyncMode::of_numbers(number(0), number(8)) {
+                FsyncMode::Honest => {
+                    answer(listener, id, Answer::GoOn);
+                    0
+                }
+                FsyncMode::Lie => {
+                    answer(listener, id, Answer::Result(0));
+                    1
+                }
+                FsyncMode::Fail => {
+                    answer(listener, id, Answer::Result(-libc::EIO));
+                    2
+                }
+                FsyncMode::Slow { delay_ms } if waiting.len() < MOST_WAITING => {
+                    waiting.push_back((Instant::now() + Duration::from_millis(delay_ms), id));
+                    3
+                }
+                FsyncMode::Slow { .. } => {
+                    answer(listener, id, Answer::GoOn);
+                    3
+                }
+            };
+            counts[place] += 1;
+            file.write_all_at(&counts[place].to_le_bytes(), 16 + 8 * place as u64)?;
+        } else if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
+            return Ok(());
+        }
+    }
+}
+
+enum Answer {
+    /// The kernel does what was asked for.
+    GoOn,
+    /// This, an errno if negative, and nothing is done.
+    Result(i32),
+}
+
+/// The id of the next call; `None` if its thread was killed meanwhile.
+fn take(listener: &OwnedFd) -> Option<u64> {
+    // SAFETY: all-zero is a valid structure, and must be (seccomp_unotify(2)).
+    let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes into the structure, which outlives the call.
+    let result = unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_RECV,
+            &raw mut call,
+        )
+    };
+    (result == 0).then_some(call.id)
+}
+
+/// An answer to a call whose thread is gone is nobody's concern.
+fn answer(listener: &OwnedFd, id: u64, answer: Answer) {
+    let (error, flags) = match answer {
+        Answer::GoOn => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
+        Answer::Result(error) => (error, 0),
+    };
+    let mut response = libc::seccomp_notif_resp {
+        id,
+        val: 0,
+        error,
+        flags,
+    };
+    // SAFETY: the kernel reads the structure, which outlives the call.
+    unsafe {
+        libc::ioctl(
+            listener.as_raw_fd(),
+            libc::SECCOMP_IOCTL_NOTIF_SEND,
+            &raw mut response,
+        )
+    };
+}

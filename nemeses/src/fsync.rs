@@ -1,0 +1,246 @@
+//! `fsync`: makes fsync and its sisters lie, fail, or take their time.
+//!
+//! Shows: stores that acknowledge before data are durable (with a power loss while fsync lies), that go on as if nothing had
+//! happened after a failed fsync (PostgreSQL's "fsyncgate", 2018; Rebello and others, "Can Applications Recover from fsync
+//! Failures?", USENIX ATC 2020), and leaders whose slow disk holds up everybody. Published cases: etcd's elections under slow
+//! disks (its own documentation), TigerBeetle's and FoundationDB's reasons to simulate disks.
+//!
+//! The store's programs are started by a launcher that stands between them and the kernel (see [`control::tamper`]). The
+//! mode outlives a restart of a program; a store that ends itself after a failed fsync is in its right, and is started again
+//! at the end of the fault.
+//!
+//! Targets are `KIND`, `slow=MILLISECONDS`, and either with `@WHO`: `lie`, `fail@leader`, `slow=500@n1`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::tamper::FsyncCounts;
+use control::{Ability, Command, Node, ProcessState};
+use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::time::{Instant, sleep};
+
+use crate::cycle::{Cycle, Span};
+use crate::kill::describe;
+use crate::kinds::{Asked, Kind, knows_nodes, parse};
+use crate::process::{leader, lines, name, nodes_in, on_each, outcome, skipped};
+use crate::targets::{Target, bag_of, choose, name_nodes, needs_leader, target};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+
+const NAME: &str = "fsync";
+
+/// How long a first call is waited for at the end of a fault during which none was seen.
+const LAST_CALL: Duration = Duration::from_secs(2);
+/// Whom a target may name.
+const WHO: &[&str] = &["one", "minority", "majority", "all", "leader"];
+
+static KINDS: [Kind; 3] = [
+    kind("lie", "", 1.0, 1.0),
+    kind("fail", "", 1.0, 1.0),
+    kind("slow", "ms", 50.0, 1000.0),
+];
+
+const TARGETS: &[Target] = &[target("lie", 1, 1), target("fail", 1, 1), target("slow", 1, 2)];
+
+const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> Kind {
+    Kind {
+        name,
+        unit,
+        least,
+        most,
+        limit: 60_000.0,
+        is_signed: false,
+    }
+}
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: NAME,
+    description: "makes fsync say that it did what it did not, fail, or be slow",
+    targets: &["lie", "fail", "slow", "slow=500@leader", "fail@n1"],
+    needs: &[Ability::Fsync],
+    by_default: false,
+    min_nodes: 1,
+    colour: "#9c755f",
+    make,
+};
+
+fn make(options: &FaultOptions) -> Result<Fault, String> {
+    let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
+        Some(read(target, nodes)?.map(drop))
+    })?;
+    let hold = Span::of(options.interval, 0.4, 1.2);
+    let quiet = Span::of(options.interval, 0.4, 0.8);
+    Ok(Fault {
+        name: NAME,
+        nemesis: Box::new(Fsync {
+            hit: BTreeSet::new(),
+            before: FsyncCounts::default(),
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+        }),
+        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
+        colour: ENTRY.colour,
+    })
+}
+
+fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
+    parse(&KINDS, target, |who| knows_nodes(WHO, nodes, who))
+}
+
+struct Fsync {
+    /// The nodes whose fsync is not honest, or not yet seen to be.
+    hit: BTreeSet<usize>,
+    /// The counts of all of them when the fault began.
+    before: FsyncCounts,
+    rng: ChaCha8Rng,
+}
+
+#[async_trait]
+impl Nemesis for Fsync {
+    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
+        match op.action {
+            NemesisAction::Start => self.begin(ctx, &op.target).await,
+            NemesisAction::Stop => self.end(ctx, true).await,
+        }
+    }
+
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        self.end(ctx, false).await
+    }
+}
+
+impl Fsync {
+    async fn begin(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+        let nodes = ctx.environment.nodes();
+        let asked = match read(target, nodes) {
+            Some(Ok(asked)) => asked,
+            Some(Err(why)) => return skipped(why),
+            None => return skipped(format!("no kind of trouble `{target}`")),
+        };
+        let kind = asked.kind;
+        let drawn = kind.draw(&mut self.rng);
+        let value = asked.value.unwrap_or(drawn);
+        let drawn = WHO[self
+            .rng
+            .random_range(0..if nodes.len() < 3 { 1 } else { WHO.len() })];
+        let who = asked.who.unwrap_or(drawn);
+        let leader = leader(ctx, needs_leader(who)).await;
+        let who = match (leader, asked.who) {
+            // Nobody asked for the leader by name.
+            (None, None) if needs_leader(who) => "one",
+            _ => who,
+        };
+        let hit = match choose(who, nodes, leader, &mut self.rng) {
+            Ok(hit) => hit,
+            Err(why) => return skipped(why),
+        };
+        let (mode, words) = match kind.name {
+            "slow" => (format!("{}", value as u64), format!("takes {value} ms more")),
+            "lie" => ("lie".to_owned(), "lies".to_owned()),
+            name => (name.to_owned(), "fails".to_owned()),
+        };
+        self.hit.extend(&hit);
+        self.before = FsyncCounts::default();
+        let mut errors = Vec::new();
+        for &node in &hit {
+            match set(ctx, node, Some(&mode)).await {
+                Ok(counts) if counts.programs == 0 => {
+                    errors.push(format!(
+                        "{}: nothing was launched so that fsync can be changed",
+                        name(ctx, node)
+                    ));
+                }
+                Ok(counts) => add(&mut self.before, counts),
+                Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
+            }
+        }
+        let detail = format!("{words} on {}", describe(ctx, &hit, leader));
+        let value = if kind.unit.is_empty() {
+            String::new()
+        } else {
+            format!("={value}")
+        };
+        NemesisOutcome {
+            exact: format!("{}{value}@{}", kind.name, name_nodes(nodes, &hit)),
+            ..outcome(ctx, &hit, detail, errors)
+        }
+    }
+
+    /// Makes fsync honest again and starts what ended itself meanwhile. `counts`: a fault during which nobody called fsync
+    /// has not taken hold.
+    async fn end(&mut self, ctx: &NemesisContext, counts: bool) -> NemesisOutcome {
+        let nodes: Vec<usize> = std::mem::take(&mut self.hit).into_iter().collect();
+        if nodes.is_empty() {
+            return outcome(ctx, &[], String::new(), Vec::new());
+        }
+        let mut errors = Vec::new();
+        let deadline = Instant::now() + LAST_CALL;
+        let mut answered = 0;
+        while counts {
+            let mut now = FsyncCounts::default();
+            for &node in &nodes {
+                match set(ctx, node, None).await {
+                    Ok(counts) => add(&mut now, counts),
+                    Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
+                }
+            }
+            let dishonest = |counts: FsyncCounts| counts.lied + counts.failed + counts.slowed;
+            answered = dishonest(now) - dishonest(self.before);
+            if answered > 0 || !errors.is_empty() {
+                break;
+            }
+            if Instant::now() > deadline {
+                errors.push("nobody called fsync while it was changed".into());
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        for &node in &nodes {
+            if let Err(why) = set(ctx, node, Some("honest")).await {
+                self.hit.insert(node);
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
+        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+        let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
+        let started = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
+        errors.extend(lines(ctx, started));
+        let again = match ended.len() {
+            0 => String::new(),
+            count => format!("; {count} that had ended by themselves were started again"),
+        };
+        outcome(
+            ctx,
+            &nodes,
+            format!("fsync is honest again after {answered} calls{again}"),
+            errors,
+        )
+    }
+}
+
+fn add(sum: &mut FsyncCounts, counts: FsyncCounts) {
+    sum.honest += counts.honest;
+    sum.lied += counts.lied;
+    sum.failed += counts.failed;
+    sum.slowed += counts.slowed;
+}
+
+/// Sets the mode on a node, if one is given, and reads back what the programs there were told until now.
+async fn set(ctx: &NemesisContext, node: usize, mode: Option<&str>) -> Result<FsyncCounts, String> {
+    let remote = ctx.environment.remote(node);
+    let mut arguments = vec![
+        "tamper".to_owned(),
+        "fsync".to_owned(),
+        format!("--directory={}", remote.directory().display()),
+    ];
+    arguments.extend(mode.map(|mode| format!("--mode={mode}")));
+    let command = Command::new(remote.own_binary(), arguments);
+    let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
+    if !output.success() {
+        let words = String::from_utf8_lossy(&output.stderr);
+        return Err(words.trim().trim_start_matches("perjury: ").to_owned());
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("the counts of fsync cannot be read: {error}"))
+}
