@@ -314,6 +314,15 @@ pub enum TamperWhat {
         #[arg(last = true, required = true)]
         program: Vec<std::ffi::OsString>,
     },
+    /// Do something to the disk of a node, and print what is to be seen then.
+    Disk {
+        /// The node's directory.
+        #[arg(long, value_name = "DIR")]
+        directory: PathBuf,
+        /// What.
+        #[arg(long, value_enum)]
+        act: DiskAct,
+    },
     /// Set what fsync does in the programs that were launched with control files in a directory, and print the counts.
     Fsync {
         /// The directory.
@@ -323,6 +332,19 @@ pub enum TamperWhat {
         #[arg(long, value_parser = parse_fsync_mode)]
         mode: Option<FsyncMode>,
     },
+}
+
+/// What can be done to the disk of a node.
+#[derive(clap::ValueEnum, Debug, Clone, Copy)]
+pub enum DiskAct {
+    /// Cut its power.
+    CutPower,
+    /// Mount it anew after that; prints what survived.
+    RestorePower,
+    /// Fill it; prints whether there is room.
+    Fill,
+    /// Make room again; prints whether there is room.
+    MakeRoom,
 }
 
 /// `perjury node`

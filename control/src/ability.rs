@@ -18,11 +18,22 @@ pub enum Ability {
     Clock,
     /// Making fsync lie, fail or slow.
     Fsync,
+    /// Losing the power of single nodes' disks: what was not synced is gone.
+    Power,
+    /// Filling single nodes' disks.
+    Fill,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: &[Ability] = &[Ability::Cut, Ability::Shape, Ability::Clock, Ability::Fsync];
+    pub const ALL: &[Ability] = &[
+        Ability::Cut,
+        Ability::Shape,
+        Ability::Clock,
+        Ability::Fsync,
+        Ability::Power,
+        Ability::Fill,
+    ];
 
     /// What it does, as in "links can be cut".
     pub fn name(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Ability {
             Ability::Cut => "links can be cut",
             Ability::Shape => "links can be shaped",
             Ability::Clock => "clocks of processes can be shifted",
+            Ability::Power => "disks can lose power",
+            Ability::Fill => "disks can be full",
             Ability::Fsync => "fsync can be made to lie, fail or be slow",
         }
     }
@@ -58,6 +71,10 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         }
         // In a user namespace of its own a controller may trace what runs there.
         (Ability::Clock, EnvKind::Netns) => crate::tamper::can(),
+        (Ability::Power, EnvKind::Netns | EnvKind::Local) => crate::volume::can_lose_power(),
+        // There a tmpfs can be mounted, in a mount namespace of its own.
+        (Ability::Fill, EnvKind::Netns) => Ok(()),
+        (Ability::Fill, EnvKind::Local) => crate::volume::can_lose_power(),
         (Ability::Fsync, EnvKind::Netns | EnvKind::Local) => crate::tamper::can(),
         (Ability::Clock, EnvKind::Local) => crate::tamper::can().and_then(|()| may_trace()),
     }

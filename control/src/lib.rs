@@ -30,6 +30,7 @@ mod remote;
 mod system;
 pub mod tamper;
 mod undo;
+pub mod volume;
 
 pub use ability::{Ability, can};
 pub use choice::{EnvChoice, LinkChoice, Means, NetnsTrial, Refusal, Resolved, resolve};

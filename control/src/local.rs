@@ -17,8 +17,8 @@ use crate::machine::Machine;
 use crate::prober::Prober;
 use crate::undo::{Place, UndoLog};
 use crate::{
-    Ability, ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, OpenOptions, Remote, Sample,
-    Shape, prober, process,
+    ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, OpenOptions, Remote, Sample, Shape,
+    prober, process,
 };
 
 /// The ports from which services get theirs.
@@ -51,13 +51,14 @@ impl Local {
     pub(crate) fn open(options: &OpenOptions) -> Result<Local, ControlError> {
         let (count, run_dir) = (options.nodes, &*options.run_dir);
         let undo = UndoLog::create(run_dir, EnvKind::Local, process::own(), Place::here(), false)?;
-        let children = Arc::new(Children::new(Arc::new(undo)));
+        let undo = Arc::new(undo);
+        let children = Arc::new(Children::new(Arc::clone(&undo)));
         let nodes = Node::numbered(count);
         let machines = nodes
             .iter()
             .map(|node| {
                 let mut machine = Machine::new(node.clone(), run_dir, Arc::clone(&children))?;
-                machine.launches = options.abilities.contains(&Ability::Fsync);
+                machine.prepare(&options.abilities, &undo)?;
                 Ok(Arc::new(machine))
             })
             .collect::<Result<_, ControlError>>()?;
@@ -165,10 +166,13 @@ impl Environment for Local {
     }
 
     async fn tear_down(&self) -> Result<(), ControlError> {
-        let children = Arc::clone(&self.children);
-        tokio::task::spawn_blocking(move || children.end_all())
-            .await
-            .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?
+        let (children, machines) = (Arc::clone(&self.children), self.machines.clone());
+        tokio::task::spawn_blocking(move || {
+            children.end_all()?;
+            machines.iter().try_for_each(|machine| machine.clean_up())
+        })
+        .await
+        .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?
     }
 }
 

@@ -4,6 +4,7 @@
 //! - A signal has taken hold when [`Remote::signal`] returns: a killed process is reaped, a frozen one stands still.
 //! - Nothing read from a program grows without limit.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
@@ -21,7 +22,9 @@ use tokio::time::Instant;
 
 use crate::children::Children;
 use crate::tamper;
-use crate::{Command, ControlError, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
+use crate::undo::UndoLog;
+use crate::volume;
+use crate::{Ability, Command, ControlError, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
 
 /// The most that is kept of a program's output, each stream; a program that writes more gets SIGPIPE.
 const OUTPUT_LIMIT: u64 = 16 << 20;
@@ -37,6 +40,8 @@ pub(crate) struct Machine {
     pub(crate) children: Arc<Children>,
     /// Whether daemons are started so that their fsync can be tampered with.
     pub(crate) launches: bool,
+    /// The undo log and the id there of the filesystem on which its data are, if that is one of its own.
+    volume: Option<(Arc<UndoLog>, u64)>,
     /// The network namespace in which its programs run; `None` for that of the controller.
     #[cfg(target_os = "linux")]
     pub(crate) network: Option<Arc<OwnedFd>>,
@@ -61,9 +66,37 @@ impl Machine {
             })?,
             children,
             launches: false,
+            volume: None,
             #[cfg(target_os = "linux")]
             network: None,
         })
+    }
+
+    /// Prepares what the faults of the run need of this node before its first process starts.
+    pub(crate) fn prepare(
+        &mut self,
+        abilities: &BTreeSet<Ability>,
+        undo: &Arc<UndoLog>,
+    ) -> Result<(), ControlError> {
+        self.launches = abilities.contains(&Ability::Fsync);
+        let loses_power = abilities.contains(&Ability::Power);
+        if loses_power || abilities.contains(&Ability::Fill) {
+            let id = undo.volume(&self.node.name, &self.directory)?;
+            self.volume = Some((Arc::clone(undo), id));
+            volume::make(&self.directory, loses_power)?;
+        }
+        Ok(())
+    }
+
+    /// Undoes that, once its processes have ended. May be called twice.
+    pub(crate) fn clean_up(&self) -> Result<(), ControlError> {
+        match &self.volume {
+            Some((undo, id)) => {
+                volume::unmount(&self.directory)?;
+                undo.undone(*id)
+            }
+            None => Ok(()),
+        }
     }
 
     /// What a child does between fork and exec to be on this node.
@@ -84,6 +117,15 @@ impl Machine {
             node: self.node.name.clone(),
             program: program.to_string_lossy().into_owned(),
             source,
+        }
+    }
+}
+
+impl Drop for Machine {
+    /// For an environment that was not opened after all.
+    fn drop(&mut self) {
+        if let Err(error) = self.clean_up() {
+            tracing::warn!("{error}");
         }
     }
 }

@@ -24,7 +24,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::getpgid;
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlError, EnvKind, Pid, process};
+use crate::{ControlError, EnvKind, Pid, process, volume};
 
 /// How long a process that got SIGKILL may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -50,6 +50,14 @@ enum Line {
         node: String,
         program: String,
         pid: Pid,
+        inner: bool,
+    },
+    /// A filesystem is about to be mounted on the data of a node. `inner`: in a mount namespace that ends with the
+    /// controller.
+    Volume {
+        id: u64,
+        node: String,
+        directory: PathBuf,
         inner: bool,
     },
     /// The thing with this id is gone.
@@ -135,6 +143,31 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
                 append(&mut file, &path, &Line::Undone { id: *id })?;
             }
             Err(why) => report.left.push(format!("{what}: {why}")),
+        }
+    }
+    // Once nobody uses them any more.
+    for thing in things {
+        let Line::Volume {
+            id,
+            node,
+            directory,
+            inner,
+        } = thing
+        else {
+            continue;
+        };
+        if *inner || things.contains(&Line::Undone { id: *id }) {
+            continue;
+        }
+        let was_there = volume::is_mounted(&directory.join("data"));
+        match volume::unmount(directory) {
+            Ok(()) => {
+                if was_there {
+                    report.done.push(format!("unmounted the disk of {node}"));
+                }
+                append(&mut file, &path, &Line::Undone { id: *id })?;
+            }
+            Err(why) => report.left.push(format!("the disk of {node}: {why}")),
         }
     }
     Ok(report)
@@ -255,6 +288,18 @@ impl UndoLog {
             node: node.into(),
             program: program.into(),
             pid,
+            inner: self.inner,
+        })?;
+        Ok(id)
+    }
+
+    /// Notes a filesystem that is about to be mounted; gives the id for [`UndoLog::undone`].
+    pub(crate) fn volume(&self, node: &str, directory: &Path) -> Result<u64, ControlError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.append(&Line::Volume {
+            id,
+            node: node.into(),
+            directory: directory.to_path_buf(),
             inner: self.inner,
         })?;
         Ok(id)

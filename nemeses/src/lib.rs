@@ -10,6 +10,7 @@ mod api;
 mod clock;
 mod compose;
 mod cycle;
+mod disk_full;
 mod fsync;
 mod kill;
 mod kinds;
@@ -17,6 +18,7 @@ mod packet;
 mod parse;
 mod partition;
 mod pause;
+mod power;
 mod process;
 mod schedule;
 mod shapes;
@@ -36,6 +38,8 @@ pub const ALL: &[Entry] = &[
     packet::ENTRY,
     clock::ENTRY,
     fsync::ENTRY,
+    power::ENTRY,
+    disk_full::ENTRY,
 ];
 
 /// The fault of that name.

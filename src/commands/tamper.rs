@@ -2,8 +2,9 @@
 
 use anyhow::Context;
 use control::tamper::{self, ClockShift};
+use control::volume;
 
-use crate::cli::TamperWhat;
+use crate::cli::{DiskAct, TamperWhat};
 use crate::exit::{CommandResult, Done};
 use crate::say::say;
 
@@ -27,6 +28,20 @@ pub fn run(what: &TamperWhat) -> CommandResult {
             let (program, args) = program.split_first().context("no program")?;
             return Err(tamper::launch(control, program, args).into());
         }
+        TamperWhat::Disk { directory, act } => match act {
+            DiskAct::CutPower => volume::cut_power(directory)?,
+            DiskAct::RestorePower => {
+                say!("{}", serde_json::to_string(&volume::restore_power(directory)?)?);
+            }
+            DiskAct::Fill => {
+                volume::fill(directory)?;
+                say!("{}", volume::has_room(directory)?);
+            }
+            DiskAct::MakeRoom => {
+                volume::make_room(directory)?;
+                say!("{}", volume::has_room(directory)?);
+            }
+        },
         TamperWhat::Fsync { directory, mode } => {
             say!(
                 "{}",

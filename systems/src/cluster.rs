@@ -153,6 +153,8 @@ impl<S: Store> Db for Cluster<S> {
     async fn wipe(&self, node: usize) -> Result<(), ControlError> {
         let data = data_dir(&*self.environment, node);
         match tokio::fs::remove_dir_all(&data).await {
+            // Where a filesystem is mounted only what is on it can be deleted.
+            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => Ok(()),
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
                 Err(ControlError::File { path: data, source })
             }

@@ -61,7 +61,8 @@ impl Netns {
             entered.place.clone(),
             true,
         )?;
-        let children = Arc::new(Children::new(Arc::new(undo)));
+        let undo = Arc::new(undo);
+        let children = Arc::new(Children::new(Arc::clone(&undo)));
         let topology = topology::build(count, control)?;
         let prober = prober(&topology)?;
         let nodes = Node::numbered(count);
@@ -70,7 +71,7 @@ impl Netns {
             .zip(&topology.nodes)
             .map(|(node, namespace)| {
                 let mut machine = Machine::new(node.clone(), &options.run_dir, Arc::clone(&children))?;
-                machine.launches = options.abilities.contains(&Ability::Fsync);
+                machine.prepare(&options.abilities, &undo)?;
                 machine.network = Some(Arc::clone(namespace.fd()));
                 Ok(Arc::new(machine))
             })
@@ -172,6 +173,7 @@ impl Environment for Netns {
 
     async fn tear_down(&self) -> Result<(), ControlError> {
         let (children, links) = (Arc::clone(&self.children), Arc::clone(&self.links));
+        let machines = self.machines.clone();
         let uplink = self
             .uplink
             .lock()
@@ -181,7 +183,8 @@ impl Environment for Netns {
             let ended = children.end_all();
             links.stop();
             drop(uplink);
-            ended
+            ended?;
+            machines.iter().try_for_each(|machine| machine.clean_up())
         })
         .await
         .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?

@@ -163,6 +163,22 @@ impl Machine {
                 }
                 format!("{{\"offset_ns\":{},\"drift_ppm\":{}}}", shift[0], shift[1])
             }
+            "disk" => {
+                let key = ("disk".to_owned(), self.node.name.clone());
+                match value("act").as_str() {
+                    // Whole again only when it runs again, which is another matter.
+                    "cut-power" => String::new(),
+                    "restore-power" => r#"{"synced":true,"unsynced":false}"#.to_owned(),
+                    "fill" => {
+                        tampered.insert(key, Vec::new());
+                        "false".to_owned()
+                    }
+                    _ => {
+                        tampered.remove(&key);
+                        "true".to_owned()
+                    }
+                }
+            }
             // Every look finds another call answered, as a busy store's would be.
             "fsync" => {
                 let key = ("fsync".to_owned(), self.node.name.clone());

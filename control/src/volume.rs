@@ -1,0 +1,311 @@
+//! A filesystem of its own for a node's data, so that its disk can lose power or be full. Linux; root, but for a full disk.
+//!
+//! ```text
+//!  n1/data.img ── loop device ── ext4 on n1/data          power off: what was not synced is gone (root)
+//!                                tmpfs on n1/data         where that cannot be had: may be full, cannot lose power
+//! ```
+//!
+//! Invariants:
+//! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on nothing more
+//!   reaches the image. What was synced before survives, the rest is gone once the filesystem is mounted anew.
+//! - Nothing here syncs while the power is on: ext4 commits everybody's data with anybody's (ext4(5), `data=ordered`), and a
+//!   probe that does so would hide what the store forgot.
+//! - A mount outside a mount namespace of its own is in the undo log before it is made. The loop device goes with it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc;
+use serde::{Deserialize, Serialize};
+
+use crate::ControlError;
+
+/// How large the filesystem is. The image is sparse: only what is written takes room on the host.
+const BYTES: u64 = 512 << 20;
+/// How long a filesystem may be in use after its processes were killed.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// What stands on the filesystem to see what survives: synced when it was mounted, and written just before the power is cut.
+const SYNCED: &str = "perjury.synced";
+const UNSYNCED: &str = "perjury.unsynced";
+/// What fills a disk.
+const BALLAST: &str = "perjury.ballast";
+
+/// What survived a loss of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survived {
+    /// Whether what had been synced is still there; it must be.
+    pub synced: bool,
+    /// Whether what had not been synced is still there; it must not be.
+    pub unsynced: bool,
+}
+
+/// Where the data of a node are: below its directory.
+fn data(directory: &Path) -> PathBuf {
+    directory.join("data")
+}
+
+/// The image behind it.
+pub fn image(directory: &Path) -> PathBuf {
+    directory.join("data.img")
+}
+
+/// Whether nodes here can have disks that lose power.
+///
+/// # Errors
+/// Why not, and the remedy.
+pub(crate) fn can_lose_power() -> Result<(), String> {
+    if !cfg!(target_os = "linux") {
+        return Err("only on Linux can a filesystem of a node lose power".into());
+    }
+    if !nix::unistd::geteuid().is_root() {
+        return Err("mounting a filesystem for each node takes root; run as root".into());
+    }
+    if !Path::new("/dev/loop-control").exists() {
+        return Err(
+            "there are no loop devices here; modprobe loop, or run where /dev/loop-control is".into(),
+        );
+    }
+    match program("mkfs.ext4") {
+        Some(_) => Ok(()),
+        None => Err("there is no mkfs.ext4; install the package e2fsprogs".into()),
+    }
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|candidate| candidate.is_file())
+}
+
+/// Makes a node's filesystem and mounts it.
+pub(crate) fn make(directory: &Path, loses_power: bool) -> Result<(), ControlError> {
+    let data = data(directory);
+    let failed = |source| ControlError::File {
+        path: data.clone(),
+        source,
+    };
+    fs::create_dir_all(&data).map_err(failed)?;
+    if !loses_power {
+        let options = format!("size={BYTES},mode=0700");
+        return run(
+            "mount",
+            ["-t", "tmpfs", "-o", &options, "tmpfs"]
+                .map(OsStr::new)
+                .iter()
+                .copied()
+                .chain([data.as_os_str()]),
+        );
+    }
+    let image = image(directory);
+    File::create(&image)
+        .and_then(|file| file.set_len(BYTES))
+        .map_err(|source| ControlError::File {
+            path: image.clone(),
+            source,
+        })?;
+    let lazily = ["-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1"].map(OsStr::new);
+    run("mkfs.ext4", lazily.into_iter().chain([image.as_os_str()]))?;
+    mount(directory)?;
+    // Stores look askance at strangers in their directory.
+    let _ = fs::remove_dir(data.join("lost+found"));
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+fn mount(directory: &Path) -> Result<(), ControlError> {
+    let (image, data) = (image(directory), data(directory));
+    // Nothing is committed by the clock within a test, only by who asks for it.
+    let options = ["-o", "loop,commit=300,noatime"].map(OsStr::new);
+    run(
+        "mount",
+        options.into_iter().chain([image.as_os_str(), data.as_os_str()]),
+    )?;
+    let synced = || {
+        let mut file = File::create(data.join(SYNCED))?;
+        file.write_all(b"synced")?;
+        file.sync_all()?;
+        File::open(&data)?.sync_all()
+    };
+    synced().map_err(|source| ControlError::File {
+        path: data.clone(),
+        source,
+    })
+}
+
+/// Cuts the power of a node's disk: nothing that is not synced yet will be. Its processes must be killed next.
+///
+/// # Errors
+/// When it has no filesystem that can lose power.
+#[cfg(target_os = "linux")]
+pub fn cut_power(directory: &Path) -> Result<(), ControlError> {
+    /// `_IOR('X', 125, __u32)` and `EXT4_GOING_FLAGS_NOLOGFLUSH` of fs/ext4/ext4.h.
+    const SHUTDOWN: libc::c_ulong = 0x8004_587d;
+    const NO_LOG_FLUSH: u32 = 2;
+    let data = data(directory);
+    let cut = || {
+        fs::write(data.join(UNSYNCED), b"unsynced")?;
+        let root = File::open(&data)?;
+        let flags = NO_LOG_FLUSH;
+        // SAFETY: the kernel reads a number that outlives the call.
+        match unsafe { libc::ioctl(root.as_raw_fd(), SHUTDOWN as _, &raw const flags) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    cut().map_err(|source| ControlError::System {
+        what: format!("cannot cut the power of {}", data.display()),
+        source,
+    })
+}
+
+/// Not here.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
+    can_lose_power().map_err(ControlError::Other)
+}
+
+/// Mounts a node's filesystem anew after a loss of power, and looks what survived. No process may use it any more.
+///
+/// # Errors
+/// When it cannot be unmounted or mounted.
+pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
+    unmount(directory)?;
+    let data = data(directory);
+    let (image, data_path) = (image(directory), data.as_os_str());
+    let options = ["-o", "loop,commit=300,noatime"].map(OsStr::new);
+    run("mount", options.into_iter().chain([image.as_os_str(), data_path]))?;
+    let holds = |name: &str| fs::read(data.join(name)).is_ok_and(|content| !content.is_empty());
+    let survived = Survived {
+        synced: holds(SYNCED),
+        unsynced: holds(UNSYNCED),
+    };
+    let _ = fs::remove_file(data.join(UNSYNCED));
+    Ok(survived)
+}
+
+/// Unmounts a node's filesystem, if one is mounted. The image stays.
+pub(crate) fn unmount(directory: &Path) -> Result<(), ControlError> {
+    let data = data(directory);
+    let deadline = Instant::now() + BUSY_LIMIT;
+    while is_mounted(&data) {
+        match nix::mount::umount(&data) {
+            Ok(()) => {}
+            // A process that was killed is about to close its files.
+            Err(Errno::EBUSY) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) => {
+                return Err(ControlError::System {
+                    what: format!("cannot unmount {}", data.display()),
+                    source: error.into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a filesystem is mounted there, in this mount namespace (proc_pid_mountinfo(5)).
+pub(crate) fn is_mounted(path: &Path) -> bool {
+    let wanted = path.to_string_lossy().replace(' ', "\\040");
+    fs::read_to_string("/proc/self/mountinfo")
+        .unwrap_or_default()
+        .lines()
+        .any(|line| line.split(' ').nth(4) == Some(&wanted))
+}
+
+/// Fills a node's disk until nothing more fits.
+///
+/// # Errors
+/// When it is no filesystem of its own, lest the host's disk be filled, or when it cannot be filled.
+pub fn fill(directory: &Path) -> Result<(), ControlError> {
+    let data = data(directory);
+    if !is_mounted(&data) {
+        return Err(ControlError::Other(format!(
+            "{} is no filesystem of its own",
+            data.display()
+        )));
+    }
+    let failed = |source| ControlError::File {
+        path: data.clone(),
+        source,
+    };
+    let mut ballast = File::options()
+        .create(true)
+        .append(true)
+        .open(data.join(BALLAST))
+        .map_err(failed)?;
+    let mut block = vec![0x2a_u8; 4 << 20];
+    loop {
+        match ballast.write(&block) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                // To the last byte.
+                if block.len() == 1 {
+                    return Ok(());
+                }
+                block.truncate((block.len() / 16).max(1));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Makes room again.
+///
+/// # Errors
+/// When that cannot be done.
+pub fn make_room(directory: &Path) -> Result<(), ControlError> {
+    match fs::remove_file(data(directory).join(BALLAST)) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ControlError::File {
+            path: data(directory),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a few kilobytes still fit on a node's disk, tried without syncing.
+///
+/// # Errors
+/// For other reasons than a full disk.
+pub fn has_room(directory: &Path) -> Result<bool, ControlError> {
+    let path = data(directory).join(UNSYNCED);
+    // More than what a block that is not quite full still takes. Given back at once.
+    let tried = File::create(&path).and_then(|mut file| file.write_all(&[0x2a; 64 << 10]));
+    let _ = fs::remove_file(&path);
+    match tried {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(false),
+        Err(source) => Err(ControlError::File { path, source }),
+    }
+}
+
+fn run<'a>(name: &str, args: impl Iterator<Item = &'a OsStr>) -> Result<(), ControlError> {
+    let path = program(name).ok_or_else(|| ControlError::Other(format!("there is no {name} on the PATH")))?;
+    let output = Command::new(path)
+        .args(args)
+        .output()
+        .map_err(|source| ControlError::System {
+            what: format!("cannot run {name}"),
+            source,
+        })?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(ControlError::Other(format!(
+            "{name} failed ({}): {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))),
+    }
+}

@@ -1,0 +1,148 @@
+//! `power`: cuts the power of whole nodes: their processes end, and what was not synced to their disks is gone.
+//!
+//! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was not synced and
+//! that come back torn. A kill alone cannot show it, because the kernel keeps what a dead process wrote. Published cases:
+//! Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022, 2025), and the crash bugs of Pillai and others,
+//! "All File Systems Are Not Created Equal", OSDI 2014.
+//!
+//! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use control::volume::Survived;
+use control::{Ability, Command, ProcessState};
+use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::cycle::{Cycle, Span};
+use crate::kill::describe;
+use crate::process::{leader, lines, name, on_each, outcome, settle, skipped};
+use crate::shapes::names;
+use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+
+const NAME: &str = "power";
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: NAME,
+    description: "cuts the power of nodes: processes end, and what was not synced is gone; then starts them again",
+    targets: PROCESS_NAMES,
+    needs: &[Ability::Power],
+    by_default: false,
+    min_nodes: 1,
+    colour: "#ff9da7",
+    make,
+};
+
+fn make(options: &FaultOptions) -> Result<Fault, String> {
+    let targets = bag(NAME, PROCESSES, options)?;
+    let hold = Span::of(options.interval, 0.04, 0.4);
+    let quiet = Span::of(options.interval, 0.3, 0.8);
+    Ok(Fault {
+        name: NAME,
+        nemesis: Box::new(Power {
+            off: BTreeSet::new(),
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+        }),
+        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
+        colour: ENTRY.colour,
+    })
+}
+
+struct Power {
+    /// The nodes whose power was cut and that were not yet seen running again.
+    off: BTreeSet<usize>,
+    rng: ChaCha8Rng,
+}
+
+#[async_trait]
+impl Nemesis for Power {
+    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
+        match op.action {
+            NemesisAction::Start => self.cut(ctx, &op.target).await,
+            NemesisAction::Stop => self.start(ctx).await,
+        }
+    }
+
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        self.start(ctx).await
+    }
+}
+
+impl Power {
+    async fn cut(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+        let leader = leader(ctx, needs_leader(target)).await;
+        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
+            Ok(nodes) => nodes,
+            Err(why) => return skipped(why),
+        };
+        self.off.extend(&nodes);
+        // All disks first, so that no node hears what another one no longer knows.
+        let mut errors = Vec::new();
+        for &node in &nodes {
+            if let Err(why) = disk(ctx, node, "cut-power").await {
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
+        let killed = on_each(ctx, &nodes, |db, node| async move {
+            db.kill(node).await.map_err(|error| error.to_string())?;
+            settle(db, node, |state| state == ProcessState::Gone).await
+        })
+        .await;
+        errors.extend(lines(ctx, killed));
+        for &node in &nodes {
+            let survived = disk(ctx, node, "restore-power").await.and_then(|printed| {
+                serde_json::from_slice::<Survived>(&printed).map_err(|error| error.to_string())
+            });
+            let why = match survived {
+                Ok(Survived {
+                    synced: true,
+                    unsynced: false,
+                }) => continue,
+                Ok(Survived { synced: false, .. }) => "its disk lost what had been synced".to_owned(),
+                Ok(_) => "its disk kept what had not been synced".to_owned(),
+                Err(why) => why,
+            };
+            errors.push(format!("{}: {why}", name(ctx, node)));
+        }
+        let detail = format!("cut the power of {}", describe(ctx, &nodes, leader));
+        outcome(ctx, &nodes, detail, errors)
+    }
+
+    async fn start(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let nodes: Vec<usize> = std::mem::take(&mut self.off).into_iter().collect();
+        if nodes.is_empty() {
+            return outcome(ctx, &[], String::new(), Vec::new());
+        }
+        let errors = on_each(ctx, &nodes, |db, node| async move {
+            db.start(node).await.map_err(|error| error.to_string())?;
+            settle(db, node, |state| state == ProcessState::Running).await
+        })
+        .await;
+        self.off.extend(errors.iter().map(|(node, _)| *node));
+        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        outcome(ctx, &nodes, detail, lines(ctx, errors))
+    }
+}
+
+/// Does something to the disk of a node; gives what was printed.
+pub(crate) async fn disk(ctx: &NemesisContext, node: usize, act: &str) -> Result<Vec<u8>, String> {
+    let remote = ctx.environment.remote(node);
+    let arguments = [
+        "tamper".to_owned(),
+        "disk".to_owned(),
+        format!("--directory={}", remote.directory().display()),
+        format!("--act={act}"),
+    ];
+    let command = Command::new(remote.own_binary(), arguments);
+    let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
+    match output.success() {
+        true => Ok(output.stdout),
+        false => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            Err(words.trim().trim_start_matches("perjury: ").to_owned())
+        }
+    }
+}
