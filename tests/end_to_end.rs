@@ -272,3 +272,129 @@ fn the_next_run_heals_what_the_last_one_left() {
     assert_eq!(next.status.code(), Some(0), "{}", text(&next));
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
 }
+
+/// The filesystems that are mounted below a directory.
+fn mounts_below(dir: &Path) -> Vec<String> {
+    let dir = std::fs::canonicalize(dir).unwrap();
+    std::fs::read_to_string("/proc/self/mountinfo")
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| line.contains(&*dir.to_string_lossy()))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The loop devices behind which a file below a directory lies.
+fn loops_below(dir: &Path) -> Vec<String> {
+    let dir = std::fs::canonicalize(dir).unwrap();
+    let Ok(devices) = std::fs::read_dir("/sys/block") else {
+        return Vec::new();
+    };
+    devices
+        .flatten()
+        .filter_map(|device| std::fs::read_to_string(device.path().join("loop/backing_file")).ok())
+        .filter(|file| file.contains(&*dir.to_string_lossy()))
+        .collect()
+}
+
+/// Whether a fault can be had in an environment here; else the reason, which is printed.
+fn can(dir: &Path, env: &str, nemesis: &str) -> bool {
+    let args = format!("test --env {env} --nodes 3 --nemesis {nemesis} --time-limit 1ms --ops 1 --rate 1");
+    let tried = perjury(dir, &args).output().unwrap();
+    let is_refused = tried.status.code() == Some(254);
+    if is_refused {
+        eprintln!("skipped: {}", text(&tried).trim());
+    }
+    !is_refused
+}
+
+#[test]
+fn a_killed_controller_leaves_nothing_under_any_fault() {
+    let _turn = turn();
+    for (env, nemesis) in [
+        ("local", "clock:jump@all"),
+        ("local", "fsync:slow@all"),
+        ("local", "power:one"),
+        ("local", "disk-full:one"),
+        ("netns", "packet:delay@all"),
+        ("netns", "power:one"),
+        ("netns", "disk-full:all"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        if !can(dir.path(), env, nemesis) {
+            continue;
+        }
+        std::fs::remove_dir_all(dir.path().join("runs")).unwrap();
+        kill_controller(
+            dir.path(),
+            &format!(
+                "test --env {env} --nodes 3 --nemesis {nemesis} --fault-interval 400ms --time-limit 10m"
+            ),
+        );
+        if env == "local" {
+            let left = processes_of(dir.path());
+            assert!(
+                !left.is_empty(),
+                "{nemesis}: the nodes died with their controller: the test shows nothing"
+            );
+        }
+        let healed = perjury(dir.path(), "heal").output().unwrap();
+        assert_eq!(
+            healed.status.code(),
+            Some(0),
+            "{env} {nemesis}: {}",
+            text(&healed)
+        );
+        assert_eq!(processes_of(dir.path()), Vec::<String>::new(), "{env} {nemesis}");
+        assert_eq!(mounts_below(dir.path()), Vec::<String>::new(), "{env} {nemesis}");
+        wait_for("the end of the loop devices", || {
+            loops_below(dir.path()).is_empty()
+        });
+    }
+}
+
+#[test]
+fn a_disk_that_lies_about_fsync_loses_acknowledged_writes_with_the_power_and_an_honest_one_does_not() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    if !can(dir.path(), "auto", "power:all") {
+        return;
+    }
+    let power = "[[fault]]\nat = \"4s\"\nlasts = \"200ms\"\nnemesis = \"power\"\ntarget = \"all\"\n";
+    let lie = "[[fault]]\nat = \"500ms\"\nlasts = \"5s\"\nnemesis = \"fsync\"\ntarget = \"lie@all\"\n";
+    for (name, schedule, code) in [
+        ("honest", power.to_owned(), 0),
+        ("lying", format!("{lie}{power}"), 1),
+    ] {
+        std::fs::write(dir.path().join("schedule.toml"), schedule).unwrap();
+        let args = "test --nodes 3 --schedule schedule.toml --min-faults 1 --time-limit 7s";
+        let output = perjury(dir.path(), args).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{name}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_run_is_replayed_with_its_flags_and_faults() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let first = perjury(
+        dir.path(),
+        "test --env local --nodes 3 --nemesis kill:one --fault-interval 500ms --time-limit 3s --seed 5",
+    )
+    .output()
+    .unwrap();
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first));
+    let original = run_dir(dir.path());
+    let schedule = std::fs::read_to_string(original.join("schedule.toml")).unwrap();
+    std::fs::rename(&original, dir.path().join("original")).unwrap();
+    let again = perjury(dir.path(), "test --replay original").output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let replayed = std::fs::read_to_string(run_dir(dir.path()).join("schedule.toml")).unwrap();
+    // The same nodes in the same order; the times differ by what a busy machine takes.
+    let targets = |schedule: &str| -> Vec<String> {
+        let is_kept = |line: &&str| line.starts_with("nemesis") || line.starts_with("target");
+        schedule.lines().filter(is_kept).map(str::to_owned).collect()
+    };
+    assert!(schedule.contains("target = \"n"), "{schedule}");
+    assert_eq!(targets(&schedule), targets(&replayed));
+}
