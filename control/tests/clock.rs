@@ -23,7 +23,8 @@ fn main() -> ExitCode {
         println!("skipped: {why}");
         return ExitCode::SUCCESS;
     }
-    let cases: [(&str, fn(&mut Watched)); 5] = [
+    type Case = fn(&mut Watched);
+    let cases: [(&str, Case); 5] = [
         ("jumps_and_comes_back", jumps_and_comes_back),
         ("drifts", drifts),
         ("changes_by_itself_do_no_harm", busy),

@@ -33,7 +33,8 @@ fn main() -> ExitCode {
         println!("skipped: {why}");
         return ExitCode::SUCCESS;
     }
-    let cases: [(&str, fn(&Path)); 4] = [
+    type Case = fn(&Path);
+    let cases: [(&str, Case); 4] = [
         ("every_mode_and_back", every_mode_and_back),
         ("others_do_not_wait_for_a_slow_call", others_do_not_wait),
         ("the_mode_outlives_the_program", outlives),

@@ -175,27 +175,14 @@ impl Fsync {
             return outcome(ctx, &[], String::new(), Vec::new());
         }
         let mut errors = Vec::new();
-        let deadline = Instant::now() + LAST_CALL;
-        let mut answered = 0;
-        while counts {
-            let mut now = FsyncCounts::default();
-            for &node in &nodes {
-                match set(ctx, node, None).await {
-                    Ok(counts) => add(&mut now, counts),
-                    Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
-                }
-            }
-            let dishonest = |counts: FsyncCounts| counts.lied + counts.failed + counts.slowed;
-            answered = dishonest(now) - dishonest(self.before);
-            if answered > 0 || !errors.is_empty() {
-                break;
-            }
-            if Instant::now() > deadline {
-                errors.push("nobody called fsync while it was changed".into());
-                break;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
+        let answered = match counts {
+            true => self.answered(ctx, &nodes).await,
+            false => Ok(0),
+        };
+        let answered = answered.unwrap_or_else(|why| {
+            errors.push(why);
+            0
+        });
         for &node in &nodes {
             if let Err(why) = set(ctx, node, Some("honest")).await {
                 self.hit.insert(node);
@@ -216,6 +203,32 @@ impl Fsync {
             format!("fsync is honest again after {answered} calls{again}"),
             errors,
         )
+    }
+
+    /// How many calls were not answered honestly since the fault began; a first one is waited for.
+    ///
+    /// # Errors
+    /// When there was none, or a node does not tell.
+    async fn answered(&self, ctx: &NemesisContext, nodes: &[usize]) -> Result<u64, String> {
+        let dishonest = |counts: FsyncCounts| counts.lied + counts.failed + counts.slowed;
+        let deadline = Instant::now() + LAST_CALL;
+        loop {
+            let mut now = FsyncCounts::default();
+            for &node in nodes {
+                let counts = set(ctx, node, None).await;
+                add(
+                    &mut now,
+                    counts.map_err(|why| format!("{}: {why}", name(ctx, node)))?,
+                );
+            }
+            match dishonest(now).saturating_sub(dishonest(self.before)) {
+                0 if Instant::now() > deadline => {
+                    return Err("nobody called fsync while it was changed".into());
+                }
+                0 => sleep(Duration::from_millis(50)).await,
+                answered => return Ok(answered),
+            }
+        }
     }
 }
 
