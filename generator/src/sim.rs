@@ -210,11 +210,11 @@ impl State {
 pub fn ok(action: &Action) -> EventKind {
     match action {
         Action::Op(_) => EventKind::Complete(Outcome::ok()),
-        Action::Nemesis(_) => EventKind::NemesisComplete(NemesisOutcome {
+        Action::Nemesis(_) => EventKind::NemesisComplete(Box::new(NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
             exact: String::new(),
             hold: Hold::Verified,
-        }),
+        })),
     }
 }

@@ -128,7 +128,7 @@ impl HistoryBuilder {
                     .acting
                     .take()
                     .ok_or(HistoryError::Orphan { position, process })?;
-                self.history.nemesis[index].outcome = Some(outcome);
+                self.history.nemesis[index].outcome = Some(*outcome);
                 self.history.nemesis[index].completed_ns = Some(time_ns);
             }
             _ => return Err(HistoryError::Orphan { position, process }),

@@ -48,8 +48,8 @@ pub enum EventKind {
     Complete(Outcome),
     /// The nemesis is about to act.
     NemesisInvoke(NemesisOp),
-    /// The nemesis has acted.
-    NemesisComplete(NemesisOutcome),
+    /// The nemesis has acted. Boxed, because it is rare and would make every event larger.
+    NemesisComplete(Box<NemesisOutcome>),
     /// Something worth remembering that nobody asked for: a change of leader, a node that died by itself.
     Note {
         /// What kind of note: `leader`, `crash`, …

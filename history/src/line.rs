@@ -263,12 +263,12 @@ impl TryFrom<Line> for Event {
                 action: need(line.action, "action")?,
                 target: line.target,
             }),
-            Kind::NemesisComplete => EventKind::NemesisComplete(NemesisOutcome {
+            Kind::NemesisComplete => EventKind::NemesisComplete(Box::new(NemesisOutcome {
                 nodes: line.nodes,
                 detail: line.detail,
                 exact: line.exact,
                 hold: need(line.hold, "hold")?,
-            }),
+            })),
             Kind::Note => EventKind::Note {
                 note: need(line.note, "note")?,
                 node: line.nodes.into_iter().next().unwrap_or_default(),

@@ -55,12 +55,12 @@ fn kind() -> impl Strategy<Value = EventKind> {
             })
         }),
         (proptest::collection::vec(".{0,4}", 0..3), ".{0,8}", hold()).prop_map(|(nodes, detail, hold)| {
-            EventKind::NemesisComplete(NemesisOutcome {
+            EventKind::NemesisComplete(Box::new(NemesisOutcome {
                 exact: nodes.join("+"),
                 nodes,
                 detail,
                 hold,
-            })
+            }))
         }),
         ("[a-z]{1,8}", ".{0,8}", ".{0,8}").prop_map(|(note, node, detail)| EventKind::Note {
             note,

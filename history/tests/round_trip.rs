@@ -220,12 +220,12 @@ fn faults_and_notes() {
     };
     let events = [
         EventKind::NemesisInvoke(nemesis(NemesisAction::Start, "ring")),
-        EventKind::NemesisComplete(NemesisOutcome {
+        EventKind::NemesisComplete(Box::new(NemesisOutcome {
             nodes: vec!["n1".into()],
             detail: "n1 | n2".into(),
             exact: String::new(),
             hold: Hold::Verified,
-        }),
+        })),
         EventKind::Note {
             note: "leader".into(),
             node: "n1".into(),

@@ -342,7 +342,7 @@ fn schedule(fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)>
             exact: String::new(),
             hold,
         };
-        (300_000_000, EventKind::NemesisComplete(outcome))
+        (300_000_000, EventKind::NemesisComplete(Box::new(outcome)))
     });
     assert_eq!(run.end, End::Done);
     run.nemesis()

@@ -50,7 +50,7 @@ fn fault(time_ms: u64, action: NemesisAction, hold: Option<Hold>) -> Vec<Event> 
             exact: String::new(),
             hold,
         };
-        events.push(event(time_ms + 5, EventKind::NemesisComplete(outcome)));
+        events.push(event(time_ms + 5, EventKind::NemesisComplete(Box::new(outcome))));
     }
     events
 }
@@ -596,7 +596,11 @@ fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
             exact: String::new(),
             hold: Hold::Verified,
         };
-        [EventKind::NemesisInvoke(op), EventKind::NemesisComplete(outcome)].map(|kind| Event {
+        [
+            EventKind::NemesisInvoke(op),
+            EventKind::NemesisComplete(Box::new(outcome)),
+        ]
+        .map(|kind| Event {
             time_ns: time_ms * MS,
             process: Process::Nemesis,
             kind,

@@ -244,9 +244,9 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
         match step {
             Step::Nemesis(op) => {
                 let acting = tokio::time::timeout(NEMESIS_LIMIT, nemesis.invoke(context, &op));
-                completed = Some(EventKind::NemesisComplete(
+                completed = Some(EventKind::NemesisComplete(Box::new(
                     acting.await.unwrap_or_else(|_| too_slow()),
-                ));
+                )));
             }
             Step::Wait { until_ns, version } => wait(desk, Thread::Nemesis, until_ns, version).await,
             Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of its own"),
@@ -265,7 +265,7 @@ async fn heal<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &N
     desk.tell_unasked(EventKind::NemesisInvoke(op));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
-    desk.tell_unasked(EventKind::NemesisComplete(outcome));
+    desk.tell_unasked(EventKind::NemesisComplete(Box::new(outcome)));
 }
 
 fn too_slow() -> NemesisOutcome {

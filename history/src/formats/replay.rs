@@ -64,7 +64,7 @@ pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ 
                 detail: detail.clone(),
             },
             (What::Nemesis(span), kind) => match (kind, &span.outcome) {
-                (Kind::Info, Some(outcome)) => EventKind::NemesisComplete(outcome.clone()),
+                (Kind::Info, Some(outcome)) => EventKind::NemesisComplete(Box::new(outcome.clone())),
                 (Kind::Invoke, Some(_)) => EventKind::NemesisInvoke(span.op.clone()),
                 (Kind::Invoke, None)
                     if span.completed_ns.is_none() && last.is_some_and(|last| std::ptr::eq(last, span)) =>

@@ -365,7 +365,7 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         events.push(at(
             from + 0.08,
             Process::Nemesis,
-            EventKind::NemesisComplete(outcome),
+            EventKind::NemesisComplete(Box::new(outcome)),
         ));
         if skipped {
             continue;
@@ -384,7 +384,11 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
             Process::Nemesis,
             EventKind::NemesisInvoke(op(NemesisAction::Stop)),
         ));
-        events.push(at(to + 0.1, Process::Nemesis, EventKind::NemesisComplete(healed)));
+        events.push(at(
+            to + 0.1,
+            Process::Nemesis,
+            EventKind::NemesisComplete(Box::new(healed)),
+        ));
     }
     events
 }
