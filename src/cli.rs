@@ -31,6 +31,8 @@ pub enum Command {
     Report(ReportArgs),
     /// List the systems, workloads, nemeses and planted bugs.
     List,
+    /// Tell what this machine can do, and what to do about the rest.
+    Doctor,
     /// Undo what a controller that died has left behind.
     Heal(HealArgs),
     /// Measure perjury itself and the bundled cluster.

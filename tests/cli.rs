@@ -405,3 +405,31 @@ fn hints_for_those_who_were_misunderstood() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
+
+#[test]
+fn the_doctor_tells_of_every_nemesis_and_store() {
+    let output = perjury().arg("doctor").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in [
+        "netns",
+        "local",
+        "kill, pause",
+        "partition",
+        "packet",
+        "clock",
+        "fsync",
+        "power",
+        "disk-full",
+        "bundled",
+        "etcd",
+        "consul",
+        "zookeeper",
+        "redis",
+    ] {
+        assert!(
+            text.contains(&format!("\n  {name} ")),
+            "{name} is not in:\n{text}"
+        );
+    }
+}

@@ -4,6 +4,7 @@ mod bench;
 mod bench_check;
 mod bench_overhead;
 mod check;
+mod doctor;
 mod export;
 mod heal;
 mod list;
@@ -33,6 +34,7 @@ pub fn run(command: Command) -> CommandResult {
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
         Command::List => list::run(),
+        Command::Doctor => doctor::run(),
         Command::Heal(args) => heal::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
