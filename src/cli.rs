@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a test: start a cluster, drive it, break it, judge it, report.
     Test(Box<TestArgs>),
+    /// Look for a violation by many short runs with ever other faults, and for the fewest faults that show it.
+    Hunt(HuntArgs),
     /// Judge recorded histories: of perjury, Jepsen, Porcupine, Elle.
     Check(CheckArgs),
     /// Write a history in the format of another checker.
@@ -150,6 +152,38 @@ pub struct TestArgs {
     /// Keep the nodes' data as well as their logs.
     #[arg(long)]
     pub keep_data: bool,
+}
+
+/// `perjury hunt`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury hunt --time-limit 10m -- --bug forget-vote --nodes 3
+  perjury hunt --time-limit 1h --nemesis kill,pause,partition,clock -- etcd --nodes 3 --workload append
+
+Exit codes: 0 no violation was found, 1 one was; 254 and 255 as ever.")]
+pub struct HuntArgs {
+    /// How long to hunt.
+    #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
+    pub time_limit: Duration,
+    /// How long the clients of each run are active.
+    #[arg(long, default_value = "8s", value_parser = parse_duration, value_name = "TIME")]
+    pub run_time: Duration,
+    /// How long to look for fewer and shorter faults after a violation.
+    #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "TIME")]
+    pub shrink_limit: Duration,
+    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and packet, as far as they
+    /// can be had.
+    #[arg(long, value_name = "LIST")]
+    pub nemesis: Option<String>,
+    /// The seed of everything random; drawn and printed when not given.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// The directory in which a directory for the hunt is made.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+    /// The system and the flags of each run, as for `perjury test`.
+    #[arg(last = true, value_name = "TEST_FLAGS")]
+    pub test: Vec<String>,
 }
 
 /// `perjury check`

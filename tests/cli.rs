@@ -433,3 +433,26 @@ fn the_doctor_tells_of_every_nemesis_and_store() {
         );
     }
 }
+
+#[test]
+fn a_hunt_that_makes_no_sense_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, expected) in [
+        (
+            vec!["hunt", "--", "--nemesis", "kill"],
+            "the hunt itself says what goes wrong",
+        ),
+        (vec!["hunt", "--", "--nods", "3"], "after `--`: "),
+        (vec!["hunt", "--nemesis", "kil"], "there is no such nemesis"),
+        (vec!["hunt", "--", "etcdd"], "there is no system `etcdd`"),
+        (
+            vec!["hunt", "--", "etcd", "--endpoints", "http://127.0.0.1:1"],
+            "--endpoints",
+        ),
+    ] {
+        let output = perjury().current_dir(&dir).args(&args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(254), "{args:?}: {text}");
+        assert!(text.contains(expected), "{args:?}: {text}");
+    }
+}

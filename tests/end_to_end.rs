@@ -398,3 +398,27 @@ fn a_run_is_replayed_with_its_flags_and_faults() {
     assert!(schedule.contains("target = \"n"), "{schedule}");
     assert_eq!(targets(&schedule), targets(&replayed));
 }
+
+#[test]
+fn a_hunt_finds_a_planted_bug_and_says_how_to_see_it_again() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    if !can(dir.path(), "netns", "partition:leader") {
+        return;
+    }
+    // With nothing but one fault to draw, there is nothing to be lucky about.
+    let output = perjury(
+        dir.path(),
+        "hunt --time-limit 4m --run-time 6s --shrink-limit 1s --nemesis partition --seed 3 -- --nodes 3 --bug ack-before-quorum",
+    )
+    .output()
+    .unwrap();
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("nemesis = \"partition\""), "{told}");
+    assert!(
+        told.contains("perjury test --nodes 3 --bug ack-before-quorum --schedule "),
+        "{told}"
+    );
+    assert_eq!(processes_of(dir.path()), Vec::<String>::new());
+}

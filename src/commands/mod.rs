@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod export;
 mod heal;
+mod hunt;
 mod list;
 mod node;
 mod report;
@@ -36,6 +37,7 @@ pub fn run(command: Command) -> CommandResult {
         Command::List => list::run(),
         Command::Doctor => doctor::run(),
         Command::Heal(args) => heal::run(&args),
+        Command::Hunt(args) => hunt::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
         Command::Tamper(args) => tamper::run(&args.what),

@@ -1,0 +1,346 @@
+//! `perjury hunt`: many short runs with ever other faults, until one shows a violation; then the fewest faults that show it.
+//!
+//! ```text
+//!  mix        a schedule: new, or one that reached something new, changed a little
+//!  (a run)    a child process, `perjury test … --schedule FILE`
+//!  features   what the run reached: role × fault, errors, elections; what is new earns its schedule a place
+//!  shrink     after a violation: which faults can be left out or shortened, tried by running again
+//! ```
+//!
+//! Invariants:
+//! - Each run is a process of its own, as the user's would be: what it finds can be had again with the command that is printed.
+//! - Runs that reached nothing new are removed; those that did, and every violation, are kept.
+//! - All that is random comes from one seed; what the runs make of it does not.
+
+mod features;
+mod mix;
+mod shrink;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use checker::Verdict;
+use clap::Parser;
+use control::{EnvChoice, EnvKind, can};
+use nemeses::{FaultOptions, Schedule};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reports::Results;
+
+use crate::cli::{Cli, Command as Subcommand, HuntArgs, TestArgs};
+use crate::exit::{CommandResult, Done, Failure, HARNESS, USAGE};
+use crate::say::say;
+use features::features;
+use mix::{Mix, Pool};
+
+/// How much longer than its clients are active a run may take: start, heal, last reads, judging.
+const OVERHEAD: Duration = Duration::from_secs(150);
+/// How many runs that the harness could not finish are borne in a row.
+const MOST_FAILURES: u32 = 3;
+/// How often a simpler schedule must show the violation to take the place of the one before, and in how many tries: one that
+/// shows it now and then is of little use to whoever has to find the mistake.
+const MUST_SHOW: u32 = 2;
+const TRIES: u32 = 3;
+/// How often the smallest schedule is run at the end, to tell how often it shows.
+const LAST_RUNS: u32 = 5;
+
+/// Hunts.
+pub fn run(args: &HuntArgs) -> CommandResult {
+    let test = parse(&args.test)?;
+    let pool = pool(args, &test)?;
+    let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+    std::fs::create_dir_all(&args.runs).map_err(|error| super::heal::unusable(&args.runs, &error))?;
+    let hunt = Hunt {
+        args,
+        place: tempfile::Builder::new()
+            .prefix("hunt-")
+            .tempdir_in(&args.runs)
+            .context("cannot make a directory for the hunt")?
+            .keep(),
+    };
+    say!("hunting with seed {seed} in {}", hunt.place.display());
+    let Some((schedule, run)) = hunt.search(Mix::new(pool, args.run_time, seed), seed)? else {
+        return Ok(Done::Fine);
+    };
+    say!("violation in {}", run.display());
+    let smallest = hunt.shrink(schedule, seed)?;
+    let file = hunt.place.join("smallest.toml");
+    std::fs::write(&file, smallest.to_toml()).with_context(|| format!("cannot write {}", file.display()))?;
+    let mut shown = 0;
+    for n in 0..LAST_RUNS {
+        shown += u32::from(hunt.run(&smallest, seed.wrapping_add(u64::from(n)))?.verdict == Verdict::Invalid);
+    }
+    match smallest.faults.len() {
+        1 => say!("one fault is enough; it shows the violation in {shown} of {LAST_RUNS} runs:"),
+        count => say!("{count} faults are enough; they show the violation in {shown} of {LAST_RUNS} runs:"),
+    }
+    say!("{}", smallest.to_toml().trim_end());
+    say!("perjury test {}", hunt.words(&file).join(" "));
+    Ok(Done::Judged(Verdict::Invalid))
+}
+
+/// The flags of the runs, to know what can be aimed at.
+fn parse(words: &[String]) -> Result<TestArgs, Failure> {
+    let line = ["perjury", "test"]
+        .into_iter()
+        .chain(words.iter().map(String::as_str));
+    let cli = Cli::try_parse_from(line).map_err(|error| {
+        let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+        Failure::Usage(format!("after `--`: {first}"))
+    })?;
+    let Subcommand::Test(test) = cli.command else {
+        return Err(Failure::Usage(
+            "after `--` come the flags of `perjury test`".into(),
+        ));
+    };
+    if test.nemesis.is_some() || test.schedule.is_some() || test.replay.is_some() {
+        return Err(Failure::Usage(
+            "after `--`: the hunt itself says what goes wrong; name nemeses with --nemesis before the `--`"
+                .into(),
+        ));
+    }
+    if !test.endpoints.is_empty() {
+        return Err(Failure::Usage(
+            "after `--`: no faults can be made behind --endpoints".into(),
+        ));
+    }
+    Ok(*test)
+}
+
+/// The faults that can be drawn, each with its targets.
+fn pool(args: &HuntArgs, test: &TestArgs) -> Result<Pool, Failure> {
+    let kind = match (test.env, control::netns::try_namespaces()) {
+        (EnvChoice::Local, _) | (EnvChoice::Auto, Err(_)) => EnvKind::Local,
+        _ => EnvKind::Netns,
+    };
+    let named: Vec<&str> = args.nemesis.iter().flat_map(|list| list.split(',')).collect();
+    let mut pool = Pool::default();
+    for entry in nemeses::ALL {
+        let can_be_had = entry.needs.iter().try_for_each(|&need| can(kind, need));
+        match (named.contains(&entry.name), can_be_had) {
+            (true, Err(why)) => return Err(Failure::Usage(format!("--nemesis {}: {why}", entry.name))),
+            (true, Ok(())) => {}
+            (false, Ok(())) if named.is_empty() && (entry.by_default || entry.name == "packet") => {}
+            (false, _) => continue,
+        }
+        let makes_sense = |target: &&&str| {
+            let options = FaultOptions {
+                nodes: usize::from(test.nodes),
+                targets: vec![(**target).to_owned()],
+                ..FaultOptions::default()
+            };
+            // Not the examples of targets that name nodes or values.
+            !target.contains(['=', '@', '+', '|', '>']) && (entry.make)(&options).is_ok()
+        };
+        let targets = entry
+            .targets
+            .iter()
+            .filter(makes_sense)
+            .map(|target| (*target).to_owned());
+        pool.add(entry.name, targets.collect());
+    }
+    if let Some(strange) = named.iter().find(|name| nemeses::find(name).is_none()) {
+        return Err(Failure::Usage(format!(
+            "--nemesis {strange}: there is no such nemesis; see `perjury list`"
+        )));
+    }
+    match pool.is_empty() {
+        true => Err(Failure::Usage(
+            "no nemesis can be had here; see `perjury doctor`".into(),
+        )),
+        false => Ok(pool),
+    }
+}
+
+struct Hunt<'a> {
+    args: &'a HuntArgs,
+    /// Where its runs and schedules are.
+    place: PathBuf,
+}
+
+/// What a run came to.
+struct Ran {
+    verdict: Verdict,
+    /// The directory that it has for itself, and its run directory there.
+    place: PathBuf,
+    directory: PathBuf,
+    results: Option<Results>,
+}
+
+impl Hunt<'_> {
+    /// Runs until a violation or until the time is over; gives the faults that there really were, and the run.
+    fn search(&self, mut mix: Mix, seed: u64) -> Result<Option<(Schedule, PathBuf)>, Failure> {
+        let start = Instant::now();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        let (mut runs, mut kept, mut failures) = (0, 0, 0);
+        while start.elapsed() < self.args.time_limit {
+            let schedule = mix.next();
+            let ran = self.run(&schedule, rng.random::<u64>() >> 16)?;
+            runs += 1;
+            let Some(results) = &ran.results else {
+                failures += 1;
+                if failures >= MOST_FAILURES {
+                    return Err(anyhow!(
+                        "{failures} runs in a row could not be finished; see {}",
+                        ran.directory.display()
+                    )
+                    .into());
+                }
+                continue;
+            };
+            failures = 0;
+            if ran.verdict == Verdict::Invalid {
+                say!("run {runs}: a violation after {} s", start.elapsed().as_secs());
+                return Ok(Some((
+                    executed(&ran.directory).unwrap_or(schedule),
+                    ran.directory,
+                )));
+            }
+            let reached = features(results);
+            let new = reached.difference(&known).count();
+            say!(
+                "run {runs}: {}, {} fault(s), {new} new of {} things reached",
+                ran.verdict,
+                schedule.faults.len(),
+                reached.len()
+            );
+            if new > 0 {
+                kept += 1;
+                known.extend(reached);
+                mix.keep(schedule);
+            } else if let Err(error) = std::fs::remove_dir_all(&ran.place) {
+                eprintln!("perjury: cannot remove {}: {error}", ran.place.display());
+            }
+        }
+        say!(
+            "no violation in {runs} runs; {kept} reached something new and are kept, {} things in all",
+            known.len()
+        );
+        Ok(None)
+    }
+
+    /// The fewest and shortest faults that still show a violation, as far as the time for it goes.
+    fn shrink(&self, mut schedule: Schedule, seed: u64) -> Result<Schedule, Failure> {
+        let start = Instant::now();
+        let mut tried: Vec<Schedule> = Vec::new();
+        'smaller: loop {
+            for simpler in shrink::simpler(&schedule) {
+                if tried.contains(&simpler) {
+                    continue;
+                }
+                let (mut shown, mut not_shown) = (0, 0);
+                while shown < MUST_SHOW && not_shown <= TRIES - MUST_SHOW {
+                    if start.elapsed() > self.args.shrink_limit {
+                        say!("shrinking ends: its time is over");
+                        return Ok(schedule);
+                    }
+                    let ran = self.run(&simpler, seed.wrapping_add(u64::from(shown + not_shown)))?;
+                    match ran.verdict {
+                        Verdict::Invalid => shown += 1,
+                        _ => not_shown += 1,
+                    }
+                    let _ = std::fs::remove_dir_all(&ran.place);
+                }
+                if shown == MUST_SHOW {
+                    let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
+                    say!(
+                        "shrunk to {} faults, which last {lasts:.1} s together",
+                        simpler.faults.len()
+                    );
+                    schedule = simpler;
+                    continue 'smaller;
+                }
+                tried.push(simpler);
+            }
+            return Ok(schedule);
+        }
+    }
+
+    /// The words after `perjury test` of a run with this schedule.
+    fn words(&self, schedule: &Path) -> Vec<String> {
+        let mut words = self.args.test.clone();
+        words.extend([
+            "--schedule".to_owned(),
+            schedule.display().to_string(),
+            "--time-limit".to_owned(),
+            humantime::format_duration(self.args.run_time)
+                .to_string()
+                .replace(' ', ""),
+        ]);
+        words
+    }
+
+    /// One run, in a process of its own.
+    fn run(&self, schedule: &Schedule, seed: u64) -> Result<Ran, Failure> {
+        let file = self.place.join("schedule.toml");
+        std::fs::write(&file, schedule.to_toml())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        let runs = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&self.place)
+            .context("cannot make a directory for a run")?
+            .keep();
+        let program = std::env::current_exe().context("cannot find the path of this program")?;
+        let mut child = Command::new(program)
+            .arg("test")
+            .args(self.words(&file))
+            .args(["--seed", &seed.to_string(), "--runs"])
+            .arg(&runs)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(runs.join("stderr")).context("cannot make a file for its errors")?)
+            .spawn()
+            .context("cannot start a run")?;
+        let deadline = Instant::now() + self.args.run_time + OVERHEAD;
+        let status = loop {
+            if let Some(status) = child.try_wait().context("cannot wait for a run")? {
+                break status;
+            }
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                break child.wait().context("cannot wait for a run")?;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let said = || std::fs::read_to_string(runs.join("stderr")).unwrap_or_default();
+        if status.code() == Some(i32::from(USAGE)) {
+            return Err(Failure::Usage(
+                said().trim().trim_start_matches("perjury: ").to_owned(),
+            ));
+        }
+        let directory = only_directory(&runs).unwrap_or_else(|| runs.clone());
+        let results = std::fs::read(directory.join("results.json"))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let verdict = match status.code() {
+            Some(0) => Verdict::Valid,
+            Some(1) => Verdict::Invalid,
+            _ => Verdict::Unknown,
+        };
+        let has_failed = status.code().is_none_or(|code| code == i32::from(HARNESS));
+        Ok(Ran {
+            verdict,
+            place: runs,
+            directory,
+            results: results.filter(|_| !has_failed),
+        })
+    }
+}
+
+/// The faults that a run really had.
+fn executed(run: &Path) -> Option<Schedule> {
+    let text = std::fs::read_to_string(run.join("schedule.toml")).ok()?;
+    Schedule::parse(&text).ok()
+}
+
+/// The run directory in a directory for one run.
+fn only_directory(runs: &Path) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(runs).ok()?.flatten();
+    entries
+        .find(|entry| entry.path().is_dir())
+        .map(|entry| entry.path())
+}
