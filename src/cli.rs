@@ -350,6 +350,12 @@ pub enum TamperWhat {
         #[arg(last = true, required = true)]
         program: Vec<std::ffi::OsString>,
     },
+    /// Damage files, or copy them; see `control/src/damage.rs`.
+    Damage {
+        /// What to do, and where.
+        #[arg(required = true)]
+        what: Vec<String>,
+    },
     /// Do something to the disk of a node, and print what is to be seen then.
     Disk {
         /// The node's directory.

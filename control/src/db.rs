@@ -34,6 +34,10 @@ pub trait Db: Send + Sync {
     /// The directory on `node` in which the store keeps its data; it need not exist.
     fn data_dir(&self, node: usize) -> PathBuf;
 
+    /// A node whose store was damaged so that it does not stay up: from now on nobody waits for it, and that it is down is
+    /// nobody's surprise.
+    async fn give_up(&self, _node: usize) {}
+
     /// The nodes whose process has ended although nobody ended it.
     async fn crashed(&self) -> Vec<usize> {
         Vec::new()

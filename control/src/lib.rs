@@ -11,6 +11,7 @@ mod ability;
 mod children;
 mod choice;
 mod client;
+pub mod damage;
 mod db;
 mod environment;
 mod error;

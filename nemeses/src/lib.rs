@@ -9,8 +9,10 @@
 mod api;
 mod clock;
 mod compose;
+mod corrupt;
 mod cycle;
 mod disk_full;
+mod files;
 mod fsync;
 mod kill;
 mod kinds;
@@ -40,6 +42,7 @@ pub const ALL: &[Entry] = &[
     fsync::ENTRY,
     power::ENTRY,
     disk_full::ENTRY,
+    corrupt::ENTRY,
 ];
 
 /// The fault of that name.

@@ -322,7 +322,12 @@ fn what_makes_no_sense_is_refused() {
 
 /// The schedule of 30 s in which every act takes 300 ms: `(time, act)`; `skip` says which starts are skipped.
 fn schedule(fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
-    let mut generator = time_limit(30_000_000_000, fault.generator);
+    schedule_of(30, fault, skip)
+}
+
+/// The same of so many seconds.
+fn schedule_of(seconds: u64, fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
+    let mut generator = time_limit(seconds * 1_000_000_000, fault.generator);
     let sim = Sim {
         nemesis: true,
         ..Sim::default()
@@ -381,7 +386,8 @@ fn starts_and_stops_alternate_and_everybody_has_a_turn() {
             .iter()
             .zip(0..)
             .map(|(entry, i)| (entry.make)(&options(i)).expect("five nodes"));
-        let acts = schedule(compose(faults.collect(), seed), |_| false);
+        // A turn takes no more than 8 s.
+        let acts = schedule_of(8 * ALL.len() as u64, compose(faults.collect(), seed), |_| false);
         for pair in acts.chunks(2) {
             assert_eq!(pair[0].1.action, NemesisAction::Start);
             if let [(started_ns, start), (stopped_ns, stop)] = pair {

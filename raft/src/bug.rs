@@ -25,6 +25,11 @@ pub enum Bug {
     /// nodes then disagree. Every election adds a chance of two leaders at once: two candidates of one term that
     /// ask at about the same time both get every vote.
     ForgetVote,
+    /// The log is written but never synced, and yet taken for durable.
+    ///
+    /// A killed process loses nothing by it: what it wrote is in the kernel's hands. Shown by a power loss at all nodes,
+    /// or at enough of them that those who remember are fewer than a quorum.
+    SkipFsync,
 }
 
 /// What there is to say about a bug.
@@ -60,6 +65,12 @@ impl Bug {
             name: "forget-vote",
             description: "a node forgets whom it voted for, and its term when it restarts",
             nemesis: "kill:all",
+        },
+        BugInfo {
+            bug: Bug::SkipFsync,
+            name: "skip-fsync",
+            description: "a node takes for durable what it has written and not synced",
+            nemesis: "power:all",
         },
     ];
 

@@ -67,7 +67,13 @@ fn open(directory: &Path) -> Result<(Storage, Stored), StorageError> {
 }
 
 fn open_small(directory: &Path) -> Result<(Storage, Stored), StorageError> {
-    Storage::open(directory, StorageOptions { segment_bytes: 200 })
+    Storage::open(
+        directory,
+        StorageOptions {
+            segment_bytes: 200,
+            ..StorageOptions::default()
+        },
+    )
 }
 
 fn write(storage: &mut Storage, persist: &Persist) {

@@ -133,7 +133,14 @@ impl Model {
 
 fn open(directory: &Path) -> (Storage, Stored) {
     // Small enough that many segments are sealed and deleted in a run.
-    Storage::open(directory, StorageOptions { segment_bytes: 150 }).unwrap()
+    Storage::open(
+        directory,
+        StorageOptions {
+            segment_bytes: 150,
+            ..StorageOptions::default()
+        },
+    )
+    .unwrap()
 }
 
 proptest! {

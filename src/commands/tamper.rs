@@ -1,6 +1,7 @@
 //! `perjury tamper`: what a nemesis does to a process from within its node. Not for people.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use control::damage;
 use control::tamper::{self, ClockShift};
 use control::volume;
 
@@ -27,6 +28,9 @@ pub fn run(what: &TamperWhat) -> CommandResult {
             // Clap has seen to it that there is one.
             let (program, args) = program.split_first().context("no program")?;
             return Err(tamper::launch(control, program, args).into());
+        }
+        TamperWhat::Damage { what } => {
+            say!("{}", damage::run(what).map_err(|why| anyhow!(why))?);
         }
         TamperWhat::Disk { directory, act } => match act {
             DiskAct::CutPower => volume::cut_power(directory)?,

@@ -3,8 +3,9 @@
 //! A system says what runs on a node and when it is ready ([`Store`]); [`Cluster`] does the rest, in any environment. In
 //! the environment `external` nothing is ever started, and the same [`Store`] only answers who leads.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +48,8 @@ pub(crate) struct Cluster<S> {
     environment: Arc<dyn Environment>,
     /// One a daemon of a node.
     processes: Vec<Processes>,
+    /// The nodes for which nobody waits any more.
+    given_up: Mutex<BTreeSet<usize>>,
 }
 
 /// Where the daemons of `node` keep their data. It need not exist.
@@ -94,6 +97,22 @@ impl<S: Store> Cluster<S> {
             store,
             environment,
             processes,
+            given_up: Mutex::default(),
+        }
+    }
+
+    fn given_up(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the store answers: all nodes, or at least a leader where nodes were given up.
+    async fn look(&self) -> Result<(), String> {
+        if self.given_up().is_empty() {
+            return self.store.look().await;
+        }
+        match self.store.primaries().await.is_empty() {
+            true => Err("nobody leads".to_owned()),
+            false => Ok(()),
         }
     }
 
@@ -191,11 +210,16 @@ impl<S: Store> Db for Cluster<S> {
         data_dir(&*self.environment, node)
     }
 
+    async fn give_up(&self, node: usize) {
+        self.given_up().insert(node);
+    }
+
     async fn crashed(&self) -> Vec<usize> {
         let mut crashed = Vec::new();
         for processes in &self.processes {
             crashed.extend(processes.crashed().await);
         }
+        crashed.retain(|node| !self.given_up().contains(node));
         crashed.sort_unstable();
         crashed.dedup();
         crashed
@@ -213,7 +237,7 @@ impl<S: Store> Db for Cluster<S> {
                 )));
             }
             // A store that takes a connection and never answers must not hold us up.
-            match tokio::time::timeout_at(deadline, self.store.look()).await {
+            match tokio::time::timeout_at(deadline, self.look()).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(why)) => last = why,
                 Err(_) => {}

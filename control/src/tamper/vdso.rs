@@ -25,6 +25,9 @@ pub(super) const JUMP_BYTES: usize = 14;
 // The data: magic, offset in ns, the monotonic time at which the drift began in ns, drift in ppm.
 std::arch::global_asm!(
     ".pushsection .rodata.perjury_clock, \"a\"",
+    // The code that names them may be compiled into another object than this one.
+    ".globl perjury_clock_stub, perjury_clock_gettime, perjury_gettimeofday, perjury_time, perjury_clock_data",
+    ".hidden perjury_clock_stub, perjury_clock_gettime, perjury_gettimeofday, perjury_time, perjury_clock_data",
     ".balign 4096",
     "perjury_clock_stub:",
     // int clock_gettime(clockid_t, struct timespec *)

@@ -163,6 +163,15 @@ impl Machine {
                 }
                 format!("{{\"offset_ns\":{},\"drift_ppm\":{}}}", shift[0], shift[1])
             }
+            "damage" => {
+                let key = ("damage".to_owned(), self.node.name.clone());
+                match args[2].as_str() {
+                    "copy" if args[3].ends_with("before-damage") => drop(tampered.remove(&key)),
+                    "copy" => {}
+                    _ => drop(tampered.insert(key, Vec::new())),
+                }
+                args[2].clone()
+            }
             "disk" => {
                 let key = ("disk".to_owned(), self.node.name.clone());
                 match value("act").as_str() {
@@ -264,6 +273,17 @@ impl Db for Handle {
     async fn start(&self, node: usize) -> Result<(), ControlError> {
         if self.0.has(Flaw::StartFails) {
             return Err(ControlError::Other("no space left on device".into()));
+        }
+        let damaged = ("damage".to_owned(), self.0.nodes[node].name.clone());
+        let tampered = self
+            .0
+            .tampered
+            .lock()
+            .expect("no test thread panicked")
+            .contains_key(&damaged);
+        if tampered {
+            // It sees the damage and ends itself.
+            return Ok(());
         }
         if self.0.has(Flaw::StartNeverEnds) {
             std::future::pending::<()>().await;

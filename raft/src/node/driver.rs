@@ -20,10 +20,11 @@ use super::metrics::Metrics;
 use super::pending::{Pending, ReplyTo};
 use super::wire::{self, Origin, Wire};
 use super::{NodeConfig, NodeError, nanos};
+use crate::bug::Bug;
 use crate::core::api::{Answer, Command, Event, Membership, NodeId, Request, RequestError, RequestId};
 use crate::core::{Core, Role, Status};
 use crate::machine::Value;
-use crate::storage::{Storage, StorageError, Synced, Writer};
+use crate::storage::{Storage, StorageError, StorageOptions, Synced, Writer};
 use crate::transport::{Incoming, MAX_PAYLOAD_BYTES, Transport};
 
 /// How many of each kind one turn takes in. Larger turns make larger writes and frames, and longer pauses.
@@ -135,7 +136,11 @@ struct Inputs {
 impl Driver {
     /// Reads the disk, starts the core from it, and listens for peers.
     pub(super) fn start(config: &NodeConfig, listener: TcpListener) -> Result<(Driver, Handle), NodeError> {
-        let (storage, stored) = Storage::open(&config.data_dir, config.storage.clone())?;
+        let options = StorageOptions {
+            skip_fsync: config.bug == Some(Bug::SkipFsync),
+            ..config.storage.clone()
+        };
+        let (storage, stored) = Storage::open(&config.data_dir, options)?;
         let epoch = Instant::now();
         let core = Core::new(config.core(), stored, 0)?;
         let (report, synced) = mpsc::unbounded_channel();

@@ -102,12 +102,15 @@ impl StorageError {
 pub struct StorageOptions {
     /// A segment that has grown to this many bytes is sealed.
     pub segment_bytes: u32,
+    /// A mistake to make: what is written to the log is never synced ([`crate::bug::Bug::SkipFsync`]).
+    pub skip_fsync: bool,
 }
 
 impl Default for StorageOptions {
     fn default() -> StorageOptions {
         StorageOptions {
             segment_bytes: 16 << 20,
+            skip_fsync: false,
         }
     }
 }
@@ -224,9 +227,11 @@ impl Storage {
         last.file
             .write_all(&self.buffer)
             .map_err(|source| StorageError::io("write", &path(), source))?;
-        last.file
-            .sync_data()
-            .map_err(|source| StorageError::io("sync", &path(), source))?;
+        if !self.options.skip_fsync {
+            last.file
+                .sync_data()
+                .map_err(|source| StorageError::io("sync", &path(), source))?;
+        }
         last.length += self.buffer.len();
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BUFFER_BYTES);

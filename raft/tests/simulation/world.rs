@@ -135,7 +135,7 @@ impl World {
         for id in 1..=world.plan.nodes + 2 {
             let node = Node {
                 core: None,
-                disk: Disk::default(),
+                disk: Disk::new(world.plan.bug == Some(Bug::SkipFsync)),
                 life: 0,
                 tick_at: u64::MAX,
                 paused_until: 0,
