@@ -414,7 +414,9 @@ fn the_doctor_tells_of_every_nemesis_and_store() {
     for name in [
         "netns",
         "local",
-        "kill, pause",
+        "kill",
+        "pause",
+        "corrupt",
         "partition",
         "packet",
         "clock",

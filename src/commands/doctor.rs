@@ -33,11 +33,9 @@ pub fn run() -> CommandResult {
                 Err(why) => line(&names, &format!("no: {why}")),
             }
         }
-        let always: Vec<&str> = (nemeses::ALL.iter())
-            .filter(|entry| entry.needs.is_empty())
-            .map(|entry| entry.name)
-            .collect();
-        line(&always.join(", "), "yes");
+        for entry in nemeses::ALL.iter().filter(|entry| entry.needs.is_empty()) {
+            line(entry.name, "yes");
+        }
     }
     say!("\nstores");
     for entry in systems::ALL {
