@@ -91,11 +91,11 @@ impl Machine {
     /// Undoes that, once its processes have ended. May be called twice.
     pub(crate) fn clean_up(&self) -> Result<(), ControlError> {
         match &self.volume {
-            Some((undo, id)) => {
+            Some((undo, id)) if volume::is_mounted(&volume::data(&self.directory)) => {
                 volume::unmount(&self.directory)?;
                 undo.undone(*id)
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -120,6 +120,8 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
         // Keep the torn line apart from ours.
         let _ = file.write_all(b"\n");
     }
+    // What neither ended with the controller's namespaces nor was undone by it.
+    let is_ours = |id: u64, inner: bool| !inner && !things.contains(&Line::Undone { id });
     for thing in things {
         let Line::Process {
             id,
@@ -131,7 +133,7 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
         else {
             continue;
         };
-        if *inner || things.contains(&Line::Undone { id: *id }) {
+        if !is_ours(*id, *inner) {
             continue;
         }
         let what = format!("{program} of {node} (process {})", pid.pid);
@@ -156,10 +158,10 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
         else {
             continue;
         };
-        if *inner || things.contains(&Line::Undone { id: *id }) {
+        if !is_ours(*id, *inner) {
             continue;
         }
-        let was_there = volume::is_mounted(&directory.join("data"));
+        let was_there = volume::is_mounted(&volume::data(directory));
         match volume::unmount(directory) {
             Ok(()) => {
                 if was_there {

@@ -47,7 +47,7 @@ pub struct Survived {
 }
 
 /// Where the data of a node are: below its directory.
-fn data(directory: &Path) -> PathBuf {
+pub(crate) fn data(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
@@ -115,29 +115,28 @@ pub(crate) fn make(directory: &Path, loses_power: bool) -> Result<(), ControlErr
     let lazily = ["-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1"].map(OsStr::new);
     run("mkfs.ext4", lazily.into_iter().chain([image.as_os_str()]))?;
     mount(directory)?;
+    write_synced(&data).map_err(failed)?;
     // Stores look askance at strangers in their directory.
     let _ = fs::remove_dir(data.join("lost+found"));
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
+/// Mounts the image. Nothing is committed by the clock within a test, only by who asks for it.
 fn mount(directory: &Path) -> Result<(), ControlError> {
     let (image, data) = (image(directory), data(directory));
-    // Nothing is committed by the clock within a test, only by who asks for it.
     let options = ["-o", "loop,commit=300,noatime"].map(OsStr::new);
     run(
         "mount",
         options.into_iter().chain([image.as_os_str(), data.as_os_str()]),
-    )?;
-    let synced = || {
-        let mut file = File::create(data.join(SYNCED))?;
-        file.write_all(b"synced")?;
-        file.sync_all()?;
-        File::open(&data)?.sync_all()
-    };
-    synced().map_err(|source| ControlError::File {
-        path: data.clone(),
-        source,
-    })
+    )
+}
+
+/// Writes what must survive every loss of power.
+fn write_synced(data: &Path) -> io::Result<()> {
+    let mut file = File::create(data.join(SYNCED))?;
+    file.write_all(b"synced")?;
+    file.sync_all()?;
+    File::open(data)?.sync_all()
 }
 
 /// Cuts the power of a node's disk: nothing that is not synced yet will be. Its processes must be killed next.
@@ -182,9 +181,7 @@ pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
 pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
     unmount(directory)?;
     let data = data(directory);
-    let (image, data_path) = (image(directory), data.as_os_str());
-    let options = ["-o", "loop,commit=300,noatime"].map(OsStr::new);
-    run("mount", options.into_iter().chain([image.as_os_str(), data_path]))?;
+    mount(directory)?;
     let holds = |name: &str| fs::read(data.join(name)).is_ok_and(|content| !content.is_empty());
     let survived = Survived {
         synced: holds(SYNCED),

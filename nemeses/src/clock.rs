@@ -15,18 +15,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::tamper::ClockShift;
-use control::{Ability, Command, Node};
+use control::{Ability, Node};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
-use crate::kinds::{Asked, Kind, knows_nodes, parse};
-use crate::process::{leader, name, outcome, skipped};
-use crate::targets::{Target, bag_of, choose, name_nodes, needs_leader, target};
+use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::process::{name, outcome, skipped};
+use crate::tamper::tamper;
+use crate::targets::{Target, bag_of, name_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "clock";
@@ -125,21 +126,13 @@ impl Clock {
             Some(Err(why)) => return skipped(why),
             None => return skipped(format!("no kind of trouble `{target}`")),
         };
-        let kind = asked.kind;
-        let drawn = kind.draw(&mut self.rng);
-        let value = asked.value.unwrap_or(drawn);
-        let drawn = WHO[self
-            .rng
-            .random_range(0..if nodes.len() < 3 { 1 } else { WHO.len() })];
-        let who = asked.who.unwrap_or(drawn);
-        let leader = leader(ctx, needs_leader(who)).await;
-        let who = match (leader, asked.who) {
-            // Nobody asked for the leader by name.
-            (None, None) if needs_leader(who) => "one",
-            _ => who,
-        };
-        let hit = match choose(who, nodes, leader, &mut self.rng) {
-            Ok(hit) => hit,
+        let Drawn {
+            kind,
+            value,
+            nodes: hit,
+            leader,
+        } = match asked.draw(ctx, WHO, &mut self.rng).await {
+            Ok(drawn) => drawn,
             Err(why) => return skipped(why),
         };
         let shift = match kind.name {
@@ -215,23 +208,16 @@ async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift) {
 
 /// Shifts the clocks of all processes of a node, and reads back how they are shifted. How many there are.
 async fn set(ctx: &NemesisContext, node: usize, shift: ClockShift) -> Result<usize, String> {
-    let remote = ctx.environment.remote(node);
     let processes = ctx.db.processes(node).await;
     for process in &processes {
-        let arguments = [
-            "tamper".to_owned(),
+        let args = [
             "clock".to_owned(),
             format!("--pid={}", process.pid),
             format!("--offset-ns={}", shift.offset_ns),
             format!("--drift-ppm={}", shift.drift_ppm),
         ];
-        let command = Command::new(remote.own_binary(), arguments);
-        let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
-        if !output.success() {
-            let words = String::from_utf8_lossy(&output.stderr);
-            return Err(words.trim().trim_start_matches("perjury: ").to_owned());
-        }
-        let found: ClockShift = serde_json::from_slice(&output.stdout).map_err(|error| {
+        let printed = tamper(ctx, node, args).await?;
+        let found: ClockShift = serde_json::from_slice(&printed).map_err(|error| {
             format!(
                 "the clock of process {} cannot be read back: {error}",
                 process.pid

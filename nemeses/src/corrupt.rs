@@ -29,8 +29,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::cycle::{Cycle, Span};
-use crate::files::{damage, data_dir};
 use crate::process::{name, nodes_in, outcome, settle, skipped};
+use crate::tamper::tamper;
 use crate::targets::{Target, bag, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
@@ -192,6 +192,18 @@ impl Corrupt {
             false => Err("it does not run with the files that it had before the damage".into()),
         }
     }
+}
+
+/// Runs `perjury tamper damage` on a node; gives the line that it prints.
+async fn damage(ctx: &NemesisContext, node: usize, what: &[&str]) -> Result<String, String> {
+    let args = ["damage"].iter().chain(what).map(|&word| word.to_owned());
+    let printed = tamper(ctx, node, args).await?;
+    Ok(String::from_utf8_lossy(&printed).trim().to_owned())
+}
+
+/// The directory of the store's data on a node, as an argument.
+fn data_dir(ctx: &NemesisContext, node: usize) -> String {
+    ctx.db.data_dir(node).to_string_lossy().into_owned()
 }
 
 /// Where a node's files are kept as they were before the damage.

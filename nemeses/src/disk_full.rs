@@ -9,15 +9,15 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use control::{Ability, ProcessState};
+use control::Ability;
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
-use crate::power::disk;
-use crate::process::{leader, lines, name, nodes_in, on_each, outcome, skipped};
+use crate::process::{leader, name, outcome, restart_ended, skipped};
+use crate::tamper::disk;
 use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
@@ -99,14 +99,7 @@ impl DiskFull {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
-        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-        let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
-        let started = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
-        errors.extend(lines(ctx, started));
-        let again = match ended.len() {
-            0 => String::new(),
-            count => format!("; {count} that had ended by themselves were started again"),
-        };
+        let again = restart_ended(ctx, &nodes, &mut errors).await;
         outcome(ctx, &nodes, format!("made room{again}"), errors)
     }
 }

@@ -16,17 +16,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::tamper::FsyncCounts;
-use control::{Ability, Command, Node, ProcessState};
+use control::{Ability, Node};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
-use crate::kinds::{Asked, Kind, knows_nodes, parse};
-use crate::process::{leader, lines, name, nodes_in, on_each, outcome, skipped};
-use crate::targets::{Target, bag_of, choose, name_nodes, needs_leader, target};
+use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::process::{name, outcome, restart_ended, skipped};
+use crate::tamper::tamper;
+use crate::targets::{Target, bag_of, name_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "fsync";
@@ -118,21 +119,13 @@ impl Fsync {
             Some(Err(why)) => return skipped(why),
             None => return skipped(format!("no kind of trouble `{target}`")),
         };
-        let kind = asked.kind;
-        let drawn = kind.draw(&mut self.rng);
-        let value = asked.value.unwrap_or(drawn);
-        let drawn = WHO[self
-            .rng
-            .random_range(0..if nodes.len() < 3 { 1 } else { WHO.len() })];
-        let who = asked.who.unwrap_or(drawn);
-        let leader = leader(ctx, needs_leader(who)).await;
-        let who = match (leader, asked.who) {
-            // Nobody asked for the leader by name.
-            (None, None) if needs_leader(who) => "one",
-            _ => who,
-        };
-        let hit = match choose(who, nodes, leader, &mut self.rng) {
-            Ok(hit) => hit,
+        let Drawn {
+            kind,
+            value,
+            nodes: hit,
+            leader,
+        } = match asked.draw(ctx, WHO, &mut self.rng).await {
+            Ok(drawn) => drawn,
             Err(why) => return skipped(why),
         };
         let (mode, words) = match kind.name {
@@ -189,14 +182,7 @@ impl Fsync {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
-        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-        let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
-        let started = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
-        errors.extend(lines(ctx, started));
-        let again = match ended.len() {
-            0 => String::new(),
-            count => format!("; {count} that had ended by themselves were started again"),
-        };
+        let again = restart_ended(ctx, &nodes, &mut errors).await;
         outcome(
             ctx,
             &nodes,
@@ -241,19 +227,9 @@ fn add(sum: &mut FsyncCounts, counts: FsyncCounts) {
 
 /// Sets the mode on a node, if one is given, and reads back what the programs there were told until now.
 async fn set(ctx: &NemesisContext, node: usize, mode: Option<&str>) -> Result<FsyncCounts, String> {
-    let remote = ctx.environment.remote(node);
-    let mut arguments = vec![
-        "tamper".to_owned(),
-        "fsync".to_owned(),
-        format!("--directory={}", remote.directory().display()),
-    ];
-    arguments.extend(mode.map(|mode| format!("--mode={mode}")));
-    let command = Command::new(remote.own_binary(), arguments);
-    let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
-    if !output.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        return Err(words.trim().trim_start_matches("perjury: ").to_owned());
-    }
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("the counts of fsync cannot be read: {error}"))
+    let directory = ctx.environment.remote(node).directory().display().to_string();
+    let mut args = vec!["fsync".to_owned(), format!("--directory={directory}")];
+    args.extend(mode.map(|mode| format!("--mode={mode}")));
+    let printed = tamper(ctx, node, args).await?;
+    serde_json::from_slice(&printed).map_err(|error| format!("the counts of fsync cannot be read: {error}"))
 }

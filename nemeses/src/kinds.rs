@@ -2,7 +2,12 @@
 
 use control::Node;
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
+
+use crate::NemesisContext;
+use crate::process::leader;
+use crate::targets::{choose, needs_leader};
 
 /// A kind of trouble, with the unit and the bounds between which its value is drawn, log-uniformly.
 #[derive(Debug)]
@@ -47,6 +52,54 @@ pub(crate) fn parse<'a>(
         who.map_or(Ok(()), knows)?;
         Ok(Asked { kind, value, who })
     }))
+}
+
+/// A target with all that it left open.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub kind: &'static Kind,
+    pub value: f64,
+    /// The nodes to hit.
+    pub nodes: Vec<usize>,
+    /// Who leads, if it was asked for.
+    pub leader: Option<usize>,
+}
+
+impl Asked<'_> {
+    /// The value that was asked for, or one that is drawn.
+    pub fn value(&self, rng: &mut ChaCha8Rng) -> f64 {
+        // Drawn in any case, so that what is drawn later does not hang on what was asked for.
+        let drawn = self.kind.draw(rng);
+        self.value.unwrap_or(drawn)
+    }
+
+    /// Draws what was left open; whom, from `words`.
+    ///
+    /// # Errors
+    /// When the leader was asked for by name and nobody leads, or there are too few nodes.
+    pub async fn draw(
+        &self,
+        ctx: &NemesisContext,
+        words: &[&'static str],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Drawn, String> {
+        let nodes = ctx.environment.nodes();
+        let value = self.value(rng);
+        let drawn = words.choose(rng).copied().unwrap_or("one");
+        let who = self.who.unwrap_or(drawn);
+        let leader = leader(ctx, needs_leader(who)).await;
+        let chosen = match choose(who, nodes, leader, rng) {
+            // Nobody asked for it: with too few nodes, or without a leader, one will do.
+            Err(_) if self.who.is_none() => choose("one", nodes, leader, rng),
+            chosen => chosen,
+        };
+        Ok(Drawn {
+            kind: self.kind,
+            value,
+            nodes: chosen?,
+            leader,
+        })
+    }
 }
 
 /// Whether a WHO is one of these words or names nodes.

@@ -12,7 +12,6 @@ mod compose;
 mod corrupt;
 mod cycle;
 mod disk_full;
-mod files;
 mod fsync;
 mod kill;
 mod kinds;
@@ -24,6 +23,7 @@ mod power;
 mod process;
 mod schedule;
 mod shapes;
+mod tamper;
 mod targets;
 
 pub use api::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};

@@ -18,14 +18,16 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::cycle::{Cycle, Span};
-use crate::kinds::{Asked, Kind, knows_nodes, parse};
-use crate::process::{leader, name, outcome, skipped};
+use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::process::{name, outcome, skipped};
 use crate::shapes::{Grudge, named_links};
-use crate::targets::{Target, bag_of, choose, needs_leader, target};
+use crate::targets::{Target, bag_of, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "packet";
 
+/// Whom a target may name, besides nodes and links.
+const WHO: &[&str] = &["one", "leader", "all"];
 /// How long one change to the network may take.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// How many datagrams a sample has.
@@ -117,7 +119,7 @@ struct Packet {
 fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
     parse(&KINDS, target, |who| match named_links(who, nodes) {
         Some(links) => links.map(drop),
-        None => knows_nodes(&["one", "leader", "all"], nodes, who),
+        None => knows_nodes(WHO, nodes, who),
     })
 }
 
@@ -251,28 +253,20 @@ impl Packet {
     async fn draw(&mut self, ctx: &NemesisContext, target: &str) -> Result<Trouble, String> {
         let nodes = ctx.environment.nodes();
         let asked = read(target, nodes).ok_or_else(|| format!("no kind of trouble `{target}`"))??;
-        let kind = asked.kind;
-        let drawn = kind.draw(&mut self.rng);
-        let value = asked.value.unwrap_or(drawn);
-        let all: Vec<usize> = nodes.iter().map(|node| node.index).collect();
-        let draw = ["one", "leader", "all"][self.rng.random_range(0..3)];
-        let who = asked.who.unwrap_or(draw);
-        if let Some(links) = named_links(who, nodes) {
+        if let Some(links) = asked.who.and_then(|who| named_links(who, nodes)) {
             return Ok(Trouble {
-                kind,
-                value,
+                kind: asked.kind,
+                value: asked.value(&mut self.rng),
                 grudge: links?,
             });
         }
-        let leader = match needs_leader(who) {
-            true => leader(ctx, true).await,
-            false => None,
-        };
-        let hit = match (leader, asked.who) {
-            // Nobody asked for the leader by name.
-            (None, None) if who == "leader" => choose("one", nodes, None, &mut self.rng)?,
-            _ => choose(who, nodes, leader, &mut self.rng)?,
-        };
+        let Drawn {
+            kind,
+            value,
+            nodes: hit,
+            ..
+        } = asked.draw(ctx, WHO, &mut self.rng).await?;
+        let all: Vec<usize> = nodes.iter().map(|node| node.index).collect();
         // What these nodes send, what they are sent, or both.
         let direction = match asked.who {
             None => self.rng.random_range(0..3),

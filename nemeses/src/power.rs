@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use control::volume::Survived;
-use control::{Ability, Command, ProcessState};
+use control::{Ability, ProcessState};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -20,6 +20,7 @@ use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
 use crate::process::{leader, lines, name, on_each, outcome, settle, skipped};
 use crate::shapes::names;
+use crate::tamper::disk;
 use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
@@ -124,25 +125,5 @@ impl Power {
         self.off.extend(errors.iter().map(|(node, _)| *node));
         let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
         outcome(ctx, &nodes, detail, lines(ctx, errors))
-    }
-}
-
-/// Does something to the disk of a node; gives what was printed.
-pub(crate) async fn disk(ctx: &NemesisContext, node: usize, act: &str) -> Result<Vec<u8>, String> {
-    let remote = ctx.environment.remote(node);
-    let arguments = [
-        "tamper".to_owned(),
-        "disk".to_owned(),
-        format!("--directory={}", remote.directory().display()),
-        format!("--act={act}"),
-    ];
-    let command = Command::new(remote.own_binary(), arguments);
-    let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
-    match output.success() {
-        true => Ok(output.stdout),
-        false => {
-            let words = String::from_utf8_lossy(&output.stderr);
-            Err(words.trim().trim_start_matches("perjury: ").to_owned())
-        }
     }
 }

@@ -111,6 +111,19 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
     }
 }
 
+/// Starts those of the nodes whose store has ended itself, as it may when its disk fails; gives words for the detail, empty if
+/// there were none.
+pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors: &mut Vec<String>) -> String {
+    let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+    let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
+    let failed = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
+    errors.extend(lines(ctx, failed));
+    match ended.len() {
+        0 => String::new(),
+        count => format!("; {count} that had ended by themselves were started again"),
+    }
+}
+
 /// A line for each node on which something went wrong.
 pub(crate) fn lines(ctx: &NemesisContext, errors: Vec<(usize, String)>) -> Vec<String> {
     errors

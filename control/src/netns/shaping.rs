@@ -16,7 +16,7 @@ const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 
 /// One copy of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Copy {
+pub(super) struct Passing {
     /// When it may go on.
     pub due: Instant,
     /// Whether a bit of it is to be flipped.
@@ -42,7 +42,7 @@ impl Lane {
         now: Instant,
         bytes: usize,
         rng: &mut impl Rng,
-    ) -> [Option<Copy>; 2] {
+    ) -> [Option<Passing>; 2] {
         let mut happens = |share: f64| share > 0.0 && rng.random::<f64>() < share;
         if happens(shape.loss) {
             return [None, None];
@@ -66,7 +66,7 @@ impl Lane {
                 true => Duration::ZERO,
                 false => jittered(shape, rng),
             };
-            Some(Copy {
+            Some(Passing {
                 due: start + delay,
                 corrupt,
             })

@@ -1,0 +1,38 @@
+//! What nemeses have done on a node by perjury's own binary there: `perjury tamper …`. So it works wherever a node is.
+
+use control::Command;
+
+use crate::NemesisContext;
+
+/// Runs `perjury tamper` with these arguments on a node; gives what it prints.
+///
+/// # Errors
+/// Why it was not done, in the words of the program there.
+pub(crate) async fn tamper(
+    ctx: &NemesisContext,
+    node: usize,
+    args: impl IntoIterator<Item = String>,
+) -> Result<Vec<u8>, String> {
+    let remote = ctx.environment.remote(node);
+    let args = ["tamper".to_owned()].into_iter().chain(args);
+    let command = Command::new(remote.own_binary(), args);
+    let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
+    match output.success() {
+        true => Ok(output.stdout),
+        false => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            Err(words.trim().trim_start_matches("perjury: ").to_owned())
+        }
+    }
+}
+
+/// Does something to the disk of a node (`perjury tamper disk`); gives what was printed.
+pub(crate) async fn disk(ctx: &NemesisContext, node: usize, act: &str) -> Result<Vec<u8>, String> {
+    let directory = ctx.environment.remote(node).directory().display().to_string();
+    let args = [
+        "disk".to_owned(),
+        format!("--directory={directory}"),
+        format!("--act={act}"),
+    ];
+    tamper(ctx, node, args).await
+}
