@@ -17,7 +17,7 @@ use crate::html::symbol;
 use crate::results::Counts;
 use crate::shade::Shade;
 use crate::still::{StillRecord, still_record};
-use crate::summary::{count_operations, grouped, seconds, shortened};
+use crate::summary::{count_operations, grouped, promise, seconds, shortened};
 use crate::timeline::{Picture, Subject, duration};
 
 /// The most undecided keys, and the most remarks, that are told.
@@ -141,18 +141,23 @@ fn shade(history: &History) -> Shade {
 fn headline(analysis: &Analysis) -> String {
     let operations = grouped(analysis.operations as u64);
     let keys = grouped(analysis.keys as u64);
+    let promise = promise(analysis.model);
     match analysis.verdict {
         Verdict::Valid if analysis.operations == 0 => {
             "There is nothing to judge: it holds no operations.".to_owned()
         }
         Verdict::Valid => {
-            "Linearizable: there is an order of the operations that explains every answer.".to_owned()
+            let (first, rest) = promise.split_at(1);
+            format!(
+                "{}{rest}: there is an order of the operations that explains every answer.",
+                first.to_uppercase()
+            )
         }
         Verdict::Invalid if analysis.keys == 1 => {
-            format!("Not linearizable: no order of its {operations} operations explains all answers.")
+            format!("Not {promise}: no order of its {operations} operations explains all answers.")
         }
         Verdict::Invalid => format!(
-            "Not linearizable: on {} of {keys} keys no order of the operations explains all answers.",
+            "Not {promise}: on {} of {keys} keys no order of the operations explains all answers.",
             grouped(analysis.conflicts_total as u64)
         ),
         Verdict::Unknown if analysis.keys <= 1 => match analysis.unknown.first() {

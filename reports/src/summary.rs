@@ -140,8 +140,8 @@ fn answer(operation: &Operation) -> Option<&Value> {
 }
 
 /// What a valid history of this model is: `linearizable`, or what else the model asks for.
-fn promise(record: &TestRecord) -> &'static str {
-    checker::models::find(&record.model).map_or("linearizable", |model| model.promise)
+pub(crate) fn promise(model: &str) -> &'static str {
+    checker::models::find(model).map_or("linearizable", |model| model.promise)
 }
 
 fn linearizable(record: &TestRecord, analysis: &Analysis) -> Check {
@@ -156,7 +156,7 @@ fn linearizable(record: &TestRecord, analysis: &Analysis) -> Check {
             } else {
                 "are"
             },
-            promise(record)
+            promise(&record.model)
         ));
     }
     for (key, why) in analysis.unknown.iter().take(MOST_UNDECIDED) {
@@ -389,14 +389,14 @@ fn headline(results: &Results) -> String {
             "Every answer can be explained: all {} operations on {} keys are {}.",
             grouped(results.operations_total.invoked),
             grouped(results.keys as u64),
-            promise(&results.test)
+            promise(&results.test.model)
         ),
         (Verdict::Invalid, Some(_)) => format!(
             "No order of events explains all answers: {} of {} keys {} not {}.",
             grouped(results.conflicts_total as u64),
             grouped(results.keys as u64),
             if results.conflicts_total == 1 { "is" } else { "are" },
-            promise(&results.test)
+            promise(&results.test.model)
         ),
         (Verdict::Invalid, None) => "No order of events explains all answers.".to_owned(),
         (Verdict::Unknown, _) => match results.reasons().next() {
