@@ -34,6 +34,9 @@ impl Cluster {
         let mut cluster = Cluster {
             directory: tempfile::tempdir().unwrap(),
             http: reqwest::Client::builder()
+                // No connection outlives its answer: one to a node that was stopped would meet its successor on the same port
+                // with a request that nobody reads.
+                .pool_max_idle_per_host(0)
                 .no_proxy()
                 .timeout(DEADLINE)
                 .build()
