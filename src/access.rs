@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use control::{Access, Secret, SystemOptions};
+use control::{Access, EnvChoice, Secret, SystemOptions};
 
 use crate::cli::TestArgs;
 use crate::exit::Failure;
@@ -28,7 +28,10 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
     demands(args, system, &endpoints)?;
     Ok(SystemOptions {
         bug: args.bug.clone(),
+        start_command: args.start_command.clone(),
         binary: match system.locate {
+            // On the nodes, not here.
+            Some(_) if matches!(args.env, EnvChoice::Docker | EnvChoice::Ssh) => args.binary.clone(),
             Some(locate) if endpoints.is_empty() => {
                 Some(locate(args.binary.as_deref()).map_err(Failure::Usage)?)
             }
@@ -118,7 +121,7 @@ pub fn no_nemeses<T>(named: Option<&str>) -> Result<Vec<T>, Failure> {
     match named {
         None | Some("none") => Ok(Vec::new()),
         Some(list) => Err(Failure::Usage(format!(
-            "--nemesis {list}: nothing can be done to the nodes behind --endpoints; leave it out"
+            "--nemesis {list}: nothing can be done to the nodes behind --endpoints unless --node says how they are reached"
         ))),
     }
 }

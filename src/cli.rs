@@ -23,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a test: start a cluster, drive it, break it, judge it, report.
     Test(Box<TestArgs>),
+    /// Run a matrix of tests from a TOML file, and write a page that shows them all.
+    TestAll(TestAllArgs),
     /// Look for a violation by many short runs with ever other faults, and for the fewest faults that show it.
     Hunt(HuntArgs),
     /// Judge recorded histories: of perjury, Jepsen, Porcupine, Elle.
@@ -31,10 +33,14 @@ pub enum Command {
     Export(ExportArgs),
     /// Write the reports of a run directory anew.
     Report(ReportArgs),
+    /// Compare runs: availability, times to recover and latencies, with medians and intervals.
+    Compare(CompareArgs),
+    /// Show all runs in a browser: filter them, compare them, watch one that is going on.
+    Serve(ServeArgs),
     /// List the systems, workloads, nemeses and planted bugs.
     List,
-    /// Tell what this machine can do, and what to do about the rest.
-    Doctor,
+    /// Tell what this machine, or hosts, can do, and what to do about the rest.
+    Doctor(DoctorArgs),
     /// Undo what a controller that died has left behind.
     Heal(HealArgs),
     /// Measure perjury itself and the bundled cluster.
@@ -44,6 +50,9 @@ pub enum Command {
     /// What a nemesis does to processes on their node.
     #[command(hide = true)]
     Tamper(TamperArgs),
+    /// What works on a node for a controller elsewhere.
+    #[command(hide = true)]
+    Agent(AgentArgs),
 }
 
 /// `perjury test`
@@ -56,20 +65,33 @@ pub enum Command {
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
   perjury test --nemesis none --ops 10000 --seed 7
   perjury test --replay runs/<the run>             its flags and the faults that it really had, once more
-  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows"
+  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows
+  perjury test --env docker
+  perjury test etcd --env ssh --node root@db1,root@db2,root@db3"
 )]
 pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
     pub system: String,
-    /// Where the nodes run: `netns` (one network namespace a node), `local` (plain processes on loopback ports: kill
-    /// and pause only), or `auto`, the best that works here.
+    /// Where the nodes run: `netns` (one network namespace a node), `local` (plain processes on loopback ports,
+    /// whose links cannot be cut), `docker` (one container a node), `ssh` (one host a node, see --node), or `auto`, the better of the
+    /// first two that works here.
     #[arg(long, default_value_t, value_name = "ENV")]
     pub env: EnvChoice,
     /// How links between nodes are cut: `iptables` (rules in a chain of perjury's own), `switch` (built in, in user
     /// space), or `auto`, iptables where it works.
     #[arg(long, default_value_t, value_name = "HOW")]
     pub links: LinkChoice,
+    /// Where hosts are and how they are reached.
+    #[command(flatten)]
+    pub ssh: SshArgs,
+    /// How the store behind --endpoints is started again after a kill, run by a shell on its host: `systemctl start etcd`;
+    /// `true` where something else does it.
+    #[arg(long, value_name = "COMMAND")]
+    pub start_command: Option<String>,
+    /// The image of the containers for --env docker; the bundled cluster needs none.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
     /// How many nodes.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64), allow_negative_numbers = true)]
     pub nodes: u16,
@@ -82,7 +104,7 @@ pub struct TestArgs {
     pub nemesis: Option<String>,
     /// A TOML file that says which fault begins when, how long it lasts and at what it is aimed (every run directory has
     /// one, `schedule.toml`).
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["nemesis", "endpoints"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     pub schedule: Option<PathBuf>,
     /// Do again what a recorded run did: its flags, unless others are given, and the same faults at the same times to the
     /// same nodes. What comes of it may differ.
@@ -104,7 +126,7 @@ pub struct TestArgs {
     #[arg(long, value_name = "MODE")]
     pub read_mode: Option<String>,
     /// Test a cluster that is already running, by clients alone: one address a node, such as
-    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started and no fault is made.
+    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started, and no fault is made unless --node and --nemesis say so.
     #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with_all = ["env", "links", "nodes"])]
     pub endpoints: Vec<String>,
     /// Whom to log in as: `name`, or `name:password` as in etcdctl (a password in a file is not seen by others).
@@ -134,7 +156,7 @@ pub struct TestArgs {
     /// How long clients are active, such as `30s` or `5m`.
     #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Duration,
-    /// The most operations in all.
+    /// The most operations in all, besides the last reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
     /// How long a client waits for an answer.
@@ -152,6 +174,67 @@ pub struct TestArgs {
     /// Keep the nodes' data as well as their logs.
     #[arg(long)]
     pub keep_data: bool,
+}
+
+/// Hosts behind SSH.
+#[derive(Args, Debug, Clone)]
+pub struct SshArgs {
+    /// A host, as `user@host` or `user@host:port`, for --env ssh: one a node. With --endpoints, the host of each endpoint, so
+    /// that faults can be made there; which, --nemesis says.
+    #[arg(long, value_name = "USER@HOST,…", value_delimiter = ',')]
+    pub node: Vec<String>,
+    /// A file with hosts, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub nodes_file: Option<PathBuf>,
+    /// The private key to log in with; without it, the SSH agent's keys and the usual files in ~/.ssh are tried.
+    #[arg(long, value_name = "FILE")]
+    pub ssh_key: Option<PathBuf>,
+    /// The file with the hosts' keys, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// Believe any host key.
+    #[arg(long, conflicts_with = "known_hosts")]
+    pub ssh_no_host_key_check: bool,
+    /// Work on the hosts as root, by `sudo -n`.
+    #[arg(long)]
+    pub sudo: bool,
+}
+
+/// `perjury test-all`
+#[derive(Args, Debug)]
+#[command(
+    after_help = "An example of such a file; each list has a default (bundled, register, kill,pause,partition, 1):
+
+  flags = [\"--nodes\", \"3\", \"--time-limit\", \"30s\"]
+  systems = [\"bundled\", \"etcd\"]
+  workloads = [\"register\", \"set\", \"append\"]
+  nemeses = [\"kill,pause,partition\", \"clock\"]
+  seeds = [1, 2]
+
+  [[exclude]]
+  system = \"etcd\"
+  nemesis = \"clock\"
+
+What a system does not have is left out. Exit codes: as of perjury test; invalid beats unknown beats valid."
+)]
+pub struct TestAllArgs {
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub matrix: PathBuf,
+    /// The directory in which a directory for all of them is made.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+}
+
+/// `perjury doctor`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury doctor
+  perjury doctor --node root@db1,root@db2")]
+pub struct DoctorArgs {
+    /// Hosts to ask as well.
+    #[command(flatten)]
+    pub ssh: SshArgs,
 }
 
 /// `perjury hunt`
@@ -260,6 +343,37 @@ pub struct HealArgs {
     pub runs: PathBuf,
 }
 
+/// `perjury compare`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury compare runs/A runs/B                    two runs
+  perjury compare runs/new-* --against runs/old-*  a version and its baseline; six runs of each tell most
+  perjury compare runs/*                           runs of several versions, each version a group, the first one is the baseline
+
+Exit codes: 0; with --fail-if-worse 1 where anything is clearly worse; 254 and 255 as ever.")]
+pub struct CompareArgs {
+    /// Run directories that were judged, or their results.json.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// The baseline.
+    #[arg(long, num_args = 1.., value_name = "RUN")]
+    pub against: Vec<PathBuf>,
+    /// Exit with 1 where the verdict or any figure is clearly worse than the baseline's.
+    #[arg(long)]
+    pub fail_if_worse: bool,
+}
+
+/// `perjury serve`
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// The directory of the runs.
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+    /// Where to listen: loopback, unless all of your network may read the runs.
+    #[arg(long, default_value = "127.0.0.1:7999", value_name = "ADDRESS:PORT")]
+    pub listen: std::net::SocketAddr,
+}
+
 /// `perjury bench`
 #[derive(Args, Debug)]
 pub struct BenchArgs {
@@ -316,6 +430,29 @@ pub enum BenchWhat {
         #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
         time: Duration,
     },
+}
+
+/// `perjury agent`
+#[derive(Args, Debug)]
+pub struct AgentArgs {
+    /// The directory of the run.
+    #[arg(long, value_name = "DIR")]
+    pub directory: PathBuf,
+    /// The name of the node.
+    #[arg(long, value_name = "NAME")]
+    pub node: String,
+    /// This program.
+    #[arg(long, value_name = "FILE")]
+    pub own: PathBuf,
+    /// The loader by which it is started.
+    #[arg(long, value_name = "FILE")]
+    pub loader: Option<PathBuf>,
+    /// What the faults of the run need.
+    #[arg(long, value_delimiter = ',')]
+    pub needs: Vec<String>,
+    /// Whether this is a container.
+    #[arg(long)]
+    pub container: bool,
 }
 
 /// `perjury tamper`

@@ -2,11 +2,12 @@
 //!
 //! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
 
-use crate::say::say;
+use crate::say::{grumble, say};
 use std::fmt;
 use std::process::ExitCode;
 
 use checker::Verdict;
+use control::ControlError;
 
 /// The user asked for something that cannot be.
 pub const USAGE: u8 = 254;
@@ -43,8 +44,13 @@ impl fmt::Display for Failure {
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
+    /// An environment that cannot be had here is named with its remedy, and is no failure of the harness.
     fn from(error: E) -> Self {
-        Failure::Harness(error.into())
+        let error: anyhow::Error = error.into();
+        match error.downcast_ref::<ControlError>() {
+            Some(ControlError::Unavailable { .. }) => Failure::Usage(format!("{error:#}")),
+            _ => Failure::Harness(error),
+        }
     }
 }
 
@@ -54,7 +60,7 @@ pub fn code(result: CommandResult) -> ExitCode {
         Ok(Done::Fine) => ExitCode::SUCCESS,
         Ok(Done::Judged(verdict)) => ExitCode::from(verdict.exit_code()),
         Err(failure) => {
-            eprintln!("perjury: {failure}");
+            grumble!("perjury: {failure}");
             ExitCode::from(match failure {
                 Failure::Usage(_) => USAGE,
                 Failure::Harness(_) => HARNESS,
@@ -79,7 +85,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         eprint!("{error}");
     } else {
-        eprintln!(
+        grumble!(
             "perjury: {} (see --help)",
             what.join(" ").trim_start_matches("error: ")
         );

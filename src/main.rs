@@ -4,9 +4,11 @@
 //! a checked plan, [`runner`] performs it. Everything else lives in the other rooms.
 
 mod access;
+mod ci;
 mod cli;
 mod commands;
 mod exit;
+mod hosts;
 mod plan;
 mod replay;
 mod runner;

@@ -5,13 +5,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use control::{EnvChoice, EnvKind, LinkChoice, SystemOptions, can};
+use control::{Ability, EnvChoice, EnvKind, LinkChoice, SshAccess, SystemOptions, can};
 use nemeses::Schedule;
 use workloads::WorkloadOptions;
 
 use crate::access;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
+use crate::hosts;
 use crate::replay;
 
 /// A test that makes sense.
@@ -34,6 +35,8 @@ pub struct Plan {
     pub seed: u64,
     /// What is set for the system.
     pub options: SystemOptions,
+    /// The hosts of the nodes, where they are hosts.
+    pub hosts: Vec<SshAccess>,
 }
 
 /// The most client threads; each holds a connection and its buffers.
@@ -60,16 +63,22 @@ impl Plan {
         }
         check_workload(&args, system, workload)?;
         let options = access::system_options(&args, system)?;
-        let nodes = node_count(&args, &options);
+        let hosts = hosts::of_test(&args)?;
+        check_env(&args, system)?;
+        let nodes = node_count(&args, &options, &hosts);
         let schedule = match (&args.schedule, &args.replay) {
             (Some(file), _) => Some(read_schedule(file)?),
             (None, Some(run)) => Some(replay::schedule(run)?),
             (None, None) => None,
         };
-        let nemeses = match (&schedule, options.endpoints.is_empty()) {
-            (Some(schedule), _) => scheduled_nemeses(schedule, nodes)?,
-            (None, true) => parse_nemeses(args.nemesis.as_deref())?,
-            (None, false) => access::no_nemeses(args.nemesis.as_deref())?,
+        let is_foreign = !options.endpoints.is_empty();
+        let nemeses = match (&schedule, is_foreign, hosts.is_empty()) {
+            (Some(schedule), true, true) => access::no_nemeses(schedule.nemeses().first().copied())?,
+            (Some(schedule), _, _) => scheduled_nemeses(schedule, nodes)?,
+            (None, true, true) => access::no_nemeses(args.nemesis.as_deref())?,
+            // Nothing is done to somebody else's cluster that was not asked for.
+            (None, true, false) => parse_nemeses(Some(args.nemesis.as_deref().unwrap_or("none")))?,
+            (None, false, _) => parse_nemeses(args.nemesis.as_deref())?,
         };
         if args.env == EnvChoice::Local && args.links != LinkChoice::Auto {
             return Err(Failure::Usage(
@@ -94,6 +103,15 @@ impl Plan {
         if args.time_limit > Duration::from_secs(7 * 24 * 3600) {
             return Err(Failure::Usage("--time-limit: at most a week".into()));
         }
+        for (entry, _) in &nemeses {
+            let is_missing = |need: &&Ability| need.is_of_store() && !system.abilities.contains(need);
+            if entry.needs.iter().any(|need| is_missing(&need)) {
+                return Err(Failure::Usage(format!(
+                    "--nemesis {}: perjury does not know how that is done to `{}`",
+                    entry.name, system.name
+                )));
+            }
+        }
         let nemeses_named = args.nemesis.is_some() || schedule.is_some();
         let plan = Plan {
             args,
@@ -105,35 +123,50 @@ impl Plan {
             concurrency,
             seed,
             options,
+            hosts,
         };
         // Made once for the mistakes that only the nemesis itself can see, such as too few nodes for its target.
         plan.check_faults(nodes)?;
         if plan.args.env == EnvChoice::Local {
             // Known already; what else the environment will be shows only when it is opened.
-            plan.nemeses_in(EnvKind::Local)?;
+            plan.nemeses_in(EnvKind::Local, |need| can(EnvKind::Local, need))?;
         }
         Ok(plan)
     }
 
     /// The number of nodes.
     pub fn nodes(&self) -> usize {
-        node_count(&self.args, &self.options)
+        node_count(&self.args, &self.options, &self.hosts)
     }
 
-    /// The nemeses that this environment can do, and a line for each that is left out. A nemesis that the user
+    /// The nemeses that this environment can do (`can` says what), and a line for each that is left out. A nemesis that the user
     /// named is never left out silently: that is a usage error.
     #[allow(clippy::type_complexity)]
     pub fn nemeses_in(
         &self,
         kind: EnvKind,
+        can: impl Fn(Ability) -> Result<(), String>,
     ) -> Result<(Vec<(&'static nemeses::Entry, Vec<String>)>, Vec<String>), Failure> {
         if kind == EnvKind::External {
             let why = "no faults: the cluster was started by somebody else, and nothing is known of its nodes but \
                        their endpoints";
             return Ok((Vec::new(), vec![why.to_owned()]));
         }
+        let can = |need| {
+            match (need, kind) {
+                (Ability::Restart, EnvKind::Reached) if self.options.start_command.is_none() => Err(
+                    "nothing says how the store is started again; give --start-command (`true` where something else \
+                     does it)"
+                        .to_owned(),
+                ),
+                _ => can(need),
+            }
+        };
         let mut taken = Vec::new();
         let mut lost = Vec::new();
+        if kind == EnvKind::Reached && self.nemeses.is_empty() {
+            lost.push("no faults: none were asked for with --nemesis".to_owned());
+        }
         for (entry, targets) in &self.nemeses {
             if !self.nemeses_named && self.nodes() < entry.min_nodes {
                 lost.push(format!(
@@ -142,7 +175,7 @@ impl Plan {
                 ));
                 continue;
             }
-            match entry.needs.iter().try_for_each(|&need| can(kind, need)) {
+            match entry.needs.iter().try_for_each(|&need| can(need)) {
                 Ok(()) => taken.push((*entry, targets.clone())),
                 Err(why) if self.nemeses_named => return Err(cannot_work(entry, kind, &why)),
                 Err(why) => lost.push(format!("the nemesis `{}` is left out: {why}", entry.name)),
@@ -159,7 +192,12 @@ impl Plan {
         if args.endpoints.is_empty() {
             flag("env", args.env.to_string());
             flag("links", args.links.to_string());
-            flag("nodes", args.nodes.to_string());
+            if self.hosts.is_empty() {
+                flag("nodes", args.nodes.to_string());
+            }
+        }
+        if let Some(image) = &args.image {
+            flag("image", image.clone());
         }
         flag("workload", args.workload.clone());
         if let Some(nemesis) = &args.nemesis {
@@ -192,6 +230,10 @@ impl Plan {
         if args.stop_on_violation {
             command.push("--stop-on-violation".into());
         }
+        hosts::flags(args, &self.hosts, &mut |name, value| {
+            command.push(format!("--{name}"));
+            command.extend(value);
+        });
         command
     }
 
@@ -211,6 +253,13 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Whether a system has the objects of a workload; `None` if there is no such system or workload.
+pub fn has_objects(system: &str, workload: &str) -> Option<bool> {
+    let system = systems::find(system)?;
+    let workload = (workloads::find(workload)?.make)(&WorkloadOptions::default());
+    Some(system.objects.contains(&workload.object))
 }
 
 /// Refuses a workload whose objects the system does not have, or that cannot be done as it is asked to.
@@ -242,10 +291,32 @@ fn time(duration: Duration) -> String {
 }
 
 /// How many nodes there are: those that are started, or those behind the endpoints.
-fn node_count(args: &TestArgs, options: &SystemOptions) -> usize {
-    match options.endpoints.len() {
-        0 => usize::from(args.nodes),
-        endpoints => endpoints,
+fn node_count(args: &TestArgs, options: &SystemOptions, hosts: &[SshAccess]) -> usize {
+    match (options.endpoints.len(), hosts.len()) {
+        (0, 0) => usize::from(args.nodes),
+        (0, hosts) => hosts,
+        (endpoints, _) => endpoints,
+    }
+}
+
+/// What containers and hosts need, and what has no meaning there.
+fn check_env(args: &TestArgs, system: &systems::Entry) -> Result<(), Failure> {
+    let elsewhere = matches!(args.env, EnvChoice::Docker | EnvChoice::Ssh);
+    if elsewhere && args.links == LinkChoice::Switch {
+        return Err(Failure::Usage(format!(
+            "--links switch has no meaning with --env {}: links are cut by iptables there",
+            args.env
+        )));
+    }
+    match (args.env, &args.image) {
+        (EnvChoice::Docker, None) if system.locate.is_some() => Err(Failure::Usage(format!(
+            "--env docker: give an image with `{}` in it with --image; perjury's own holds nothing but the bundled cluster",
+            system.name
+        ))),
+        (EnvChoice::Docker, _) | (_, None) => Ok(()),
+        (_, Some(_)) => Err(Failure::Usage(
+            "--image has no meaning without --env docker".into(),
+        )),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Standard output, for results. Whoever reads it may stop reading at any time (`perjury … | head`): that is no reason to
 //! fail, and none to leave a cluster behind.
+//!
+//! What is said may hold words of a store, of a file or of a command line. None of them moves the cursor of a terminal or is a command
+//! to the runner of a CI system: see [`harmless`].
 
+use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::Write;
 
@@ -10,13 +14,79 @@ macro_rules! say {
 }
 pub(crate) use say;
 
+/// Like `eprintln!`, and as harmless as [`say`].
+macro_rules! grumble {
+    ($($words:tt)*) => { eprintln!("{}", $crate::say::harmless(&format!($($words)*))) };
+}
+pub(crate) use grumble;
+
 /// Writes one line, or several.
 pub fn line(words: Arguments) {
+    let text = words.to_string();
+    print(&harmless(&text));
+}
+
+/// Writes a command for the runner of a CI system, made by [`crate::ci`].
+pub fn command(text: &str) {
+    print(text);
+}
+
+/// Text without control characters but for the ends of lines, and without the marks by which GitHub's runner knows a command: `::` at the
+/// beginning of a line, blanks aside, and `##[` anywhere (actions/runner, `ActionCommand.TryParseV2` and `TryParse`).
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
+    let is_odd = |letter: char| letter.is_control() && letter != '\n';
+    if !text.contains(is_odd) && !text.lines().any(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match is_odd(letter) {
+            true => clean.extend(letter.escape_default()),
+            false => clean.push(letter),
+        }
+    }
+    let lines = clean.split('\n').map(|line| {
+        let line = line.replace("##[", "# #[");
+        match line.trim_start().starts_with("::") {
+            true => line.replacen("::", ": :", 1),
+            false => line,
+        }
+    });
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn print(words: &str) {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{words}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             eprintln!("perjury: cannot write to standard output: {error}");
         }
         _ => {}
+    }
+}
+
+/// `1 key`, `12,345 keys`.
+pub fn plural(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", reports::grouped(number as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_command_nothing() {
+        for (text, expected) in [
+            ("as it is\n  two: a::b", "as it is\n  two: a::b"),
+            ("one\n::error::mine", "one\n: :error::mine"),
+            ("  ::add-mask::valid", "  : :add-mask::valid"),
+            ("a ##[group]b", "a # #[group]b"),
+            ("\u{1b}[31mred\r::stop", "\\u{1b}[31mred\\r::stop"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
     }
 }

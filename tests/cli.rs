@@ -363,6 +363,32 @@ fn what_is_no_history_or_no_model_is_refused_before_anything_is_judged() {
 }
 
 #[test]
+fn nil_in_a_journal_is_an_answer_whatever_was_there_at_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = [
+        r#"{"time_ns":0,"process":0,"type":"invoke","f":"write","value":1}"#,
+        r#"{"time_ns":1,"process":0,"type":"ok"}"#,
+        r#"{"time_ns":2,"process":0,"type":"invoke","f":"read"}"#,
+        r#"{"time_ns":3,"process":0,"type":"ok","value":null}"#,
+    ];
+    std::fs::write(dir.path().join("h.jsonl"), lines.join("\n") + "\n").unwrap();
+    said(dir.path(), &["check", "--initial", "0", "h.jsonl"], 1);
+    // Elsewhere Knossos' way is followed, and said.
+    said(
+        dir.path(),
+        &["export", "--to", "edn", "-o", "h.edn", "h.jsonl"],
+        0,
+    );
+    let text = said(dir.path(), &["check", "--initial", "0", "h.edn"], 0);
+    assert!(
+        text.contains("ATTENTION: 1 read of nil set aside as not known"),
+        "{text}"
+    );
+    assert!(!text.contains("taken for what was seen"), "{text}");
+    said(dir.path(), &["check", "h.edn"], 1);
+}
+
+#[test]
 fn hints_for_those_who_were_misunderstood() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("h.edn");
@@ -414,10 +440,15 @@ fn the_doctor_tells_of_every_nemesis_and_store() {
     for name in [
         "netns",
         "local",
+        "docker",
+        "ssh",
         "kill",
+        "crash-loop",
+        "restart",
         "pause",
         "corrupt",
         "partition",
+        "client-partition",
         "packet",
         "clock",
         "fsync",
@@ -456,5 +487,38 @@ fn a_hunt_that_makes_no_sense_is_refused() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(254), "{args:?}: {text}");
         assert!(text.contains(expected), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn a_matrix_that_makes_no_sense_is_refused_before_anything_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    for (text, expected) in [
+        ("systems = [\"etcdd\"]", "there is no system `etcdd`"),
+        ("nemeses = [\"kil\"]", "there is no nemesis `kil`"),
+        ("sytems = []", "line 1: unknown field `sytems`"),
+        (
+            "flags = [\"--seed\", \"3\"]",
+            "--seed is said by the matrix itself",
+        ),
+        ("systems = []", "the matrix has no test"),
+        ("\nx", "line 2: "),
+        (
+            "systems = [\"redis\"]\nnemeses = [\"membership\"]",
+            "does not know how that is done to `redis`",
+        ),
+    ] {
+        std::fs::write(dir.path().join("matrix.toml"), text).unwrap();
+        let output = perjury()
+            .current_dir(&dir)
+            .args(["test-all", "matrix.toml"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Where there is no Redis, that is what it says.
+        let is_missing = said.contains("redis-server");
+        assert_eq!(output.status.code(), Some(254), "{text}: {said}");
+        assert!(said.contains(expected) || is_missing, "{text}: {said}");
+        assert!(!dir.path().join("runs").exists(), "{text}");
     }
 }

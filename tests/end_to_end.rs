@@ -81,6 +81,7 @@ fn a_correct_cluster_is_valid_and_everything_is_reported() {
         "results.json",
         "report.html",
         "junit.xml",
+        "summary.md",
         "perjury.log",
         "n1/node.log",
     ] {
@@ -421,4 +422,73 @@ fn a_hunt_finds_a_planted_bug_and_says_how_to_see_it_again() {
         "{told}"
     );
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
+}
+
+/// How many faults of a nemesis took hold in the only run below `dir`, and how many there were.
+fn faults(dir: &Path, nemesis: &str) -> (u64, u64) {
+    let results = json(&run_dir(dir).join("results.json"));
+    let rows = results["coverage"].as_array().unwrap().iter();
+    rows.filter(|row| row["nemesis"] == nemesis)
+        .fold((0, 0), |(verified, all), row| {
+            let number = |name: &str| row[name].as_u64().unwrap();
+            (verified + number("verified"), all + number("faults"))
+        })
+}
+
+#[test]
+fn operators_act_while_clients_are_at_work() {
+    let _turn = turn();
+    let has_etcd = Command::new("etcd").arg("--version").output().is_ok();
+    for system in ["bundled", "etcd"] {
+        if system == "etcd" && !has_etcd {
+            eprintln!("skipped: there is no etcd on the PATH");
+            continue;
+        }
+        for (nemesis, time) in [("membership", "14s"), ("transfer,compact", "6s")] {
+            let dir = tempfile::tempdir().unwrap();
+            let args = format!(
+                "test {system} --env local --nodes 3 --nemesis {nemesis} --fault-interval 800ms --time-limit {time}"
+            );
+            let output = perjury(dir.path(), &args).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+            for name in nemesis.split(',') {
+                let (verified, all) = faults(dir.path(), name);
+                assert!(verified > 0 && verified == all, "{name}: {}", text(&output));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_matrix_is_run_and_the_worst_verdict_counts() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let matrix = "flags = [\"--env\", \"local\", \"--nodes\", \"3\", \"--time-limit\", \"4s\", \"--bug\", \"ack-before-quorum\"]\n\
+                  workloads = [\"register\", \"append\"]\nnemeses = [\"kill:leader\", \"none\"]\n";
+    std::fs::write(dir.path().join("matrix.toml"), matrix).unwrap();
+    let summary = dir.path().join("step-summary.md");
+    let output = perjury(dir.path(), "test-all matrix.toml")
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("the workload `append` needs; left out"), "{said}");
+    let place = run_dir(dir.path());
+    let page = std::fs::read_to_string(place.join("index.html")).unwrap();
+    let links: Vec<&str> = page
+        .split("href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(links.len(), 2, "{links:?}");
+    for link in links {
+        assert!(place.join(link).is_file(), "{link} is not there");
+    }
+    let junit = std::fs::read_to_string(place.join("junit.xml")).unwrap();
+    assert_eq!(junit.matches("<testcase").count(), 2, "{junit}");
+    assert!(junit.contains("<failure"), "{junit}");
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.contains("invalid: perjury test-all"), "{summary}");
+    assert_eq!(summary.matches("| bundled |").count(), 2, "{summary}");
 }

@@ -19,6 +19,7 @@ pub const MOST_LISTED: usize = 100;
 /// Whether a history is linearizable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Verdict {
     /// There is an order that explains every answer.
     Valid,
@@ -71,6 +72,7 @@ pub struct Conflict {
 /// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`] and where a rule says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Rule {
     /// An answer names a value that no operation can have written.
     NeverWritten,

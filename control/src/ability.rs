@@ -3,15 +3,25 @@
 //! Invariant: [`can`] only looks and tries in places of its own; it changes nothing. One arm an ability, so that whoever
 //! adds one must say for every kind of environment how it is had.
 
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
 use crate::EnvKind;
 
 /// Something that a fault needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ability {
+    /// Starting a store again that was killed.
+    Restart,
+    /// Handing leadership to another node; the store's affair.
+    Transfer,
+    /// Taking nodes out of the cluster and back; the store's affair.
+    Membership,
+    /// Dropping the past: log and old revisions; the store's affair.
+    Compact,
     /// Cutting links between nodes.
     Cut,
+    /// Cutting links between clients and nodes.
+    CutClients,
     /// Delaying, losing, doubling, reordering and damaging what passes a link, and making it slow.
     Shape,
     /// Shifting the wall clocks of single processes.
@@ -27,7 +37,12 @@ pub enum Ability {
 impl Ability {
     /// All of them.
     pub const ALL: &[Ability] = &[
+        Ability::Restart,
+        Ability::Transfer,
+        Ability::Membership,
+        Ability::Compact,
         Ability::Cut,
+        Ability::CutClients,
         Ability::Shape,
         Ability::Clock,
         Ability::Fsync,
@@ -35,22 +50,34 @@ impl Ability {
         Ability::Fill,
     ];
 
-    /// What it does, as in "links can be cut".
+    /// Whether it is the store that has it, and not the place where it runs.
+    pub fn is_of_store(self) -> bool {
+        matches!(self, Ability::Transfer | Ability::Membership | Ability::Compact)
+    }
+
+    /// Its name among programs.
     pub fn name(self) -> &'static str {
         match self {
-            Ability::Cut => "links can be cut",
-            Ability::Shape => "links can be shaped",
-            Ability::Clock => "clocks of processes can be shifted",
-            Ability::Power => "disks can lose power",
-            Ability::Fill => "disks can be full",
-            Ability::Fsync => "fsync can be made to lie, fail or be slow",
+            Ability::Restart => "restart",
+            Ability::Transfer => "transfer",
+            Ability::Membership => "membership",
+            Ability::Compact => "compact",
+            Ability::Cut => "cut",
+            Ability::CutClients => "cut-clients",
+            Ability::Shape => "shape",
+            Ability::Clock => "clock",
+            Ability::Fsync => "fsync",
+            Ability::Power => "power",
+            Ability::Fill => "fill",
         }
     }
-}
 
-impl fmt::Display for Ability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+    /// The ability of that name.
+    pub fn named(name: &str) -> Option<Ability> {
+        Ability::ALL
+            .iter()
+            .copied()
+            .find(|ability| ability.name() == name)
     }
 }
 
@@ -64,9 +91,30 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
             "the cluster was started by somebody else, and nothing is known of its nodes but their endpoints"
                 .into(),
         ),
+        (Ability::Membership, EnvKind::Reached) => Err(
+            "a member that comes back may have to begin with an empty disk, and these are somebody else's".into(),
+        ),
+        (Ability::Restart | Ability::Transfer | Ability::Membership | Ability::Compact, _) => Ok(()),
+        (Ability::Cut, EnvKind::Docker) => may_enter_containers(),
+        (Ability::Shape, EnvKind::Docker | EnvKind::Ssh | EnvKind::Reached) => {
+            Err("only the switch of --env netns can shape links".into())
+        }
+        (Ability::Power, EnvKind::Docker) => {
+            Err("containers have no loop devices; use --env netns as root".into())
+        }
+        (Ability::Clock | Ability::Fsync | Ability::Fill, EnvKind::Docker) => crate::tamper::can(),
+        (Ability::CutClients, EnvKind::Docker | EnvKind::Ssh | EnvKind::Reached) => Err(
+            "the clients' host has its own network to keep, and perjury its lines to the nodes; use --env netns".into(),
+        ),
+        // The hosts say so themselves once they are reached.
+        (_, EnvKind::Ssh) => Ok(()),
+        (Ability::Cut | Ability::Clock, EnvKind::Reached) => Ok(()),
+        (Ability::Fsync | Ability::Power | Ability::Fill, EnvKind::Reached) => {
+            Err("the store was started by somebody else, on a disk of somebody else's".into())
+        }
         // The switch needs nothing but the namespaces.
-        (Ability::Cut | Ability::Shape, EnvKind::Netns) => Ok(()),
-        (Ability::Cut | Ability::Shape, EnvKind::Local) => {
+        (Ability::Cut | Ability::CutClients | Ability::Shape, EnvKind::Netns) => Ok(()),
+        (Ability::Cut | Ability::CutClients | Ability::Shape, EnvKind::Local) => {
             Err("plain processes share the host's network; use --env netns".into())
         }
         // In a user namespace of its own a controller may trace what runs there.
@@ -77,6 +125,14 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         (Ability::Fill, EnvKind::Local) => crate::volume::can_lose_power(),
         (Ability::Fsync, EnvKind::Netns | EnvKind::Local) => crate::tamper::can(),
         (Ability::Clock, EnvKind::Local) => crate::tamper::can().and_then(|()| may_trace()),
+    }
+}
+
+/// Whether the network namespaces of containers can be entered (setns(2)).
+fn may_enter_containers() -> Result<(), String> {
+    match nix::unistd::geteuid().is_root() {
+        true => Ok(()),
+        false => Err("entering the networks of containers takes root on their host; run as root".into()),
     }
 }
 

@@ -5,21 +5,23 @@
 //! - Only this table waits for these children, and signals are sent under its lock: a number cannot have been given
 //!   to a stranger, because a child that was not waited for still holds it.
 //! - Every child leads a process group of its own; signals go to the group, so that a wrapper script and its store are
-//!   one thing, and Ctrl-C at the terminal reaches none of them.
+//!   one thing, and Ctrl-C at the terminal reaches none of them. What has left the group gets them too (`strays`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::signal::{self, killpg};
+use nix::sys::signal::killpg;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
+use crate::strays::{MARK, Mark};
 use crate::undo::UndoLog;
 use crate::{ControlError, Pid, ProcessState, Signal, process};
 
@@ -32,10 +34,12 @@ pub(crate) struct Children {
     /// One spawn at a time: two children between fork and exec would hold each other's pipes open.
     spawning: Mutex<()>,
     table: Mutex<BTreeMap<i32, Child>>,
+    starts: AtomicU64,
 }
 
 struct Child {
     pid: Pid,
+    mark: Mark,
     state: ProcessState,
     undo_id: u64,
 }
@@ -43,6 +47,7 @@ struct Child {
 impl Children {
     pub(crate) fn new(undo: Arc<UndoLog>) -> Children {
         Children {
+            starts: AtomicU64::new(1),
             undo,
             spawning: Mutex::new(()),
             table: Mutex::new(BTreeMap::new()),
@@ -68,6 +73,11 @@ impl Children {
             leave_read.as_raw_fd(),
             leave_write.as_raw_fd(),
         );
+        let mark = self
+            .undo
+            .mark()
+            .start(self.starts.fetch_add(1, Ordering::Relaxed));
+        command.env(MARK, mark.value());
         command.process_group(0);
         // SAFETY: only system calls between fork and exec; the descriptors are open there, being copies of those
         // that live until `spawn` below has returned.
@@ -85,7 +95,13 @@ impl Children {
         match (spawned, noted) {
             (Ok(_child), Ok(Some((pid, undo_id)))) => {
                 let state = ProcessState::Running;
-                self.lock().insert(pid.pid, Child { pid, state, undo_id });
+                let child = Child {
+                    pid,
+                    mark,
+                    state,
+                    undo_id,
+                };
+                self.lock().insert(pid.pid, child);
                 Ok(pid)
             }
             (Err(source), Ok(Some((_, undo_id)))) => {
@@ -128,12 +144,7 @@ impl Children {
         if table.get(&pid.pid).is_none_or(|child| child.pid != pid) {
             return Ok(());
         }
-        let raw = match signal {
-            Signal::Term => signal::Signal::SIGTERM,
-            Signal::Kill => signal::Signal::SIGKILL,
-            Signal::Stop => signal::Signal::SIGSTOP,
-            Signal::Cont => signal::Signal::SIGCONT,
-        };
+        let raw = signal.number();
         match killpg(nix::unistd::Pid::from_raw(pid.pid), raw) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
             Err(error) => Err(ControlError::System {
@@ -141,6 +152,11 @@ impl Children {
                 source: error.into(),
             }),
         }
+    }
+
+    /// Whether it is a child that has not been seen to end.
+    pub(crate) fn is_child(&self, pid: Pid) -> bool {
+        self.lock().get(&pid.pid).is_some_and(|child| child.pid == pid)
     }
 
     /// What a child is doing.
@@ -153,7 +169,14 @@ impl Children {
         }
     }
 
-    /// Ends all children with SIGKILL and waits until they are gone. Blocks.
+    /// The mark by which those are found that a child started and that left its group; `None` if it is gone.
+    pub(crate) fn mark(&self, pid: Pid) -> Option<Mark> {
+        let table = self.lock();
+        let child = table.get(&pid.pid).filter(|child| child.pid == pid);
+        child.map(|child| child.mark.clone())
+    }
+
+    /// Ends all children, and all that these started, with SIGKILL and waits until they are gone. Blocks.
     pub(crate) fn end_all(&self) -> Result<(), ControlError> {
         let deadline = Instant::now() + END_LIMIT;
         let pids: Vec<Pid> = self.lock().values().map(|child| child.pid).collect();
@@ -164,7 +187,7 @@ impl Children {
             let mut table = self.lock();
             self.sweep(&mut table);
             if table.is_empty() {
-                return Ok(());
+                break;
             }
             if Instant::now() > deadline {
                 let left: Vec<String> = table.keys().map(ToString::to_string).collect();
@@ -177,6 +200,7 @@ impl Children {
             drop(table);
             std::thread::sleep(Duration::from_millis(2));
         }
+        self.undo.mark().end(END_LIMIT).map(drop)
     }
 
     /// Learns what became of every child and forgets those that ended.

@@ -19,6 +19,10 @@ pub enum EnvChoice {
     Netns,
     /// Plain processes on loopback ports.
     Local,
+    /// One container a node.
+    Docker,
+    /// One host a node, reached by SSH.
+    Ssh,
 }
 
 /// With what the user wants links to be cut.
@@ -71,10 +75,16 @@ pub fn resolve(choice: EnvChoice, trial: &NetnsTrial) -> Result<Resolved, Contro
     let local = |how: String| Resolved {
         kind: EnvKind::Local,
         lost: vec![format!(
-            "links cannot be cut, delayed or made lossy: only kill and pause work ({how})"
+            "links cannot be cut, delayed or made lossy: faults are done to processes and files only ({how})"
         )],
     };
+    let elsewhere = |kind| Resolved {
+        kind,
+        lost: Vec::new(),
+    };
     match (choice, trial) {
+        (EnvChoice::Docker, _) => Ok(elsewhere(EnvKind::Docker)),
+        (EnvChoice::Ssh, _) => Ok(elsewhere(EnvKind::Ssh)),
         (EnvChoice::Auto | EnvChoice::Netns, Ok(_)) => Ok(Resolved {
             kind: EnvKind::Netns,
             lost: Vec::new(),
@@ -104,7 +114,11 @@ impl FromStr for EnvChoice {
             "auto" => Ok(EnvChoice::Auto),
             "netns" => Ok(EnvChoice::Netns),
             "local" => Ok(EnvChoice::Local),
-            _ => Err(format!("`{text}` is no environment: auto, netns, local")),
+            "docker" => Ok(EnvChoice::Docker),
+            "ssh" => Ok(EnvChoice::Ssh),
+            _ => Err(format!(
+                "`{text}` is no environment: auto, netns, local, docker, ssh"
+            )),
         }
     }
 }
@@ -128,6 +142,8 @@ impl fmt::Display for EnvChoice {
             EnvChoice::Auto => "auto",
             EnvChoice::Netns => "netns",
             EnvChoice::Local => "local",
+            EnvChoice::Docker => "docker",
+            EnvChoice::Ssh => "ssh",
         })
     }
 }
@@ -209,13 +225,19 @@ mod tests {
 
     #[test]
     fn names_go_both_ways() {
-        for choice in [EnvChoice::Auto, EnvChoice::Netns, EnvChoice::Local] {
+        for choice in [
+            EnvChoice::Auto,
+            EnvChoice::Netns,
+            EnvChoice::Local,
+            EnvChoice::Docker,
+            EnvChoice::Ssh,
+        ] {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         for choice in [LinkChoice::Auto, LinkChoice::Iptables, LinkChoice::Switch] {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
         assert!("tc".parse::<LinkChoice>().is_err());
-        assert!("docker".parse::<EnvChoice>().is_err());
+        assert!("podman".parse::<EnvChoice>().is_err());
     }
 }

@@ -7,6 +7,15 @@ use async_trait::async_trait;
 
 use crate::{ControlError, Pid, ProcessState};
 
+/// A node that believes to be leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Primary {
+    /// Which node, as an index into [`crate::Environment::nodes`].
+    pub node: usize,
+    /// The term in which it leads, where the store has terms and tells.
+    pub term: Option<u64>,
+}
+
 /// A store that runs on the nodes of an environment. Nodes are indices into [`crate::Environment::nodes`].
 #[async_trait]
 pub trait Db: Send + Sync {
@@ -15,6 +24,12 @@ pub trait Db: Send + Sync {
 
     /// Ends it with SIGKILL. Does nothing if it is gone.
     async fn kill(&self, node: usize) -> Result<(), ControlError>;
+
+    /// Asks it with SIGTERM to end, and waits until it has. Does nothing if it is gone.
+    ///
+    /// # Errors
+    /// When it does not end within ten seconds.
+    async fn stop(&self, node: usize) -> Result<(), ControlError>;
 
     /// Freezes it with SIGSTOP.
     async fn pause(&self, node: usize) -> Result<(), ControlError>;
@@ -38,6 +53,59 @@ pub trait Db: Send + Sync {
     /// nobody's surprise.
     async fn give_up(&self, _node: usize) {}
 
+    /// Hands leadership to `to`, as an operator would; returns once the store says that it was done.
+    ///
+    /// # Errors
+    /// When it was not, or when the store has no such thing ([`crate::Ability::Transfer`]).
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        let _ = to;
+        Err(ControlError::Other(
+            "this store cannot hand over leadership".into(),
+        ))
+    }
+
+    /// The nodes that are members, as the store says.
+    ///
+    /// # Errors
+    /// When it does not say, or has no such thing ([`crate::Ability::Membership`]).
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        Err(ControlError::Other(
+            "this store does not say who its members are".into(),
+        ))
+    }
+
+    /// Takes a node out of the cluster, as an operator would; where the store demands it, its process is ended and its data are
+    /// deleted.
+    ///
+    /// # Errors
+    /// As for [`Db::members`].
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        let _ = node;
+        Err(ControlError::Other(
+            "this store's members cannot be changed".into(),
+        ))
+    }
+
+    /// Takes a node that was removed back into the cluster and starts its process, as a voter.
+    ///
+    /// # Errors
+    /// As for [`Db::members`].
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        let _ = node;
+        Err(ControlError::Other(
+            "this store's members cannot be changed".into(),
+        ))
+    }
+
+    /// Has `node` drop what it keeps of the past (log, old revisions), and verifies it; gives words for what was done.
+    ///
+    /// # Errors
+    /// When it did not, or when the store has no such thing ([`crate::Ability::Compact`]).
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        let _ = node;
+        Err(ControlError::Other("this store's past cannot be dropped".into()))
+    }
+
     /// The nodes whose process has ended although nobody ended it.
     async fn crashed(&self) -> Vec<usize> {
         Vec::new()
@@ -49,9 +117,9 @@ pub trait Db: Send + Sync {
     /// [`ControlError::Deadline`] with the place of the logs.
     async fn ready(&self, limit: Duration) -> Result<(), ControlError>;
 
-    /// The nodes that now believe to be leader, asked with a short deadline; with terms where there are any, the
-    /// newest first. Unreachable nodes are left out.
-    async fn primaries(&self) -> Vec<usize>;
+    /// The nodes that now believe to be leader, asked with a short deadline; where there are terms, the newest first.
+    /// Unreachable nodes are left out.
+    async fn primaries(&self) -> Vec<Primary>;
 
     /// The version of the store, as it tells itself; empty if it does not.
     async fn version(&self) -> String;

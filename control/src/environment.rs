@@ -1,6 +1,6 @@
 //! A place where a cluster runs: some nodes and the network between them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,10 +21,16 @@ pub struct Node {
 pub enum EnvKind {
     /// One network namespace a node.
     Netns,
-    /// Plain processes on loopback ports: kill and pause only.
+    /// Plain processes on loopback ports, whose links cannot be cut.
     Local,
     /// A cluster that somebody else started: clients only.
     External,
+    /// One container a node.
+    Docker,
+    /// One host a node, reached by SSH.
+    Ssh,
+    /// A cluster that somebody else started, on hosts that are reached by SSH.
+    Reached,
 }
 
 /// A place where a cluster runs.
@@ -45,6 +51,11 @@ pub trait Environment: Send + Sync {
     /// Where a service of `node` that wants `port` listens, for its peers and for the controller. The address is
     /// the same for all of a run; the port may be another one where the nodes share an address.
     fn endpoint(&self, node: usize, port: u16) -> Result<SocketAddr, ControlError>;
+
+    /// Whether an address is known to be this node's and no other one's.
+    fn owns(&self, node: usize, address: IpAddr) -> bool {
+        self.endpoint(node, 0).is_ok_and(|own| own.ip() == address)
+    }
 
     /// Whether this can be done to its nodes; see [`crate::can`], which knows it before the environment is opened.
     ///
@@ -74,12 +85,20 @@ impl Node {
 }
 
 impl EnvKind {
-    /// `netns`, `local` or `external`.
+    /// Whether the store was started by somebody else.
+    pub fn is_foreign(self) -> bool {
+        matches!(self, EnvKind::External | EnvKind::Reached)
+    }
+
+    /// `netns`, `local`, …
     pub fn name(self) -> &'static str {
         match self {
             EnvKind::Netns => "netns",
             EnvKind::Local => "local",
             EnvKind::External => "external",
+            EnvKind::Docker => "docker",
+            EnvKind::Ssh => "ssh",
+            EnvKind::Reached => "external by ssh",
         }
     }
 }

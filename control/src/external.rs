@@ -99,6 +99,10 @@ impl Remote for Unreachable {
         refuse("copying a file from a node")
     }
 
+    async fn remove_dir(&self, _path: &Path) -> Result<(), ControlError> {
+        refuse("deleting files of a node")
+    }
+
     async fn spawn(&self, _daemon: &Daemon) -> Result<Pid, ControlError> {
         refuse("starting a process on a node")
     }

@@ -37,6 +37,8 @@ pub(crate) struct Machine {
     pub(crate) node: Node,
     pub(crate) directory: PathBuf,
     pub(crate) own_binary: PathBuf,
+    /// How its own binary is started where it does not find its libraries by itself: the loader, and their directory.
+    pub(crate) loader: Option<(PathBuf, PathBuf)>,
     pub(crate) children: Arc<Children>,
     /// Whether daemons are started so that their fsync can be tampered with.
     pub(crate) launches: bool,
@@ -64,6 +66,7 @@ impl Machine {
                 what: "cannot find the path of this program".into(),
                 source,
             })?,
+            loader: None,
             children,
             launches: false,
             volume: None,
@@ -112,6 +115,20 @@ impl Machine {
         }
     }
 
+    /// The program and the arguments by which a program is started here.
+    fn by_loader(&self, program: &OsString, args: &[OsString]) -> (OsString, Vec<OsString>) {
+        match &self.loader {
+            Some((loader, libraries)) if Path::new(program) == self.own_binary => {
+                let before = ["--library-path".into(), libraries.into(), program.clone()];
+                (
+                    loader.into(),
+                    before.into_iter().chain(args.iter().cloned()).collect(),
+                )
+            }
+            _ => (program.clone(), args.to_vec()),
+        }
+    }
+
     fn spawn_error(&self, program: &std::ffi::OsStr, source: io::Error) -> ControlError {
         ControlError::Spawn {
             node: self.node.name.clone(),
@@ -145,9 +162,10 @@ impl Remote for Machine {
     }
 
     async fn exec(&self, command: &Command) -> Result<Output, ControlError> {
-        let mut process = tokio::process::Command::new(&command.program);
+        let (program, args) = self.by_loader(&command.program, &command.args);
+        let mut process = tokio::process::Command::new(program);
         process
-            .args(&command.args)
+            .args(args)
             .envs(command.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -199,15 +217,23 @@ impl Remote for Machine {
         copy(remote, local).await
     }
 
+    async fn remove_dir(&self, path: &Path) -> Result<(), ControlError> {
+        match tokio::fs::remove_dir_all(path).await {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Ok(()),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(ControlError::File {
+                path: path.to_path_buf(),
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
-        let launched;
-        let daemon = match self.launches {
-            true => {
-                launched = tamper::launched(&self.own_binary, daemon);
-                &launched
-            }
-            false => daemon,
-        };
+        let (mut program, mut args) = self.by_loader(&daemon.program, &daemon.args);
+        if self.launches {
+            (program, args) = tamper::launched(&self.own_binary, &daemon.log, program, args);
+            (program, args) = self.by_loader(&program, &args);
+        }
         let log_error = |source| ControlError::File {
             path: daemon.log.clone(),
             source,
@@ -217,9 +243,9 @@ impl Remote for Machine {
             .append(true)
             .open(&daemon.log)
             .map_err(log_error)?;
-        let mut command = std::process::Command::new(&daemon.program);
+        let mut command = std::process::Command::new(program);
         command
-            .args(&daemon.args)
+            .args(args)
             .env_clear()
             .envs(inherited(std::env::vars_os()))
             .envs(daemon.env.iter().map(|(name, value)| (name, value)))
@@ -237,18 +263,23 @@ impl Remote for Machine {
     }
 
     async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError> {
+        let mark = self.children.mark(pid);
         self.children.signal(pid, signal)?;
         let deadline = Instant::now() + SIGNAL_LIMIT;
         loop {
-            let state = self.children.state(pid);
-            let holds = match signal {
-                Signal::Term => true,
-                Signal::Kill => state == ProcessState::Gone,
-                Signal::Stop => state != ProcessState::Running,
-                Signal::Cont => state != ProcessState::Stopped,
-            };
-            if holds {
-                return Ok(());
+            // Only then those outside of its group: what it may still start is known to be there.
+            if signal.holds(self.children.state(pid)) {
+                let strays = match mark.clone() {
+                    Some(mark) => tokio::task::spawn_blocking(move || mark.signal(Some(pid.pid), signal))
+                        .await
+                        .map_err(|error| {
+                            ControlError::Other(format!("a signal was broken off: {error}"))
+                        })??,
+                    None => 0,
+                };
+                if strays == 0 || signal == Signal::Term {
+                    return Ok(());
+                }
             }
             if Instant::now() >= deadline {
                 return Err(ControlError::Deadline {

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ControlError;
 
-/// A link has a direction: what `from` sends to `to`. Nodes are indices into [`crate::Environment::nodes`].
-/// The controller's own links to the nodes are never cut.
+/// Stands for the controller in a [`Link`], and so for all clients, which it runs.
+pub const CONTROLLER: usize = usize::MAX;
+
+/// A link has a direction: what `from` sends to `to`. Nodes are indices into [`crate::Environment::nodes`], or [`CONTROLLER`],
+/// whose links can be cut and probed where [`crate::Ability::CutClients`] is had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link {
     /// The sender.

@@ -6,7 +6,7 @@
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 
-use crate::Pid;
+use crate::{ControlError, Pid, ProcessState, Signal};
 
 /// When the process with this number was started: `None` if there is none or it has ended (a zombie), 0 if this
 /// system cannot tell.
@@ -15,7 +15,7 @@ pub(crate) fn started(pid: i32) -> Option<u64> {
     if proc_is_ours() {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (state, started) = parse_stat(&stat)?;
-        return (state != 'Z' && state != 'X').then_some(started);
+        return (!has_ended(pid, state)).then_some(started);
     }
     match kill(nix::unistd::Pid::from_raw(pid), None) {
         Ok(()) | Err(Errno::EPERM) => Some(0),
@@ -29,6 +29,68 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
         None => false,
         Some(started) => started == pid.started || started == 0 || pid.started == 0,
     }
+}
+
+/// What a process is doing that may be somebody else's; without `/proc` nobody knows whether it stands still.
+pub(crate) fn state(pid: Pid) -> ProcessState {
+    if !is_alive(pid) {
+        return ProcessState::Gone;
+    }
+    #[cfg(target_os = "linux")]
+    if let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", pid.pid)) {
+        return match parse_stat(&stat) {
+            Some(('T' | 't', _)) => ProcessState::Stopped,
+            Some((state, _)) if !has_ended(pid.pid, state) => ProcessState::Running,
+            Some(_) | None => ProcessState::Gone,
+        };
+    }
+    ProcessState::Running
+}
+
+/// Sends a signal to a process, and not to its group; to one that is gone, nothing.
+pub(crate) fn send(pid: Pid, signal: Signal) -> Result<(), ControlError> {
+    if !is_alive(pid) {
+        return Ok(());
+    }
+    match kill(nix::unistd::Pid::from_raw(pid.pid), signal.number()) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(ControlError::System {
+            what: format!("cannot send {} to process {}", signal.number().as_str(), pid.pid),
+            source: error.into(),
+        }),
+    }
+}
+
+impl Signal {
+    /// As the system knows it.
+    pub(crate) fn number(self) -> nix::sys::signal::Signal {
+        use nix::sys::signal::Signal as Number;
+        match self {
+            Signal::Term => Number::SIGTERM,
+            Signal::Kill => Number::SIGKILL,
+            Signal::Stop => Number::SIGSTOP,
+            Signal::Cont => Number::SIGCONT,
+        }
+    }
+}
+
+/// Whether anything of this network namespace listens on a TCP port, as far as that can be told.
+pub(crate) fn listens(port: u16) -> bool {
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).unwrap_or_default());
+    tables
+        .iter()
+        .flat_map(|table| table.lines())
+        .any(|line| listening(line, port).is_some())
+}
+
+/// The socket's number in a line of /proc/net/tcp (proc_pid_net(5)), if it listens on the port.
+pub(crate) fn listening(line: &str, port: u16) -> Option<u64> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
+    let is_it = u16::from_str_radix(local_port, 16).ok()? == port && *fields.get(3)? == LISTEN;
+    is_it.then(|| fields.get(9)?.parse().ok()).flatten()
 }
 
 /// This process.
@@ -45,6 +107,14 @@ pub(crate) fn own() -> Pid {
 pub(crate) fn proc_is_ours() -> bool {
     std::fs::read_link("/proc/self")
         .is_ok_and(|link| link.as_os_str().to_str() == Some(&std::process::id().to_string()))
+}
+
+/// Whether nothing of a process is left: of one that was killed the first thread may be a zombie while another one still waits for a
+/// disk, and holds the files and sockets of them all.
+#[cfg(target_os = "linux")]
+fn has_ended(pid: i32, state: char) -> bool {
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    matches!(state, 'Z' | 'X') && threads() <= 1
 }
 
 /// State and start from a line of `/proc/PID/stat`; the program's name in it may contain blanks and brackets.
@@ -74,6 +144,16 @@ mod tests {
         ] {
             assert_eq!(parse_stat(&line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn lines_of_the_table_of_sockets() {
+        let listens = "0: 0100007F:094B 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 4711 1 0 100 0 0 10 0";
+        let connected = listens.replace(" 0A ", " 01 ");
+        assert_eq!(listening(listens, 2379), Some(4711));
+        assert_eq!(listening(listens, 2380), None);
+        assert_eq!(listening(&connected, 2379), None);
+        assert_eq!(listening("  sl  local_address rem_address   st", 2379), None);
     }
 
     #[test]

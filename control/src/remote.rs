@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ControlError, Node};
 
 /// A program that is run to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
     /// The program, found on the node's `PATH` unless it is a path.
     pub program: OsString,
@@ -35,7 +36,7 @@ pub struct Output {
 }
 
 /// A program that runs until it is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Daemon {
     /// The program, found on the node's `PATH` unless it is a path.
     pub program: OsString,
@@ -59,7 +60,7 @@ pub struct Pid {
 }
 
 /// What a process is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcessState {
     /// It runs or sleeps.
     Running,
@@ -70,7 +71,7 @@ pub enum ProcessState {
 }
 
 /// The signals that perjury sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signal {
     /// SIGTERM: please end.
     Term,
@@ -103,8 +104,25 @@ pub trait Remote: Send + Sync {
     /// Copies a file from the node.
     async fn download(&self, remote: &Path, local: &Path) -> Result<(), ControlError>;
 
+    /// Deletes a directory of the node's and all that is in it; one that is not there is no error. Where a filesystem is
+    /// mounted only what is on it is deleted.
+    async fn remove_dir(&self, path: &Path) -> Result<(), ControlError>;
+
     /// Starts a daemon. It is in the undo log before this returns.
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError>;
+
+    /// Which process of the node listens on this TCP port, whoever started it: at `address` if that is given, one of the node's own,
+    /// or else at any.
+    ///
+    /// # Errors
+    /// Where that cannot be told, or several do.
+    async fn listener(&self, port: u16, address: Option<IpAddr>) -> Result<Option<Pid>, ControlError> {
+        let _ = (port, address);
+        Err(ControlError::Other(format!(
+            "{}: whose process listens there cannot be told here",
+            self.node().name
+        )))
+    }
 
     /// Sends a signal to a process that [`Remote::spawn`] started, and to what that one started in its process group;
     /// to one that is gone, does nothing. It has taken hold when this returns: killed means gone, stopped means

@@ -20,6 +20,8 @@ pub struct SystemOptions {
     /// The endpoints of a cluster that somebody else started, one a node: `http://10.0.0.1:2379`. Empty for a cluster
     /// that is started here.
     pub endpoints: Vec<String>,
+    /// The command that starts the store of somebody else's again on one of its hosts, run there by `sh -c`.
+    pub start_command: Option<String>,
     /// How reads are done, by the name in the system's list; `None` for the first one.
     pub read_mode: Option<String>,
     /// What the store demands of its clients.

@@ -6,6 +6,7 @@
 //! Invariants:
 //! - A process is ended only if its number *and* its start match; never by name. Where the system cannot tell starts,
 //!   its command line must name the run directory.
+//! - What left the process group in which it was started is found by its mark (`strays`).
 //! - Processes in a PID namespace of their own are never signalled from outside: their numbers mean others there, and
 //!   the kernel ends them with the namespace.
 //! - While the controller lives, nothing is touched.
@@ -24,7 +25,9 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::getpgid;
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlError, EnvKind, Pid, process, volume};
+use crate::open::SshAccess;
+use crate::strays::Mark;
+use crate::{ControlError, EnvKind, Pid, ProcessState, process, tamper, volume};
 
 /// How long a process that got SIGKILL may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -60,8 +63,29 @@ enum Line {
         directory: PathBuf,
         inner: bool,
     },
+    /// The chain of perjury is about to be made in this host's own tables.
+    Chain { id: u64 },
+    /// Faults are about to be made to a process that somebody else started and that listens on this port.
+    Adopted { id: u64, pid: Pid, port: u16 },
+    /// Containers, a network and an image with this label are about to be made.
+    Containers { id: u64, label: String },
+    /// An agent is about to be started on a host.
+    Host {
+        id: u64,
+        node: String,
+        host: Box<HostRecord>,
+    },
     /// The thing with this id is gone.
     Undone { id: u64 },
+}
+
+/// How a host is reached again, and where an agent worked there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HostRecord {
+    pub(crate) access: SshAccess,
+    pub(crate) directory: PathBuf,
+    /// The command that starts this program there.
+    pub(crate) program: Vec<String>,
 }
 
 /// The undo log of a live controller.
@@ -71,6 +95,7 @@ pub(crate) struct UndoLog {
     file: Mutex<File>,
     next: AtomicU64,
     inner: bool,
+    mark: Mark,
 }
 
 /// What [`heal`] found and did.
@@ -120,59 +145,142 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
         // Keep the torn line apart from ours.
         let _ = file.write_all(b"\n");
     }
-    // What neither ended with the controller's namespaces nor was undone by it.
-    let is_ours = |id: u64, inner: bool| !inner && !things.contains(&Line::Undone { id });
-    for thing in things {
-        let Line::Process {
-            id,
-            node,
-            program,
-            pid,
-            inner,
-        } = thing
-        else {
-            continue;
-        };
-        if !is_ours(*id, *inner) {
-            continue;
-        }
-        let what = format!("{program} of {node} (process {})", pid.pid);
-        match end(*pid, run_dir) {
-            Ok(was_there) => {
-                if was_there {
-                    report.done.push(format!("ended {what}"));
+    // What neither ended with the controller's namespaces nor was undone by it. Filesystems come after the processes that use
+    // them.
+    let is_left = |thing: &&Line| match thing.left() {
+        Some(id) => !things.contains(&Line::Undone { id }),
+        None => false,
+    };
+    let (mounts, others): (Vec<&Line>, Vec<&Line>) =
+        (things.iter().filter(is_left)).partition(|thing| matches!(thing, Line::Volume { .. }));
+    let mut undo_each = |things: Vec<&Line>, report: &mut HealReport| {
+        for (thing, undone) in things.iter().zip(undo_hosts_at_once(&things, run_dir)) {
+            let Some(id) = thing.left() else { continue };
+            match undone.unwrap_or_else(|| undo(thing, run_dir)) {
+                Ok(done) => {
+                    report.done.extend(done);
+                    append(&mut file, &path, &Line::Undone { id })?;
                 }
-                append(&mut file, &path, &Line::Undone { id: *id })?;
+                Err(why) => report.left.push(why),
             }
-            Err(why) => report.left.push(format!("{what}: {why}")),
         }
+        Ok::<(), ControlError>(())
+    };
+    undo_each(others, &mut report)?;
+    match Mark::of_log(&path, *pid).end(END_LIMIT) {
+        Ok(0) => {}
+        Ok(1) => (report.done).push("ended a further process that the store had started".into()),
+        Ok(count) => (report.done).push(format!(
+            "ended {count} further processes that the store had started"
+        )),
+        Err(why) => report.left.push(why.to_string()),
     }
-    // Once nobody uses them any more.
-    for thing in things {
-        let Line::Volume {
-            id,
-            node,
-            directory,
-            inner,
-        } = thing
-        else {
-            continue;
-        };
-        if !is_ours(*id, *inner) {
-            continue;
-        }
-        let was_there = volume::is_mounted(&volume::data(directory));
-        match volume::unmount(directory) {
-            Ok(()) => {
-                if was_there {
-                    report.done.push(format!("unmounted the disk of {node}"));
-                }
-                append(&mut file, &path, &Line::Undone { id: *id })?;
-            }
-            Err(why) => report.left.push(format!("the disk of {node}: {why}")),
-        }
-    }
+    undo_each(mounts, &mut report)?;
     Ok(report)
+}
+
+/// Undoes what is on hosts, on all of them at once: each may take long to say that it is not there. Nothing for other things.
+fn undo_hosts_at_once(things: &[&Line], run_dir: &Path) -> Vec<Option<Result<Option<String>, String>>> {
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (things.iter())
+            .map(|thing| matches!(thing, Line::Host { .. }).then(|| scope.spawn(|| undo(thing, run_dir))))
+            .collect();
+        let answer = |asked: std::thread::ScopedJoinHandle<'_, _>| {
+            asked
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        asked.into_iter().map(|asked| asked.map(answer)).collect()
+    })
+}
+
+/// Whether the undo log of a run names something that was not undone yet, by whomever.
+pub fn has_something_to_undo(run_dir: &Path) -> bool {
+    let text = std::fs::read(RunDir::new(run_dir).undo()).unwrap_or_default();
+    let lines = read_lines(&String::from_utf8_lossy(&text), &mut Vec::new());
+    let mut ids = lines.iter().filter_map(Line::left);
+    ids.any(|id| !lines.contains(&Line::Undone { id }))
+}
+
+/// Undoes one thing; gives words for what was done, if there was anything to do, or for why it could not be.
+fn undo(thing: &Line, run_dir: &Path) -> Result<Option<String>, String> {
+    match thing {
+        Line::Process {
+            node, program, pid, ..
+        } => {
+            let what = format!("{program} of {node} (process {})", pid.pid);
+            match end(*pid, run_dir) {
+                Ok(was_there) => Ok(was_there.then(|| format!("ended {what}"))),
+                Err(why) => Err(format!("{what}: {why}")),
+            }
+        }
+        Line::Volume { node, directory, .. } => {
+            let was_there = volume::is_mounted(&volume::data(directory));
+            match volume::unmount(directory) {
+                Ok(()) => Ok(was_there.then(|| format!("unmounted the disk of {node}"))),
+                Err(why) => Err(format!("the disk of {node}: {why}")),
+            }
+        }
+        Line::Adopted { pid, port, .. } => release(*pid, *port),
+        #[cfg(target_os = "linux")]
+        Line::Chain { .. } => match crate::distant::remove_chain() {
+            Ok(was_there) => Ok(was_there.then(|| "removed the chain PERJURY".into())),
+            Err(why) => Err(format!("the chain PERJURY: {why}")),
+        },
+        #[cfg(target_os = "linux")]
+        Line::Containers { label, .. } => crate::distant::remove_containers(label)
+            .map_err(|why| format!("the containers of the run: {why}")),
+        #[cfg(target_os = "linux")]
+        Line::Host { node, host, .. } => crate::distant::heal_host(node, host)
+            .map_err(|why| format!("{node} ({}): {why}", host.access.destination)),
+        #[cfg(not(target_os = "linux"))]
+        Line::Chain { .. } | Line::Containers { .. } | Line::Host { .. } => {
+            Err("it was made on Linux".into())
+        }
+        Line::Controller { .. } | Line::Undone { .. } => Ok(None),
+    }
+}
+
+impl Line {
+    /// The id of a thing that outlives its controller.
+    fn left(&self) -> Option<u64> {
+        match self {
+            Line::Process { id, inner, .. } | Line::Volume { id, inner, .. } => (!inner).then_some(*id),
+            Line::Chain { id }
+            | Line::Adopted { id, .. }
+            | Line::Containers { id, .. }
+            | Line::Host { id, .. } => Some(*id),
+            Line::Controller { .. } | Line::Undone { .. } => None,
+        }
+    }
+}
+
+/// Lets a process of somebody else's be as it was before; gives words for what was done.
+///
+/// # Errors
+/// When it cannot, or when it was killed and nothing else listens on its port.
+pub(crate) fn release(pid: Pid, port: u16) -> Result<Option<String>, String> {
+    let mut done = Vec::new();
+    match process::state(pid) {
+        ProcessState::Gone if process::listens(port) => return Ok(None),
+        ProcessState::Gone => {
+            return Err(format!(
+                "the store that listened on port {port} was killed and does not run: start it"
+            ));
+        }
+        ProcessState::Stopped => {
+            process::send(pid, crate::Signal::Cont).map_err(|why| why.to_string())?;
+            done.push(format!("let process {} go on", pid.pid));
+        }
+        ProcessState::Running => {}
+    }
+    let own = tamper::ClockShift::default();
+    // Where it cannot be asked it cannot have been set.
+    if tamper::clock(pid.pid).is_ok_and(|shift| shift != own) {
+        tamper::set_clock(pid.pid, own).map_err(|why| why.to_string())?;
+        done.push(format!("set the clock of process {} right", pid.pid));
+    }
+    Ok((!done.is_empty()).then(|| done.join("; ")))
 }
 
 /// Ends a process that an earlier controller started; says whether it was there.
@@ -275,6 +383,7 @@ impl UndoLog {
         };
         append(&mut file, &path, &first)?;
         Ok(UndoLog {
+            mark: Mark::of_log(&path, controller),
             path,
             file: Mutex::new(file),
             next: AtomicU64::new(1),
@@ -282,28 +391,63 @@ impl UndoLog {
         })
     }
 
+    /// The mark of every process that is noted here.
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
     /// Notes a process that is about to run; gives the id for [`UndoLog::undone`].
     pub(crate) fn process(&self, node: &str, program: &str, pid: Pid) -> Result<u64, ControlError> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.append(&Line::Process {
+        self.note(|id| Line::Process {
             id,
             node: node.into(),
             program: program.into(),
             pid,
             inner: self.inner,
-        })?;
-        Ok(id)
+        })
     }
 
     /// Notes a filesystem that is about to be mounted; gives the id for [`UndoLog::undone`].
     pub(crate) fn volume(&self, node: &str, directory: &Path) -> Result<u64, ControlError> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.append(&Line::Volume {
+        self.note(|id| Line::Volume {
             id,
             node: node.into(),
             directory: directory.to_path_buf(),
             inner: self.inner,
-        })?;
+        })
+    }
+
+    /// Notes that the chain is about to be made; gives the id for [`UndoLog::undone`].
+    pub(crate) fn chain(&self) -> Result<u64, ControlError> {
+        self.note(|id| Line::Chain { id })
+    }
+
+    /// Notes a process of somebody else's to which faults are about to be made; gives the id for [`UndoLog::undone`].
+    pub(crate) fn adopted(&self, pid: Pid, port: u16) -> Result<u64, ControlError> {
+        self.note(|id| Line::Adopted { id, pid, port })
+    }
+
+    /// Notes containers with this label that are about to be made; gives the id for [`UndoLog::undone`].
+    pub(crate) fn containers(&self, label: &str) -> Result<u64, ControlError> {
+        self.note(|id| Line::Containers {
+            id,
+            label: label.into(),
+        })
+    }
+
+    /// Notes an agent that is about to be started; gives the id for [`UndoLog::undone`].
+    #[cfg(all(target_os = "linux", feature = "ssh"))]
+    pub(crate) fn host(&self, node: &str, host: HostRecord) -> Result<u64, ControlError> {
+        self.note(|id| Line::Host {
+            id,
+            node: node.into(),
+            host: Box::new(host),
+        })
+    }
+
+    fn note(&self, line: impl FnOnce(u64) -> Line) -> Result<u64, ControlError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.append(&line(id))?;
         Ok(id)
     }
 
@@ -319,6 +463,12 @@ impl UndoLog {
 }
 
 impl Place {
+    /// Linux' boot id.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn boot(&self) -> &str {
+        &self.boot
+    }
+
     /// Where this process is.
     pub(crate) fn here() -> Place {
         let read = |path: &str| {

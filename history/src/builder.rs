@@ -75,9 +75,7 @@ impl HistoryBuilder {
         self.position += 1;
         self.history.end_ns = self.history.end_ns.max(time_ns);
         match (process, kind) {
-            (_, EventKind::Note { note, node, detail }) => {
-                self.history.notes.push((time_ns, note, node, detail));
-            }
+            (_, EventKind::Note(note)) => self.history.notes.push((time_ns, *note)),
             (Process::Client(number), EventKind::Invoke { op, node }) => {
                 let index = self.history.operations.len();
                 let small = u32::try_from(number).map_err(|_| HistoryError::Number { position, process })?;

@@ -50,15 +50,21 @@ pub enum EventKind {
     NemesisInvoke(NemesisOp),
     /// The nemesis has acted. Boxed, because it is rare and would make every event larger.
     NemesisComplete(Box<NemesisOutcome>),
-    /// Something worth remembering that nobody asked for: a change of leader, a node that died by itself.
-    Note {
-        /// What kind of note: `leader`, `crash`, …
-        note: String,
-        /// The node that it is about, by name.
-        node: String,
-        /// Further words, for people.
-        detail: String,
-    },
+    /// Something worth remembering that nobody asked for: a change of leader, a node that died by itself. Boxed as well.
+    Note(Box<Note>),
+}
+
+/// Something worth remembering that nobody asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// What kind of note: `leader`, `crash`, …
+    pub note: String,
+    /// The node that it is about, by name; empty if it is about none.
+    pub node: String,
+    /// The term in which that node leads, where the store has terms and tells.
+    pub term: Option<u64>,
+    /// Further words, for people.
+    pub detail: String,
 }
 
 impl fmt::Display for Process {

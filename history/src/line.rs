@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp, NemesisOutcome,
-    Op, OpKind, Outcome, Process, Reason, Value,
+    Note, Op, OpKind, Outcome, Process, Reason, Value,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub(crate) struct Line {
     hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    term: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +118,7 @@ impl From<Event> for Line {
             exact: String::new(),
             hold: None,
             note: None,
+            term: None,
         };
         match event.kind {
             EventKind::Invoke { op, node } => {
@@ -185,10 +188,11 @@ impl From<Event> for Line {
                 line.exact = outcome.exact;
                 line.hold = Some(outcome.hold);
             }
-            EventKind::Note { note, node, detail } => {
-                line.note = Some(note);
-                line.nodes = if node.is_empty() { Vec::new() } else { vec![node] };
-                line.detail = detail;
+            EventKind::Note(note) => {
+                line.note = Some(note.note);
+                line.nodes = [note.node].into_iter().filter(|node| !node.is_empty()).collect();
+                line.term = note.term;
+                line.detail = note.detail;
             }
         }
         line
@@ -269,11 +273,12 @@ impl TryFrom<Line> for Event {
                 exact: line.exact,
                 hold: need(line.hold, "hold")?,
             })),
-            Kind::Note => EventKind::Note {
+            Kind::Note => EventKind::Note(Box::new(Note {
                 note: need(line.note, "note")?,
                 node: line.nodes.into_iter().next().unwrap_or_default(),
+                term: line.term,
                 detail: line.detail,
-            },
+            })),
         };
         Ok(Event {
             time_ns: line.time_ns,

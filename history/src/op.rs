@@ -140,6 +140,7 @@ pub enum MicroOp {
 /// The name of an operation without its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum OpKind {
     /// [`Op::Read`]
     Read,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::{Event, HistoryBuilder, HistoryError, NemesisOp, NemesisOutcome, Op, Outcome, Value};
+use crate::{Event, HistoryBuilder, HistoryError, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
 pub const OPEN: u64 = u64::MAX;
@@ -59,8 +59,8 @@ pub struct History {
     pub operations: Vec<Operation>,
     /// Acts of the nemesis, in the order of their invocations.
     pub nemesis: Vec<NemesisSpan>,
-    /// Notes, as `(time_ns, note, node, detail)`, in order.
-    pub notes: Vec<(u64, String, String, String)>,
+    /// Notes with their times, nanoseconds since the run's start, in order.
+    pub notes: Vec<(u64, Note)>,
     /// The time of the last event, nanoseconds since the run's start.
     pub end_ns: u64,
     /// Nobody recorded any time: those of the operations only show their order.

@@ -72,6 +72,7 @@ pub struct Reason {
 /// Kinds of errors that a client distinguishes; reports count by them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ErrorClass {
     /// No connection could be made, so nothing was sent.
     ConnectionRefused,

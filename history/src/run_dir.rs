@@ -6,12 +6,14 @@
 //!   history.jsonl   the journal: one event a line, appended as it happens
 //!   undo.jsonl      what `perjury heal` must undo if the controller dies
 //!   results.json    the verdict and its numbers: absent until the run was judged
-//!   report.html, junit.xml
+//!   report.html, junit.xml, summary.md
+//!   plots/          the plots of the report as files
 //!   perjury.log     what the controller did
 //!   n1/, n2/, …     the logs of each node
 //! ```
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +30,7 @@ pub struct RunDir {
 /// One row of a system's table of errors: what a kind of error means for the operation that met it, and why that is
 /// known. The clients decide by this table, and the report shows it with counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorRule {
     /// A short name, unique in the table: `lost-leader`. It stands in the journal with each error ([`Reason::rule`]).
     pub name: Cow<'static, str>,
@@ -44,6 +47,7 @@ pub struct ErrorRule {
 
 /// `test.json`: everything that was decided before the run began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TestRecord {
     /// The version of perjury.
     pub perjury_version: String,
@@ -53,6 +57,10 @@ pub struct TestRecord {
     pub command: Vec<String>,
     /// When the run began, RFC 3339.
     pub started_at: String,
+    /// What the controller's wall clock showed at the history's time 0, RFC 3339 with fractions of a second; absent before
+    /// the clients began. With it, stamps in the nodes' logs can be put beside the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zero: Option<String>,
     /// The system under test, as named on the command line.
     pub system: String,
     /// The version of the system under test, if it told.
@@ -89,6 +97,9 @@ pub struct TestRecord {
     /// The nemeses.
     #[serde(default)]
     pub nemesis: Vec<String>,
+    /// The colour of each nemesis in pictures, `#rrggbb`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub colours: BTreeMap<String, String>,
     /// How often each nemesis must take hold, lest the run be unknown.
     #[serde(default)]
     pub min_faults: u32,
@@ -179,6 +190,16 @@ impl RunDir {
     /// `report.html`
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
+    }
+
+    /// The directory of the plots as files.
+    pub fn plots(&self) -> PathBuf {
+        self.root.join("plots")
+    }
+
+    /// `summary.md`
+    pub fn summary(&self) -> PathBuf {
+        self.root.join("summary.md")
     }
 
     /// `junit.xml`

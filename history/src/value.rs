@@ -67,6 +67,25 @@ impl fmt::Display for Value {
     }
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A value or a key: null, a whole number, a text, or a list of values.",
+            "anyOf": [
+                { "type": "null" },
+                { "type": "integer" },
+                { "type": "string" },
+                { "type": "array", "items": generator.subschema_for::<Value>() },
+            ],
+        })
+    }
+}
+
 // Written by hand because a derived untagged enum first copies its input into a tree, for every value of a journal.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -264,11 +264,15 @@ fn files_and_names() {
         complaint("", "yaml"),
         "there is no format `yaml` (there are: journal, jepsen-log, elle-json, porcupine-kv, edn)"
     );
-    let cases: [(&[u8], &str); 8] = [
+    let cases: [(&[u8], &str); 9] = [
         (b"", "it is empty: there is no operation in it"),
         (b" \n\n", "it is empty: there is no operation in it"),
         (
             b"hello",
+            "no format recognised; name one with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+        ),
+        (
+            b"# A heading\n",
             "no format recognised; name one with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
         ),
         (b"\0\x01", "it is not text, and all formats are"),
@@ -305,6 +309,46 @@ fn what_is_left_out_is_said() {
             "the last line is cut off and was left out",
             "1 operation has no completion and counts as info",
         ]
+    );
+    // Editors of Windows put a byte order mark before the text.
+    let odd = "\u{feff}{\"time_ns\":5,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n\
+               {\"time_ns\":4,\"process\":0,\"type\":\"ok\"}\n";
+    let imported = read_bytes(odd.as_bytes(), Path::new("h"), None).unwrap();
+    assert_eq!(
+        imported.remarks,
+        [
+            "completed before they were invoked, by their times: 1; the order of the events in the file counts",
+            "reads that are ok and tell no value: 1; they claim nothing",
+        ]
+    );
+}
+
+#[test]
+fn times_since_1970_become_times_since_the_first_event() {
+    let at = |ns: u64| 1_700_000_000_000_000_000 + ns;
+    let lines = [
+        format!(
+            "{{\"time_ns\":{},\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}}\n",
+            at(0)
+        ),
+        format!(
+            "{{\"time_ns\":{},\"process\":0,\"type\":\"ok\",\"value\":1}}\n",
+            at(7)
+        ),
+    ];
+    let imported = read_bytes(lines.concat().as_bytes(), Path::new("h"), None).unwrap();
+    let operation = &imported.history.operations[0];
+    assert_eq!(
+        (
+            operation.invoked_ns,
+            operation.completed_ns.map(u64::from),
+            imported.history.end_ns
+        ),
+        (0, Some(7), 7)
+    );
+    assert_eq!(
+        imported.remarks,
+        ["times do not begin with a run: they are shown since the first event"]
     );
 }
 

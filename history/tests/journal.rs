@@ -1,7 +1,7 @@
 //! The journal: what is written is read back, torn tails are dropped, damage is named.
 
 use history::{
-    Answer, ErrorClass, Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
+    Answer, ErrorClass, Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome,
     Process, Value, append_line, read_journal,
 };
 use proptest::prelude::*;
@@ -62,11 +62,20 @@ fn kind() -> impl Strategy<Value = EventKind> {
                 hold,
             }))
         }),
-        ("[a-z]{1,8}", ".{0,8}", ".{0,8}").prop_map(|(note, node, detail)| EventKind::Note {
-            note,
-            node,
-            detail
-        }),
+        (
+            "[a-z]{1,8}",
+            ".{0,8}",
+            proptest::option::of(any::<u64>()),
+            ".{0,8}"
+        )
+            .prop_map(|(note, node, term, detail)| {
+                EventKind::Note(Box::new(Note {
+                    note,
+                    node,
+                    term,
+                    detail,
+                }))
+            }),
     ]
 }
 

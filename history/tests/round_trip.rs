@@ -5,7 +5,7 @@ use std::path::Path;
 use history::formats::{read_bytes, write};
 use history::{
     ErrorClass, Event, EventKind, History, HistoryBuilder, Hold, MicroOp, NemesisAction, NemesisOp,
-    NemesisOutcome, Op, Operation, Outcome, Process, Value,
+    NemesisOutcome, Note, Op, Operation, Outcome, Process, Value,
 };
 use proptest::prelude::*;
 
@@ -226,11 +226,12 @@ fn faults_and_notes() {
             exact: String::new(),
             hold: Hold::Verified,
         })),
-        EventKind::Note {
+        EventKind::Note(Box::new(Note {
             note: "leader".into(),
             node: "n1".into(),
             detail: "term 2".into(),
-        },
+            ..Note::default()
+        })),
         EventKind::NemesisInvoke(nemesis(NemesisAction::Stop, "")),
     ];
     let events = (0u64..).zip(events).map(|(time_ns, kind)| Event {

@@ -1,10 +1,11 @@
 //! What a fault is: a nemesis that performs it, a generator that schedules it, and the list entry that makes both.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Ability, Db, Environment};
+use control::{Ability, Db, Environment, Link};
 use generator::Generator;
 use history::{NemesisOp, NemesisOutcome};
 
@@ -15,6 +16,34 @@ pub struct NemesisContext {
     pub environment: Arc<dyn Environment>,
     /// The store on them.
     pub db: Arc<dyn Db>,
+    /// The links that faults have cut since the network was healed last.
+    pub cuts: Cuts,
+}
+
+/// Links that are cut on purpose, whichever faults have done it: what a probe must find.
+#[derive(Clone, Default)]
+pub struct Cuts(Arc<Mutex<BTreeSet<Link>>>);
+
+impl Cuts {
+    /// Adds links; gives all of them.
+    pub(crate) fn add(&self, links: &[Link]) -> Vec<Link> {
+        let mut cut = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cut.extend(links);
+        cut.iter().copied().collect()
+    }
+
+    /// Whether a link is one of them.
+    pub(crate) fn contains(&self, link: &Link) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(link)
+    }
+
+    /// The network is healed as a whole.
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// Performs faults. It never panics and never waits without a limit; what could not be done stands in the outcome.
@@ -37,8 +66,6 @@ pub struct Fault {
     /// When it starts and stops. Without end, so put a time limit around it; each start is followed by a stop before
     /// the next start.
     pub generator: Box<dyn Generator>,
-    /// How plots shade it: a CSS colour.
-    pub colour: &'static str,
 }
 
 /// What the user may set.
@@ -68,7 +95,7 @@ pub struct Entry {
     pub by_default: bool,
     /// The smallest number of nodes with which any of it makes sense.
     pub min_nodes: usize,
-    /// The colour of its shade in plots, also without a run.
+    /// The colour of its shade in pictures, `#rrggbb`; the plan of a run says it, since reports know no nemesis.
     pub colour: &'static str,
     /// Makes it.
     ///

@@ -10,7 +10,6 @@ use crate::{Fault, Nemesis, NemesisContext};
 /// so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. No faults at all make a
 /// fault that never comes.
 pub fn compose(faults: Vec<Fault>, seed: u64) -> Fault {
-    let colour = faults.first().map_or("#999999", |fault| fault.colour);
     let mut nemeses = Vec::new();
     let mut generators = Vec::new();
     for fault in faults {
@@ -21,7 +20,6 @@ pub fn compose(faults: Vec<Fault>, seed: u64) -> Fault {
         name: "faults",
         nemesis: Box::new(Composed { nemeses }),
         generator: Box::new(Turns::new(generators, seed)),
-        colour,
     }
 }
 
@@ -51,8 +49,15 @@ impl Nemesis for Composed {
             hold: Hold::Verified,
         };
         let mut details = Vec::new();
+        let mut outcomes = Vec::new();
         for (_, nemesis) in &mut self.nemeses {
-            let outcome = nemesis.heal(ctx).await;
+            outcomes.push(nemesis.heal(ctx).await);
+        }
+        for ((_, nemesis), mut outcome) in self.nemeses.iter_mut().zip(outcomes) {
+            // What could not be healed while another fault still held: a process that does not stay up on a disk that fails.
+            if matches!(outcome.hold, Hold::Failed(_)) {
+                outcome = nemesis.heal(ctx).await;
+            }
             merged.nodes.extend(outcome.nodes);
             if !outcome.detail.is_empty() {
                 details.push(outcome.detail);

@@ -66,7 +66,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        colour: ENTRY.colour,
     })
 }
 

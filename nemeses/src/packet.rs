@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::cycle::{Cycle, Span};
 use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::partition::open_all;
 use crate::process::{name, outcome, skipped};
 use crate::shapes::{Grudge, named_links};
 use crate::targets::{Target, bag_of, target};
@@ -107,7 +108,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        colour: ENTRY.colour,
     })
 }
 
@@ -296,7 +296,13 @@ impl Packet {
 
     /// Looks at one of the links, by a sample.
     async fn verify(&mut self, ctx: &NemesisContext, trouble: &Trouble) -> Option<String> {
-        let links = &trouble.grudge.links;
+        let mut links = trouble.grudge.links.clone();
+        links.retain(|link| !ctx.cuts.contains(link));
+        if links.is_empty() {
+            return Some(
+                "another fault has cut all of these links, so that nothing can be seen of it".into(),
+            );
+        }
         let link = links[self.rng.random_range(0..links.len())];
         let shape = trouble.shape();
         let bytes = if shape.rate > 0 { LARGE } else { SMALL };
@@ -322,28 +328,28 @@ async fn sample(ctx: &NemesisContext, link: Link, bytes: usize, limit: Duration)
 
 /// Undoes every shape, and every cut, and looks at a link.
 async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
-    let net = ctx.environment.net();
-    if !net.can_shape() {
+    if !ctx.environment.net().can_shape() {
         return outcome(ctx, &[], String::new(), Vec::new());
     }
-    let mut errors = Vec::new();
-    match timeout(CALL_LIMIT, net.heal()).await {
-        Ok(Ok(())) => {
-            let from = ctx.environment.nodes().len() - 1;
-            match sample(ctx, Link { from, to: 0 }, SMALL, LATE).await {
-                // A busy machine may be slow, but not that.
-                Ok(sample) if sample.arrived * 10 >= sample.sent * 9 && sample.again == 0 => {}
-                Ok(sample) => errors.push(format!(
-                    "after the heal {} of {} datagrams arrived, {} of them twice",
-                    sample.arrived, sample.sent, sample.again
-                )),
-                Err(why) => errors.push(why),
-            }
-        }
-        Ok(Err(error)) => errors.push(error.to_string()),
-        Err(_) => errors.push(format!("no end within {} s", CALL_LIMIT.as_secs())),
+    let errors = match open_all(ctx).await {
+        Ok(()) => looks_open(ctx).await,
+        Err(why) => Some(why),
+    };
+    outcome(ctx, &[], "all links as they were".into(), Vec::from_iter(errors))
+}
+
+/// Why a sample of a link contradicts that nothing is done to it.
+async fn looks_open(ctx: &NemesisContext) -> Option<String> {
+    let from = ctx.environment.nodes().len() - 1;
+    match sample(ctx, Link { from, to: 0 }, SMALL, LATE).await {
+        // A busy machine may be slow, but not that.
+        Ok(sample) if sample.arrived * 10 >= sample.sent * 9 && sample.again == 0 => None,
+        Ok(sample) => Some(format!(
+            "after the heal {} of {} datagrams arrived, {} of them twice",
+            sample.arrived, sample.sent, sample.again
+        )),
+        Err(why) => Some(why),
     }
-    outcome(ctx, &[], "all links as they were".into(), errors)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Ability, Link, LinkControl, links_between};
+use control::{Ability, CONTROLLER, Link, LinkControl, links_between};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -83,7 +83,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        colour: ENTRY.colour,
     })
 }
 
@@ -116,12 +115,7 @@ impl Partition {
         };
         let exact = grudge.exact(ctx.environment.nodes());
         let Grudge { links, nodes, text } = grudge;
-        let net = ctx.environment.net();
-        let errors = match timeout(CALL_LIMIT, net.cut(&links)).await {
-            Ok(Ok(())) => verify(ctx, &links).await,
-            Ok(Err(error)) => vec![error.to_string()],
-            Err(_) => vec![format!("no end within {} s", CALL_LIMIT.as_secs())],
-        };
+        let errors = cut(ctx, &links).await;
         NemesisOutcome {
             exact,
             ..outcome(ctx, &nodes, text, errors)
@@ -143,24 +137,46 @@ impl Partition {
     }
 }
 
+/// Cuts these links, and sees that nothing passes them or those that other faults have cut, and that all others pass; gives a line for each thing that went wrong.
+pub(crate) async fn cut(ctx: &NemesisContext, links: &[Link]) -> Vec<String> {
+    let net = ctx.environment.net();
+    let all = ctx.cuts.add(links);
+    match timeout(CALL_LIMIT, net.cut(links)).await {
+        Ok(Ok(())) => verify(ctx, &all).await,
+        Ok(Err(error)) => vec![error.to_string()],
+        Err(_) => vec![format!("no end within {} s", CALL_LIMIT.as_secs())],
+    }
+}
+
 /// Undoes every cut, ours or not, and sees that every link passes.
-async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
+pub(crate) async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
     let net = ctx.environment.net();
     if net.control() == LinkControl::None {
         return outcome(ctx, &[], String::new(), Vec::new());
     }
-    let errors = match timeout(CALL_LIMIT, net.heal()).await {
-        Ok(Ok(())) => verify(ctx, &[]).await,
-        Ok(Err(error)) => vec![error.to_string()],
-        Err(_) => vec![format!("no end within {} s", CALL_LIMIT.as_secs())],
+    let errors = match open_all(ctx).await {
+        Ok(()) => verify(ctx, &[]).await,
+        Err(why) => vec![why],
     };
     outcome(ctx, &[], "all links open".into(), errors)
 }
 
+/// Undoes every cut and every shape of a link.
+pub(crate) async fn open_all(ctx: &NemesisContext) -> Result<(), String> {
+    ctx.cuts.clear();
+    match timeout(CALL_LIMIT, ctx.environment.net().heal()).await {
+        Ok(healed) => healed.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no end within {} s", CALL_LIMIT.as_secs())),
+    }
+}
+
 /// Probes every link: exactly those in `cut` must not pass. Gives a line for each kind of contradiction.
 async fn verify(ctx: &NemesisContext, cut: &[Link]) -> Vec<String> {
-    let nodes: Vec<usize> = ctx.environment.nodes().iter().map(|node| node.index).collect();
-    let mut open = links_between(&nodes, &nodes);
+    let mut hosts: Vec<usize> = ctx.environment.nodes().iter().map(|node| node.index).collect();
+    if ctx.environment.can(Ability::CutClients).is_ok() {
+        hosts.push(CONTROLLER);
+    }
+    let mut open = links_between(&hosts, &hosts);
     open.retain(|link| !cut.contains(link));
     let (leaks, silent) = tokio::join!(leaks(ctx, cut), silent(ctx, open));
     let mut errors: Vec<String> = [leaks, silent].into_iter().flatten().collect();

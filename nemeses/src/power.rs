@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
-use crate::process::{leader, lines, name, on_each, outcome, settle, skipped};
+use crate::process::{leader, lines, name, nodes_in, on_each, outcome, settle, skipped};
 use crate::shapes::names;
 use crate::tamper::disk;
 use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
@@ -48,7 +48,6 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-        colour: ENTRY.colour,
     })
 }
 
@@ -80,8 +79,21 @@ impl Power {
             Err(why) => return skipped(why),
         };
         self.off.extend(&nodes);
-        // All disks first, so that no node hears what another one no longer knows.
-        let mut errors = Vec::new();
+        // Frozen first: whoever loses power says nothing more. A process that went on while its disk is off could acknowledge a write
+        // whose sync had begun before: the file system, which was told to stop at once, may let such a sync end without an error.
+        let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
+        let alive: Vec<usize> = nodes
+            .iter()
+            .copied()
+            .filter(|node| running.contains(node))
+            .collect();
+        let frozen = on_each(ctx, &alive, |db, node| async move {
+            db.pause(node).await.map_err(|error| error.to_string())?;
+            settle(db, node, |state| state != ProcessState::Running).await
+        })
+        .await;
+        let mut errors = lines(ctx, frozen);
+        // All disks before any process ends, so that no node hears what another one no longer knows.
         for &node in &nodes {
             if let Err(why) = disk(ctx, node, "cut-power").await {
                 errors.push(format!("{}: {why}", name(ctx, node)));

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{Db, ProcessState};
+use control::{CONTROLLER, Db, ProcessState};
 use history::{Hold, NemesisOutcome};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -101,8 +101,8 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let primaries = timeout(left, ctx.db.primaries()).await.unwrap_or_default();
-        if let Some(&node) = primaries.first() {
-            return Some(node);
+        if let Some(primary) = primaries.first() {
+            return Some(primary.node);
         }
         if !wanted || Instant::now() + LEADER_POLL >= deadline {
             return None;
@@ -161,8 +161,11 @@ pub(crate) fn skipped(why: impl Into<String>) -> NemesisOutcome {
     }
 }
 
-/// The name of a node.
+/// The name of a node, or `clients` for the controller.
 pub(crate) fn name(ctx: &NemesisContext, node: usize) -> String {
+    if node == CONTROLLER {
+        return "clients".to_owned();
+    }
     ctx.environment
         .nodes()
         .get(node)

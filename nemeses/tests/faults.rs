@@ -2,12 +2,15 @@
 
 mod fakes;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use control::ProcessState;
 use fakes::{Flaw, World};
 use generator::sim::{End, Sim};
 use generator::{Action, time_limit};
 use history::{EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
-use nemeses::{ALL, Fault, FaultOptions, compose, find};
+use nemeses::{ALL, Fault, FaultOptions, Nemesis, NemesisContext, compose, find};
 
 fn make(name: &str) -> Fault {
     let entry = find(name).expect("in the list");
@@ -43,7 +46,11 @@ async fn every_fault_with_every_target_takes_hold_and_is_undone() {
                 .invoke(&ctx, &act(entry.name, NemesisAction::Start, target))
                 .await;
             assert_eq!(told(&started), "verified", "{}:{target}", entry.name);
-            assert!(!world.is_whole(), "{}:{target} changed nothing", entry.name);
+            // What operators do is done at once and for good, but for a change of members.
+            let calls = world.calls.lock().expect("no test thread panicked").len();
+            let is_lasting = matches!(entry.name, "transfer" | "compact");
+            let has_changed = if is_lasting { calls > 0 } else { !world.is_whole() };
+            assert!(has_changed, "{}:{target} changed nothing", entry.name);
             assert!(
                 !started.nodes.is_empty() && !started.detail.is_empty(),
                 "{started:?}"
@@ -113,6 +120,59 @@ async fn the_leader_is_the_one_that_the_store_names() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_more_is_killed_once_one_did_not_come_back() {
+    for flaws in [&[][..], &[Flaw::StartFails]] {
+        let world = World::new(5, flaws);
+        let ctx = world.context();
+        let mut kill = make("kill").nemesis;
+        // Two that overlap, as a schedule may want them.
+        for target in ["n1", "n2"] {
+            let killed = kill
+                .invoke(&ctx, &act("kill", NemesisAction::Start, target))
+                .await;
+            assert_eq!(told(&killed), "verified", "{target}");
+        }
+        kill.invoke(&ctx, &act("kill", NemesisAction::Stop, "n1")).await;
+        let third = kill.invoke(&ctx, &act("kill", NemesisAction::Start, "n3")).await;
+        let (expected, gone) = match flaws {
+            [] => ("verified", vec![2]),
+            _ => (
+                "skipped: n1 n2 did not come back, so nothing more is killed",
+                vec![0, 1],
+            ),
+        };
+        let mut words: Vec<String> = told(&third).split(' ').map(str::to_owned).collect();
+        // They are started in random order.
+        if words.len() > 2 {
+            words[1..3].sort();
+        }
+        assert_eq!(words.join(" "), expected);
+        assert_eq!(world.nodes_in(ProcessState::Gone), gone);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_fault_has_cut_is_no_surprise() {
+    let ctx = World::new(3, &[]).context();
+    let mut partition = make("partition").nemesis;
+    for target in ["n1|n2+n3", "n3|n1+n2"] {
+        let cut = partition
+            .invoke(&ctx, &act("partition", NemesisAction::Start, target))
+            .await;
+        assert_eq!(told(&cut), "verified", "{target}");
+    }
+    let healed = partition
+        .invoke(&ctx, &act("partition", NemesisAction::Stop, "n1|n2+n3"))
+        .await;
+    assert_eq!(told(&healed), "verified");
+    // What was cut before the heal must be open now.
+    let cut = partition
+        .invoke(&ctx, &act("partition", NemesisAction::Start, "n1>n2"))
+        .await;
+    assert_eq!(told(&cut), "verified");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_does_not_take_hold_is_told() {
     // (fault, target, flaw, what the start says, what the stop says)
     let cases = [
@@ -169,7 +229,7 @@ async fn what_does_not_take_hold_is_told() {
             "partition",
             "leader",
             Flaw::CutBreaksOthers,
-            "failed: nothing passes n2->n3 n2->n4 n2->n5 n3->n2 n3->n4 n3->n5 and 6 more",
+            "failed: nothing passes n1->clients n2->n3 n2->n4 n2->n5 n2->clients n3->n2 and 16 more",
             "verified",
         ),
         (
@@ -212,6 +272,34 @@ async fn what_does_not_take_hold_is_told() {
             "leader",
             Flaw::NoLinks,
             "skipped: links cannot be cut in this environment",
+            "verified",
+        ),
+        (
+            "membership",
+            "n2",
+            Flaw::RemoveDoesNothing,
+            "failed: still members: n2",
+            "verified",
+        ),
+        (
+            "membership",
+            "n2",
+            Flaw::AddFails,
+            "verified",
+            "failed: n2: it does not catch up; not members yet: n2",
+        ),
+        (
+            "transfer",
+            "n2",
+            Flaw::TransferDoesNothing,
+            "failed: n1 leads",
+            "verified",
+        ),
+        (
+            "compact",
+            "n2",
+            Flaw::CompactFails,
+            "failed: n2: the past can still be read",
             "verified",
         ),
         (
@@ -264,6 +352,69 @@ async fn heal_undoes_everything_and_can_be_repeated() {
     let calls = || fresh.calls.lock().expect("no test thread panicked").clone();
     assert_eq!(told(&fault.nemesis.heal(&fresh.context()).await), "verified");
     assert!(calls().is_empty(), "a whole cluster is left alone: {:?}", calls());
+}
+
+/// Heals only while no other one holds.
+struct Hindered(Arc<AtomicBool>);
+
+/// Holds until it is healed.
+struct Hindrance(Arc<AtomicBool>);
+
+fn healed(hold: Hold) -> NemesisOutcome {
+    NemesisOutcome {
+        nodes: Vec::new(),
+        detail: String::new(),
+        exact: String::new(),
+        hold,
+    }
+}
+
+#[async_trait::async_trait]
+impl Nemesis for Hindered {
+    async fn invoke(&mut self, _: &NemesisContext, _: &NemesisOp) -> NemesisOutcome {
+        healed(Hold::Verified)
+    }
+
+    async fn heal(&mut self, _: &NemesisContext) -> NemesisOutcome {
+        match self.0.load(Ordering::SeqCst) {
+            true => healed(Hold::Failed("it does not stay up".into())),
+            false => healed(Hold::Verified),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Nemesis for Hindrance {
+    async fn invoke(&mut self, _: &NemesisContext, _: &NemesisOp) -> NemesisOutcome {
+        healed(Hold::Verified)
+    }
+
+    async fn heal(&mut self, _: &NemesisContext) -> NemesisOutcome {
+        self.0.store(false, Ordering::SeqCst);
+        healed(Hold::Verified)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_fault_hinders_is_healed_after_it() {
+    let ctx = World::new(3, &[]).context();
+    for first_is_hindered in [true, false] {
+        let holds = Arc::new(AtomicBool::new(true));
+        let hindered = Fault {
+            nemesis: Box::new(Hindered(holds.clone())),
+            ..make("kill")
+        };
+        let hindrance = Fault {
+            nemesis: Box::new(Hindrance(holds.clone())),
+            ..make("pause")
+        };
+        let mut faults = vec![hindered, hindrance];
+        if !first_is_hindered {
+            faults.reverse();
+        }
+        let mut fault = compose(faults, 1);
+        assert_eq!(told(&fault.nemesis.heal(&ctx).await), "verified");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 //! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside is escaped,
 //! and none is longer than a constant.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use askama::Template;
@@ -14,10 +14,11 @@ use crate::conflict::{Pictured, Told, heading, is_per_key, told};
 use crate::error::ReportError;
 use crate::faults::fault_rows;
 use crate::html::symbol;
-use crate::results::Counts;
+use crate::interactive::{self, Explored, SCRIPT};
+use crate::results::{Counts, FaultRow, NoteRow};
 use crate::shade::Shade;
 use crate::still::{StillRecord, still_record};
-use crate::summary::{count_operations, grouped, promise, seconds, shortened};
+use crate::summary::{count_operations, grouped, notes, promise, seconds, shortened};
 use crate::timeline::{Picture, Subject, duration};
 
 /// The most undecided keys, and the most remarks, that are told.
@@ -66,6 +67,9 @@ struct Page {
     more_undecided: usize,
     explained: Option<Picture>,
     operations: Vec<CountsRow>,
+    /// JSON for the script, empty where nobody recorded times.
+    timeline: String,
+    script: &'static str,
 }
 
 /// How many operations of one kind ended how.
@@ -74,20 +78,37 @@ struct CountsRow {
     numbers: [String; 5],
 }
 
-/// The page of a checked history: self-contained HTML without scripts.
+/// The page of a checked history: self-contained HTML. With a script only where there are times to move in.
 ///
 /// # Errors
-/// When the template fails, which is a bug.
+/// When it cannot be rendered, which is a bug.
 pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
     let Checked {
         history, analysis, ..
     } = *checked;
-    let shade = shade(history);
+    let faults = fault_rows(history);
+    let (leaders, _) = notes(history);
+    let shade = shade(history, &faults, &leaders);
     let subject = Subject {
         history,
         nodes: checked.nodes,
         shade: &shade,
         per_key: is_per_key(analysis),
+    };
+    let failed = |reason| ReportError::Render {
+        path: Path::new(checked.name).to_owned(),
+        reason,
+    };
+    let timeline = match history.is_timeless || history.operations.is_empty() {
+        true => String::new(),
+        false => interactive::data(&Explored {
+            subject: &subject,
+            analysis,
+            faults: &faults,
+            leaders: &leaders,
+            logs: None,
+        })
+        .map_err(failed)?,
     };
     let pictured = Pictured::first(&subject, analysis);
     let told = told(analysis);
@@ -117,22 +138,19 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
             .filter(|_| analysis.verdict == Verdict::Valid)
             .and_then(|order| subject.order(order)),
         operations: counts(history),
+        timeline,
+        script: SCRIPT,
     };
     debug_assert!(include_str!("../templates/check.html").contains(CHECK_PAGE_MARK));
-    page.render().map_err(|error| ReportError::Render {
-        path: Path::new(checked.name).to_owned(),
-        reason: error.to_string(),
-    })
+    page.render().map_err(|error| failed(error.to_string()))
 }
 
 /// Faults stand behind the picture if the history knows any.
-fn shade(history: &History) -> Shade {
-    let leaders = history.notes.iter().filter(|(_, note, ..)| note == "leader");
+fn shade(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Shade {
     Shade::of(
-        &fault_rows(history),
-        leaders
-            .map(|(time_ns, _, node, _)| (seconds(*time_ns), node.clone()))
-            .collect(),
+        BTreeMap::new(),
+        faults,
+        leaders.iter().map(|row| (row.time_s, row.node.clone())).collect(),
         seconds(history.end_ns),
         0.0,
     )

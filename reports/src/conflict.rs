@@ -102,7 +102,7 @@ impl Pictured {
                 .collect(),
             rule_name: conflict.rule.name(),
             rule: conflict.rule.about(),
-            stale_by: conflict.stale_by_ns.map(|ns| duration(ns as f64)),
+            stale_by: conflict.stale_by_ns.map(at_least),
             confirmed: conflict.confirmed,
             picture: subject.conflict(conflict),
             order: longest_order(subject, conflict),
@@ -186,4 +186,33 @@ fn time_ms(time_ns: u64, is_short: bool) -> String {
         return format!("{}.{:06}", time_ns / 1_000_000, time_ns % 1_000_000);
     }
     format!("{}.{:03}", time_ns / 1_000_000, time_ns / 1_000 % 1_000)
+}
+/// A time that it was at least: cut off and not rounded, or it would be too long.
+fn at_least(ns: u64) -> String {
+    let digit = match ns {
+        1_000_000_000.. => 100_000_000,
+        10_000_000.. => 1_000_000,
+        1_000_000.. => 100_000,
+        _ => 1_000,
+    };
+    let cut = if ns < 1_000 { ns } else { ns - ns % digit };
+    duration(cut as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_least_is_never_more() {
+        for (ns, expected) in [
+            (999, "999 ns"),
+            (1_999, "1 µs"),
+            (1_166_000, "1.1 ms"),
+            (59_999_999, "59 ms"),
+            (1_990_000_000, "1.9 s"),
+        ] {
+            assert_eq!(at_least(ns), expected);
+        }
+    }
 }

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use history::{History, TestRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::results::{FaultHold, FaultRow};
+use crate::results::FaultRow;
 use crate::summary::seconds;
 
 /// The faults of one nemesis with one target that hit one role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageRow {
     /// Which nemesis.
     pub nemesis: String,
@@ -31,7 +32,7 @@ pub struct CoverageRow {
 }
 
 /// Whether the leader was among the nodes that a fault hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It was.
@@ -57,7 +58,7 @@ impl Role {
 pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRow> {
     let mut rows: BTreeMap<(String, String, Role), CoverageRow> = BTreeMap::new();
     let completions = Completions::new(history);
-    for fault in faults.iter().filter(|fault| fault.hold != FaultHold::Skipped) {
+    for fault in faults.iter().filter(|fault| fault.is_drawn()) {
         let role = role(history, fault);
         let target = kind_of_target(&fault.target);
         let row = rows
@@ -72,7 +73,7 @@ pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRo
                 not_ok: 0,
             });
         row.faults += 1;
-        row.verified += u64::from(fault.hold == FaultHold::Verified);
+        row.verified += u64::from(fault.is_verified());
         let end_s = fault.end_s.unwrap_or(f64::INFINITY);
         row.ok += completions.ok.between(fault.start_s, end_s);
         row.not_ok += completions.not_ok.between(fault.start_s, end_s);
@@ -87,7 +88,7 @@ pub(crate) fn missing(record: &TestRecord, faults: &[FaultRow]) -> Vec<String> {
     for nemesis in &record.nemesis {
         let held = faults
             .iter()
-            .filter(|fault| fault.nemesis == *nemesis && fault.hold == FaultHold::Verified)
+            .filter(|fault| fault.nemesis == *nemesis && fault.is_verified())
             .count();
         if held < least {
             missing.push(format!(
@@ -124,8 +125,8 @@ fn role(history: &History, fault: &FaultRow) -> Role {
     let leads = history
         .notes
         .iter()
-        .rfind(|(time_ns, note, ..)| note == "leader" && seconds(*time_ns) <= fault.start_s)
-        .map(|(_, _, node, _)| node);
+        .rfind(|(time_ns, note)| note.note == "leader" && seconds(*time_ns) <= fault.start_s)
+        .map(|(_, note)| &note.node);
     match leads {
         None => Role::Unknown,
         Some(node) if node.is_empty() => Role::Unknown,
@@ -171,6 +172,7 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::FaultHold;
 
     #[test]
     fn targets_that_name_nodes_are_counted_together() {
@@ -190,12 +192,12 @@ mod tests {
     #[test]
     fn roles() {
         let note = |time_s: u64, node: &str| {
-            (
-                time_s * 1_000_000_000,
-                "leader".to_owned(),
-                node.to_owned(),
-                String::new(),
-            )
+            let note = history::Note {
+                note: "leader".to_owned(),
+                node: node.to_owned(),
+                ..Default::default()
+            };
+            (time_s * 1_000_000_000, note)
         };
         let history = History {
             notes: vec![note(1, "n1"), note(5, "n2")],
@@ -219,6 +221,7 @@ mod tests {
                 end_s: None,
                 hold: FaultHold::Verified,
                 why: None,
+                recovery: None,
             };
             assert_eq!(role(&history, &fault), expected, "{target} {node} at {start_s}");
         }

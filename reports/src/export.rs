@@ -7,30 +7,26 @@ use checker::Analysis;
 use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
+use crate::plots::{self, Plot};
 use crate::results::Results;
+use crate::shade::Shade;
 use crate::summary::summarize;
-use crate::{html, json, junit};
+use crate::{html, json, junit, markdown};
 
-/// One file that is made of a run.
-struct Exporter {
-    path: fn(&RunDir) -> PathBuf,
-    render: fn(&Run) -> Result<String, String>,
-}
+/// Files that are made of a run, with their text.
+type Files = Result<Vec<(PathBuf, String)>, String>;
 
-const ALL: &[Exporter] = &[
-    Exporter {
-        path: RunDir::results,
-        render: json::render,
-    },
-    Exporter {
-        path: RunDir::report,
-        render: html::render,
-    },
-    Exporter {
-        path: RunDir::junit,
-        render: junit::render,
-    },
+const ALL: &[fn(&Run) -> Files] = &[
+    |run| one(run.dir.results(), json::render(run)),
+    |run| one(run.dir.report(), html::render(run)),
+    |run| one(run.dir.junit(), junit::render(run)),
+    |run| one(run.dir.summary(), markdown::render(run)),
+    plots::files,
 ];
+
+fn one(path: PathBuf, text: Result<String, String>) -> Files {
+    Ok(vec![(path, text?)])
+}
 
 /// What exporters see of a run.
 pub(crate) struct Run<'a> {
@@ -38,6 +34,8 @@ pub(crate) struct Run<'a> {
     pub history: &'a History,
     pub analysis: &'a Analysis,
     pub results: &'a Results,
+    pub shade: &'a Shade,
+    pub plots: &'a [Plot],
 }
 
 /// Judges a run and writes all its reports.
@@ -51,19 +49,24 @@ pub fn write_all(
     analysis: &Analysis,
 ) -> Result<Results, ReportError> {
     let results = summarize(record, history, analysis);
+    let shade = Shade::new(&results);
+    let failed = |reason| ReportError::Render {
+        path: run.root().to_owned(),
+        reason,
+    };
+    let plots = plots::all(&results, history, &shade).map_err(failed)?;
     let view = Run {
         dir: run,
         history,
         analysis,
         results: &results,
+        shade: &shade,
+        plots: &plots,
     };
     for exporter in ALL {
-        let path = (exporter.path)(run);
-        let text = (exporter.render)(&view).map_err(|reason| ReportError::Render {
-            path: path.clone(),
-            reason,
-        })?;
-        write_whole(&path, &text).map_err(|source| ReportError::Io { path, source })?;
+        for (path, text) in exporter(&view).map_err(failed)? {
+            write_whole(&path, &text).map_err(|source| ReportError::Io { path, source })?;
+        }
     }
     Ok(results)
 }
@@ -74,6 +77,9 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
     let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // The error that counts is the first one; what is left behind is a file with a telling name.

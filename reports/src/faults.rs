@@ -36,6 +36,7 @@ fn started(span: &NemesisSpan) -> FaultRow {
         end_s: None,
         hold: FaultHold::Unfinished,
         why: None,
+        recovery: None,
     };
     if let Some(outcome) = &span.outcome {
         row.detail = outcome.detail.clone();

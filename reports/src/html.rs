@@ -12,7 +12,9 @@ use history::{ErrorClass, OpKind};
 
 use crate::conflict::{Pictured, Told, is_per_key, told};
 use crate::export::Run;
-use crate::plots::{self, Plot};
+use crate::interactive::{self, Explored, SCRIPT};
+use crate::plots::Plot;
+use crate::recovery::Recovery;
 use crate::results::{CheckName, ErrorRow, FaultHold, Results};
 use crate::shade::{Rgb, Shade, hex};
 use crate::summary::{grouped, name_and_target};
@@ -30,12 +32,16 @@ struct Page<'a> {
     pictured: Vec<Pictured>,
     told: Vec<Told>,
     untold: usize,
-    shade: Shade,
-    plots: Vec<Plot>,
+    shade: &'a Shade,
+    /// JSON for the script.
+    timeline: String,
+    script: &'static str,
+    plots: &'a [Plot],
     errors: Vec<ErrorLine<'a>>,
     faults: Vec<FaultLine<'a>>,
     plan: Vec<(&'static str, String)>,
     again: String,
+    replay: String,
     check: String,
     directory: String,
 }
@@ -68,21 +74,28 @@ struct FaultLine<'a> {
     hold: &'static str,
     symbol: &'static str,
     why: &'a str,
+    gap: String,
+    back: String,
     colour: Option<String>,
 }
 
 /// The page of a run.
 pub(crate) fn render(run: &Run) -> Result<String, String> {
     let results = run.results;
-    let shade = Shade::new(results);
-    let samples = plots::samples(run.history);
-    let plots = plots::all(results, &samples, &shade)?;
+    let shade = run.shade;
     let subject = Subject {
         history: run.history,
         nodes: &results.test.nodes,
-        shade: &shade,
+        shade,
         per_key: is_per_key(run.analysis),
     };
+    let timeline = interactive::data(&Explored {
+        subject: &subject,
+        analysis: run.analysis,
+        faults: &results.faults,
+        leaders: &results.leader_changes,
+        logs: Some((run.dir, &results.test)),
+    })?;
     let pictured = Pictured::first(&subject, run.analysis);
     let told = told(run.analysis);
     let page = Page {
@@ -98,13 +111,19 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         pictured,
         told,
         errors: error_lines(results),
-        faults: fault_lines(results, &shade),
+        faults: fault_lines(results, shade),
         plan: plan(results),
         again: command(&results.test.command),
+        replay: format!(
+            "perjury test --replay {}",
+            quoted(&run.dir.root().display().to_string())
+        ),
         check: format!("perjury check {}", quoted(&run.dir.root().display().to_string())),
         directory: absolute(run.dir.root()),
+        timeline,
+        script: SCRIPT,
         shade,
-        plots,
+        plots: run.plots,
         results,
     };
     page.render().map_err(|error| error.to_string())
@@ -121,16 +140,16 @@ pub(crate) fn symbol(verdict: Verdict) -> &'static str {
 
 fn facts(results: &Results) -> Vec<Fact> {
     let total = results.operations_total;
-    let held = results
-        .faults
-        .iter()
-        .filter(|fault| fault.hold == FaultHold::Verified)
-        .count();
+    let held = results.faults.iter().filter(|fault| fault.is_verified()).count();
     let slowest = results
         .latency
         .iter()
         .map(|row| row.latency_ms_max)
         .fold(0.0, f64::max);
+    let available = results.availability.map_or_else(
+        || "–".to_owned(),
+        |availability| format!("{:.1} %", availability.share_of_time * 100.0),
+    );
     vec![
         Fact {
             value: grouped(results.ok_ops_per_s.round() as u64),
@@ -145,11 +164,15 @@ fn facts(results: &Results) -> Vec<Fact> {
             unit: "failed or unknown (fail, info)",
         },
         Fact {
+            value: available,
+            unit: "of the time something was answered",
+        },
+        Fact {
             value: format!("{held} of {}", results.faults.len()),
             unit: "faults verified",
         },
         Fact {
-            value: grouped(results.leader_changes.len().saturating_sub(1) as u64),
+            value: grouped(results.changes_of_leader() as u64),
             unit: "changes of leader seen",
         },
         Fact {
@@ -252,6 +275,10 @@ fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
                 FaultHold::Unfinished => "…",
             },
             why: fault.why.as_deref().unwrap_or_default(),
+            gap: fault
+                .recovery
+                .map_or_else(String::new, |felt| short_ms(felt.longest_gap_ms)),
+            back: fault.recovery.map_or_else(String::new, back),
             colour: shade
                 .legend
                 .iter()
@@ -259,6 +286,22 @@ fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
                 .map(|(_, rgb)| hex(*rgb)),
         })
         .collect()
+}
+
+/// When the rate of answers was back, for a table.
+fn back(recovery: Recovery) -> String {
+    match (recovery.felt, recovery.recovery_ms, recovery.after_end_ms) {
+        (None, ..) => "too few answers to tell".to_owned(),
+        (Some(false), ..) => "not felt".to_owned(),
+        (Some(true), None, _) => {
+            let least = recovery.recovery_at_least_ms.map_or_else(String::new, short_ms);
+            format!("not seen; {least} ms or more")
+        }
+        (Some(true), Some(ms), None) => format!("{} ms", short_ms(ms)),
+        (Some(true), Some(ms), Some(after)) => {
+            format!("{} ms, {} after its end", short_ms(ms), short_ms(after))
+        }
+    }
 }
 
 /// Every field of the plan, in words.

@@ -10,16 +10,18 @@ use std::collections::BTreeMap;
 
 use checker::{Rule, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::coverage::CoverageRow;
+use crate::recovery::{Availability, Recovery};
 use crate::still::StillRecord;
 
 /// The version of the form of `results.json`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
     /// [`SCHEMA_VERSION`] of the perjury that wrote this.
     pub schema_version: u32,
@@ -57,6 +59,9 @@ pub struct Results {
     pub main_phase_s: f64,
     /// Operations that completed `ok` in the main phase, divided by its length.
     pub ok_ops_per_s: f64,
+    /// Whether the store was there for its clients in the main phase; absent where nothing was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<Availability>,
     /// From the start of the run to its last event, seconds.
     pub duration_s: f64,
     /// What the nemesis did, in order.
@@ -64,7 +69,7 @@ pub struct Results {
     /// The same by kind and by the role that they hit, with what was done meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<CoverageRow>,
-    /// Changes of leader, in order.
+    /// When another node was seen to lead, or the same one in another term, in order; the first one is the first leader.
     pub leader_changes: Vec<NoteRow>,
     /// Everything else that was noted: nodes that died by themselves, …
     pub notes: Vec<OtherNote>,
@@ -73,7 +78,7 @@ pub struct Results {
 }
 
 /// What a run is checked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckName {
     /// The checker's verdict on the history.
@@ -85,7 +90,7 @@ pub enum CheckName {
 }
 
 /// One check and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What was checked.
     pub name: CheckName,
@@ -96,7 +101,7 @@ pub struct Check {
 }
 
 /// One key that is not linearizable.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConflictRecord {
     /// The key.
     pub key: Key,
@@ -117,7 +122,7 @@ pub struct ConflictRecord {
 }
 
 /// One operation in full.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationRecord {
     /// Its place among the history's operations, from 0.
     pub index: usize,
@@ -170,7 +175,7 @@ pub struct OperationRecord {
 }
 
 /// How many operations ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// All that were invoked.
     pub invoked: u64,
@@ -185,7 +190,7 @@ pub struct Counts {
 }
 
 /// [`Counts`] of one kind of operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KindCounts {
     /// Which operation.
     pub f: OpKind,
@@ -195,7 +200,7 @@ pub struct KindCounts {
 }
 
 /// One class of errors with one outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorRow {
     /// The rule of the system's table of errors (`test.error_rules`) by which they were decided; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -213,7 +218,7 @@ pub struct ErrorRow {
 }
 
 /// Latencies of one kind of operation, from invocation to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LatencyRow {
     /// Which operation.
     pub f: OpKind,
@@ -232,7 +237,7 @@ pub struct LatencyRow {
 }
 
 /// One fault from its start to its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultRow {
     /// Which nemesis.
     pub nemesis: String,
@@ -250,10 +255,13 @@ pub struct FaultRow {
     pub hold: FaultHold,
     /// Why it did not, or why its end could not be seen.
     pub why: Option<String>,
+    /// How clients felt it; absent where there was too little to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
 }
 
 /// Whether a fault took hold and ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultHold {
     /// Probes saw it begin and, if the history reaches that far, end.
@@ -267,18 +275,21 @@ pub enum FaultHold {
 }
 
 /// A change of leader.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteRow {
     /// When it was seen.
     pub time_s: f64,
     /// The node.
     pub node: String,
+    /// The term that it leads in, where the store has terms and told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
     /// Further words.
     pub detail: String,
 }
 
 /// Something else that was noted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OtherNote {
     /// What kind of note: `crash`, …
     pub note: String,
@@ -294,6 +305,12 @@ impl Results {
             .iter()
             .flat_map(|check| &check.reasons)
             .map(String::as_str)
+    }
+
+    /// How often another node was seen to lead than before.
+    pub fn changes_of_leader(&self) -> usize {
+        let rows = self.leader_changes.windows(2);
+        rows.filter(|pair| pair[0].node != pair[1].node).count()
     }
 
     /// The reasons for the verdict that the headline does not name already. What would only make it unknown is no reason
@@ -323,6 +340,18 @@ impl CheckName {
     }
 }
 
+impl FaultRow {
+    /// Whether it may have been in force, so that it is shown behind what happened meanwhile.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.hold != FaultHold::Skipped
+    }
+
+    /// Whether probes saw it.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.hold == FaultHold::Verified
+    }
+}
+
 impl FaultHold {
     /// The name used in results and reports.
     pub fn name(self) -> &'static str {
@@ -333,6 +362,19 @@ impl FaultHold {
             FaultHold::Unfinished => "unfinished",
         }
     }
+}
+
+/// The JSON Schema (2020-12) of `results.json`: what scripts can rely on. Its `$id` names [`SCHEMA_VERSION`].
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Results).to_value();
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$id".into(), format!("perjury-results-{SCHEMA_VERSION}").into());
+        schema.insert("title".into(), "results.json of perjury".into());
+    }
+    if let Some(version) = schema.pointer_mut("/properties/schema_version") {
+        *version = serde_json::json!({ "const": SCHEMA_VERSION });
+    }
+    schema
 }
 
 /// Keeps nil (`null`) apart from nothing (no such field).

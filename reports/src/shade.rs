@@ -2,18 +2,14 @@
 //!
 //! Units: seconds since the start of the run.
 
-use crate::results::{FaultHold, FaultRow, Results};
+use std::collections::BTreeMap;
+
+use crate::results::{FaultRow, Results};
 
 /// A colour.
 pub(crate) type Rgb = (u8, u8, u8);
 
-/// The colours that the nemeses have everywhere in perjury; others get one of [`SPARE`] in the order in which they
-/// come.
-const KNOWN: &[(&str, Rgb)] = &[
-    ("kill", (0xe1, 0x57, 0x59)),
-    ("pause", (0xed, 0xc9, 0x48)),
-    ("partition", (0x4e, 0x79, 0xa7)),
-];
+/// The colours of nemeses of which the plan names none, in the order in which they come.
 const SPARE: &[Rgb] = &[
     (0x59, 0xa1, 0x4f),
     (0xb0, 0x7a, 0xa1),
@@ -45,13 +41,19 @@ pub(crate) struct Shade {
     pub legend: Vec<(String, Rgb)>,
     /// The end of the time axis.
     pub end_s: f64,
+    /// The colours of the nemeses as the plan says.
+    known: BTreeMap<String, Rgb>,
 }
 
 impl Shade {
     /// The background of a run.
     pub fn new(results: &Results) -> Shade {
         let leaders = results.leader_changes.iter();
+        let known = results.test.colours.iter();
         Shade::of(
+            known
+                .filter_map(|(name, colour)| Some((name.clone(), rgb(colour)?)))
+                .collect(),
             &results.faults,
             leaders.map(|row| (row.time_s, row.node.clone())).collect(),
             results.duration_s,
@@ -59,9 +61,15 @@ impl Shade {
         )
     }
 
-    /// The background of a history: its faults, changes of leader as `(time_s, node)`, its length, and the time limit of
+    /// The background of a history: the colours of its nemeses, its faults, changes of leader as `(time_s, node)`, its length, and the time limit of
     /// its main phase, 0 if it has none.
-    pub fn of(faults: &[FaultRow], leaders: Vec<(f64, String)>, duration_s: f64, limit_s: f64) -> Shade {
+    pub fn of(
+        known: BTreeMap<String, Rgb>,
+        faults: &[FaultRow],
+        leaders: Vec<(f64, String)>,
+        duration_s: f64,
+        limit_s: f64,
+    ) -> Shade {
         // A run in which nothing happened still has an axis.
         let end_s = if duration_s > 0.0 { duration_s } else { 1.0 };
         let mut shade = Shade {
@@ -69,8 +77,9 @@ impl Shade {
             leaders,
             legend: Vec::new(),
             end_s,
+            known,
         };
-        for fault in faults.iter().filter(|fault| fault.hold != FaultHold::Skipped) {
+        for fault in faults.iter().filter(|fault| fault.is_drawn()) {
             let colour = shade.colour(&fault.nemesis);
             shade.bands.push(Band {
                 name: fault.nemesis.clone(),
@@ -103,21 +112,50 @@ impl Shade {
         shade
     }
 
+    /// The colour of a nemesis that has a band.
+    pub fn colour_of(&self, nemesis: &str) -> Rgb {
+        let found = self.legend.iter().find(|(name, _)| name == nemesis);
+        found.map_or(AFTER, |(_, colour)| *colour)
+    }
+
     fn colour(&mut self, nemesis: &str) -> Rgb {
         if let Some((_, colour)) = self.legend.iter().find(|(name, _)| name == nemesis) {
             return *colour;
         }
-        let known = KNOWN
-            .iter()
-            .find(|(name, _)| *name == nemesis)
-            .map(|(_, colour)| *colour);
-        let colour = known.unwrap_or(SPARE[self.legend.len() % SPARE.len()]);
+        let colour = self
+            .known
+            .get(nemesis)
+            .copied()
+            .unwrap_or(SPARE[self.legend.len() % SPARE.len()]);
         self.legend.push((nemesis.to_owned(), colour));
         colour
     }
 }
 
+/// Reads `#4e79a7`.
+fn rgb(text: &str) -> Option<Rgb> {
+    let digits = text
+        .strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+    Some((part(0)?, part(2)?, part(4)?))
+}
+
 /// `#4e79a7`
 pub(crate) fn hex((red, green, blue): Rgb) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_read_as_they_are_written() {
+        assert_eq!(rgb("#4e79a7"), Some((0x4e, 0x79, 0xa7)));
+        assert_eq!(rgb(&hex((1, 2, 255))), Some((1, 2, 255)));
+        for wrong in ["", "4e79a7", "#4e79a", "#4e79a7a", "#4e79ag", "#+e79a7", "#éé79"] {
+            assert_eq!(rgb(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What a history that is not linearizable still is, as a table.
 
 use checker::weaker::{AnomalyKind, Finding, Guarantee, Still};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::summary::shortened;
@@ -9,7 +10,7 @@ use crate::summary::shortened;
 const MOST_CHARS: usize = 1_000;
 
 /// The weaker models, how stale answers were, and the anomalies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StillRecord {
     /// All in one line.
     pub sentence: String,
@@ -22,7 +23,7 @@ pub struct StillRecord {
 }
 
 /// One model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StillRow {
     /// What it is called.
     pub model: String,
@@ -33,7 +34,7 @@ pub struct StillRow {
 }
 
 /// One kind of anomaly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnomalyRow {
     /// What it is called.
     pub anomaly: String,

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::coverage::{coverage, missing};
 use crate::faults::fault_rows;
+use crate::recovery::{Answers, add_recoveries};
 use crate::results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
     OperationRecord, OtherNote, Results, SCHEMA_VERSION,
@@ -43,7 +44,9 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
     let operations_total = operations
         .iter()
         .fold(Counts::default(), |sum, row| sum.plus(row.counts));
-    let faults = fault_rows(history);
+    let mut faults = fault_rows(history);
+    let answers = Answers::new(record, history);
+    add_recoveries(&answers, &mut faults);
     let checks = vec![
         linearizable(record, analysis),
         faults_took_hold(record, &faults),
@@ -80,6 +83,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         latency: latencies(history),
         main_phase_s,
         ok_ops_per_s,
+        availability: answers.availability(),
         duration_s: seconds(history.end_ns),
         coverage: coverage(history, &faults),
         faults,
@@ -327,27 +331,28 @@ fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<S
             ));
         }
     }
-    let crashes = history
-        .notes
-        .iter()
-        .filter(|(_, note, _, _)| note == "crash")
-        .count();
-    if crashes > 0 {
-        let times = if crashes == 1 {
-            "once".to_owned()
-        } else {
-            format!("{crashes} times")
-        };
+    let crashes = history.notes.iter().filter(|(_, note)| note.note == "crash");
+    let mut crashed: BTreeMap<&str, usize> = BTreeMap::new();
+    crashes.for_each(|(_, note)| *crashed.entry(&note.node).or_default() += 1);
+    if !crashed.is_empty() {
+        let words: Vec<String> = (crashed.into_iter())
+            .map(|(node, times)| match times {
+                1 => format!("{node} once"),
+                times => format!("{node} {times} times"),
+            })
+            .collect();
         remarks.push(format!(
-            "{times} a node's process ended by itself: see the nodes' logs"
+            "processes ended by themselves: {}; see the nodes' logs",
+            words.join(", ")
         ));
     }
-    for (time_ns, note, _, detail) in &history.notes {
-        if note == "stopped" {
+    for (time_ns, note) in &history.notes {
+        if note.note == "stopped" {
             remarks.push(format!(
-                "the run was stopped after {:.1} s of {} s: {detail}",
+                "the run was stopped after {:.1} s of {} s: {}",
                 seconds(*time_ns),
-                record.time_limit_s
+                record.time_limit_s,
+                note.detail
             ));
         }
     }
@@ -376,7 +381,7 @@ fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<S
         .count();
     if open > 0 {
         remarks.push(format!(
-            "the history ends while {open} operations wait for their answer; they count as info"
+            "without an answer when the history ends, and counted as info: {open}"
         ));
     }
     remarks
@@ -407,7 +412,7 @@ fn headline(results: &Results) -> String {
 }
 
 /// `1,234,567`
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
@@ -486,6 +491,34 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// The beginning of what a value says, of `most` characters at most, without saying the rest: a set can hold thousands.
+pub(crate) fn brief(value: &impl std::fmt::Display, most: usize) -> String {
+    struct Brief {
+        text: String,
+        left: usize,
+    }
+    impl std::fmt::Write for Brief {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            for letter in text.chars() {
+                if self.left == 0 {
+                    self.text.push('…');
+                    return Err(std::fmt::Error);
+                }
+                self.left -= 1;
+                self.text.push(letter);
+            }
+            Ok(())
+        }
+    }
+    let mut brief = Brief {
+        text: String::new(),
+        left: most,
+    };
+    // It fails where there is no more room.
+    let _ = std::fmt::Write::write_fmt(&mut brief, format_args!("{value}"));
+    brief.text
+}
+
 fn latencies(history: &History) -> Vec<LatencyRow> {
     let mut kinds: BTreeMap<OpKind, Histogram<u64>> = BTreeMap::new();
     for operation in history
@@ -544,19 +577,20 @@ fn throughput(record: &TestRecord, history: &History) -> (f64, f64) {
     (length_s, ok as f64 / length_s)
 }
 
-fn notes(history: &History) -> (Vec<NoteRow>, Vec<OtherNote>) {
+pub(crate) fn notes(history: &History) -> (Vec<NoteRow>, Vec<OtherNote>) {
     let mut leaders = Vec::new();
     let mut others = Vec::new();
-    for (time_ns, note, node, detail) in &history.notes {
+    for (time_ns, note) in &history.notes {
         let row = NoteRow {
             time_s: seconds(*time_ns),
-            node: node.clone(),
-            detail: detail.clone(),
+            node: note.node.clone(),
+            term: note.term,
+            detail: note.detail.clone(),
         };
-        match note.as_str() {
+        match note.note.as_str() {
             "leader" => leaders.push(row),
             _ => others.push(OtherNote {
-                note: note.clone(),
+                note: note.note.clone(),
                 row,
             }),
         }
@@ -622,4 +656,18 @@ pub(crate) fn node_name(nodes: &[String], node: u16) -> String {
         .get(usize::from(node))
         .cloned()
         .unwrap_or_else(|| format!("node {node}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brief_is_what_shortened_makes_of_the_whole() {
+        for text in ["", "a", "abc", "abcd", "äöüß", "a longer text"] {
+            for most in [0, 1, 3, 4, 100] {
+                assert_eq!(brief(&text, most), shortened(text, most), "{text} {most}");
+            }
+        }
+    }
 }

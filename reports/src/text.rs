@@ -108,7 +108,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
 }
 
 /// `12 verified, 1 skipped; 4 changes of leader`
-fn faults_text(results: &Results) -> String {
+pub(crate) fn faults_text(results: &Results) -> String {
     let kinds = [
         FaultHold::Verified,
         FaultHold::Failed,
@@ -129,7 +129,7 @@ fn faults_text(results: &Results) -> String {
     if parts.is_empty() {
         parts.push("none".to_owned());
     }
-    let elections = match results.leader_changes.len().saturating_sub(1) {
+    let elections = match results.changes_of_leader() {
         1 => "1 change of leader".to_owned(),
         count => format!("{count} changes of leader"),
     };

@@ -1,6 +1,7 @@
 //! What the page of a checked history says and draws.
 
 mod cases;
+mod scripts;
 
 use cases::{Case, Line, history, line, lost, no_order, refused, saw, stale_read, swapped, wrote};
 use checker::{Analysis, Conflict, Options, Rule, Verdict, check};
@@ -339,7 +340,8 @@ fn hostile_words_stay_words() {
     case.remarks = vec![evil.to_owned(), "x".repeat(100_000)];
     let html = case.html();
     assert_eq!(case.analysis.verdict, Verdict::Invalid);
-    assert!(!html.contains("<script"));
+    let (html, scripts) = scripts::without_scripts(&html);
+    assert!(scripts.len() == 2 && scripts.iter().all(|script| !script.contains("<script>alert")));
     assert!(html.contains("&#60;script&#62;") && html.contains("&lt;script&gt;"));
     assert_eq!(html.matches("</style>").count(), 1);
     assert_eq!(html.matches("</svg>").count(), 2);
@@ -368,7 +370,9 @@ fn values_of_any_size_make_a_small_page() {
 #[test]
 fn the_page_stands_alone() {
     for case in cases::all() {
-        let html = case.html();
+        let (html, scripts) = scripts::without_scripts(&case.html());
+        let has_times = !case.history.is_timeless && !case.history.operations.is_empty();
+        assert_eq!(scripts.len(), if has_times { 2 } else { 0 }, "{}", case.name);
         let bare = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for reference in [
             "http://",
@@ -421,6 +425,6 @@ fn strange_histories_have_a_page_all_the_same() {
             remarks: &[],
         })
         .expect("the page can be made");
-        assert!(html.contains("It is so.") && !body(&html).contains("NaN"));
+        assert!(html.contains("It is so.") && !body(&scripts::without_scripts(&html).0).contains("NaN"));
     }
 }

@@ -1,14 +1,21 @@
 //! `perjury doctor`: what this machine can do, and what to do about the rest.
 //!
-//! Invariant: it only looks, or tries in places that vanish with it.
+//! Invariant: it only looks, or tries in places that vanish with it; on hosts, in a directory that is removed at the end.
 
-use control::{Ability, EnvKind, can};
+use anyhow::Context;
+use control::{Ability, EnvKind, OpenOptions, SshAccess, can};
 
-use crate::exit::{CommandResult, Done};
-use crate::say::say;
+use crate::cli::DoctorArgs;
+use crate::exit::{CommandResult, Done, Failure};
+use crate::hosts;
+use crate::say::{plural, say};
 
 /// Prints the environments, what can be done to nodes in each, and the stores that are found here.
-pub fn run() -> CommandResult {
+pub fn run(args: &DoctorArgs) -> CommandResult {
+    let hosts = hosts::named(&args.ssh)?;
+    if !hosts.is_empty() {
+        return ask(&hosts);
+    }
     let trial = control::netns::try_namespaces();
     say!("environments");
     match &trial {
@@ -17,37 +24,111 @@ pub fn run() -> CommandResult {
         Err(refusal) => line("netns", &format!("no: {}; {}", refusal.why, refusal.remedy)),
     }
     line("local", "yes");
-    for kind in [EnvKind::Netns, EnvKind::Local] {
-        if kind == EnvKind::Netns && trial.is_err() {
+    let docker = docker();
+    match &docker {
+        Ok(version) => line("docker", &format!("yes, version {version}")),
+        Err(why) => line("docker", &format!("no: {why}")),
+    }
+    line("ssh", ssh());
+    for kind in [EnvKind::Netns, EnvKind::Local, EnvKind::Docker] {
+        if kind == EnvKind::Netns && trial.is_err() || kind == EnvKind::Docker && docker.is_err() {
             continue;
         }
         say!("\nwith --env {}", kind.name());
-        for &ability in Ability::ALL {
-            let nemeses: Vec<&str> = (nemeses::ALL.iter())
-                .filter(|entry| entry.needs.contains(&ability))
-                .map(|entry| entry.name)
-                .collect();
-            let names = nemeses.join(", ");
-            match can(kind, ability) {
-                Ok(()) => line(&names, &format!("yes: {ability}")),
-                Err(why) => line(&names, &format!("no: {why}")),
-            }
-        }
-        for entry in nemeses::ALL.iter().filter(|entry| entry.needs.is_empty()) {
-            line(entry.name, "yes");
-        }
+        abilities(|ability| can(kind, ability));
     }
     say!("\nstores");
     for entry in systems::ALL {
         match entry.locate.map(|locate| locate(None)) {
-            None => line(entry.name, "built in"),
-            Some(Ok(program)) => line(entry.name, &program.display().to_string()),
+            None => line(entry.name, &format!("built in{}", operators(entry))),
+            Some(Ok(program)) => line(entry.name, &format!("{}{}", program.display(), operators(entry))),
             Some(Err(why)) => line(entry.name, &format!("no: {why}")),
         }
     }
     Ok(Done::Fine)
 }
 
+/// Asks hosts, one after the other, so that each says for itself what it cannot do.
+fn ask(hosts: &[SshAccess]) -> CommandResult {
+    let mut refused = 0;
+    for host in hosts {
+        say!("{}", host.destination);
+        let place = tempfile::Builder::new()
+            .prefix("perjury-doctor-")
+            .tempdir()
+            .context("cannot make a temporary directory")?;
+        let options = OpenOptions {
+            hosts: vec![host.clone()],
+            ..OpenOptions::new(1, place.path())
+        };
+        let asked = super::block_on(async {
+            let environment = match control::open(EnvKind::Ssh, &options) {
+                Ok(environment) => environment,
+                Err(error) => return Ok(Err(error.to_string())),
+            };
+            abilities(|ability| environment.can(ability));
+            environment.tear_down().await?;
+            Ok(Ok(()))
+        })?;
+        if let Err(why) = asked {
+            line("", &format!("no: {why}"));
+            refused += 1;
+        }
+    }
+    match refused {
+        0 => Ok(Done::Fine),
+        _ => Err(Failure::Usage(format!(
+            "{refused} of {} could not be asked, see above",
+            plural(hosts.len(), "host")
+        ))),
+    }
+}
+
+/// A line for each nemesis that is the environment's affair.
+fn abilities(can: impl Fn(Ability) -> Result<(), String>) {
+    for entry in nemeses::ALL {
+        if entry.needs.iter().any(|need| need.is_of_store()) {
+            continue;
+        }
+        match entry.needs.iter().try_for_each(|&need| can(need)) {
+            Ok(()) => line(entry.name, "yes"),
+            Err(why) => line(entry.name, &format!("no: {why}")),
+        }
+    }
+}
+
+/// The nemeses that only some stores know: what their operators do.
+fn operators(entry: &systems::Entry) -> String {
+    let known = |need: &Ability| need.is_of_store() && entry.abilities.contains(need);
+    let nemeses: Vec<&str> = (nemeses::ALL.iter())
+        .filter(|nemesis| nemesis.needs.iter().any(known))
+        .map(|nemesis| nemesis.name)
+        .collect();
+    match nemeses.is_empty() {
+        true => String::new(),
+        false => format!("; with the nemeses {}", nemeses.join(", ")),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn docker() -> Result<String, String> {
+    control::docker_trial()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn docker() -> Result<String, String> {
+    Err("start perjury on Linux".into())
+}
+
+fn ssh() -> &'static str {
+    match cfg!(all(target_os = "linux", feature = "ssh")) {
+        true => {
+            "yes, to hosts that can be logged in to with a key; what they can do shows when they are reached"
+        }
+        false => "no: this perjury was built without it",
+    }
+}
+
 fn line(name: &str, words: &str) {
-    say!("  {name:<14} {words}");
+    say!("  {name:<17} {words}");
 }

@@ -10,6 +10,7 @@ use history::formats::{self, FORMATS};
 
 use crate::cli::ExportArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::say::grumble;
 
 /// Whether somebody who reads what was written gets another history.
 fn is_other(history: &History, format: &str, text: &[u8]) -> bool {
@@ -68,10 +69,10 @@ pub fn run(args: &ExportArgs) -> CommandResult {
         }
     }
     for remark in &imported.remarks {
-        eprintln!("note: {remark}");
+        grumble!("note: {remark}");
     }
     if !target.loses.is_empty() && is_other(&imported.history, target.name, &text) {
-        eprintln!("note: {} does not hold {}", target.name, target.loses);
+        grumble!("note: {} does not hold {}", target.name, target.loses);
     }
     Ok(Done::Fine)
 }

@@ -7,7 +7,7 @@ use control::heal;
 
 use crate::cli::HealArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::say;
+use crate::say::{grumble, plural, say};
 
 /// Heals one run, or every run in the directory of runs, and says what was done.
 pub fn run(args: &HealArgs) -> CommandResult {
@@ -19,6 +19,13 @@ pub fn run(args: &HealArgs) -> CommandResult {
             )));
         }
         Some(run) => vec![run.clone()],
+        // Somebody who heals looks for something: a wrong place must not look like a clean one.
+        None if !args.runs.is_dir() => {
+            return Err(Failure::Usage(format!(
+                "there is no directory of runs {} here; give the right one with --runs, or a run directory",
+                args.runs.display()
+            )));
+        }
         None => all(&args.runs)?,
     };
     let mut remains = 0;
@@ -34,8 +41,8 @@ pub fn run(args: &HealArgs) -> CommandResult {
     }
     if args.run.is_none() {
         say!(
-            "{} runs looked at; nothing of those that have ended is left behind",
-            runs.len()
+            "{} looked at; nothing of those that have ended is left behind now",
+            plural(runs.len(), "run")
         );
     }
     Ok(Done::Fine)
@@ -46,7 +53,7 @@ pub fn heal_all(runs: &Path) -> Result<(), Failure> {
     for run in all(runs)? {
         let report = heal(&run)?;
         if !report.done.is_empty() || !report.left.is_empty() {
-            eprintln!("perjury: {}: {report}", run.display());
+            grumble!("perjury: {}: {report}", run.display());
         }
     }
     Ok(())

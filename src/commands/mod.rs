@@ -1,9 +1,12 @@
 //! One file a subcommand.
 
+#[cfg(target_os = "linux")]
+mod agent;
 mod bench;
 mod bench_check;
 mod bench_overhead;
 mod check;
+mod compare;
 mod doctor;
 mod export;
 mod heal;
@@ -11,8 +14,10 @@ mod hunt;
 mod list;
 mod node;
 mod report;
+mod serve;
 mod tamper;
 mod test;
+mod test_all;
 
 use std::future::Future;
 
@@ -31,16 +36,23 @@ use crate::exit::{CommandResult, Failure};
 pub fn run(command: Command) -> CommandResult {
     match command {
         Command::Test(args) => test::run(*args),
+        Command::TestAll(args) => test_all::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::List => list::run(),
-        Command::Doctor => doctor::run(),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Heal(args) => heal::run(&args),
         Command::Hunt(args) => hunt::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
         Command::Tamper(args) => tamper::run(&args.what),
+        #[cfg(target_os = "linux")]
+        Command::Agent(args) => agent::run(args),
+        #[cfg(not(target_os = "linux"))]
+        Command::Agent(_) => Err(Failure::Usage("agents work on Linux only".into())),
     }
 }
 

@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use checker::Verdict;
 use checker::stream::Violation;
 use control::{
-    Ability, Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, resolve,
+    Ability, Client, ControlError, Db, EnvKind, Environment, Node, OpenOptions, Resolved, System, can,
+    resolve,
 };
 use generator::Generator;
 use history::{History, ObjectKind, RunDir, TestRecord};
@@ -25,18 +26,21 @@ use tokio::sync::watch;
 use workloads::{Workload, WorkloadOptions};
 
 use super::check::{judge, read_history};
+use crate::ci;
 use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::plan::Plan;
 use crate::runner::{
     self, Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
 };
-use crate::say::say;
+use crate::say::{command, say};
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How long a cluster that somebody else started may take.
 const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
+/// How long it may take to fetch one log file of a node.
+const LOGS_LIMIT: Duration = Duration::from_secs(60);
 /// How long the final reads may take.
 const FINAL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -48,12 +52,15 @@ pub fn run(args: TestArgs) -> CommandResult {
     let place = match plan.options.endpoints.is_empty() {
         true => resolve(plan.args.env, &control::netns::try_namespaces())?,
         false => Resolved {
-            kind: EnvKind::External,
+            kind: match plan.hosts.is_empty() {
+                true => EnvKind::External,
+                false => EnvKind::Reached,
+            },
             lost: Vec::new(),
         },
     };
     // Refused here rather than inside: a nemesis that this environment cannot do.
-    let (entries, _) = plan.nemeses_in(place.kind)?;
+    let (entries, _) = plan.nemeses_in(place.kind, |need| can(place.kind, need))?;
     let needs = entries.iter().flat_map(|(entry, _)| entry.needs).copied();
     let abilities: BTreeSet<Ability> = needs.collect();
     if place.kind == EnvKind::Netns {
@@ -71,8 +78,10 @@ pub fn run(args: TestArgs) -> CommandResult {
             environment: environment.clone(),
             interrupts: interrupts.clone(),
             violation: OnceLock::new(),
+            db: OnceLock::new(),
         };
         let ran = unless_aborted(interrupts, test.run()).await;
+        test.fetch_logs().await;
         let torn_down = environment.tear_down().await.map_err(Failure::from);
         let Some(ran) = ran else {
             return Err(interrupted());
@@ -84,6 +93,10 @@ pub fn run(args: TestArgs) -> CommandResult {
             remove_data(&run, &record);
         }
         if !run.history().is_file() {
+            // What the nodes cannot do showed only when they were there: nothing was begun.
+            if let Some(Failure::Usage(_)) = &trouble {
+                remove(&run);
+            }
             return Err(trouble.unwrap_or_else(interrupted));
         }
         // A store that lies and then falls over has lied: whatever went wrong later, what was journalled is judged.
@@ -92,8 +105,12 @@ pub fn run(args: TestArgs) -> CommandResult {
         let analysis = judge(&record, &history)?;
         let results = reports::write_all(&run, &record, &history, &analysis)?;
         write_schedule(&run, &history)?;
+        ci::add_to_step_summary(&run.summary());
         say!("{}", reports::summary_text(&results).trim_end());
         say!("report: {}", run.report().display());
+        if let Some(annotation) = ci::annotation(&results) {
+            command(&annotation);
+        }
         if let Some(violation) = test.violation.get()
             && results.verdict != Verdict::Invalid
         {
@@ -129,21 +146,30 @@ fn open(
     place: &Resolved,
     abilities: BTreeSet<Ability>,
     run: &RunDir,
-) -> anyhow::Result<Arc<dyn Environment>> {
+) -> Result<Arc<dyn Environment>, Failure> {
     let options = OpenOptions {
         links: plan.args.links,
         seed: plan.seed,
         abilities,
+        image: plan.args.image.clone(),
+        hosts: plan.hosts.clone(),
         lost: place.lost.clone(),
         ..OpenOptions::new(plan.nodes(), run.root())
     };
-    control::open(place.kind, &options)
-        .inspect_err(|_| {
-            if let Err(error) = std::fs::remove_dir_all(run.root()) {
-                eprintln!("perjury: cannot remove {}: {error}", run.root().display());
-            }
-        })
-        .map_err(Into::into)
+    let opened = control::open(place.kind, &options).inspect_err(|_| {
+        // But not the way back to what could not be undone.
+        if !control::has_something_to_undo(run.root()) {
+            remove(run);
+        }
+    });
+    Ok(opened?)
+}
+
+/// Removes a run directory in which nothing was begun.
+fn remove(run: &RunDir) {
+    if let Err(error) = std::fs::remove_dir_all(run.root()) {
+        eprintln!("perjury: cannot remove {}: {error}", run.root().display());
+    }
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
@@ -156,6 +182,8 @@ struct Test<'a> {
     interrupts: Interrupts,
     /// What showed while the run went on, if anybody looked.
     violation: OnceLock<Violation>,
+    /// The store's processes, once there are any.
+    db: OnceLock<Arc<dyn Db>>,
 }
 
 /// The time of day, to the second.
@@ -169,13 +197,20 @@ impl Test<'_> {
     async fn run(&self) -> Result<(), Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
-        let system = (plan.system.make)(self.environment.clone(), &plan.options)?;
+        let made = (plan.system.make)(self.environment.clone(), &plan.options);
+        let system = made.map_err(|error| match self.environment.kind() {
+            // What was said of somebody else's cluster does not fit it.
+            EnvKind::Reached => Failure::Usage(error.to_string()),
+            _ => Failure::from(error),
+        })?;
+        let _ = self.db.set(system.db());
         let workload = self.workload();
-        let (entries, left_out) = plan.nemeses_in(self.environment.kind())?;
+        let (entries, left_out) =
+            plan.nemeses_in(self.environment.kind(), |need| self.environment.can(need))?;
         let fault = self.fault(&entries)?;
-        let mut record = self.record(&workload, entries.iter().map(|(entry, _)| entry.name));
+        let mut record = self.record(&workload, entries.iter().map(|(entry, _)| *entry));
         record.lost.extend(left_out);
-        if self.environment.kind() == EnvKind::External {
+        if self.environment.kind().is_foreign() {
             record.left_behind.extend(system.left_behind());
         }
         self.run.write_test(&record).context("cannot write test.json")?;
@@ -185,7 +220,7 @@ impl Test<'_> {
         let db = system.db();
         let mut interrupts = self.interrupts.clone();
         tokio::select! {
-            started = start(&*db, nodes, self.ready_limit()) => started?,
+            started = start(&*db, nodes, self.ready_limit()) => started.map_err(|error| self.not_up(error))?,
             // Nothing was asked of the store yet: there is nothing to judge.
             _ = interrupts.wait_for(|count| *count >= 1) => return Err(interrupted()),
         }
@@ -193,14 +228,38 @@ impl Test<'_> {
         self.run.write_test(&record).context("cannot write test.json")?;
 
         tracing::info!("the cluster answers, version {}", record.system_version);
-        self.drive(system, db, workload, fault).await?;
+        self.drive(record, system, db, workload, fault).await?;
         tracing::info!("the last reads are done");
         Ok(())
+    }
+
+    /// Brings the nodes' logs to the run directory, where they are not there already.
+    async fn fetch_logs(&self) {
+        let Some(db) = self.db.get() else { return };
+        for node in self.environment.nodes() {
+            let remote = self.environment.remote(node.index);
+            let place = self.run.node(&node.name);
+            for log in db.log_files(node.index) {
+                let Some(name) = log.file_name() else { continue };
+                let fetched = match std::fs::create_dir_all(&place) {
+                    Ok(()) => {
+                        tokio::time::timeout(LOGS_LIMIT, remote.download(&log, &place.join(name))).await
+                    }
+                    Err(error) => Ok(Err(ControlError::Other(error.to_string()))),
+                };
+                match fetched {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!("no log of {}: {error}", node.name),
+                    Err(_) => tracing::warn!("no log of {}: it takes too long", node.name),
+                }
+            }
+        }
     }
 
     /// The main phase, the heal and the final reads.
     async fn drive(
         &self,
+        mut record: TestRecord,
         system: Arc<dyn System>,
         db: Arc<dyn Db>,
         mut workload: Workload,
@@ -212,6 +271,8 @@ impl Test<'_> {
         let (watcher, feed) = stream.map(Watcher::start).transpose()?.unzip();
         let journal = Journal::create(&self.run.history(), feed)?;
         let runtime = TokioRuntime::start();
+        record.time_zero = Some(jiff::Timestamp::now().to_string());
+        self.run.write_test(&record).context("cannot write test.json")?;
         let desk = Arc::new(Desk::new(runtime, journal, plan.concurrency));
         let connect = Arc::new(SystemConnect {
             object: workload.object,
@@ -262,6 +323,7 @@ impl Test<'_> {
         let context = NemesisContext {
             environment: self.environment.clone(),
             db: db.clone(),
+            cuts: nemeses::Cuts::default(),
         };
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, fault.generator));
@@ -287,10 +349,25 @@ impl Test<'_> {
         Ok(())
     }
 
+    /// Why a store does not answer before anything is asked of it. Where somebody else started it, its address may be wrong.
+    fn not_up(&self, error: ControlError) -> Failure {
+        match (self.environment.kind(), &error) {
+            (EnvKind::External | EnvKind::Reached, ControlError::Deadline { hint, .. }) => {
+                Failure::Usage(format!(
+                    "--endpoints {}: nothing there answers as {} does within {} s{hint}; is it running there?",
+                    self.plan.options.endpoints.join(","),
+                    self.plan.system.name,
+                    EXTERNAL_READY_LIMIT.as_secs()
+                ))
+            }
+            _ => error.into(),
+        }
+    }
+
     /// A cluster that somebody else started either answers or does not.
     fn ready_limit(&self) -> Duration {
         match self.environment.kind() {
-            EnvKind::External => EXTERNAL_READY_LIMIT,
+            EnvKind::External | EnvKind::Reached => EXTERNAL_READY_LIMIT,
             _ => READY_LIMIT,
         }
     }
@@ -325,13 +402,19 @@ impl Test<'_> {
         Ok(fault)
     }
 
-    fn record(&self, workload: &Workload, nemesis: impl Iterator<Item = &'static str>) -> TestRecord {
+    fn record(
+        &self,
+        workload: &Workload,
+        nemeses: impl Iterator<Item = &'static nemeses::Entry>,
+    ) -> TestRecord {
         let args = &self.plan.args;
+        let nemeses: Vec<_> = nemeses.collect();
         TestRecord {
             perjury_version: env!("CARGO_PKG_VERSION").into(),
             host: host(),
             command: self.plan.command(),
             started_at: now(),
+            time_zero: None,
             system: args.system.clone(),
             system_version: String::new(),
             read_mode: self.plan.options.read_mode.clone(),
@@ -353,7 +436,10 @@ impl Test<'_> {
                 .collect(),
             workload: args.workload.clone(),
             model: workload.model.into(),
-            nemesis: nemesis.map(str::to_owned).collect(),
+            nemesis: nemeses.iter().map(|entry| entry.name.to_owned()).collect(),
+            colours: (nemeses.iter())
+                .map(|entry| (entry.name.to_owned(), entry.colour.to_owned()))
+                .collect(),
             min_faults: args.min_faults,
             concurrency: self.plan.concurrency as u32,
             rate_per_s: args.rate,
@@ -440,11 +526,11 @@ async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>)
 }
 
 /// Starts the store on every node and waits until it answers.
-async fn start(db: &dyn Db, nodes: &[Node], limit: Duration) -> Result<(), Failure> {
+async fn start(db: &dyn Db, nodes: &[Node], limit: Duration) -> Result<(), ControlError> {
     for node in nodes {
         db.start(node.index).await?;
     }
-    Ok(db.ready(limit).await?)
+    db.ready(limit).await
 }
 
 /// The second interrupt ends the test at once: `None`.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process};
+use history::{
+    Event, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome, Process,
+};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -19,7 +21,9 @@ pub struct Totals {
     pub invoked: u64,
     /// Client operations that ended `ok`.
     pub ok: u64,
-    /// … `fail`, a cas that did not match included.
+    /// … a cas that was compared and did not match.
+    pub mismatch: u64,
+    /// … `fail` for another reason.
     pub fail: u64,
     /// … `info`.
     pub info: u64,
@@ -55,7 +59,8 @@ impl State {
         match kind {
             EventKind::Invoke { .. } => self.totals.invoked += 1,
             EventKind::Complete(Outcome::Ok(_)) => self.totals.ok += 1,
-            EventKind::Complete(Outcome::Fail(_)) => self.totals.fail += 1,
+            EventKind::Complete(Outcome::Fail(Failure::Mismatch { .. })) => self.totals.mismatch += 1,
+            EventKind::Complete(Outcome::Fail(Failure::Error(_))) => self.totals.fail += 1,
             EventKind::Complete(Outcome::Info(_)) => self.totals.info += 1,
             EventKind::NemesisInvoke(op) => self.acting = Some(op.clone()),
             EventKind::NemesisComplete(outcome) => {
@@ -159,17 +164,22 @@ impl<R: Runtime> Desk<R> {
 
     /// Records something that nobody asked for.
     pub fn note(&self, note: &str, node: &str, detail: String) {
-        let mut state = self.lock();
-        if note == "leader" {
-            state.totals.leader = Some(node.to_owned());
-        }
-        tracing::info!("{note} {node} {detail}");
-        let kind = EventKind::Note {
+        self.record_note(Note {
             note: note.to_owned(),
             node: node.to_owned(),
+            term: None,
             detail,
-        };
-        self.record(&mut state, Process::Nemesis, kind);
+        });
+    }
+
+    /// The same, with all that a note can say.
+    pub fn record_note(&self, note: Note) {
+        let mut state = self.lock();
+        if note.note == "leader" {
+            state.totals.leader = Some(note.node.clone());
+        }
+        tracing::info!("{} {} {:?} {}", note.note, note.node, note.term, note.detail);
+        self.record(&mut state, Process::Nemesis, EventKind::Note(Box::new(note)));
     }
 
     /// Writes out the journal; nothing is recorded any more.

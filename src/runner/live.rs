@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Desk, Runtime, Totals};
+use crate::say::harmless;
 
 /// How often a terminal's line is drawn again.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -25,7 +26,7 @@ pub async fn show_progress<R: Runtime>(desk: Arc<Desk<R>>, limit_ns: u64) {
         let totals = desk.totals();
         let rate = (totals.ok - before.1) as f64 * 1e9 / (now_ns - before.0).max(1) as f64;
         before = (now_ns, totals.ok);
-        let line = line(limit_ns.saturating_sub(now_ns), rate, &totals);
+        let line = harmless(&line(limit_ns.saturating_sub(now_ns), rate, &totals)).into_owned();
         match &bar {
             Some(bar) => bar.set_message(line),
             None => eprintln!("{line}"),
@@ -45,10 +46,11 @@ fn line(left_ns: u64, rate: f64, totals: &Totals) -> String {
         faults => faults.join(", "),
     };
     format!(
-        "{:>3} s left  {:>6.0} ok/s  {} ok  {} fail  {} info  leader {}  {faults}",
+        "{:>3} s left  {:>6.0} ok/s  {} ok  {} no match  {} fail  {} info  leader {}  {faults}",
         left_ns.div_ceil(1_000_000_000),
         rate,
         totals.ok,
+        totals.mismatch,
         totals.fail,
         totals.info,
         totals.leader.as_deref().unwrap_or("?"),
@@ -64,14 +66,15 @@ mod tests {
         let totals = Totals {
             invoked: 30,
             ok: 20,
-            fail: 7,
+            mismatch: 5,
+            fail: 2,
             info: 3,
             faults: vec!["kill n3".into()],
             leader: Some("n2".into()),
         };
         assert_eq!(
             line(12_400_000_000, 1234.4, &totals),
-            " 13 s left    1234 ok/s  20 ok  7 fail  3 info  leader n2  kill n3"
+            " 13 s left    1234 ok/s  20 ok  5 no match  2 fail  3 info  leader n2  kill n3"
         );
         assert!(line(0, 0.0, &Totals::default()).ends_with("leader ?  no fault"));
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{Db, Node};
+use history::Note;
 
 use super::{Desk, Runtime};
 
 /// How often the store is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Records a note in the history whenever another node leads and whenever a node's process died unasked.
+/// Records a note in the history whenever another node leads, or the same one in another term, and whenever a node's process died unasked.
 /// Runs until it is dropped.
 pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
     let mut leader = None;
@@ -28,15 +29,17 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
             && leader != Some(first)
         {
             leader = Some(first);
-            let detail = match primaries[1..]
-                .iter()
-                .map(|&index| name(index))
-                .collect::<Vec<_>>()
-            {
-                others if others.is_empty() => String::new(),
-                others => format!("{} still believes to lead", others.join(", ")),
+            let others: Vec<String> = primaries[1..].iter().map(|primary| name(primary.node)).collect();
+            let detail = match others.is_empty() {
+                true => String::new(),
+                false => format!("{} still believes to lead", others.join(", ")),
             };
-            desk.note("leader", &name(first), detail);
+            desk.record_note(Note {
+                note: "leader".to_owned(),
+                node: name(first.node),
+                term: first.term,
+                detail,
+            });
         }
         let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();
         for &index in now.difference(&crashed) {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
+use control::{
+    Ability, Access, Client, ControlError, Daemon, Db, Environment, Primary, System, SystemOptions,
+};
 use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, Outcome, Value};
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +17,14 @@ use crate::cluster::{Cluster, Store, data_dir, log_file};
 use crate::http::{
     self, CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD, unanswered,
 };
-use crate::{Entry, PlantedBug};
+use crate::{Entry, PlantedBug, random_name};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "bundled",
-    description: "perjury's own Raft cluster of linearizable registers (the default)",
+    description: "perjury's own Raft cluster of registers, sets and counters, all linearizable (the default)",
     bugs,
     objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
+    abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
     read_modes: &[],
     access: &[],
     errors: &ERRORS,
@@ -63,6 +66,10 @@ static ERRORS: [ErrorRule; 8] = [
     NOT_SUPPORTED,
 ];
 
+/// How long an operation of operators may take, its repetitions included.
+const OPERATION_LIMIT: Duration = Duration::from_secs(12);
+/// Between two repetitions.
+const OPERATION_PAUSE: Duration = Duration::from_millis(50);
 /// The port on which a node listens for its peers.
 const RAFT_PORT: u16 = 7000;
 /// The port on which a node listens for clients.
@@ -82,21 +89,26 @@ fn bugs() -> Vec<PlantedBug> {
 }
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
-    let raft = match environment.kind() {
-        EnvKind::External => Vec::new(),
-        _ => (environment.nodes().iter())
+    let raft = match environment.kind().is_foreign() {
+        true => Vec::new(),
+        false => (environment.nodes().iter())
             .map(|node| environment.endpoint(node.index, RAFT_PORT))
             .collect::<Result<_, _>>()?,
     };
     let store = Nodes {
         raft,
         urls: http::base_urls(&*environment, &options.endpoints, HTTP_PORT)?,
+        // A cluster of somebody else's keeps what earlier runs wrote.
+        prefix: match environment.kind().is_foreign() {
+            true => format!("perjury/{}/", random_name()),
+            false => String::new(),
+        },
         bug: options.bug.clone(),
         http: http::client(STATUS_LIMIT, &Access::default())?,
         environment: environment.clone(),
     };
     Ok(Arc::new(Bundled {
-        cluster: Arc::new(Cluster::new(store, environment)),
+        cluster: Arc::new(Cluster::new(store, environment, options)?),
     }))
 }
 
@@ -111,6 +123,8 @@ struct Nodes {
     /// Where each node listens for clients.
     urls: Vec<String>,
     bug: Option<String>,
+    /// What all keys of this run begin with.
+    prefix: String,
     http: reqwest::Client,
 }
 
@@ -124,6 +138,13 @@ impl System for Bundled {
         self.cluster.clone()
     }
 
+    fn left_behind(&self) -> Option<String> {
+        let prefix = &self.cluster.store.prefix;
+        Some(format!(
+            "all keys that begin with {prefix}; the bundled cluster cannot delete keys"
+        ))
+    }
+
     async fn connect(
         &self,
         node: usize,
@@ -134,6 +155,7 @@ impl System for Bundled {
         Ok(Box::new(BundledClient {
             http: http::client(timeout, &Access::default())?,
             base: self.cluster.store.urls[node].clone(),
+            prefix: self.cluster.store.prefix.clone(),
             object,
         }))
     }
@@ -148,6 +170,51 @@ impl Nodes {
             || "default".to_owned(),
             |name| name.to_string_lossy().into_owned(),
         )
+    }
+
+    /// Tells a node to do something that is no operation of clients.
+    async fn order<T: serde::de::DeserializeOwned>(
+        &self,
+        node: usize,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, ControlError> {
+        let failed = |why: String| ControlError::Other(format!("POST /v1/{path}: {why}"));
+        let sent = self
+            .http
+            .post(format!("{}/v1/{path}", self.urls[node]))
+            .timeout(OPERATION_LIMIT)
+            .json(body)
+            .send()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        let is_success = sent.status().is_success();
+        let bytes = sent.bytes().await.map_err(|error| failed(error.to_string()))?;
+        match is_success {
+            true => serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string())),
+            false => Err(failed(String::from_utf8_lossy(&bytes).into_owned())),
+        }
+    }
+
+    /// The same to the leader, and again while the cluster is not ready for it: one change at a time, and none before the leader has
+    /// committed something of its own (thesis §4.1).
+    async fn operate(&self, path: &str, body: &serde_json::Value) -> Result<(), ControlError> {
+        let deadline = tokio::time::Instant::now() + OPERATION_LIMIT;
+        loop {
+            let done = match self.primaries().await.first() {
+                Some(leader) => self
+                    .order::<serde_json::Value>(leader.node, path, body)
+                    .await
+                    .map(drop),
+                None => Err(ControlError::Other("no node says that it is leader".into())),
+            };
+            match done {
+                Err(error) if tokio::time::Instant::now() < deadline && waits(&error) => {
+                    tokio::time::sleep(OPERATION_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn status(&self, node: usize) -> Option<Status> {
@@ -218,13 +285,16 @@ impl Store for Nodes {
         }
     }
 
-    async fn primaries(&self) -> Vec<usize> {
-        let mut leaders: Vec<(u64, usize)> = (self.statuses().await.into_iter())
+    async fn primaries(&self) -> Vec<Primary> {
+        let mut leaders: Vec<Primary> = (self.statuses().await.into_iter())
             .filter(|(_, status)| status.role == "leader")
-            .map(|(node, status)| (status.term, node))
+            .map(|(node, status)| Primary {
+                node,
+                term: Some(status.term),
+            })
             .collect();
-        leaders.sort_by(|a, b| b.cmp(a));
-        leaders.into_iter().map(|(_, node)| node).collect()
+        leaders.sort_by_key(|primary| std::cmp::Reverse((primary.term, primary.node)));
+        leaders
     }
 
     async fn version(&self) -> String {
@@ -233,12 +303,76 @@ impl Store for Nodes {
             None => String::new(),
         }
     }
+
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        self.operate("transfer-leadership", &serde_json::json!({ "to": to + 1 }))
+            .await
+    }
+
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        let deadline = tokio::time::Instant::now() + OPERATION_LIMIT;
+        let status = loop {
+            let statuses = self.statuses().await.into_iter().map(|(_, status)| status);
+            let leading = statuses.filter(|status| status.role == "leader");
+            // Perhaps it was just removed.
+            match leading.max_by_key(|status| status.term) {
+                Some(status) => break status,
+                None if tokio::time::Instant::now() > deadline => {
+                    return Err(ControlError::Other("no node says that it is leader".into()));
+                }
+                None => tokio::time::sleep(OPERATION_PAUSE).await,
+            }
+        };
+        let voters = status.members.iter().filter(|member| member.voter);
+        Ok(voters
+            .filter_map(|member| usize::try_from(member.id).ok()?.checked_sub(1))
+            .collect())
+    }
+
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        self.operate("members", &serde_json::json!({ "remove": node + 1 }))
+            .await
+    }
+
+    /// With its data: it is the same member that comes back, with its votes.
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        let address = self.raft[node].to_string();
+        let body = serde_json::json!({ "add": { "id": node + 1, "address": address } });
+        self.operate("members", &body).await
+    }
+
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        #[derive(Deserialize)]
+        struct Taken {
+            snapshot_index: u64,
+        }
+        let applied = self.status(node).await.map_or(0, |status| status.applied);
+        let deadline = tokio::time::Instant::now() + OPERATION_LIMIT;
+        let taken: Taken = loop {
+            match self.order(node, "snapshot", &serde_json::json!({})).await {
+                Err(error)
+                    if error.to_string().contains("overloaded") && tokio::time::Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(OPERATION_PAUSE).await;
+                }
+                taken => break taken?,
+            }
+        };
+        match taken.snapshot_index >= applied {
+            true => Ok(format!("a snapshot up to entry {}", taken.snapshot_index)),
+            false => Err(ControlError::Other(format!(
+                "the snapshot ends at entry {}, and {applied} were applied",
+                taken.snapshot_index
+            ))),
+        }
+    }
 }
 
 /// One connection. See [`Client`] for what it must not do.
 struct BundledClient {
     http: reqwest::Client,
     base: String,
+    prefix: String,
     object: ObjectKind,
 }
 
@@ -286,6 +420,30 @@ struct Status {
     leader: Option<u64>,
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    applied: u64,
+    #[serde(default)]
+    members: Vec<Member>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    id: u64,
+    voter: bool,
+}
+
+/// Whether an operator does better to wait than to give up.
+fn waits(error: &ControlError) -> bool {
+    let text = error.to_string();
+    [
+        "change-in-progress",
+        "no-leader",
+        "transferring",
+        "no node says",
+        "not-leader",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 #[async_trait]
@@ -337,7 +495,7 @@ impl BundledClient {
 
     /// Sends `request` once, on behalf of `op`.
     async fn request(&self, op: &Op, request: &Op) -> Outcome {
-        let key = name(request.key());
+        let key = format!("{}{}", self.prefix, name(request.key()));
         let (path, body) = match request {
             Op::Read { .. } => ("v1/read", Body::Read { key: &key }),
             Op::Write { value, .. } => ("v1/write", Body::Write { key: &key, value }),

@@ -1,19 +1,25 @@
 //! A store whose nodes are processes of ours: what every such [`control::Db`] needs to start, break and watch them.
 //!
 //! A system says what runs on a node and when it is ready ([`Store`]); [`Cluster`] does the rest, in any environment. In
-//! the environment `external` nothing is ever started, and the same [`Store`] only answers who leads.
+//! the environment `external` nothing is ever started, and the same [`Store`] only answers who leads; where its hosts can be
+//! reached, its processes are found by the ports on which they listen.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{ControlError, Daemon, Db, EnvKind, Environment, Pid, ProcessState, Signal};
+use control::{
+    ControlError, Daemon, Db, EnvKind, Environment, Pid, Primary, ProcessState, Signal, SystemOptions,
+};
 use tokio::time::Instant;
 
+use crate::adopted::Adopted;
 use crate::process::Processes;
 
+/// How long a store may take to end when it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// How often a store that is not ready yet is asked again.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -36,20 +42,80 @@ pub(crate) trait Store: Send + Sync {
     async fn look(&self) -> Result<(), String>;
 
     /// See [`Db::primaries`].
-    async fn primaries(&self) -> Vec<usize>;
+    async fn primaries(&self) -> Vec<Primary>;
 
     /// See [`Db::version`].
     async fn version(&self) -> String;
+
+    /// See [`Db::transfer_leadership`].
+    async fn transfer_leadership(&self, _to: usize) -> Result<(), ControlError> {
+        Err(ControlError::Other(format!(
+            "{} cannot hand over leadership",
+            self.title()
+        )))
+    }
+
+    /// See [`Db::members`].
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        Err(ControlError::Other(format!(
+            "{} does not say who its members are",
+            self.title()
+        )))
+    }
+
+    /// Takes a node out; its processes and data are left to [`Cluster`].
+    async fn remove_member(&self, _node: usize) -> Result<(), ControlError> {
+        Err(ControlError::Other(format!(
+            "the members of {} cannot be changed",
+            self.title()
+        )))
+    }
+
+    /// Takes a node in that was removed. Where [`Store::REJOINS_EMPTY`], its processes are started only afterwards.
+    async fn add_member(&self, _node: usize) -> Result<(), ControlError> {
+        Err(ControlError::Other(format!(
+            "the members of {} cannot be changed",
+            self.title()
+        )))
+    }
+
+    /// Whether a member that was removed comes back as another one, with no data.
+    const REJOINS_EMPTY: bool = false;
+
+    /// See [`Db::compact`].
+    async fn compact(&self, _node: usize) -> Result<String, ControlError> {
+        Err(ControlError::Other(format!(
+            "the past of {} cannot be dropped",
+            self.title()
+        )))
+    }
 }
 
 /// The processes of a [`Store`] in an environment.
 pub(crate) struct Cluster<S> {
     pub store: S,
     environment: Arc<dyn Environment>,
-    /// One a daemon of a node.
-    processes: Vec<Processes>,
+    processes: Kept,
     /// The nodes for which nobody waits any more.
     given_up: Mutex<BTreeSet<usize>>,
+    /// The nodes that were asked to end and have not yet: their end is nobody's surprise.
+    ending: Mutex<BTreeSet<usize>>,
+    /// The nodes that were taken out of the cluster: nobody starts them but who takes them back.
+    removed: Mutex<BTreeSet<usize>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whose the processes are.
+enum Kept {
+    /// They cannot be reached.
+    Nobodys,
+    /// Somebody else started them.
+    Adopted(Adopted),
+    /// One a daemon of a node.
+    Own(Vec<Processes>),
 }
 
 /// Where the daemons of `node` keep their data. It need not exist.
@@ -84,30 +150,59 @@ pub(crate) async fn put_file(
 }
 
 impl<S: Store> Cluster<S> {
-    /// No process runs yet.
-    pub fn new(store: S, environment: Arc<dyn Environment>) -> Cluster<S> {
-        let per_node = match environment.kind() {
-            EnvKind::External => 0,
-            _ => store.daemons(0).len(),
+    /// No process of ours runs yet.
+    ///
+    /// # Errors
+    /// When the processes of somebody else's store cannot be told by its endpoints.
+    pub fn new(
+        store: S,
+        environment: Arc<dyn Environment>,
+        options: &SystemOptions,
+    ) -> Result<Cluster<S>, ControlError> {
+        let processes = match environment.kind() {
+            EnvKind::External => Kept::Nobodys,
+            EnvKind::Reached => Kept::Adopted(Adopted::new(
+                environment.clone(),
+                &options.endpoints,
+                options.start_command.clone(),
+            )?),
+            _ => Kept::Own(
+                (0..store.daemons(0).len())
+                    .map(|_| Processes::new(environment.clone()))
+                    .collect(),
+            ),
         };
-        let processes = (0..per_node)
-            .map(|_| Processes::new(environment.clone()))
-            .collect();
-        Cluster {
+        Ok(Cluster {
             store,
             environment,
             processes,
             given_up: Mutex::default(),
+            ending: Mutex::default(),
+            removed: Mutex::default(),
+        })
+    }
+
+    /// One a daemon of a node; none of somebody else's.
+    fn own(&self) -> &[Processes] {
+        match &self.processes {
+            Kept::Own(processes) => processes,
+            Kept::Nobodys | Kept::Adopted(_) => &[],
         }
     }
 
-    fn given_up(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn signal(&self, node: usize, signal: Signal) -> Result<(), ControlError> {
+        if let Kept::Adopted(adopted) = &self.processes {
+            return adopted.signal(node, signal).await;
+        }
+        for processes in self.own() {
+            processes.signal(node, signal).await?;
+        }
+        Ok(())
     }
 
     /// Whether the store answers: all nodes, or at least a leader where nodes were given up.
     async fn look(&self) -> Result<(), String> {
-        if self.given_up().is_empty() {
+        if lock(&self.given_up).is_empty() {
             return self.store.look().await;
         }
         match self.store.primaries().await.is_empty() {
@@ -116,91 +211,132 @@ impl<S: Store> Cluster<S> {
         }
     }
 
+    /// A file of a node.
+    async fn fetch(&self, node: usize, path: &Path) -> Option<Vec<u8>> {
+        let copy = tempfile::NamedTempFile::new().ok()?;
+        self.environment
+            .remote(node)
+            .download(path, copy.path())
+            .await
+            .ok()?;
+        tokio::fs::read(copy.path()).await.ok()
+    }
+
     /// The last thing that a daemon of `node` said, and where.
     async fn last_words(&self, node: usize) -> String {
         let mut said = "nothing".to_owned();
         let mut place = String::new();
         for path in self.log_files(node) {
-            let log = tokio::fs::read(&path).await.unwrap_or_default();
+            let log = self.fetch(node, &path).await.unwrap_or_default();
             let log = String::from_utf8_lossy(&log);
             if let Some(line) = log.lines().rev().find(|line| !line.trim().is_empty()) {
                 said = line.trim().to_owned();
             }
-            place = path.display().to_string();
+            place = self.log_place(node, &path);
         }
         format!("{said} (see {place})")
+    }
+
+    /// Where people find a log of a node's: what is on nodes that are not a part of this machine goes with them.
+    fn log_place(&self, node: usize, path: &Path) -> String {
+        match (self.environment.kind(), path.file_name()) {
+            (EnvKind::Docker | EnvKind::Ssh, Some(name)) => {
+                let node = &self.environment.nodes()[node].name;
+                format!("{node}/{} in the run directory", name.to_string_lossy())
+            }
+            _ => path.display().to_string(),
+        }
     }
 }
 
 #[async_trait]
 impl<S: Store> Db for Cluster<S> {
     async fn start(&self, node: usize) -> Result<(), ControlError> {
-        if self.processes.is_empty() {
+        let own = match &self.processes {
+            Kept::Nobodys => return Ok(()),
+            Kept::Adopted(adopted) => return adopted.start(node).await,
+            Kept::Own(own) => own,
+        };
+        if S::REJOINS_EMPTY && lock(&self.removed).contains(&node) {
             return Ok(());
         }
         if self.state(node).await? != ProcessState::Gone {
             return Ok(());
         }
         self.store.prepare(node).await?;
-        for (processes, daemon) in self.processes.iter().zip(self.store.daemons(node)) {
+        for (processes, daemon) in own.iter().zip(self.store.daemons(node)) {
             processes.start(node, &daemon).await?;
         }
         Ok(())
     }
 
     async fn kill(&self, node: usize) -> Result<(), ControlError> {
-        for processes in &self.processes {
+        if let Kept::Adopted(adopted) = &self.processes {
+            return adopted.signal(node, Signal::Kill).await;
+        }
+        for processes in self.own() {
             processes.kill(node).await?;
         }
         Ok(())
     }
 
-    async fn pause(&self, node: usize) -> Result<(), ControlError> {
-        for processes in &self.processes {
-            processes.signal(node, Signal::Stop).await?;
+    async fn stop(&self, node: usize) -> Result<(), ControlError> {
+        let deadline = Instant::now() + STOP_LIMIT;
+        lock(&self.ending).insert(node);
+        self.signal(node, Signal::Term).await?;
+        while self.state(node).await? != ProcessState::Gone {
+            if Instant::now() > deadline {
+                return Err(ControlError::Deadline {
+                    what: format!("the end of {} after SIGTERM", self.store.title()),
+                    limit: STOP_LIMIT,
+                    hint: String::new(),
+                });
+            }
+            tokio::time::sleep(READY_INTERVAL).await;
         }
+        // Of several daemons the others may still be at work.
+        self.kill(node).await?;
+        lock(&self.ending).remove(&node);
         Ok(())
     }
 
+    async fn pause(&self, node: usize) -> Result<(), ControlError> {
+        self.signal(node, Signal::Stop).await
+    }
+
     async fn resume(&self, node: usize) -> Result<(), ControlError> {
-        for processes in &self.processes {
-            processes.signal(node, Signal::Cont).await?;
-        }
-        Ok(())
+        self.signal(node, Signal::Cont).await
     }
 
     async fn wipe(&self, node: usize) -> Result<(), ControlError> {
         let data = data_dir(&*self.environment, node);
-        match tokio::fs::remove_dir_all(&data).await {
-            // Where a filesystem is mounted only what is on it can be deleted.
-            Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => Ok(()),
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(ControlError::File { path: data, source })
-            }
-            _ => Ok(()),
-        }
+        self.environment.remote(node).remove_dir(&data).await
     }
 
     /// Gone if any daemon is, and stopped only if all are.
     async fn state(&self, node: usize) -> Result<ProcessState, ControlError> {
+        let own = match &self.processes {
+            Kept::Nobodys => return Ok(ProcessState::Running),
+            Kept::Adopted(adopted) => return adopted.state(node).await,
+            Kept::Own(own) => own,
+        };
         let mut state = ProcessState::Stopped;
-        for processes in &self.processes {
+        for processes in own {
             match processes.state(node).await? {
                 ProcessState::Gone => return Ok(ProcessState::Gone),
                 ProcessState::Running => state = ProcessState::Running,
                 ProcessState::Stopped => {}
             }
         }
-        Ok(if self.processes.is_empty() {
-            ProcessState::Running
-        } else {
-            state
-        })
+        Ok(state)
     }
 
     async fn processes(&self, node: usize) -> Vec<Pid> {
         let mut running = Vec::new();
-        for processes in &self.processes {
+        if let Kept::Adopted(adopted) = &self.processes {
+            running.extend(adopted.running(node).await);
+        }
+        for processes in self.own() {
             running.extend(processes.running(node).await);
         }
         running
@@ -211,15 +347,16 @@ impl<S: Store> Db for Cluster<S> {
     }
 
     async fn give_up(&self, node: usize) {
-        self.given_up().insert(node);
+        lock(&self.given_up).insert(node);
     }
 
     async fn crashed(&self) -> Vec<usize> {
         let mut crashed = Vec::new();
-        for processes in &self.processes {
+        for processes in self.own() {
             crashed.extend(processes.crashed().await);
         }
-        crashed.retain(|node| !self.given_up().contains(node));
+        let expected = [&self.given_up, &self.removed, &self.ending];
+        crashed.retain(|node| !expected.iter().any(|nodes| lock(nodes).contains(node)));
         crashed.sort_unstable();
         crashed.dedup();
         crashed
@@ -244,15 +381,15 @@ impl<S: Store> Db for Cluster<S> {
             }
             if Instant::now() >= deadline {
                 let place = match self.log_files(0).first() {
-                    Some(log) => format!("; see {}", log.display()),
+                    Some(log) => format!("; see {}", self.log_place(0, log)),
                     None => String::new(),
                 };
                 return Err(ControlError::Deadline {
-                    what: match self.environment.kind() {
-                        EnvKind::External => {
+                    what: match self.environment.kind().is_foreign() {
+                        true => {
                             format!("an answer of {} behind --endpoints", self.store.title())
                         }
-                        _ => format!("the start of {}", self.store.title()),
+                        false => format!("the start of {}", self.store.title()),
                     },
                     limit,
                     hint: format!("; {last}{place}"),
@@ -262,8 +399,48 @@ impl<S: Store> Db for Cluster<S> {
         }
     }
 
-    async fn primaries(&self) -> Vec<usize> {
+    async fn primaries(&self) -> Vec<Primary> {
         self.store.primaries().await
+    }
+
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        self.store.transfer_leadership(to).await
+    }
+
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        self.store.members().await
+    }
+
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        // Before it happens: a member that learns that it was removed may end itself.
+        lock(&self.removed).insert(node);
+        if let Err(error) = self.store.remove_member(node).await {
+            lock(&self.removed).remove(&node);
+            return Err(error);
+        }
+        if S::REJOINS_EMPTY {
+            self.kill(node).await?;
+            self.wipe(node).await?;
+        }
+        Ok(())
+    }
+
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        if S::REJOINS_EMPTY {
+            self.kill(node).await?;
+            self.wipe(node).await?;
+            self.store.add_member(node).await?;
+            lock(&self.removed).remove(&node);
+            return self.start(node).await;
+        }
+        self.start(node).await?;
+        self.store.add_member(node).await?;
+        lock(&self.removed).remove(&node);
+        Ok(())
+    }
+
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        self.store.compact(node).await
     }
 
     async fn version(&self) -> String {
@@ -271,7 +448,7 @@ impl<S: Store> Db for Cluster<S> {
     }
 
     fn log_files(&self, node: usize) -> Vec<PathBuf> {
-        if self.processes.is_empty() {
+        if self.own().is_empty() {
             return Vec::new();
         }
         let daemons = self.store.daemons(node);

@@ -40,6 +40,7 @@ pub(crate) const ENTRY: Entry = Entry {
         ObjectKind::Counter,
         ObjectKind::Lock,
     ],
+    abilities: &[],
     read_modes: &[
         ReadMode {
             name: "consistent",
@@ -73,7 +74,7 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
     let asking = Arc::new(Asking::new(&*environment, options, reads)?);
     let store = Agents::new(environment.clone(), options, asking.clone())?;
     Ok(Arc::new(Consul {
-        cluster: Arc::new(Cluster::new(store, environment)),
+        cluster: Arc::new(Cluster::new(store, environment, options)?),
         asking,
     }))
 }

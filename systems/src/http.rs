@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use control::{Access, ControlError, EnvKind, Environment};
+use control::{Access, ControlError, Environment};
 use history::{ErrorClass, ErrorRule, Op, Outcome};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -61,7 +61,7 @@ pub(crate) fn base_urls(
     endpoints: &[String],
     port: u16,
 ) -> Result<Vec<String>, ControlError> {
-    if environment.kind() == EnvKind::External {
+    if environment.kind().is_foreign() {
         return Ok(endpoints
             .iter()
             .map(|url| url.trim_end_matches('/').to_owned())

@@ -1,5 +1,6 @@
 //! The systems under test: one file a system, one list that names them all.
 
+mod adopted;
 mod bundled;
 mod cluster;
 mod consul;
@@ -9,10 +10,11 @@ mod process;
 mod redis;
 mod zookeeper;
 
+use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use control::{Access, ControlError, MakeSystem};
+use control::{Ability, Access, ControlError, MakeSystem};
 use history::{ErrorRule, ObjectKind};
 
 /// A planted bug of a system, and how to catch it.
@@ -50,6 +52,8 @@ pub struct Entry {
     pub bugs: fn() -> Vec<PlantedBug>,
     /// The kinds of objects that its clients can address, each with all its operations ([`ObjectKind::operations`]).
     pub objects: &'static [ObjectKind],
+    /// What operators can do to it, of what [`Ability::is_of_store`].
+    pub abilities: &'static [Ability],
     /// How reads can be done, the usual way first; empty where there is only one.
     pub read_modes: &'static [ReadMode],
     /// The flags for what it can demand of its clients: `user`, `password-file`, `token-file`, `ca-file`, `cert-file`,
@@ -115,4 +119,11 @@ fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathB
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// A name that no other run has.
+pub(crate) fn random_name() -> String {
+    // Seeded by the operating system.
+    let random = std::hash::RandomState::new().build_hasher().finish();
+    format!("{random:016x}")
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use control::{Client, ControlError, Db, EnvKind, Environment, System, SystemOptions};
+use control::{Client, ControlError, Db, Environment, System, SystemOptions};
 use history::ObjectKind;
 
 use crate::cluster::Cluster;
@@ -38,6 +38,7 @@ pub(crate) const ENTRY: Entry = Entry {
     description: "Redis with Sentinel: a positive control, known to lose acknowledged writes on failover",
     bugs: Vec::new,
     objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
+    abilities: &[],
     read_modes: &[],
     access: &["user", "password-file"],
     errors: &errors::ERRORS,
@@ -59,17 +60,17 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
             "the client of `redis` speaks no TLS; leave out --ca-file, --cert-file and --key-file".into(),
         ));
     }
-    let store = match environment.kind() {
-        EnvKind::External => Nodes::external(
+    let store = match environment.kind().is_foreign() {
+        true => Nodes::external(
             environment.clone(),
             &options.endpoints,
             Login::of(&options.access),
         )?,
-        _ => Nodes::own(environment.clone(), options.binary.clone())?,
+        false => Nodes::own(environment.clone(), options.binary.clone())?,
     };
     Ok(Arc::new(Redis {
         prefix: prefix(),
-        cluster: Arc::new(Cluster::new(store, environment)),
+        cluster: Arc::new(Cluster::new(store, environment, options)?),
     }))
 }
 

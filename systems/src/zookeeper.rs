@@ -54,6 +54,7 @@ pub(crate) const ENTRY: Entry = Entry {
         ObjectKind::Counter,
         ObjectKind::Lock,
     ],
+    abilities: &[],
     read_modes: &[
         ReadMode {
             name: "quorum",
@@ -134,9 +135,11 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
     };
     let addresses = node::addresses(&*environment, &options.endpoints)?;
     let sessions = Arc::new(Sessions::new(addresses, &options.access));
-    let store = Nodes::new(environment.clone(), options.binary.clone(), sessions.clone())?;
+    // On hosts of one's own it is looked for there, by Java.
+    let jar = options.binary.clone().unwrap_or_else(|| USUAL_JAR.into());
+    let store = Nodes::new(environment.clone(), jar, sessions.clone())?;
     Ok(Arc::new(ZooKeeper {
-        cluster: Arc::new(Cluster::new(store, environment)),
+        cluster: Arc::new(Cluster::new(store, environment, options)?),
         sessions,
         reads,
     }))

@@ -390,7 +390,7 @@ async fn a_real_server() {
     let system = (entry.make)(environment.clone(), &options).unwrap();
     system.db().start(0).await.unwrap();
     system.db().ready(Duration::from_secs(60)).await.unwrap();
-    assert_eq!(system.db().primaries().await, [0]);
+    assert_eq!(system.db().primaries().await[0].node, 0);
     let connect = async |object| -> Box<dyn Client> { system.connect(0, object, TIMEOUT).await.unwrap() };
 
     let mut register = connect(ObjectKind::Register).await;

@@ -8,6 +8,6 @@ use crate::{Entry, locking};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock",
-    description: "a few locks under acquire and release; judged as mutexes: never two holders at once",
+    description: "a few locks under acquire and release; judged as mutexes: never two holders at once, which a lease alone cannot promise when its holder stands still",
     make: |options| locking::workload(ENTRY.name, "mutex", options),
 };

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use super::iptables::Iptables;
 use super::links::{Chains, Cutter, Links};
+use super::namespace::Namespace;
 use super::supervise::entered;
 use super::switch::Switch;
 use super::topology::{self, MAX_NODES, Topology, Uplink};
 use crate::children::Children;
+use crate::iptables::{Family, Iptables};
 use crate::machine::Machine;
 use crate::prober::Prober;
 use crate::undo::UndoLog;
@@ -77,7 +78,13 @@ impl Netns {
             })
             .collect::<Result<_, ControlError>>()?;
         let cutter = match iptables {
-            Some(iptables) => Cutter::Iptables(Arc::new(Chains::new(iptables, topology.nodes)?)),
+            Some(iptables) => {
+                let nodes = topology.nodes.into_iter().enumerate();
+                let nodes = nodes.map(|(node, namespace)| (namespace, topology::address(node).into()));
+                let own = (own_namespace()?, topology::controller_address().into());
+                let nodes = nodes.chain([own]);
+                Cutter::Iptables(Arc::new(Chains::new(iptables, nodes.collect())?))
+            }
             None => {
                 let switch = Switch::start(&topology.uplink.switch, count, options.seed)?;
                 Cutter::Switch(Mutex::new(Some(switch)))
@@ -86,7 +93,7 @@ impl Netns {
         Ok(Netns {
             nodes,
             machines,
-            links: Arc::new(Links::new(count, cutter, prober)),
+            links: Arc::new(Links::new(count, count + 1, cutter, prober)),
             children,
             uplink: Mutex::new(Some(topology.uplink)),
             lost,
@@ -114,14 +121,14 @@ fn choose(options: &OpenOptions) -> Result<Option<Iptables>, ControlError> {
     let found = if options.hide_iptables {
         Err(("iptables is hidden".into(), "do not hide it".into()))
     } else {
-        Iptables::find()
+        Iptables::find(Family::V4)
     };
     match found {
         Ok(iptables) => Ok(Some(iptables)),
         Err((why, remedy)) if options.links == LinkChoice::Iptables => Err(ControlError::Unavailable {
             env: "netns --links iptables",
             why,
-            remedy,
+            remedy: format!("{remedy}, or use --links switch"),
         }),
         Err((why, _)) => {
             tracing::info!("links are cut by the switch: {why}");
@@ -130,13 +137,22 @@ fn choose(options: &OpenOptions) -> Result<Option<Iptables>, ControlError> {
     }
 }
 
-/// One socket a node, made inside its namespace.
+/// The namespace of the controller.
+fn own_namespace() -> Result<Namespace, ControlError> {
+    Namespace::own().map_err(|source| ControlError::System {
+        what: "cannot hold the own network namespace".into(),
+        source,
+    })
+}
+
+/// One socket a node, made inside its namespace, and one of the controller.
 fn prober(topology: &Topology) -> Result<Prober, ControlError> {
     topology
         .nodes
         .iter()
         .enumerate()
         .map(|(node, namespace)| namespace.run(|| UdpSocket::bind((topology::address(node), 0))))
+        .chain([UdpSocket::bind((topology::controller_address(), 0))])
         .collect::<Result<_, _>>()
         .and_then(Prober::new)
         .map_err(|source| ControlError::System {

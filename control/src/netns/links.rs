@@ -1,51 +1,74 @@
 //! The network between the namespaces: cut by iptables or by the switch, probed by datagrams.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::iptables::Iptables;
 use super::namespace::Namespace;
 use super::switch::Switch;
-use super::topology;
+use crate::iptables::Iptables;
 use crate::prober::{self, Prober};
-use crate::{ControlError, EnvKind, Link, LinkControl, Net, Sample, Shape};
+use crate::{CONTROLLER, ControlError, EnvKind, Link, LinkControl, Net, Sample, Shape};
 
 /// With what links are cut.
-pub(super) enum Cutter {
+#[allow(private_interfaces)]
+pub(crate) enum Cutter {
     Iptables(Arc<Chains>),
     /// `None` once it was stopped.
     Switch(Mutex<Option<Switch>>),
+    /// Nothing can be cut.
+    None,
 }
 
 /// The chains of all nodes.
-pub(super) struct Chains {
+pub(crate) struct Chains {
     iptables: Iptables,
-    nodes: Vec<Namespace>,
+    /// The namespace and the address of each node.
+    nodes: Vec<(Namespace, IpAddr)>,
     /// Every link that is cut, or that a failed call may have cut.
     cuts: Mutex<BTreeSet<Link>>,
 }
 
-/// The network of the environment `netns`.
-pub(super) struct Links {
+/// The network of the environment `netns`. The controller is a host like the nodes, the one after the last of them; so it is for
+/// chains, switch and prober, where it can be cut off at all.
+pub(crate) struct Links {
     nodes: usize,
+    hosts: usize,
     cutter: Cutter,
     prober: Arc<Mutex<Prober>>,
 }
 
 impl Links {
-    pub(super) fn new(nodes: usize, cutter: Cutter, prober: Prober) -> Links {
+    /// With `hosts` one more than `nodes`, the controller is one of them.
+    pub(crate) fn new(nodes: usize, hosts: usize, cutter: Cutter, prober: Prober) -> Links {
         Links {
             nodes,
+            hosts,
             cutter,
             prober: Arc::new(Mutex::new(prober)),
         }
     }
 
+    /// The links between hosts that are meant.
+    ///
+    /// # Errors
+    /// When there is no such link.
+    fn hosts(&self, links: &[Link]) -> Result<Vec<Link>, ControlError> {
+        let host = |node| if node == CONTROLLER { self.nodes } else { node };
+        let meant = links.iter().map(|link| Link {
+            from: host(link.from),
+            to: host(link.to),
+        });
+        let meant: Vec<Link> = meant.collect();
+        prober::check(&meant, self.hosts)?;
+        Ok(meant)
+    }
+
     /// Stops the switch, if there is one; nothing passes any more then.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         if let Cutter::Switch(switch) = &self.cutter {
             drop(lock(switch).take());
         }
@@ -64,8 +87,8 @@ fn with_switch(switch: &Mutex<Option<Switch>>, work: impl FnOnce(&Switch)) -> Re
 }
 
 impl Chains {
-    pub(super) fn new(iptables: Iptables, nodes: Vec<Namespace>) -> Result<Chains, ControlError> {
-        each(&nodes, |namespace| iptables.hook(namespace))?;
+    pub(crate) fn new(iptables: Iptables, nodes: Vec<(Namespace, IpAddr)>) -> Result<Chains, ControlError> {
+        each(&nodes, |(namespace, _)| iptables.hook(Some(namespace)))?;
         Ok(Chains {
             iptables,
             nodes,
@@ -93,12 +116,12 @@ impl Chains {
         let mut senders: BTreeMap<usize, Vec<_>> = receivers.iter().map(|&to| (to, Vec::new())).collect();
         for cut in cuts {
             if let Some(senders) = senders.get_mut(&cut.to) {
-                senders.push(topology::address(cut.from));
+                senders.push(self.nodes[cut.from].1);
             }
         }
         let senders: Vec<_> = senders.into_iter().collect();
         each(&senders, |(to, senders)| {
-            self.iptables.set(&self.nodes[*to], senders)
+            self.iptables.set(Some(&self.nodes[*to].0), senders)
         })
     }
 }
@@ -139,6 +162,7 @@ impl Net for Links {
         match self.cutter {
             Cutter::Iptables(_) => LinkControl::Iptables,
             Cutter::Switch(_) => LinkControl::Switch,
+            Cutter::None => LinkControl::None,
         }
     }
 
@@ -147,15 +171,14 @@ impl Net for Links {
     }
 
     async fn cut(&self, links: &[Link]) -> Result<(), ControlError> {
-        prober::check(links, self.nodes)?;
+        let links = self.hosts(links)?;
         match &self.cutter {
-            Cutter::Iptables(chains) => {
-                let links = links.to_vec();
-                blocking(chains, move |chains| chains.cut(&links)).await
-            }
+            Cutter::Iptables(chains) => blocking(chains, move |chains| chains.cut(&links)).await,
             Cutter::Switch(switch) => {
                 with_switch(switch, |switch| links.iter().for_each(|&link| switch.cut(link)))
             }
+            Cutter::None if links.is_empty() => Ok(()),
+            Cutter::None => Err(ControlError::Other("links cannot be cut here".into())),
         }
     }
 
@@ -164,8 +187,8 @@ impl Net for Links {
         shape.check()?;
         match &self.cutter {
             Cutter::Switch(switch) => with_switch(switch, |switch| switch.shape(link, shape)),
-            Cutter::Iptables(_) if shape == Shape::default() => Ok(()),
-            Cutter::Iptables(_) => Err(ControlError::Unsupported {
+            Cutter::Iptables(_) | Cutter::None if shape == Shape::default() => Ok(()),
+            Cutter::Iptables(_) | Cutter::None => Err(ControlError::Unsupported {
                 env: EnvKind::Netns.name(),
                 what: "delay or loss on a link without --links switch".into(),
             }),
@@ -176,6 +199,7 @@ impl Net for Links {
         match &self.cutter {
             Cutter::Iptables(chains) => blocking(chains, Chains::heal).await,
             Cutter::Switch(switch) => with_switch(switch, Switch::heal),
+            Cutter::None => Ok(()),
         }
     }
 
@@ -190,7 +214,7 @@ impl Net for Links {
     }
 
     async fn probe(&self, links: &[Link], limit: Duration) -> Result<Vec<bool>, ControlError> {
-        prober::probe_blocking(&self.prober, links, limit).await
+        prober::probe_blocking(&self.prober, &self.hosts(links)?, limit).await
     }
 }
 

@@ -22,7 +22,6 @@
 
 mod delay;
 mod environment;
-mod iptables;
 mod links;
 mod namespace;
 mod refusal;
@@ -33,5 +32,7 @@ mod topology;
 mod trial;
 
 pub(crate) use environment::Netns;
+pub(crate) use links::{Chains, Cutter, Links};
+pub(crate) use namespace::Namespace;
 pub use supervise::enter;
 pub use trial::try_namespaces;

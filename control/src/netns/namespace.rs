@@ -12,13 +12,13 @@ use crate::ControlError;
 
 /// A network namespace; it lives as long as this or a process inside does.
 #[derive(Clone, Debug)]
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     fd: Arc<OwnedFd>,
 }
 
 impl Namespace {
     /// Makes a new, empty namespace.
-    pub(super) fn create() -> Result<Namespace, ControlError> {
+    pub(crate) fn create() -> Result<Namespace, ControlError> {
         // A namespace is entered by a thread, so a short-lived thread makes it and hands out the descriptor.
         on_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
@@ -33,13 +33,29 @@ impl Namespace {
         })
     }
 
+    /// The namespace of this thread.
+    pub(crate) fn own() -> io::Result<Namespace> {
+        let file = File::open("/proc/thread-self/ns/net")?;
+        Ok(Namespace {
+            fd: Arc::new(file.into()),
+        })
+    }
+
+    /// The namespace in which a process runs.
+    pub(crate) fn of_process(pid: i32) -> io::Result<Namespace> {
+        let file = File::open(format!("/proc/{pid}/ns/net"))?;
+        Ok(Namespace {
+            fd: Arc::new(file.into()),
+        })
+    }
+
     /// The descriptor that holds it.
-    pub(super) fn fd(&self) -> &Arc<OwnedFd> {
+    pub(crate) fn fd(&self) -> &Arc<OwnedFd> {
         &self.fd
     }
 
     /// Runs `work` on a thread inside the namespace. Sockets made there stay there.
-    pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
         on_thread(|| {
             setns(&self.fd, CloneFlags::CLONE_NEWNET)?;
             work()
@@ -47,7 +63,7 @@ impl Namespace {
     }
 
     /// Talks rtnetlink inside the namespace.
-    pub(super) fn netlink<T, F>(&self, work: impl FnOnce(Handle) -> F + Send) -> io::Result<T>
+    pub(crate) fn netlink<T, F>(&self, work: impl FnOnce(Handle) -> F + Send) -> io::Result<T>
     where
         T: Send,
         F: Future<Output = Result<T, rtnetlink::Error>>,
@@ -63,7 +79,7 @@ impl AsFd for Namespace {
 }
 
 /// Talks rtnetlink in the namespace of this thread.
-pub(super) fn netlink<T, F>(work: impl FnOnce(Handle) -> F) -> io::Result<T>
+pub(crate) fn netlink<T, F>(work: impl FnOnce(Handle) -> F) -> io::Result<T>
 where
     F: Future<Output = Result<T, rtnetlink::Error>>,
 {

@@ -6,7 +6,7 @@
 //!
 //! Invariants:
 //! - A frame belongs to the port it came in by, whatever it claims: cutting a link cuts ARP and IPv6 as well.
-//! - The controller's port is never cut or shaped.
+//! - The controller's port comes after those of the nodes; it is never shaped.
 //! - A rule is in force for every frame that is read after the call that set it has returned, and for the frames that
 //!   wait.
 
@@ -55,7 +55,7 @@ pub(super) struct Switch {
 /// How each link treats frames.
 #[derive(Debug)]
 struct Rules {
-    nodes: usize,
+    ports: usize,
     links: Vec<Rule>,
 }
 
@@ -89,15 +89,15 @@ impl Switch {
             .run(|| (0..=nodes).map(|port| packet_socket(&port_name(port))).collect())
             .map_err(failed)?;
         let rules = Arc::new(Mutex::new(Rules {
-            nodes,
-            links: vec![Rule::default(); nodes * nodes],
+            ports: nodes + 1,
+            links: vec![Rule::default(); (nodes + 1) * (nodes + 1)],
         }));
         let (stopped, stop) = io::pipe().map_err(failed)?;
         let forwarder = Forwarder {
             macs: (0..=nodes).map(|port| port_mac(port, nodes)).collect(),
             ports,
             rules: Arc::clone(&rules),
-            lanes: vec![Lane::new(Instant::now()); nodes * nodes],
+            lanes: vec![Lane::new(Instant::now()); (nodes + 1) * (nodes + 1)],
             queue: DelayQueue::default(),
             rng: ChaCha8Rng::seed_from_u64(seed),
             overflowed: 0,
@@ -145,14 +145,14 @@ impl Drop for Switch {
 }
 
 impl Rules {
-    /// The rule of a link between two nodes.
+    /// The rule of a link between two ports.
     fn at(&mut self, link: Link) -> &mut Rule {
-        &mut self.links[link.from * self.nodes + link.to]
+        &mut self.links[link.from * self.ports + link.to]
     }
 
-    /// The rule between two ports; `None` if one is the controller's.
-    fn between(&self, from: usize, to: usize) -> Option<Rule> {
-        (from < self.nodes && to < self.nodes).then(|| self.links[from * self.nodes + to])
+    /// The same, to look at.
+    fn between(&self, from: usize, to: usize) -> Rule {
+        self.links[from * self.ports + to]
     }
 }
 
@@ -204,8 +204,7 @@ impl Forwarder {
     fn release(&mut self) {
         let now = Instant::now();
         while let Some(waiting) = self.queue.pop_due(now) {
-            let rule = lock(&self.rules).between(waiting.from, waiting.to);
-            if !rule.is_some_and(|rule| rule.cut) {
+            if !lock(&self.rules).between(waiting.from, waiting.to).cut {
                 self.send(waiting.to, &waiting.frame);
             }
         }
@@ -246,7 +245,7 @@ impl Forwarder {
     }
 
     fn forward(&mut self, rules: &Rules, from: usize, to: usize, frame: &[u8]) {
-        let Rule { cut, shape } = rules.between(from, to).unwrap_or_default();
+        let Rule { cut, shape } = rules.between(from, to);
         if cut {
             return;
         }
@@ -254,7 +253,7 @@ impl Forwarder {
             return self.send(to, frame);
         }
         let now = Instant::now();
-        let lane = &mut self.lanes[from * rules.nodes + to];
+        let lane = &mut self.lanes[from * rules.ports + to];
         for copy in lane
             .pass(&shape, now, frame.len() - VNET_HEADER, &mut self.rng)
             .into_iter()

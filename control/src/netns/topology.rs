@@ -44,6 +44,11 @@ pub(super) fn address(node: usize) -> Ipv4Addr {
     host_address(node_host(node))
 }
 
+/// The address of the controller.
+pub(super) fn controller_address() -> Ipv4Addr {
+    host_address(CONTROLLER_HOST)
+}
+
 /// The name of the host end of the veth of a port: the nodes' ports in order, then the controller's.
 pub(super) fn port_name(port: usize) -> String {
     format!("port{port}")

@@ -285,30 +285,24 @@ fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
             let mut mode = [0; 16];
             file.read_exact_at(&mut mode, 0)?;
             let number = |at: usize| u64::from_le_bytes(mode[at..at + 8].try_into().expect("eight bytes"));
-            let place = match FsyncMode::of_numbers(number(0), number(8)) {
-                FsyncMode::Honest => {
-                    answer(listener, id, Answer::GoOn);
-                    0
-                }
-                FsyncMode::Lie => {
-                    answer(listener, id, Answer::Result(0));
-                    1
-                }
-                FsyncMode::Fail => {
-                    answer(listener, id, Answer::Result(-libc::EIO));
-                    2
-                }
-                FsyncMode::Slow { delay_ms } if waiting.len() < MOST_WAITING => {
-                    waiting.push_back((Instant::now() + Duration::from_millis(delay_ms), id));
-                    3
-                }
-                FsyncMode::Slow { .. } => {
-                    answer(listener, id, Answer::GoOn);
-                    3
-                }
+            let mode = FsyncMode::of_numbers(number(0), number(8));
+            let place = match mode {
+                FsyncMode::Honest => 0,
+                FsyncMode::Lie => 1,
+                FsyncMode::Fail => 2,
+                FsyncMode::Slow { .. } => 3,
             };
+            // Before the answer: who was answered finds himself counted.
             counts[place] += 1;
             file.write_all_at(&counts[place].to_le_bytes(), 16 + 8 * place as u64)?;
+            match mode {
+                FsyncMode::Lie => answer(listener, id, Answer::Result(0)),
+                FsyncMode::Fail => answer(listener, id, Answer::Result(-libc::EIO)),
+                FsyncMode::Slow { delay_ms } if waiting.len() < MOST_WAITING => {
+                    waiting.push_back((Instant::now() + Duration::from_millis(delay_ms), id));
+                }
+                FsyncMode::Honest | FsyncMode::Slow { .. } => answer(listener, id, Answer::GoOn),
+            }
         } else if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
             return Ok(());
         }

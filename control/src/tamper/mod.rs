@@ -19,7 +19,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlError, Daemon};
+use crate::ControlError;
 
 /// How the wall clock that a process sees differs from the real one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,18 +85,20 @@ impl FsyncMode {
     }
 }
 
-/// Makes of a daemon one whose fsync can be tampered with: `own_binary` is this program on the node.
-pub(crate) fn launched(own_binary: &Path, daemon: &Daemon) -> Daemon {
-    let mut args: Vec<OsString> = vec!["tamper".into(), "launch".into(), "--control".into()];
-    args.push(daemon.log.with_extension("fsync").into());
-    args.push("--".into());
-    args.push(daemon.program.clone());
-    args.extend(daemon.args.iter().cloned());
-    Daemon {
-        program: own_binary.into(),
-        args,
-        ..daemon.clone()
-    }
+/// Makes of a daemon's program and arguments those by which its fsync can be tampered with: `own_binary` is this program on the
+/// node, and the control file stands beside the daemon's log.
+pub(crate) fn launched(
+    own_binary: &Path,
+    log: &Path,
+    program: OsString,
+    args: Vec<OsString>,
+) -> (OsString, Vec<OsString>) {
+    let mut launcher: Vec<OsString> = vec!["tamper".into(), "launch".into(), "--control".into()];
+    launcher.push(log.with_extension("fsync").into());
+    launcher.push("--".into());
+    launcher.push(program);
+    launcher.extend(args);
+    (own_binary.into(), launcher)
 }
 
 /// Becomes a program whose fsync can be tampered with by [`set_fsync`]. Call it while this program has one thread. Returns

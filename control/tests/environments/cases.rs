@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::{
-    Command, ControlError, Daemon, EnvKind, Environment, Link, LinkChoice, LinkControl, OpenOptions, Pid,
-    ProcessState, Shape, both_ways, links_between, netns,
+    Ability, CONTROLLER, Command, ControlError, Daemon, EnvKind, Environment, Link, LinkChoice, LinkControl,
+    OpenOptions, Pid, ProcessState, Shape, both_ways, links_between, netns,
 };
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -112,13 +112,20 @@ fn on<F: Future<Output = Done>>(
     })
 }
 
-fn every_link() -> Vec<Link> {
-    links_between(&ALL, &ALL)
+/// With those of the controller, where they can be cut.
+fn every_link(environment: &dyn Environment) -> Vec<Link> {
+    let mut hosts = ALL.to_vec();
+    if environment.can(Ability::CutClients).is_ok() {
+        hosts.push(CONTROLLER);
+    }
+    links_between(&hosts, &hosts)
 }
 
 /// Fails unless exactly these links do not pass.
 async fn expect_cut(environment: &dyn Environment, cut: &[Link], when: &str) -> Done {
-    let (open, shut): (Vec<Link>, Vec<Link>) = every_link().into_iter().partition(|link| !cut.contains(link));
+    let (open, shut): (Vec<Link>, Vec<Link>) = every_link(environment)
+        .into_iter()
+        .partition(|link| !cut.contains(link));
     let net = environment.net();
     let passing = net.probe(&open, LIMIT).await?;
     let not_passing = net.probe(&shut, CUT_LIMIT).await?;
@@ -172,6 +179,22 @@ async fn links(environment: Arc<dyn Environment>) -> Done {
     net.heal().await?;
     net.cut(&[]).await?;
     expect_cut(environment, &[], "healed again").await?;
+    for (from, to) in [(CONTROLLER, 2), (3, CONTROLLER)] {
+        net.cut(&[Link { from, to }]).await?;
+    }
+    let clients = [
+        Link {
+            from: CONTROLLER,
+            to: 2,
+        },
+        Link {
+            from: 3,
+            to: CONTROLLER,
+        },
+    ];
+    expect_cut(environment, &clients, "clients").await?;
+    net.heal().await?;
+    expect_cut(environment, &[], "clients healed").await?;
     let nowhere = [Link { from: 0, to: 9 }];
     ensure(net.cut(&nowhere).await.is_err(), "a link to nowhere was cut")
 }
@@ -411,7 +434,7 @@ async fn local_links(environment: Arc<dyn Environment>) -> Done {
     expect_cut(&*environment, &[], "local").await?;
     ensure(
         matches!(
-            net.cut(&every_link()).await,
+            net.cut(&every_link(&*environment)).await,
             Err(ControlError::Unsupported { .. })
         ),
         "links were cut",

@@ -60,6 +60,18 @@ pub fn hold(case: &str) -> Result<(), Trouble> {
                 log: remote.directory().join("log"),
             };
             remote.spawn(&daemon).await?;
+            if case == "heal_local" && node.index == 0 {
+                let leaves = Daemon {
+                    program: "sh".into(),
+                    args: vec!["-c".into(), "setsid sleep 1000 & echo left; wait".into()],
+                    ..daemon
+                };
+                remote.spawn(&leaves).await?;
+                let log = remote.directory().join("log");
+                while !fs::read_to_string(&log)?.contains("left") {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
         }
         let mut asked = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         println!("ready");
@@ -156,12 +168,13 @@ fn heal_local(child: &mut Child, run_dir: &Path, tree: &[Process]) -> Result<Str
     child.kill()?;
     child.wait()?;
     let orphans = &tree[1..];
-    if orphans.len() != 5 || !orphans.iter().all(is_there) {
+    // A daemon a node, a wrapper, and what left the wrapper's process group.
+    if orphans.len() != 7 || !orphans.iter().all(is_there) {
         return Err(Trouble::Failed(format!("no orphans: {tree:?}")));
     }
     let first = control::heal(run_dir)?;
     let second = control::heal(run_dir)?;
-    if first.done.len() != 5 || !first.is_clean() || second != HealReport::default() {
+    if first.done.len() != 7 || !first.is_clean() || second != HealReport::default() {
         return Err(Trouble::Failed(format!("first: {first}\nsecond: {second}")));
     }
     wait_for("the orphans are gone", || {

@@ -52,6 +52,33 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
     })
     .await?;
 
+    // Also where what it started has left its process group.
+    let wrapper = remote
+        .spawn(&spawn("sh", &["-c", "setsid sleep 1000 & echo left $!; wait"]))
+        .await?;
+    wait_for("the wrapper starts what leaves its group", || {
+        text().contains("left ")
+    })
+    .await?;
+    let inner: i32 = text().trim().rsplit(' ').next().unwrap_or_default().parse()?;
+    wait_for("it leaves", || {
+        stat(inner).is_some_and(|(_, group)| group == inner)
+    })
+    .await?;
+    for (signal, expected) in [
+        (Signal::Stop, Some('T')),
+        (Signal::Cont, Some('S')),
+        (Signal::Stop, Some('T')),
+        (Signal::Kill, None),
+    ] {
+        remote.signal(wrapper, signal).await?;
+        let state = stat(inner).map(|(state, _)| state).filter(|state| *state != 'Z');
+        ensure(
+            state == expected,
+            format!("what left is {state:?} after {signal:?}"),
+        )?;
+    }
+
     let short = remote
         .spawn(&spawn("sh", &["-c", "echo $GREETING; pwd; exit 3"]))
         .await?;
@@ -121,5 +148,20 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
 
     // Left to the tear-down.
     remote.spawn(&spawn("sleep", &["1000"])).await?;
+    remote
+        .spawn(&spawn("sh", &["-c", "setsid sleep 1000 & echo gone"]))
+        .await?;
+    wait_for("a wrapper ends before what it started", || {
+        text().contains("gone")
+    })
+    .await?;
     Ok(())
+}
+
+/// State and process group of a process, from proc_pid_stat(5).
+fn stat(pid: i32) -> Option<(char, i32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(1)?.parse().ok()?))
 }

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::NIL_WAS_SEEN;
 use super::jepsen::{self, Record, What};
 use crate::{
     Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp, NemesisSpan,
@@ -177,7 +178,7 @@ impl Assembler {
         }
         if self.nil_reads > 0 {
             remarks.push(format!(
-                "{} answered nil, which is taken for what was seen (Knossos lets such reads claim nothing)",
+                "{} answered nil, {NIL_WAS_SEEN} (Knossos lets such reads claim nothing)",
                 if self.nil_reads == 1 {
                     "1 read".to_owned()
                 } else {

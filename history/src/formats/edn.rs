@@ -18,7 +18,12 @@ pub(super) const FORMAT: Format = Format {
     name: "edn",
     about: "Jepsen's history.edn, as Knossos and Elle read it",
     loses: "nodes, notes, whether faults took hold, and when an operation without completion was given up",
-    detect: |head| matches!(head.first.first(), Some(b'{' | b'#' | b'^' | b']' | b')')) && !head.is_json(),
+    detect: |head| match head.first {
+        // A heading is no set, tag or discarded form.
+        [b'#', next, ..] if next.is_ascii_whitespace() || *next == b'#' => false,
+        [b'{' | b'#' | b'^' | b']' | b')', ..] => !head.is_json(),
+        _ => false,
+    },
     read: |source| framed::read(source, Style::default(), parse),
     write: Some(write),
 };
@@ -31,7 +36,6 @@ pub(super) fn parse(
     passed_over: &mut PassedOver,
     emit: &mut dyn FnMut(Item) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = Reader::new(bytes, line);
     loop {
         match reader.peek()? {

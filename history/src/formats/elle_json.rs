@@ -35,7 +35,6 @@ fn parse(
     passed_over: &mut PassedOver,
     emit: &mut dyn FnMut(Item) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (mut at, mut line) = (0, line);
     while let Some(&byte) = bytes.get(at) {
         match byte {

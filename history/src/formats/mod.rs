@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{History, OPEN, RunDir, Value};
+use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
 use source::Source;
 
 /// A format of files.
@@ -46,6 +46,9 @@ pub struct Format {
     read: fn(&Source<'_>) -> Result<Read, ImportError>,
     write: Option<Writer>,
 }
+
+/// No run waits that long for its first event: thirty days.
+const LONGEST_WAIT_NS: u64 = 30 * 24 * 3_600 * 1_000_000_000;
 
 /// A history and the remarks about it.
 type Read = (History, Vec<String>);
@@ -223,7 +226,8 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     }
     let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
     let found = found.ok_or_else(|| not(head.complaint()))?;
-    let (history, mut remarks) = (found.read)(source)?;
+    let (mut history, mut remarks) = (found.read)(source)?;
+    remarks.extend(rebase(&mut history));
     let open = history
         .operations
         .iter()
@@ -233,12 +237,63 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
         1 => remarks.push("1 operation has no completion and counts as info".to_owned()),
         open => remarks.push(format!("{open} operations have no completion and count as info")),
     }
+    remarks.extend(oddities(&history));
     Ok(Imported {
         history,
         format: found.name,
         remarks,
     })
 }
+
+/// Times that are none since the start of a run, such as those since 1970, are counted from the first event on; gives words for it.
+fn rebase(history: &mut History) -> Option<String> {
+    let invoked = history.operations.iter().map(|operation| operation.invoked_ns);
+    let acted = history.nemesis.iter().map(|span| span.invoked_ns);
+    let noted = history.notes.iter().map(|note| note.0);
+    let first = invoked.chain(acted).chain(noted).min()?;
+    if first < LONGEST_WAIT_NS {
+        return None;
+    }
+    for operation in &mut history.operations {
+        operation.invoked_ns -= first;
+        let completed = operation.completed_ns.as_mut();
+        completed
+            .into_iter()
+            .for_each(|ns| *ns = ns.get().saturating_sub(first).into());
+    }
+    for span in &mut history.nemesis {
+        span.invoked_ns -= first;
+        span.completed_ns = span.completed_ns.map(|ns| ns.saturating_sub(first));
+    }
+    history.notes.iter_mut().for_each(|note| note.0 -= first);
+    history.end_ns -= first;
+    Some("times do not begin with a run: they are shown since the first event".to_owned())
+}
+
+/// What is no error, but what whoever made the file should know of.
+fn oddities(history: &History) -> Vec<String> {
+    let count = |is_odd: fn(&Operation) -> bool| history.operations.iter().filter(|op| is_odd(op)).count();
+    let backwards = count(|op| op.completed_ns.is_some_and(|end| end.get() < op.invoked_ns));
+    let silent = count(|op| match (&op.op, &op.outcome) {
+        (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.is_none(),
+        _ => false,
+    });
+    let mut remarks = Vec::new();
+    if backwards > 0 {
+        remarks.push(format!(
+            "completed before they were invoked, by their times: {backwards}; the order of the events in the file counts"
+        ));
+    }
+    if silent > 0 {
+        remarks.push(format!(
+            "reads that are ok and tell no value: {silent}; they claim nothing"
+        ));
+    }
+    remarks
+}
+
+/// The remark that reads which answered nil are taken for what was seen.
+pub const NIL_WAS_SEEN: &str = "which is taken for what was seen";
 
 /// Whether operations are to be written as `[key value]` tuples.
 fn keyed(history: &History, format: &'static str) -> Result<bool, ExportError> {
@@ -277,7 +332,7 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn new(bytes: &'a [u8], path: &'a Path) -> Self {
-        let mut first = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let mut first = bytes;
         let mut bracket = false;
         loop {
             first = first.trim_ascii_start();

@@ -6,8 +6,8 @@
 use super::jepsen;
 pub(crate) use super::jepsen::Kind;
 use crate::{
-    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Ns, Op, Operation, Outcome,
-    Process, Reason, Value,
+    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Note, Ns, Op, Operation,
+    Outcome, Process, Reason, Value,
 };
 
 /// One event of a history.
@@ -23,7 +23,7 @@ pub(crate) struct Told<'a> {
 enum What<'a> {
     Operation(&'a Operation, usize),
     Nemesis(&'a NemesisSpan),
-    Note(&'a (u64, String, String, String)),
+    Note(&'a (u64, Note)),
 }
 
 /// Whether operations name keys.
@@ -58,11 +58,7 @@ pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ 
                 node: operation.node,
             },
             (What::Operation(operation, _), _) => EventKind::Complete(operation.outcome.clone()),
-            (What::Note((_, note, node, detail)), _) => EventKind::Note {
-                note: note.clone(),
-                node: node.clone(),
-                detail: detail.clone(),
-            },
+            (What::Note((_, note)), _) => EventKind::Note(Box::new(note.clone())),
             (What::Nemesis(span), kind) => match (kind, &span.outcome) {
                 (Kind::Info, Some(outcome)) => EventKind::NemesisComplete(Box::new(outcome.clone())),
                 (Kind::Invoke, Some(_)) => EventKind::NemesisInvoke(span.op.clone()),
@@ -71,11 +67,11 @@ pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ 
                 {
                     EventKind::NemesisInvoke(span.op.clone())
                 }
-                _ => EventKind::Note {
+                _ => EventKind::Note(Box::new(Note {
                     note: "nemesis".to_owned(),
-                    node: String::new(),
                     detail: format!("{} {}", event.f(), span.op.target).trim_end().to_owned(),
-                },
+                    ..Note::default()
+                })),
             },
         };
         Event {
@@ -223,7 +219,7 @@ impl<'a> Told<'a> {
     pub fn value(&self, keyed: bool, keyword: fn(&str) -> String) -> Option<Value> {
         let operation = match self.what {
             What::Operation(operation, _) => operation,
-            What::Note((_, _, _, detail)) => return Some(Value::text(detail)),
+            What::Note((_, note)) => return Some(Value::text(&note.detail)),
             What::Nemesis(span) => {
                 let detail = match (self.kind, &span.outcome) {
                     (Kind::Info, Some(outcome)) => &outcome.detail,

@@ -10,7 +10,10 @@ use super::ImportError;
 /// How many bytes are looked at to tell formats apart.
 pub(super) const HEAD_BYTES: u64 = 1 << 16;
 
-/// A file, or bytes with a name.
+/// What editors of Windows put before text in UTF-8; it is no part of it.
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
+/// A file, or bytes with a name, without its byte order mark.
 pub(crate) struct Source<'a> {
     path: PathBuf,
     bytes: Option<Cow<'a, [u8]>>,
@@ -26,8 +29,11 @@ impl<'a> Source<'a> {
         let is_file = std::fs::metadata(path)
             .map_err(|error| source.error(error))?
             .is_file();
+        let mut head = [0; BYTE_ORDER_MARK.len()];
         if !is_file {
             source.bytes = Some(source.all()?.into_owned().into());
+        } else if source.reader()?.read_exact(&mut head).is_ok() && head == BYTE_ORDER_MARK {
+            source.bytes = Some(source.all()?[head.len()..].to_vec().into());
         }
         Ok(source)
     }
@@ -36,7 +42,7 @@ impl<'a> Source<'a> {
     pub fn of_bytes(name: &Path, bytes: &'a [u8]) -> Self {
         Source {
             path: name.to_owned(),
-            bytes: Some(bytes.into()),
+            bytes: Some(bytes.strip_prefix(&BYTE_ORDER_MARK).unwrap_or(bytes).into()),
         }
     }
 

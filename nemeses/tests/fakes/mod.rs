@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::{
     Command, ControlError, Daemon, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Output, Pid,
-    ProcessState, Remote, Sample, Shape, Signal,
+    Primary, ProcessState, Remote, Sample, Shape, Signal,
 };
 use nemeses::NemesisContext;
 
@@ -30,6 +30,10 @@ pub enum Flaw {
     TamperFails,
     ProbeFails,
     NoLinks,
+    RemoveDoesNothing,
+    AddFails,
+    TransferDoesNothing,
+    CompactFails,
 }
 
 /// The cluster.
@@ -42,6 +46,8 @@ pub struct World {
     pub shapes: Mutex<BTreeMap<Link, Shape>>,
     /// What `perjury tamper` was asked last, by what it was about and the process; as it was before, there is nothing.
     pub tampered: Mutex<BTreeMap<(String, String), Vec<String>>>,
+    /// The nodes that are no members.
+    pub removed: Mutex<BTreeSet<usize>>,
     /// Every call that changes something, in order.
     pub calls: Mutex<Vec<String>>,
 }
@@ -56,6 +62,7 @@ impl World {
             cut: Mutex::default(),
             shapes: Mutex::default(),
             tampered: Mutex::default(),
+            removed: Mutex::default(),
             calls: Mutex::default(),
         })
     }
@@ -64,6 +71,7 @@ impl World {
         NemesisContext {
             environment: Arc::new(Handle(self.clone())),
             db: Arc::new(Handle(self.clone())),
+            cuts: nemeses::Cuts::default(),
         }
     }
 
@@ -79,6 +87,11 @@ impl World {
             && self.cut.lock().expect("no test thread panicked").is_empty()
             && self.shapes.lock().expect("no test thread panicked").is_empty()
             && self.tampered.lock().expect("no test thread panicked").is_empty()
+            && self.removed.lock().expect("no test thread panicked").is_empty()
+    }
+
+    fn note(&self, call: String) {
+        self.calls.lock().expect("no test thread panicked").push(call);
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -255,6 +268,10 @@ impl Remote for Machine {
         panic!("nothing is downloaded")
     }
 
+    async fn remove_dir(&self, _: &Path) -> Result<(), ControlError> {
+        panic!("nothing is deleted")
+    }
+
     async fn spawn(&self, _: &Daemon) -> Result<Pid, ControlError> {
         panic!("daemons are the Db's affair")
     }
@@ -308,6 +325,10 @@ impl Db for Handle {
         Ok(())
     }
 
+    async fn stop(&self, node: usize) -> Result<(), ControlError> {
+        self.kill(node).await
+    }
+
     async fn pause(&self, node: usize) -> Result<(), ControlError> {
         if !self.0.has(Flaw::PauseDoesNothing) {
             self.0
@@ -324,6 +345,54 @@ impl Db for Handle {
         Ok(())
     }
 
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        self.0.note(format!("transfer {}", self.0.nodes[to].name));
+        if !self.0.has(Flaw::TransferDoesNothing) {
+            *self.0.leader.lock().expect("no test thread panicked") = Some(to);
+        }
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        let removed = self.0.removed.lock().expect("no test thread panicked");
+        Ok((0..self.0.nodes.len())
+            .filter(|node| !removed.contains(node))
+            .collect())
+    }
+
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        self.0.note(format!("remove {}", self.0.nodes[node].name));
+        if !self.0.has(Flaw::RemoveDoesNothing) {
+            self.0
+                .removed
+                .lock()
+                .expect("no test thread panicked")
+                .insert(node);
+        }
+        Ok(())
+    }
+
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        if self.0.has(Flaw::AddFails) {
+            return Err(ControlError::Other("it does not catch up".into()));
+        }
+        self.0.note(format!("add {}", self.0.nodes[node].name));
+        self.0
+            .removed
+            .lock()
+            .expect("no test thread panicked")
+            .remove(&node);
+        Ok(())
+    }
+
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        if self.0.has(Flaw::CompactFails) {
+            return Err(ControlError::Other("the past can still be read".into()));
+        }
+        self.0.note(format!("compact {}", self.0.nodes[node].name));
+        Ok(String::new())
+    }
+
     async fn wipe(&self, _: usize) -> Result<(), ControlError> {
         Ok(())
     }
@@ -336,9 +405,10 @@ impl Db for Handle {
         Ok(())
     }
 
-    async fn primaries(&self) -> Vec<usize> {
+    async fn primaries(&self) -> Vec<Primary> {
         let leader = *self.0.leader.lock().expect("no test thread panicked");
-        leader.into_iter().collect()
+        let primary = |node| Primary { node, term: None };
+        leader.into_iter().map(primary).collect()
     }
 
     async fn version(&self) -> String {

@@ -196,6 +196,8 @@ pub enum Request {
         /// The next leader; `None` lets the leader pick the voter that is furthest.
         to: Option<NodeId>,
     },
+    /// Take a snapshot now and drop all of the log that it covers (Raft §7). Every node takes it, for itself alone.
+    Snapshot,
 }
 
 /// What came of a request.
@@ -211,6 +213,8 @@ pub enum Answer {
     Changed(Membership),
     /// Another leader is known.
     Transferred(NodeId),
+    /// This node's snapshot covers the log up to here.
+    Snapshot(Index),
 }
 
 /// Why a request got no answer. [`RequestError::certain`] tells whether it certainly did not happen.
@@ -272,7 +276,8 @@ pub enum Command {
         /// What came of it.
         result: Result<Answer, RequestError>,
     },
-    /// The membership in force has changed: connect to new addresses, forget old ones.
+    /// The membership in force has changed: connect to new addresses, and forget old ones, but not those of the last change before
+    /// the next one.
     Membership(Membership),
 }
 

@@ -27,7 +27,8 @@ impl Core {
         }
         self.serve_reads();
         if self.applied - self.snapshot.last_index >= self.config.snapshot_every {
-            self.take_snapshot();
+            // If not now, then with the next entry.
+            self.take_snapshot(self.config.keep_entries);
         }
         self.step_down_when_removed();
     }
@@ -63,16 +64,22 @@ impl Core {
         }
     }
 
-    fn take_snapshot(&mut self) {
+    /// Replaces the log up to what is applied, but for the last `keep` entries. False if that cannot be yet.
+    pub(super) fn take_snapshot(&mut self, keep: u64) -> bool {
+        if self.outbox.is_ahead_of_disk(self.applied) {
+            return false;
+        }
         let covers = self
             .memberships
             .iter()
             .rposition(|(index, _)| *index <= self.applied)
             .unwrap_or(0);
         let Some(last_term) = self.log.term(self.applied) else {
-            return;
+            return false;
         };
-        let Ok(data) = self.machine.to_bytes() else { return };
+        let Ok(data) = self.machine.to_bytes() else {
+            return false;
+        };
         let membership = self.memberships[covers].1.clone();
         self.memberships.drain(..covers);
         self.snapshot = Arc::new(Snapshot {
@@ -82,14 +89,12 @@ impl Core {
             data,
         });
         // Followers that lag a little still get entries; what isn't durable here must still be written.
-        let discard_to = self
-            .applied
-            .saturating_sub(self.config.keep_entries)
-            .min(self.durable_index);
+        let discard_to = self.applied.saturating_sub(keep).min(self.durable_index);
         self.log.compact_to(discard_to);
         self.outbox.save_snapshot(PersistSnapshot {
             snapshot: self.snapshot.clone(),
             discard_to,
         });
+        true
     }
 }

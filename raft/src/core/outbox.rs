@@ -121,6 +121,16 @@ impl Outbox {
         self.pending.snapshot = Some(save);
     }
 
+    /// Whether a snapshot up to `index` of this node's own would reach the disk before an entry that it covers, or in place of one that
+    /// a leader has just sent: of one persist the snapshot comes first.
+    pub(super) fn is_ahead_of_disk(&self, index: Index) -> bool {
+        self.pending
+            .entries
+            .first()
+            .is_some_and(|entry| entry.index <= index)
+            || (self.pending.snapshot.as_ref()).is_some_and(|save| save.discard_to == Index::MAX)
+    }
+
     fn has_pending(&self) -> bool {
         let Persist {
             id: _,

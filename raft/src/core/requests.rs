@@ -1,7 +1,9 @@
 //! What clients and operators want: commands, membership changes (thesis §4.1, §4.2), leadership transfer
 //! (thesis §3.10). Reads have a file of their own.
 
-use super::api::{Body, Change, Member, Membership, NodeId, Payload, Request, RequestError, RequestId};
+use super::api::{
+    Answer, Body, Change, Member, Membership, NodeId, Payload, Request, RequestError, RequestId,
+};
 use super::leader::Transfer;
 use super::progress::Progress;
 use super::{Core, State};
@@ -19,6 +21,12 @@ impl Core {
             Request::OpenSession => self.propose(id, Payload::OpenSession),
             Request::Change(change) => self.change_membership(id, change),
             Request::Transfer { to } => self.transfer(id, to),
+            Request::Snapshot if self.take_snapshot(0) => {
+                let covered = self.snapshot.last_index;
+                self.outbox.reply(id, Ok(Answer::Snapshot(covered)));
+                Ok(())
+            }
+            Request::Snapshot => Err(RequestError::Busy),
         };
         if let Err(error) = result {
             self.outbox.reply(id, Err(error));
@@ -46,7 +54,7 @@ impl Core {
         );
         let index = self.append(payload);
         if self.config.bug == Some(Bug::AckBeforeQuorum) && blind {
-            let answer = super::api::Answer::Applied(machine::Output::Written);
+            let answer = Answer::Applied(machine::Output::Written);
             self.outbox.reply(id, Ok(answer));
             return Ok(());
         }

@@ -64,6 +64,16 @@ pub(super) struct StatusAnswer {
     version: &'static str,
 }
 
+impl StatusAnswer {
+    /// The members without a vote.
+    pub(super) fn learners(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.members
+            .iter()
+            .filter(|member| !member.voter)
+            .map(|member| member.id)
+    }
+}
+
 impl Handle {
     /// Asks the core, or the leader's if this node does not lead.
     pub(super) async fn request(&self, request: Request) -> Result<Answer, Refusal> {
@@ -113,6 +123,8 @@ pub(super) struct Driver {
     calls: mpsc::Receiver<Call>,
     incoming: mpsc::Receiver<Incoming>,
     synced: mpsc::UnboundedReceiver<Result<Synced, StorageError>>,
+    /// Those of the last change.
+    members: Membership,
     transport: Transport,
     writer: Writer,
 }
@@ -163,6 +175,7 @@ impl Driver {
             calls,
             incoming,
             synced,
+            members: Membership::default(),
             transport,
             writer,
         };
@@ -284,15 +297,15 @@ impl Driver {
     }
 
     fn client(&mut self, now: u64, request: Request, reply: oneshot::Sender<Result<Answer, Refusal>>) {
-        let read = matches!(request, Request::Read { .. });
+        // Any member's core takes reads: it asks the leader for an index only (thesis §6.4).
+        let is_own = matches!(request, Request::Read { .. } | Request::Snapshot);
         let id = match self.pending.open(now, ReplyTo::Client(reply)) {
             Ok(id) => id,
             Err(reply) => return self.refuse(reply, Refusal::overloaded()),
         };
         let own = self.known.id;
         match self.core.status().leader {
-            // Any member's core takes reads: it asks the leader for an index only (thesis §6.4).
-            _ if read => self.ask_core(id, request),
+            _ if is_own => self.ask_core(id, request),
             Some(leader) if leader != own => self.forward(id, leader, request),
             _ => self.ask_core(id, request),
         }
@@ -386,10 +399,13 @@ impl Driver {
         }
     }
 
+    /// A member is removed before that is committed (thesis §4.1): until then the others must be able to answer it, above all when it
+    /// leads. So the members before these are kept, too.
     fn connect(&mut self, membership: &Membership) {
-        let members = membership.members.iter();
+        let mut peers = std::mem::replace(&mut self.members, membership.clone()).members;
+        peers.extend(membership.members.clone());
         self.transport
-            .set_peers(members.map(|(id, member)| (*id, member.address.as_str())));
+            .set_peers(peers.iter().map(|(id, member)| (*id, member.address.as_str())));
     }
 
     fn status(&self) -> StatusAnswer {

@@ -9,6 +9,7 @@
 //! | `POST /v1/session`                                                       | `{"session"}`                       |
 //! | `POST /v1/members {"add":{"id","address"}}` or `{"remove":id}`           | `{"members"}`                       |
 //! | `POST /v1/transfer-leadership {"to"}`                                    | `{"leader"}`                        |
+//! | `POST /v1/snapshot`                                                      | `{"snapshot_index"}`, of this node  |
 //! | `GET /status`                                                            | who this node is and what it knows  |
 //! | `GET /metrics`                                                           | counters, for Prometheus            |
 //!
@@ -53,6 +54,7 @@ pub(super) async fn serve(listener: TcpListener, handle: Handle) {
         .route("/v1/session", post(session))
         .route("/v1/members", post(members))
         .route("/v1/transfer-leadership", post(transfer))
+        .route("/v1/snapshot", post(snapshot))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
         .fallback(|| async { Refusal::not_found() })
@@ -121,9 +123,9 @@ struct CasAnswer {
 /// One member, in `/status` and the answers of `/v1/members`.
 #[derive(Debug, Serialize)]
 pub(super) struct MemberAnswer {
-    id: NodeId,
+    pub(super) id: NodeId,
     address: String,
-    voter: bool,
+    pub(super) voter: bool,
 }
 
 /// The members, by number.
@@ -203,6 +205,8 @@ async fn session(State(handle): State<Handle>) -> Answered {
 async fn members(State(handle): State<Handle>, body: Raw) -> Answered {
     let changed = match parse(body)? {
         MembersBody::Remove(id) => handle.request(Request::Change(Change::Remove { id })).await?,
+        // One that an earlier request added, and that had not caught up in time.
+        MembersBody::Add { id, .. } if is_learner(&handle, id).await? => promote(&handle, id).await?,
         MembersBody::Add { id, address } => {
             handle
                 .request(Request::Change(Change::AddLearner { id, address }))
@@ -214,6 +218,12 @@ async fn members(State(handle): State<Handle>, body: Raw) -> Answered {
         Answer::Changed(membership) => json(&serde_json::json!({ "members": member_answers(&membership) })),
         other => Err(unexpected(&other)),
     }
+}
+
+/// Whether this node knows it as a member without a vote.
+async fn is_learner(handle: &Handle, id: NodeId) -> Result<bool, Refusal> {
+    let status = handle.status().await.map_err(Refusal::of_a_read)?;
+    Ok(status.learners().any(|learner| learner == id))
 }
 
 /// Gives a new member its vote once it has caught up (thesis §4.2.1).
@@ -255,6 +265,13 @@ async fn transfer(State(handle): State<Handle>, body: Raw) -> Answered {
     };
     match handle.request(Request::Transfer { to }).await? {
         Answer::Transferred(leader) => json(&serde_json::json!({ "leader": leader })),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn snapshot(State(handle): State<Handle>) -> Answered {
+    match handle.request(Request::Snapshot).await? {
+        Answer::Snapshot(index) => json(&serde_json::json!({ "snapshot_index": index })),
         other => Err(unexpected(&other)),
     }
 }

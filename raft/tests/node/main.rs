@@ -188,6 +188,33 @@ async fn nodes_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_is_removed_and_comes_back() {
+    let mut cluster = Cluster::start(3, |_| {}).await;
+    cluster.write(1, "k", 1).await;
+    let leader = cluster.leader().await;
+    let address = cluster.status(leader).await["members"][leader as usize - 1]["address"].clone();
+    // The others must be able to answer it until its removal is committed.
+    let (status, answer) = cluster
+        .post(leader, "/v1/members", json!({"remove": leader}))
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    let others: Vec<u64> = (1..=3).filter(|id| *id != leader).collect();
+    until("another one leads", async || {
+        let status = cluster.status(others[0]).await;
+        (status["leader"].is_u64() && status["leader"] != leader).then_some(())
+    })
+    .await;
+    cluster.write(others[1], "k", 2).await;
+    let add = json!({"add": {"id": leader, "address": address}});
+    let (status, answer) = cluster.post(others[0], "/v1/members", add).await;
+    assert_eq!(status, 200, "{answer}");
+    // It has what it missed, and two of the three are a quorum again, whichever they are.
+    cluster.stop(others[0]).await;
+    cluster.write(leader, "k", 3).await;
+    assert_eq!(cluster.read(leader, "k").await, json!(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_is_applied_once() {
     let cluster = Cluster::start(3, |_| {}).await;
     let (status, answer) = cluster.post(1, "/v1/session", json!({})).await;

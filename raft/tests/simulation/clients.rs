@@ -165,7 +165,7 @@ pub fn reply(
         }
         (What::Read { key, floor }, Ok(Answer::Read(value))) => world.checks.read(key, *floor, value),
         (What::OpenSession, Ok(Answer::Session(_))) | (_, Err(_)) => Ok(()),
-        (What::Operator, Ok(Answer::Changed(_) | Answer::Transferred(_))) => Ok(()),
+        (What::Operator, Ok(Answer::Changed(_) | Answer::Transferred(_) | Answer::Snapshot(_))) => Ok(()),
         (_, Ok(answer)) => Err(format!(
             "request {id} got an answer to something else: {answer:?}"
         )),
@@ -178,6 +178,7 @@ pub fn reply(
         Ok(Answer::Read(_)) => "a read was answered",
         Ok(Answer::Changed(_)) => "the membership was changed",
         Ok(Answer::Transferred(_)) => "leadership was transferred",
+        Ok(Answer::Snapshot(_)) => "a snapshot was taken",
         Err(RequestError::NotLeader { .. }) => "a follower refused",
         Err(RequestError::SessionExpired) => "a session was evicted",
         Err(RequestError::LeadershipLost) => "leadership was lost",
@@ -233,6 +234,12 @@ pub fn transfer(world: &mut World, leader: NodeId, to: NodeId) -> Result<(), Vio
     let to = world.rng.random_bool(0.5).then_some(to);
     world.note(&format!("transfer from {leader} to {to:?}"));
     ask(world, leader, None, Request::Transfer { to }, What::Operator)
+}
+
+/// The operator has a node replace its log by a snapshot.
+pub fn snapshot(world: &mut World, node: NodeId) -> Result<(), Violation> {
+    world.note(&format!("ask {node} for a snapshot"));
+    ask(world, node, None, Request::Snapshot, What::Operator)
 }
 
 /// The operator changes the membership by one node.

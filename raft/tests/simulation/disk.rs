@@ -96,6 +96,13 @@ impl Disk {
             if save.discard_to == Index::MAX {
                 self.entries.clear();
             } else {
+                let covered = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.last_index);
+                let end = self.entries.last().map_or(covered, |entry| entry.index);
+                assert!(
+                    save.snapshot.last_index <= end,
+                    "the log on disk ends at {end}, before the snapshot of it up to {}",
+                    save.snapshot.last_index
+                );
                 self.entries.retain(|entry| entry.index > save.discard_to);
             }
             self.snapshot = Some(save.snapshot);

@@ -320,7 +320,7 @@ impl World {
         let everyone: Vec<NodeId> = self.nodes.keys().copied().collect();
         let one = pick(&mut self.rng, &everyone);
         let leader = self.leader().unwrap_or(one);
-        match self.rng.random_range(0..17) {
+        match self.rng.random_range(0..18) {
             0 => self.crash(one),
             1 => self.crash(leader),
             2 if self.rng.random_bool(0.3) => everyone.iter().for_each(|id| self.crash(*id)),
@@ -347,6 +347,7 @@ impl World {
                 self.note(&format!("pause {one} until {} ms", until / MS));
             }
             12 => super::clients::transfer(self, leader, one)?,
+            13 => super::clients::snapshot(self, one)?,
             _ => super::clients::change(self, leader, one)?,
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::shade::Shade;
 
 const HEIGHT_PX: u32 = 380;
 /// The most points of each class; together they keep the file small.
-const MOST_POINTS: usize = 5_000;
+const MOST_POINTS: usize = 3_000;
 
 pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
     let latencies = || samples.iter().map(Sample::latency_ms).filter(|ms| *ms > 0.0);
@@ -49,11 +49,12 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
         Ok(())
     })?;
     Ok(Plot {
+        name: "latency",
         title: "Latency",
         caption: "One point an operation, at its invocation. Logarithmic scale; where many fall together some are \
                   left out, never the slowest. The latency of an info is how long the client waited before it gave up."
             .to_owned(),
-        legend: Class::ALL.iter().map(|class| (class.name(), class.colour())).collect(),
+        legend: Class::ALL.iter().map(|class| (class.name().to_owned(), class.colour())).collect(),
         svg,
     })
 }

@@ -1,35 +1,65 @@
-//! The plots over the time of a run: latency of every operation, latency quantiles, throughput.
+//! The plots over the time of a run: latency of every operation, latency quantiles, throughput, availability, terms, clocks.
 //!
 //! All share one frame ([`frame`]), so that they stand above each other with the same time axis.
 
+mod availability;
+mod clocks;
+mod file;
 mod frame;
 mod latency;
 mod quantiles;
 mod samples;
+mod terms;
 mod throughput;
 mod ticks;
 
+use std::path::PathBuf;
+
+use history::History;
+
+use crate::export::Run;
 use crate::results::Results;
 use crate::shade::{Rgb, Shade};
 
-pub(crate) use samples::{Sample, samples};
+use samples::samples;
+
+use file::standalone;
+pub(crate) use samples::Class;
 pub(crate) use ticks::round_step;
 
 /// One plot, ready to be put into a page.
 pub(crate) struct Plot {
+    /// Of its file, without `.svg`.
+    pub name: &'static str,
     pub title: &'static str,
     /// How to read it.
     pub caption: String,
-    pub legend: Vec<(&'static str, Rgb)>,
+    pub legend: Vec<(String, Rgb)>,
     pub svg: String,
 }
 
-/// All plots of a run, in the order in which a report shows them.
-pub(crate) fn all(results: &Results, samples: &[Sample], shade: &Shade) -> Result<Vec<Plot>, String> {
+/// Every plot as a file of its own.
+pub(crate) fn files(run: &Run) -> Result<Vec<(PathBuf, String)>, String> {
+    let test = &run.results.test;
+    let about = format!("perjury · {} {}, seed {}", test.system, test.workload, test.seed);
+    let file = |plot: &Plot| {
+        let path = run.dir.plots().join(format!("{}.svg", plot.name));
+        (path, standalone(plot, &about))
+    };
+    Ok(run.plots.iter().map(file).collect())
+}
+
+/// All plots of a run, in the order in which a report shows them. A new one is a file and a line here.
+pub(crate) fn all(results: &Results, history: &History, shade: &Shade) -> Result<Vec<Plot>, String> {
+    let samples = &samples(history);
     let slice_s = samples::slice_s(results.duration_s);
-    Ok(vec![
-        latency::plot(samples, shade)?,
-        quantiles::plot(samples, shade, slice_s)?,
-        throughput::plot(samples, shade, slice_s)?,
-    ])
+    let plots = [
+        Some(latency::plot(samples, shade)?),
+        Some(quantiles::plot(samples, shade, slice_s)?),
+        Some(throughput::plot(samples, shade, slice_s)?),
+        Some(availability::plot(samples, &results.faults, shade, slice_s)?),
+        terms::plot(&results.leader_changes, shade)?,
+        clocks::plot(history, &results.test.nodes, shade)?,
+    ];
+    Ok(plots.into_iter().flatten().collect())
 }

@@ -42,13 +42,17 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
         Ok(())
     })?;
     Ok(Plot {
+        name: "quantiles",
         title: "Latency quantiles",
         caption: format!(
             "Of operations that the store answered, by the time of their invocation, a value every {} s; logarithmic \
              scale. A gap: nothing was answered.",
             plain(slice_s)
         ),
-        legend: LINES.iter().map(|(name, _, rgb)| (*name, *rgb)).collect(),
+        legend: LINES
+            .iter()
+            .map(|(name, _, rgb)| ((*name).to_owned(), *rgb))
+            .collect(),
         svg,
     })
 }

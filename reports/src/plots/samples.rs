@@ -21,6 +21,16 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// How an outcome is told apart.
+    pub fn of(outcome: &Outcome) -> Class {
+        match outcome {
+            Outcome::Ok(_) => Class::Ok,
+            Outcome::Fail(Failure::Mismatch { .. }) => Class::Mismatch,
+            Outcome::Fail(Failure::Error(_)) => Class::Fail,
+            Outcome::Info(_) => Class::Info,
+        }
+    }
+
     pub const ALL: [Class; 4] = [Class::Ok, Class::Mismatch, Class::Fail, Class::Info];
 
     /// The words of the legend.
@@ -70,12 +80,7 @@ pub(crate) fn samples(history: &History) -> Vec<Sample> {
         .iter()
         .filter_map(|operation| {
             let completed_ns = operation.completed_ns?.get();
-            let class = match &operation.outcome {
-                Outcome::Ok(_) => Class::Ok,
-                Outcome::Fail(Failure::Mismatch { .. }) => Class::Mismatch,
-                Outcome::Fail(Failure::Error(_)) => Class::Fail,
-                Outcome::Info(_) => Class::Info,
-            };
+            let class = Class::of(&operation.outcome);
             Some(Sample {
                 class,
                 invoked_s: seconds(operation.invoked_ns),

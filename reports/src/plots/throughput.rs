@@ -34,6 +34,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
         Ok(())
     })?;
     Ok(Plot {
+        name: "throughput",
         title: "Throughput",
         caption: format!(
             "By the time of their completion, averaged over {} s.",
@@ -41,7 +42,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
         ),
         legend: Class::ALL
             .iter()
-            .map(|class| (class.name(), class.colour()))
+            .map(|class| (class.name().to_owned(), class.colour()))
             .collect(),
         svg,
     })

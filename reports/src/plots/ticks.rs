@@ -30,6 +30,21 @@ impl Axis {
         }
     }
 
+    /// From `low` to `high`, which may be negative, with about `count` marks at multiples of 1, 2 or 5.
+    pub fn between(low: f64, high: f64, count: f64) -> Axis {
+        let step = round_step((high - low) / count);
+        let ticks = ((low / step).ceil() as i64..)
+            .map(|n| n as f64 * step)
+            .take_while(|tick| *tick <= high)
+            .collect();
+        Axis {
+            low,
+            high,
+            ticks,
+            is_log: false,
+        }
+    }
+
     /// From at most `low` to at least `high`, with marks at powers of ten; over few powers also at 2 and 5.
     pub fn log(low: f64, high: f64) -> Axis {
         let low = low.clamp(1e-6, 1e9);
@@ -105,6 +120,9 @@ pub(crate) fn round_step(least: f64) -> f64 {
 
 /// A number with no more digits than it needs: `0.05`, `2.5`, `10,000`.
 pub(crate) fn plain(value: f64) -> String {
+    if value <= -1000.0 {
+        return format!("-{}", plain(-value));
+    }
     if value >= 1000.0 {
         return crate::summary::grouped(value.round() as u64);
     }
@@ -132,6 +150,8 @@ mod tests {
         check(Axis::linear(0.7, 4.0), &["0", "0.2", "0.4", "0.6"]);
         check(Axis::linear(12_345.0, 4.0), &["0", "5,000", "10,000"]);
         check(Axis::linear(0.0, 4.0), &["0", "0.5", "1"]);
+        check(Axis::between(-300.0, 120.0, 4.0), &["-200", "0"]);
+        check(Axis::between(2.0, 6.5, 4.0), &["2", "4", "6"]);
         check(Axis::log(0.3, 900.0), &["0.1", "1", "10", "100", "1,000"]);
         check(Axis::log(1.5, 30.0), &["1", "2", "5", "10", "20"]);
         check(

@@ -81,6 +81,27 @@ pub(super) fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usi
     }
 }
 
+/// The arrows of a conflict between indices into the history's operations, with what they mean: `before`, `needed` or
+/// `must`.
+pub(crate) fn conflict_arrows(
+    operations: &[Operation],
+    conflict: &Conflict,
+) -> Vec<(usize, usize, &'static str)> {
+    let exists = |index: &usize| *index < operations.len();
+    let proof: Vec<usize> = conflict.operations.iter().copied().filter(exists).collect();
+    let arrows = arrows(operations, conflict, &proof).into_iter();
+    arrows
+        .map(|arrow| {
+            let meaning = match arrow.meaning {
+                Meaning::Before => "before",
+                Meaning::Needed => "needed",
+                Meaning::Must => "must",
+            };
+            (proof[arrow.from - 1], proof[arrow.to - 1], meaning)
+        })
+        .collect()
+}
+
 /// What precedes leads from the end of one bar to the beginning of another. What was needed leads down on the left and up
 /// on the right, so that a circle looks like one.
 pub(super) fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Target)]) -> Result {

@@ -72,7 +72,7 @@ pub(crate) fn circled(number: usize) -> String {
 }
 
 /// Text for SVG.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -13,7 +13,7 @@
 
 use history::{Answer, Failure, MicroOp, Op, Operation, Outcome, Value};
 
-use crate::summary::{node_name, shortened};
+use crate::summary::{brief, node_name, shortened};
 
 /// The longest label, characters.
 const LABEL_CHARS: usize = 36;
@@ -94,7 +94,7 @@ fn label(operation: &Operation, read: &str, write: &str, found: &str) -> String 
 }
 
 /// `txn(read 1→[4], append 2 5)`
-fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>, read: &str, write: &str) -> String {
+pub(crate) fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>, read: &str, write: &str) -> String {
     let answers = match answer {
         Some(Value::List(answers)) => answers.as_slice(),
         _ => &[],
@@ -115,7 +115,7 @@ fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>, read: &str, write:
 }
 
 fn short(value: &Value) -> String {
-    shortened(&value.to_string(), VALUE_CHARS)
+    brief(value, VALUE_CHARS)
 }
 
 fn took(operation: &Operation, end_ns: u64) -> String {

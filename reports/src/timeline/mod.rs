@@ -24,9 +24,11 @@ use history::History;
 
 use crate::shade::Shade;
 
+pub(crate) use arrow::conflict_arrows;
 pub(crate) use axis::duration;
-pub(crate) use draw::circled;
-pub(crate) use label::in_words;
+pub(crate) use draw::{circled, escaped};
+pub(crate) use label::{in_words, transaction};
+pub(crate) use order::{Place, places};
 pub(crate) use select::{named, numbers};
 
 /// What pictures are made from.
@@ -120,7 +122,7 @@ mod tests {
             let subject = Subject {
                 history: &history,
                 nodes: &["a".to_owned(), "b".to_owned()],
-                shade: &Shade::of(&[], Vec::new(), 0.0, 0.0),
+                shade: &Shade::of(Default::default(), &[], Vec::new(), 0.0, 0.0),
                 per_key,
             };
             let svg = subject.conflict(&conflict).expect("there is a picture").svg;

@@ -9,7 +9,7 @@ use history::{History, Outcome};
 
 /// The place of an operation in an order.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// From 1.
     pub number: usize,
     /// When it can have taken effect, nanoseconds since the run's start.
@@ -18,7 +18,7 @@ pub(super) struct Place {
 
 /// Places by index into the history's operations; nothing took effect after `until_ns`. Indices that the history lacks
 /// are left out.
-pub(super) fn places(history: &History, order: &[usize], until_ns: u64) -> HashMap<usize, Place> {
+pub(crate) fn places(history: &History, order: &[usize], until_ns: u64) -> HashMap<usize, Place> {
     let of = |index: &usize| {
         history
             .operations

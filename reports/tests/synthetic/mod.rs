@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use checker::Analysis;
 use history::{
-    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
+    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome,
     Process, TestRecord, Value,
 };
 
@@ -100,6 +100,8 @@ pub fn record(options: &Options) -> TestRecord {
         ]
         .map(String::from)
         .to_vec(),
+        time_zero: None,
+        colours: Default::default(),
         started_at: "2026-11-23T10:15:00Z".into(),
         system: "bundled".into(),
         system_version: "0.1.0".into(),
@@ -330,11 +332,11 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
     let mut lead = |events: &mut Vec<Event>, time_s: f64| {
         let node = ["n2", "n3", "n5", "n1"][leader % 4];
         leader += 1;
-        let kind = EventKind::Note {
+        let kind = EventKind::Note(Box::new(Note {
             note: "leader".into(),
             node: node.into(),
-            detail: String::new(),
-        };
+            ..Note::default()
+        }));
         events.push(at(time_s, Process::Nemesis, kind));
     };
     lead(&mut events, 0.002);

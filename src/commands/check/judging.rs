@@ -10,8 +10,9 @@ use std::time::Duration;
 use checker::{Analysis, Limits, Options, Verdict};
 use history::{Answer, History, Operation, Outcome, Value};
 
-use super::words::{plural, size};
+use super::words::size;
 use crate::cli::CheckArgs;
+use crate::say::plural;
 
 /// What judging takes for each operation beside the search.
 const BYTES_AN_OPERATION: usize = 200;

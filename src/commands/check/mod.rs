@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 
 use checker::models::{self, Entry, MODELS};
 use checker::{Analysis, Options, Verdict};
-use history::formats::{FORMATS, Imported};
+use history::formats::{FORMATS, Imported, NIL_WAS_SEEN};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
 pub use input::{import, read_history, read_record};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::say;
+use crate::say::{plural, say};
 use input::Input;
 use judging::Within;
 use page::Target;
-use words::{decided_by, findings, plural, seconds};
+use words::{decided_by, findings, seconds};
 
 /// Judges each history, prints why, and lets the exit code tell the verdict on all of them together.
 pub fn run(args: &CheckArgs) -> CommandResult {
@@ -139,6 +139,9 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
     Ok(results.verdict)
 }
 
+/// The format of a run's own history.
+const JOURNAL: &str = "journal";
+
 /// The model by which a run says that it is to be judged.
 fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
     models::find(&record.model).ok_or_else(|| {
@@ -227,7 +230,7 @@ impl Asked<'_> {
     ) -> Result<Verdict, Failure> {
         let began = Instant::now();
         let format = match record {
-            Some(_) => Some("journal"),
+            Some(_) => Some(JOURNAL),
             None => self.args.format.as_deref(),
         };
         let mut imported = import(path, format)?;
@@ -238,7 +241,10 @@ impl Asked<'_> {
             Some(initial) => initial.clone(),
             None => initial(&imported, entry),
         };
-        forget_nil_reads(&mut imported, &initial);
+        // In a journal nil is an answer like any other: there was no value.
+        if imported.format != JOURNAL {
+            forget_nil_reads(&mut imported, &initial);
+        }
         if let (Some(record), Some(asked)) = (record, &self.initial) {
             let own = (run_model(record)?.initial)();
             if own != *asked {
@@ -312,7 +318,7 @@ impl Asked<'_> {
     }
 }
 
-/// Where nothing can ever hold nil, a read of nil was meant to claim nothing.
+/// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes it.
 fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
     let writes_nil = |op: &Op| match op {
         Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),
@@ -329,8 +335,11 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
     }
     let forgotten = imported.history.forget_nil_reads();
     if forgotten > 0 {
+        imported.remarks.retain(|remark| !remark.contains(NIL_WAS_SEEN));
         imported.remarks.push(format!(
-            "{} of nil claim nothing, since the object holds {initial} at first and nobody writes nil",
+            "ATTENTION: {} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
+             nobody writes nil; if the store answered that there is no value, then this verdict is about too little: \
+             leave --initial away",
             plural(forgotten as usize, "read")
         ));
     }

@@ -8,6 +8,8 @@ use checker::validate::sees;
 use checker::{Analysis, Rule};
 use history::{History, Value};
 
+use crate::say::plural;
+
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
 
@@ -91,24 +93,6 @@ pub(super) fn decided_by(analysis: &Analysis) -> String {
     }
 }
 
-/// `1 key`, `12,345 keys`.
-pub(super) fn plural(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
-}
-
-/// `12,345`, as everywhere.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 pub(super) fn seconds(time: Duration) -> String {
     match time.as_secs_f64() {
         s if s < 0.1 => format!("{:.1} ms", s * 1e3),
@@ -131,10 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_sizes() {
-        for (number, expected) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), expected);
-        }
+    fn sizes() {
         for (bytes, expected) in [(1, "1 byte"), (20_000, "20.0 kB"), (1 << 30, "1.1 GB")] {
             assert_eq!(size(bytes), expected);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Command, ControlError, Daemon, EnvKind, Environment, SystemOptions};
+use control::{Command, ControlError, Daemon, Environment, Primary, SystemOptions};
 use serde_json::json;
 
 use super::requests::{Asking, HTTP_PORT};
@@ -50,9 +50,9 @@ impl Agents {
         options: &SystemOptions,
         asking: Arc<Asking>,
     ) -> Result<Agents, ControlError> {
-        let ports = match environment.kind() {
-            EnvKind::External => Vec::new(),
-            _ => (environment.nodes().iter())
+        let ports = match environment.kind().is_foreign() {
+            true => Vec::new(),
+            false => (environment.nodes().iter())
                 .map(|node| {
                     Ok(Ports {
                         server: environment.endpoint(node.index, SERVER_PORT)?,
@@ -195,10 +195,10 @@ impl Store for Agents {
         Ok(())
     }
 
-    async fn primaries(&self) -> Vec<usize> {
+    async fn primaries(&self) -> Vec<Primary> {
         let accounts = self.accounts().await.into_iter();
         accounts
-            .filter_map(|(node, leads)| leads.then_some(node))
+            .filter_map(|(node, leads)| leads.then_some(Primary { node, term: None }))
             .collect()
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use control::{ControlError, EnvKind, Environment, Secret, SystemOptions};
+use control::{ControlError, Environment, Secret, SystemOptions};
 use history::{ErrorRule, Key, Op, Outcome, Value};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
@@ -149,10 +149,10 @@ impl Asking {
             access: options.access.clone(),
             reads,
             root: format!("perjury/{:x}-{:x}/", now.as_nanos(), std::process::id()),
-            ttl: match environment.kind() {
+            ttl: match environment.kind().is_foreign() {
                 // The least that Consul takes unless it is told otherwise (api-docs/session, TTL).
-                EnvKind::External => Duration::from_secs(10),
-                _ => super::agent::SESSION_TTL,
+                true => Duration::from_secs(10),
+                false => super::agent::SESSION_TTL,
             },
         })
     }

@@ -253,6 +253,13 @@ pub(super) struct Status {
     pub raft_term: u64,
 }
 
+impl Status {
+    /// Whether this member leads.
+    pub fn leads(&self) -> bool {
+        self.leader != 0 && self.leader == self.header.member_id
+    }
+}
+
 impl Txn {
     /// What the `n`th request, a range of one key, found.
     pub fn found(&self, n: usize) -> Result<Option<&KeyValue>, Trouble> {

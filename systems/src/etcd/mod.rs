@@ -5,6 +5,7 @@
 //!
 //! - `mod.rs`: the members, and who leads
 //! - `client.rs`: what each operation is made of; `lock.rs` and `watch.rs`: two that need more
+//! - `operators.rs`: leadership, membership, compaction
 //! - `gateway.rs`: one request, one answer; `requests.rs`: their bodies
 //! - `errors.rs`: what each error means
 
@@ -12,22 +13,25 @@ mod client;
 mod errors;
 mod gateway;
 mod lock;
+mod operators;
 mod requests;
 mod watch;
 
-use std::hash::{BuildHasher, Hasher};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Access, Client, ControlError, Daemon, Db, EnvKind, Environment, System, SystemOptions};
+use control::{
+    Ability, Access, Client, ControlError, Daemon, Db, Environment, Primary, System, SystemOptions,
+};
 use history::ObjectKind;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Store, data_dir, log_file};
-use crate::{Entry, ReadMode, find_program, http};
+use crate::{Entry, ReadMode, find_program, http, random_name};
 use client::EtcdClient;
 use gateway::{Gateway, Range, Status};
 use requests::Names;
@@ -44,6 +48,7 @@ pub(crate) const ENTRY: Entry = Entry {
         ObjectKind::List,
         ObjectKind::Watched,
     ],
+    abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
     read_modes: &READ_MODES,
     access: &["user", "password-file", "ca-file", "cert-file", "key-file"],
     errors: &errors::ERRORS,
@@ -68,6 +73,8 @@ const CLIENT_PORT: u16 = 2379;
 const PEER_PORT: u16 = 2380;
 /// How long a member may take to tell its status when it is only asked who leads.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
+/// How long an operator waits for one answer.
+const OPERATOR_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take for a read when it is asked whether it is ready.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 /// Half of etcd's own defaults (100 ms and 1000 ms), so that a fault of a few seconds sees an election and work after it.
@@ -79,9 +86,9 @@ fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
 }
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
-    let peers = match environment.kind() {
-        EnvKind::External => Vec::new(),
-        _ => (environment.nodes().iter())
+    let peers = match environment.kind().is_foreign() {
+        true => Vec::new(),
+        false => (environment.nodes().iter())
             .map(|node| environment.endpoint(node.index, PEER_PORT))
             .collect::<Result<_, _>>()?,
     };
@@ -93,6 +100,8 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
         gateways: (urls.iter())
             .map(|url| Gateway::new(url, LOOK_LIMIT, &options.access))
             .collect::<Result<_, _>>()?,
+        access: options.access.clone(),
+        joined: Mutex::default(),
         peers,
         urls,
         run,
@@ -101,17 +110,10 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
         environment: environment.clone(),
     };
     Ok(Arc::new(Etcd {
-        cluster: Arc::new(Cluster::new(members, environment)),
+        cluster: Arc::new(Cluster::new(members, environment, options)?),
         access: options.access.clone(),
         is_serializable: options.read_mode.as_deref() == Some("serializable"),
     }))
-}
-
-/// A name that no other run has.
-fn random_name() -> String {
-    // Seeded by the operating system.
-    let random = std::hash::RandomState::new().build_hasher().finish();
-    format!("{random:016x}")
 }
 
 struct Etcd {
@@ -132,6 +134,9 @@ struct Members {
     urls: Vec<String>,
     /// Connections for questions of our own.
     gateways: Vec<Gateway>,
+    access: Access,
+    /// The members that came in later, each with those that there were then, itself included.
+    joined: Mutex<BTreeMap<usize, Vec<usize>>>,
 }
 
 #[async_trait]
@@ -171,6 +176,15 @@ impl System for Etcd {
 }
 
 impl Members {
+    fn joined(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<usize>>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection for what takes longer than a question.
+    fn operator(&self, node: usize) -> Result<Gateway, ControlError> {
+        Gateway::new(&self.urls[node], OPERATOR_LIMIT, &self.access)
+    }
+
     /// The status of every member that answers in time, with its index, asked all at once.
     async fn statuses(&self) -> Vec<(usize, Status)> {
         let asked = self
@@ -196,7 +210,10 @@ impl Store for Members {
 
     fn daemons(&self, node: usize) -> Vec<Daemon> {
         let nodes = self.environment.nodes();
+        let joined = self.joined().get(&node).cloned();
+        let is_first = |index: &usize| joined.as_ref().is_none_or(|members| members.contains(index));
         let members: Vec<String> = (nodes.iter().zip(&self.peers))
+            .filter(|(node, _)| is_first(&node.index))
             .map(|(node, peer)| format!("{}=http://{peer}", node.name))
             .collect();
         let (client, peer) = (&self.urls[node], self.peers[node]);
@@ -209,7 +226,10 @@ impl Store for Members {
             format!("--initial-advertise-peer-urls=http://{peer}"),
             format!("--initial-cluster={}", members.join(",")),
             format!("--initial-cluster-token=perjury-{}", self.run),
-            "--initial-cluster-state=new".to_owned(),
+            format!(
+                "--initial-cluster-state={}",
+                if joined.is_some() { "existing" } else { "new" }
+            ),
             "--logger=zap".to_owned(),
         ];
         args.extend(TIMING.map(str::to_owned));
@@ -235,13 +255,16 @@ impl Store for Members {
         Ok(())
     }
 
-    async fn primaries(&self) -> Vec<usize> {
-        let mut leaders: Vec<(u64, usize)> = (self.statuses().await.into_iter())
-            .filter(|(_, status)| status.leader != 0 && status.leader == status.header.member_id)
-            .map(|(node, status)| (status.raft_term, node))
+    async fn primaries(&self) -> Vec<Primary> {
+        let mut leaders: Vec<Primary> = (self.statuses().await.into_iter())
+            .filter(|(_, status)| status.leads())
+            .map(|(node, status)| Primary {
+                node,
+                term: Some(status.raft_term),
+            })
             .collect();
-        leaders.sort_by(|a, b| b.cmp(a));
-        leaders.into_iter().map(|(_, node)| node).collect()
+        leaders.sort_by_key(|primary| std::cmp::Reverse((primary.term, primary.node)));
+        leaders
     }
 
     async fn version(&self) -> String {
@@ -249,5 +272,27 @@ impl Store for Members {
             Some((_, status)) => status.version,
             None => String::new(),
         }
+    }
+
+    const REJOINS_EMPTY: bool = true;
+
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        self.move_leader(to).await
+    }
+
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        self.member_nodes().await
+    }
+
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        self.member_remove(node).await
+    }
+
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        self.member_add(node).await
+    }
+
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        self.compact_all(node).await
     }
 }

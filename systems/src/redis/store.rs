@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Command, ControlError, Daemon, Environment};
+use control::{Command, ControlError, Daemon, Environment, Primary};
 use redis::cmd;
 
 use super::link::{Address, Login};
@@ -204,9 +204,11 @@ impl Store for Nodes {
         Err(trouble)
     }
 
-    async fn primaries(&self) -> Vec<usize> {
+    async fn primaries(&self) -> Vec<Primary> {
         match &self.own {
-            Some(own) => views::masters(&own.server_sockets, &self.ask().await),
+            Some(own) => (views::masters(&own.server_sockets, &self.ask().await).into_iter())
+                .map(|node| Primary { node, term: None })
+                .collect(),
             // Strangers' servers need not even belong together: none of their masters is the newest.
             None => Vec::new(),
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{ControlError, Daemon, EnvKind, Environment};
+use control::{ControlError, Daemon, Environment, Primary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -63,8 +63,8 @@ struct Ports {
 /// The servers of one run.
 pub(super) struct Nodes {
     environment: Arc<dyn Environment>,
-    /// The jar, or the directory of jars; `None` where nothing is started.
-    classes: Option<PathBuf>,
+    /// The jar, or the directory of jars or of a release, on the nodes.
+    classes: PathBuf,
     /// By node; empty where nothing is started.
     ports: Vec<Ports>,
     sessions: Arc<Sessions>,
@@ -78,7 +78,7 @@ pub(super) fn addresses(
     environment: &dyn Environment,
     endpoints: &[String],
 ) -> Result<Vec<String>, ControlError> {
-    if environment.kind() == EnvKind::External {
+    if environment.kind().is_foreign() {
         return Ok(endpoints.iter().map(|url| host_and_port(url)).collect());
     }
     (environment.nodes().iter())
@@ -103,12 +103,12 @@ fn host_and_port(url: &str) -> String {
 impl Nodes {
     pub(super) fn new(
         environment: Arc<dyn Environment>,
-        classes: Option<PathBuf>,
+        classes: PathBuf,
         sessions: Arc<Sessions>,
     ) -> Result<Nodes, ControlError> {
-        let ports = match environment.kind() {
-            EnvKind::External => Vec::new(),
-            _ => (environment.nodes().iter())
+        let ports = match environment.kind().is_foreign() {
+            true => Vec::new(),
+            false => (environment.nodes().iter())
                 .map(|node| {
                     Ok(Ports {
                         client: environment.endpoint(node.index, CLIENT_PORT)?,
@@ -179,16 +179,18 @@ impl Store for Nodes {
         let remote = self.environment.remote(node);
         let directory = remote.directory();
         let mut class_path = directory.as_os_str().to_owned();
-        if let Some(classes) = &self.classes {
+        // What is not there is passed over.
+        let places = match self.classes.extension() {
+            // Debian's jar names what it needs but no logger.
+            Some(suffix) if suffix == "jar" => [
+                self.classes.clone(),
+                self.classes.with_file_name("slf4j-simple.jar"),
+            ],
+            _ => [self.classes.join("*"), self.classes.join("lib/*")],
+        };
+        for place in places {
             class_path.push(":");
-            if classes.is_dir() {
-                class_path.push(classes.join("*"));
-            } else {
-                class_path.push(classes);
-                // Debian's jar names what it needs but no logger. What is not there is passed over.
-                class_path.push(":");
-                class_path.push(classes.with_file_name("slf4j-simple.jar"));
-            }
+            class_path.push(place);
         }
         let mut args: Vec<std::ffi::OsString> = [
             "-Xmx128m",
@@ -232,7 +234,7 @@ impl Store for Nodes {
     }
 
     async fn look(&self) -> Result<(), String> {
-        if self.environment.kind() == EnvKind::External {
+        if self.environment.kind().is_foreign() {
             // The leader may be a server that is not among those, and `srvr` may be forbidden.
             return self.sessions.try_out().await;
         }
@@ -247,12 +249,17 @@ impl Store for Nodes {
         self.sessions.try_out().await
     }
 
-    async fn primaries(&self) -> Vec<usize> {
-        let mut leaders: Vec<(u64, usize)> = (self.statuses().await.into_iter())
-            .filter_map(|(node, status)| Some((status.ok().filter(|status| status.leads)?.epoch, node)))
+    /// The epoch is ZooKeeper's term.
+    async fn primaries(&self) -> Vec<Primary> {
+        let mut leaders: Vec<Primary> = (self.statuses().await.into_iter())
+            .filter_map(|(node, status)| {
+                let status = status.ok().filter(|status| status.leads)?;
+                let term = Some(status.epoch);
+                Some(Primary { node, term })
+            })
             .collect();
-        leaders.sort_by(|a, b| b.cmp(a));
-        leaders.into_iter().map(|(_, node)| node).collect()
+        leaders.sort_by_key(|primary| std::cmp::Reverse((primary.term, primary.node)));
+        leaders
     }
 
     async fn version(&self) -> String {

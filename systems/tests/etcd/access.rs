@@ -83,7 +83,7 @@ impl Foreign {
         }
         assert_eq!(client.invoke(&read(1)).await, Outcome::ok_value(2.into()));
         system.db().ready(TIMEOUT).await.unwrap();
-        assert_eq!(system.db().primaries().await, [0]);
+        assert_eq!(system.db().primaries().await[0].node, 0);
         Ok(())
     }
 }

@@ -1,0 +1,601 @@
+//! Runs compared: availability, times to recover and latencies of some runs beside those of a baseline.
+//!
+//! The statistics (and no others):
+//! - A figure of a group of runs is the *median* of its samples: one a run, or, of what faults did, one a fault.
+//! - Its interval is the distribution-free one of order statistics: the narrowest pair of samples, symmetric in rank, that holds the
+//!   true median with at least 95 % (binomial distribution; Conover, Practical Nonparametric Statistics, §3.2). It takes six
+//!   samples; with fewer there is no such interval, and the least and the largest sample are shown instead.
+//! - Two groups *differ* where both have intervals and those do not touch. That errs on the side of silence: what is
+//!   called no clear difference may be one.
+//! - Of a fault after which the rate was not seen to come back only the least time is known (a right-censored sample). The lower end of
+//!   a median or an interval is that of these least times, the upper end that of infinite ones, so that they hold whatever the
+//!   true times were.
+//! - Faults of one run are not independent of each other; a comparison of single runs says so.
+
+use askama::Template;
+use checker::Verdict;
+
+use crate::results::Results;
+use crate::summary::grouped;
+use crate::text::short_ms;
+
+/// So many samples are needed for an interval of 95 %: 1 − 2 · 2⁻⁶ = 0.97, and 0.94 of five.
+pub const FEWEST_SAMPLES: usize = 6;
+
+/// Some runs that are taken together.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// For people.
+    pub name: String,
+    /// The runs.
+    pub runs: Vec<&'a Results>,
+}
+
+/// One figure of every group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// What is compared.
+    pub figure: String,
+    /// `ms`, `/s`, `%`.
+    pub unit: &'static str,
+    /// For each group its samples' median and interval; nothing where it has none.
+    pub groups: Vec<Option<Estimate>>,
+    /// For each group but the first, how it stands to the first.
+    pub changes: Vec<Change>,
+}
+
+/// A median with what is known about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The median of the samples, or where it is censored what it is at least.
+    pub median: f64,
+    /// Whether the median is not known but for what it is at least.
+    pub is_censored: bool,
+    /// The interval of 95 %, or the least and the largest sample where there are too few.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// How many samples.
+    pub samples: usize,
+}
+
+/// How a group stands to the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Their intervals do not touch, and it is the better one.
+    Better,
+    /// Their intervals do not touch, and it is the worse one.
+    Worse,
+    /// Their intervals touch.
+    NoneClear,
+    /// One of them has too few samples for an interval.
+    TooFew,
+}
+
+/// A sample: what it is at least, and at most.
+pub type Sample = (f64, f64);
+
+/// The samples of one run.
+type Samples = Box<dyn Fn(&Results) -> Vec<Sample>>;
+
+/// A figure, and where it comes from.
+struct Figure {
+    name: String,
+    unit: &'static str,
+    is_higher_better: bool,
+    samples: Samples,
+}
+
+/// Compares groups; the first one is the baseline. Figures that no group has are left out.
+pub fn compare(groups: &[Group]) -> Vec<Comparison> {
+    let comparisons = figures(groups).into_iter().map(|figure| {
+        let estimates: Vec<Option<Estimate>> = groups
+            .iter()
+            .map(|group| Estimate::of(group.runs.iter().flat_map(|run| (figure.samples)(run)).collect()))
+            .collect();
+        let changes = (estimates.iter().skip(1))
+            .map(|estimate| change(estimates[0], *estimate, figure.is_higher_better))
+            .collect();
+        Comparison {
+            figure: figure.name,
+            unit: figure.unit,
+            groups: estimates,
+            changes,
+        }
+    });
+    comparisons
+        .filter(|comparison| comparison.groups.iter().any(Option::is_some))
+        .collect()
+}
+
+/// What differs between the plans of the runs although it should not, in sentences; the versions may.
+pub fn differences(groups: &[Group]) -> Vec<String> {
+    type Field = fn(&Results) -> String;
+    let fields: [(&str, Field); 11] = [
+        ("the workload", |run| run.test.workload.clone()),
+        ("the nemeses", |run| run.test.nemesis.join(",")),
+        ("the faults that were asked for", |run| flag(run, "--nemesis")),
+        ("the interval of faults", |run| flag(run, "--fault-interval")),
+        ("the number of nodes", |run| run.test.nodes.len().to_string()),
+        ("the number of client threads", |run| {
+            run.test.concurrency.to_string()
+        }),
+        ("the rate", |run| {
+            run.test
+                .rate_per_s
+                .map_or_else(|| "as fast as possible".into(), |rate| rate.to_string())
+        }),
+        ("the time limit", |run| format!("{} s", run.test.time_limit_s)),
+        ("the patience of clients", |run| {
+            format!("{} ms", run.test.op_timeout_ms)
+        }),
+        ("the environment", |run| run.test.env.clone()),
+        ("the host", |run| run.test.host.clone()),
+    ];
+    let runs = || groups.iter().flat_map(|group| group.runs.iter());
+    let mut sentences = Vec::new();
+    for (name, field) in fields {
+        let mut values: Vec<String> = runs().map(|run| field(run)).collect();
+        values.sort();
+        values.dedup();
+        if values.len() > 1 {
+            sentences.push(format!(
+                "not the same in all runs: {name} ({})",
+                values.join(" / ")
+            ));
+        }
+    }
+    let single: Vec<&str> = (groups.iter())
+        .filter(|group| group.runs.len() == 1 && group.runs[0].faults.len() >= FEWEST_SAMPLES)
+        .map(|group| group.name.as_str())
+        .collect();
+    if !single.is_empty() {
+        sentences.push(format!(
+            "one run only: {}; its faults say nothing about how runs differ from each other",
+            single.join(", ")
+        ));
+    }
+    sentences
+}
+
+/// What a flag of the run's command line was set to.
+fn flag(run: &Results, name: &str) -> String {
+    let words = &run.test.command;
+    let value = words
+        .iter()
+        .enumerate()
+        .find_map(|(place, word)| match word.strip_prefix(name) {
+            Some("") => words.get(place + 1).map(String::as_str),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        });
+    value.unwrap_or("as usual").to_owned()
+}
+
+/// What is clearly worse than in the baseline, in a sentence each. A verdict needs no statistics.
+pub fn worse(groups: &[Group], comparisons: &[Comparison]) -> Vec<String> {
+    let Some((base, others)) = groups.split_first() else {
+        return Vec::new();
+    };
+    let verdicts = others.iter().filter_map(|group| {
+        let verdict = group.verdict();
+        let is_worse = base.verdict().merge(verdict) != base.verdict();
+        is_worse.then(|| format!("{}: the verdict is {verdict}", group.name))
+    });
+    let figures = comparisons.iter().flat_map(|one| {
+        let changes = others.iter().zip(&one.changes);
+        let worse = changes.filter(|(_, change)| **change == Change::Worse);
+        worse.map(|(group, _)| format!("{}: {}", group.name, one.figure))
+    });
+    verdicts.chain(figures).collect()
+}
+
+impl Group<'_> {
+    /// The worst verdict of its runs.
+    fn verdict(&self) -> Verdict {
+        let verdicts = self.runs.iter().map(|run| run.verdict);
+        verdicts.fold(Verdict::Valid, Verdict::merge)
+    }
+}
+
+fn figures(groups: &[Group]) -> Vec<Figure> {
+    let one = |name: &str, unit, is_higher_better, of: fn(&Results) -> Option<f64>| Figure {
+        name: name.to_owned(),
+        unit,
+        is_higher_better,
+        samples: Box::new(move |run| of(run).into_iter().map(exactly).collect()),
+    };
+    let mut figures = vec![
+        one("ok operations a second", "/s", true, |run| Some(run.ok_ops_per_s)),
+        one("time in which anything was answered", "%", true, |run| {
+            Some(run.availability?.share_of_time * 100.0)
+        }),
+        one("longest time without an answer", "ms", false, |run| {
+            Some(run.availability?.longest_gap_ms)
+        }),
+    ];
+    let runs = || groups.iter().flat_map(|group| group.runs.iter().copied());
+    let mut kinds: Vec<_> = runs()
+        .flat_map(|run| run.latency.iter().map(|row| row.f))
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    for kind in kinds {
+        let of = |quantile: &str, pick: fn(&crate::LatencyRow) -> f64| Figure {
+            name: format!("{kind}, {quantile}"),
+            unit: "ms",
+            is_higher_better: false,
+            samples: Box::new(move |run| {
+                let rows = run.latency.iter().filter(|row| row.f == kind);
+                rows.map(pick).map(exactly).collect()
+            }),
+        };
+        figures.extend([
+            of("p50", |row| row.latency_ms_p50),
+            of("p99", |row| row.latency_ms_p99),
+        ]);
+    }
+    let mut nemeses: Vec<String> = runs()
+        .flat_map(|run| run.faults.iter().map(|fault| fault.nemesis.clone()))
+        .collect();
+    nemeses.sort();
+    nemeses.dedup();
+    for nemesis in nemeses {
+        let of = |what: &str, pick: fn(crate::Recovery) -> Option<Sample>| {
+            let name = nemesis.clone();
+            Figure {
+                name: format!("{nemesis}: {what}"),
+                unit: "ms",
+                is_higher_better: false,
+                samples: Box::new(move |run| {
+                    let faults = run.faults.iter();
+                    let held = faults.filter(|fault| fault.nemesis == name && fault.is_verified());
+                    held.filter_map(|fault| pick(fault.recovery?)).collect()
+                }),
+            }
+        };
+        figures.extend([
+            of("rate back after", |felt| {
+                let censored = || Some((felt.recovery_at_least_ms?, f64::INFINITY));
+                felt.recovery_ms.map(exactly).or_else(censored)
+            }),
+            of("no answer for", |felt| Some(exactly(felt.longest_gap_ms))),
+        ]);
+    }
+    figures
+}
+
+impl Estimate {
+    /// Of some samples; nothing of none.
+    pub fn of(samples: Vec<Sample>) -> Option<Estimate> {
+        let (mut least, mut most): (Vec<f64>, Vec<f64>) = samples.into_iter().unzip();
+        least.sort_by(f64::total_cmp);
+        most.sort_by(f64::total_cmp);
+        let count = least.len();
+        let middle = |sorted: &[f64]| match count % 2 {
+            1 => sorted[count / 2],
+            _ => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
+        };
+        let rank = rank(count).unwrap_or(0);
+        Some(Estimate {
+            low: *least.get(rank)?,
+            high: most[count - 1 - rank],
+            median: middle(&least),
+            is_censored: middle(&least) != middle(&most),
+            samples: count,
+        })
+    }
+
+    /// Whether `low` and `high` are an interval of 95 %.
+    pub fn is_interval(&self) -> bool {
+        self.samples >= FEWEST_SAMPLES
+    }
+}
+
+/// A sample that is known.
+fn exactly(value: f64) -> Sample {
+    (value, value)
+}
+
+/// The largest rank, from 0, such that the samples of that rank from below and from above hold the median with 95 % or more: each
+/// tail of the binomial distribution of `count` throws of a coin takes at most 2.5 %.
+fn rank(count: usize) -> Option<usize> {
+    let mut probability = 0.5f64.powi(i32::try_from(count).ok()?);
+    // Of so many that this is nothing, the normal approximation.
+    if probability < 1e-300 {
+        let half_width = 1.96 * (count as f64).sqrt() / 2.0;
+        return Some((count as f64 / 2.0 - half_width - 1.0) as usize);
+    }
+    let mut tail = 0.0;
+    let mut found = None;
+    for rank in 0..count / 2 {
+        tail += probability;
+        if tail > 0.025 {
+            break;
+        }
+        found = Some(rank);
+        probability *= (count - rank) as f64 / (rank + 1) as f64;
+    }
+    found
+}
+
+fn change(base: Option<Estimate>, other: Option<Estimate>, is_higher_better: bool) -> Change {
+    match (base, other) {
+        (Some(base), Some(other)) if base.is_interval() && other.is_interval() => {
+            let is_higher = other.low > base.high;
+            let is_lower = other.high < base.low;
+            match (is_higher, is_lower) {
+                (false, false) => Change::NoneClear,
+                (higher, _) if higher == is_higher_better => Change::Better,
+                _ => Change::Worse,
+            }
+        }
+        _ => Change::TooFew,
+    }
+}
+
+impl Change {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Change::Better => "better",
+            Change::Worse => "worse",
+            Change::NoneClear => "no clear difference",
+            Change::TooFew => "too few to tell",
+        }
+    }
+}
+
+fn number(value: f64, unit: &str) -> String {
+    match unit {
+        _ if value.is_infinite() => "not seen".to_owned(),
+        "ms" => short_ms(value),
+        "%" => format!("{value:.2}"),
+        _ => grouped(value.round() as u64),
+    }
+}
+
+/// `12.3 (10–15, 7 samples)`
+fn told(estimate: Option<Estimate>, unit: &str) -> String {
+    let Some(estimate) = estimate else {
+        return "–".to_owned();
+    };
+    let of = |value| number(value, unit);
+    let median = match estimate.is_censored {
+        true => format!("≥ {}", of(estimate.median)),
+        false => of(estimate.median),
+    };
+    match estimate.samples {
+        1 => format!("{median} (one sample)"),
+        count => format!(
+            "{median} ({}–{}, {count} samples)",
+            of(estimate.low),
+            of(estimate.high)
+        ),
+    }
+}
+
+fn runs(count: usize) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} run{s}")
+}
+
+/// How many runs of a group came to what.
+fn verdicts(group: &Group) -> String {
+    let kinds = [Verdict::Invalid, Verdict::Unknown, Verdict::Valid];
+    let counts = kinds.map(|kind| (group.runs.iter().filter(|run| run.verdict == kind).count(), kind));
+    let words: Vec<String> = (counts.into_iter())
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    words.join(", ")
+}
+
+/// How to read the table.
+const HOW_TO_READ: &str = "Medians, with the 95 % interval of the median where there are six samples or more, else with the least and the largest. \
+     Worse and better: the intervals do not touch. Not seen: until the next fault, the end of the run, or ten seconds after the fault.";
+
+/// The comparison as plain text, a block a figure. Ends with a newline.
+pub fn compare_text(groups: &[Group], comparisons: &[Comparison]) -> String {
+    let mut text = String::new();
+    for (place, group) in groups.iter().enumerate() {
+        let base = if place == 0 { " (baseline)" } else { "" };
+        text.push_str(&format!(
+            "{}{base}: {}, {}\n",
+            group.name,
+            runs(group.runs.len()),
+            verdicts(group)
+        ));
+    }
+    for sentence in differences(groups) {
+        text.push_str(&format!("note: {sentence}\n"));
+    }
+    let width = groups
+        .iter()
+        .map(|group| group.name.chars().count())
+        .max()
+        .unwrap_or(0);
+    for one in comparisons {
+        text.push_str(&format!("\n{}{}\n", one.figure, unit_words(one.unit)));
+        for (place, group) in groups.iter().enumerate() {
+            let change = match place {
+                0 => String::new(),
+                _ => format!("  {}{}", ratio(one, place), one.changes[place - 1].name()),
+            };
+            text.push_str(&format!(
+                "  {:width$}  {}{change}\n",
+                group.name,
+                told(one.groups[place], one.unit)
+            ));
+        }
+    }
+    text.push_str(&format!("\n{HOW_TO_READ}\n"));
+    for sentence in worse(groups, comparisons) {
+        text.push_str(&format!("worse: {sentence}\n"));
+    }
+    text
+}
+
+fn unit_words(unit: &str) -> String {
+    match unit {
+        "/s" => String::new(),
+        unit => format!(" ({unit})"),
+    }
+}
+
+/// `× 1.20, `
+fn ratio(one: &Comparison, place: usize) -> String {
+    match (one.groups[0], one.groups[place]) {
+        (Some(base), Some(other)) if base.median > 0.0 && !base.is_censored && !other.is_censored => {
+            format!("× {:.2}, ", other.median / base.median)
+        }
+        _ => String::new(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Page<'a> {
+    groups: Vec<(&'a str, usize, String)>,
+    differences: Vec<String>,
+    worse: Vec<String>,
+    rows: Vec<Row>,
+    how_to_read: &'static str,
+}
+
+struct Row {
+    figure: String,
+    /// Text, and for all but the first the class and the words of the change.
+    cells: Vec<(String, &'static str, String)>,
+}
+
+/// The comparison as a page.
+///
+/// # Errors
+/// When it cannot be rendered, which is a bug.
+pub fn compare_html(groups: &[Group]) -> Result<String, String> {
+    let comparisons = compare(groups);
+    let rows = comparisons.iter().map(|one| Row {
+        figure: format!("{}{}", one.figure, unit_words(one.unit)),
+        cells: (0..groups.len())
+            .map(|place| {
+                let (class, words) = match place {
+                    0 => ("", String::new()),
+                    _ => {
+                        let change = one.changes[place - 1];
+                        let class = match change {
+                            Change::Better => "valid",
+                            Change::Worse => "invalid",
+                            Change::NoneClear | Change::TooFew => "",
+                        };
+                        (class, format!("{}{}", ratio(one, place), change.name()))
+                    }
+                };
+                (told(one.groups[place], one.unit), class, words)
+            })
+            .collect(),
+    });
+    let page = Page {
+        groups: (groups.iter())
+            .map(|group| (group.name.as_str(), group.runs.len(), verdicts(group)))
+            .collect(),
+        differences: differences(groups),
+        worse: worse(groups, &comparisons),
+        rows: rows.collect(),
+        how_to_read: HOW_TO_READ,
+    };
+    page.render().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_those_of_the_tables() {
+        // Conover, table of the sign test: the ranks, from 1, of the interval of the median at 95 %.
+        for (count, expected) in [
+            (1, None),
+            (5, None),
+            (6, Some(1)),
+            (8, Some(1)),
+            (9, Some(2)),
+            (12, Some(3)),
+            (20, Some(6)),
+            (30, Some(10)),
+        ] {
+            assert_eq!(rank(count).map(|rank| rank + 1), expected, "{count}");
+        }
+        let many = rank(2_000).expect("an interval");
+        assert!((950..=956).contains(&many), "{many}");
+    }
+
+    #[test]
+    fn the_interval_holds_the_median_as_often_as_it_says() {
+        // A sequence that fills the unit interval evenly (Weyl), in samples of eleven: the true median is 0.5.
+        let mut value = 0.0f64;
+        let mut held = 0;
+        const ROUNDS: usize = 4_000;
+        let mut state = 7u64;
+        for _ in 0..ROUNDS {
+            let samples: Vec<Sample> = (0..11)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    value = (state >> 11) as f64 / (1u64 << 53) as f64;
+                    exactly(value)
+                })
+                .collect();
+            let estimate = Estimate::of(samples).expect("there are samples");
+            held += usize::from(estimate.low <= 0.5 && 0.5 <= estimate.high);
+        }
+        let share = held as f64 / ROUNDS as f64;
+        assert!((0.95..0.99).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn differences_are_claimed_only_where_intervals_do_not_touch() {
+        let of =
+            |from: u32, count: u32| Estimate::of((from..from + count).map(f64::from).map(exactly).collect());
+        for (base, other, is_higher_better, expected) in [
+            (of(10, 6), of(20, 6), false, Change::Worse),
+            (of(10, 6), of(20, 6), true, Change::Better),
+            (of(20, 6), of(10, 6), true, Change::Worse),
+            (of(10, 6), of(15, 6), true, Change::NoneClear),
+            (of(10, 5), of(90, 6), true, Change::TooFew),
+            (of(10, 6), None, true, Change::TooFew),
+        ] {
+            assert_eq!(
+                change(base, other, is_higher_better),
+                expected,
+                "{base:?} {other:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn medians_are_told_with_what_is_known() {
+        assert_eq!(Estimate::of(Vec::new()), None);
+        let censored = (5.0, f64::INFINITY);
+        for (samples, expected) in [
+            (vec![exactly(3.0)], "3.00 (one sample)"),
+            (
+                vec![exactly(1.0), exactly(2.0), censored],
+                "2.00 (1.00–not seen, 3 samples)",
+            ),
+            (
+                vec![exactly(1.0), censored, censored],
+                "≥ 5.00 (1.00–not seen, 3 samples)",
+            ),
+            // Cut off early, it may have been longer than all others.
+            (
+                vec![(0.5, f64::INFINITY), exactly(2.0), exactly(3.0)],
+                "≥ 2.00 (0.50–not seen, 3 samples)",
+            ),
+        ] {
+            assert_eq!(told(Estimate::of(samples), "ms"), expected);
+        }
+        assert_eq!(told(None, "ms"), "–");
+    }
+}

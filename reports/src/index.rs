@@ -1,0 +1,269 @@
+//! Many runs on one page, and as one JUnit file: what a matrix of tests came to.
+//!
+//! Invariants:
+//! - The page refers to the reports of the runs by relative paths, so that the directory can be moved and published as it is.
+//! - Tests that were planned and not run count as unknown: a matrix that was broken off is never valid.
+
+use std::time::Duration;
+
+use askama::Template;
+use checker::Verdict;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::html::symbol;
+use crate::markdown::{plain, sign};
+use crate::results::Results;
+use crate::summary::grouped;
+
+/// One run of a matrix.
+#[derive(Clone, Debug)]
+pub struct IndexRow {
+    /// What was tested: system, workload, nemesis, seed.
+    pub system: String,
+    /// See there.
+    pub workload: String,
+    /// See there.
+    pub nemesis: String,
+    /// See there.
+    pub seed: u64,
+    /// What it came to. A run that could not be finished is unknown.
+    pub verdict: Verdict,
+    /// Why, in one line.
+    pub headline: String,
+    /// The run directory, relative to the page; empty if there is none.
+    pub directory: String,
+    /// The run's numbers, if it got so far.
+    pub results: Option<Box<Results>>,
+    /// How long it took, seconds.
+    pub duration_s: f64,
+}
+
+impl IndexRow {
+    /// What the reader of the verdict should know.
+    pub fn remarks(&self) -> impl Iterator<Item = &String> {
+        self.results.iter().flat_map(|results| &results.remarks)
+    }
+}
+
+/// A matrix, as far as it has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Index<'a> {
+    /// What it is called.
+    pub title: &'a str,
+    /// The tests that were run.
+    pub rows: &'a [IndexRow],
+    /// How many tests there are to be.
+    pub planned: usize,
+}
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Page<'a> {
+    verdict: Verdict,
+    symbol: &'static str,
+    title: &'a str,
+    counts: Vec<(usize, Verdict)>,
+    not_run: Option<String>,
+    rows: Vec<Row<'a>>,
+}
+
+struct Row<'a> {
+    row: &'a IndexRow,
+    symbol: &'static str,
+    remarks: &'a [String],
+    operations: String,
+    rate: String,
+    faults: String,
+}
+
+impl Index<'_> {
+    /// Invalid beats unknown beats valid; nothing at all is unknown, and so is what was not run.
+    pub fn verdict(&self) -> Verdict {
+        let first = match self.rows.is_empty() || self.not_run().is_some() {
+            true => Verdict::Unknown,
+            false => Verdict::Valid,
+        };
+        self.rows
+            .iter()
+            .fold(first, |verdict, row| verdict.merge(row.verdict))
+    }
+
+    /// Words for the tests that were not run, if there are any.
+    fn not_run(&self) -> Option<String> {
+        let left = self.planned.saturating_sub(self.rows.len());
+        (left > 0).then(|| format!("{left} of {} tests not run", self.planned))
+    }
+}
+
+/// `index.html`.
+///
+/// # Errors
+/// When it cannot be rendered, which is a bug.
+pub fn index_html(index: Index) -> Result<String, String> {
+    let (verdict, rows) = (index.verdict(), index.rows);
+    let kinds = [Verdict::Invalid, Verdict::Unknown, Verdict::Valid];
+    let counted = kinds.map(|kind| (rows.iter().filter(|row| row.verdict == kind).count(), kind));
+    let shown = rows.iter().map(|row| {
+        let results = row.results.as_deref();
+        let number = |of: fn(&Results) -> u64| results.map_or(String::new(), |results| grouped(of(results)));
+        let verified =
+            |results: &Results| results.faults.iter().filter(|fault| fault.is_verified()).count() as u64;
+        Row {
+            row,
+            symbol: symbol(row.verdict),
+            remarks: results.map_or(&[], |results| &results.remarks),
+            operations: number(|results| results.operations_total.invoked),
+            rate: number(|results| results.ok_ops_per_s.round() as u64),
+            faults: number(verified),
+        }
+    });
+    let page = Page {
+        verdict,
+        symbol: symbol(verdict),
+        title: index.title,
+        not_run: index.not_run(),
+        counts: counted.into_iter().filter(|(count, _)| *count > 0).collect(),
+        rows: shown.collect(),
+    };
+    page.render().map_err(|error| error.to_string())
+}
+
+/// The same table in Markdown.
+pub fn index_markdown(index: Index) -> String {
+    let verdict = index.verdict();
+    let mut text = format!(
+        "### {} {verdict}: perjury test-all {}\n\n",
+        sign(verdict),
+        plain(index.title)
+    );
+    if let Some(words) = index.not_run() {
+        text.push_str(&format!("**{words}**\n\n"));
+    }
+    text.push_str("| verdict | system | workload | nemesis | seed | why |\n|---|---|---|---|--:|---|\n");
+    for row in index.rows {
+        text.push_str(&format!(
+            "| {} {} | {} | {} | {} | {} | {} |\n",
+            sign(row.verdict),
+            row.verdict,
+            plain(&row.system),
+            plain(&row.workload),
+            plain(&row.nemesis),
+            row.seed,
+            [row.headline.as_str()]
+                .into_iter()
+                .chain(row.remarks().map(|remark| remark.as_str()))
+                .map(plain)
+                .collect::<Vec<_>>()
+                .join("<br>note: ")
+        ));
+    }
+    text
+}
+
+/// One suite with a test case a run: invalid is a failure, unknown an error.
+///
+/// # Errors
+/// When it cannot be written, which is a bug.
+pub fn index_junit(index: Index) -> Result<String, String> {
+    let mut suite = TestSuite::new("perjury test-all");
+    for row in index.rows {
+        let kind = match row.verdict {
+            Verdict::Valid => None,
+            Verdict::Invalid => Some(NonSuccessKind::Failure),
+            Verdict::Unknown => Some(NonSuccessKind::Error),
+        };
+        let status = match kind {
+            None => TestCaseStatus::success(),
+            Some(kind) => {
+                let mut status = TestCaseStatus::non_success(kind);
+                status.set_type(row.verdict.to_string());
+                status.set_message(row.headline.as_str());
+                status
+            }
+        };
+        let name = format!("{} --nemesis {} --seed {}", row.workload, row.nemesis, row.seed);
+        let mut case = TestCase::new(name, status);
+        case.set_classname(format!("perjury.{}", row.system));
+        case.set_time(Duration::try_from_secs_f64(row.duration_s).unwrap_or_default());
+        suite.add_test_case(case);
+    }
+    if let Some(words) = index.not_run() {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type(Verdict::Unknown.to_string());
+        status.set_message(words.as_str());
+        suite.add_test_case(TestCase::new(words, status));
+    }
+    let mut report = Report::new("perjury");
+    report.add_test_suite(suite);
+    report.to_string().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(system: &str, verdict: Verdict) -> IndexRow {
+        IndexRow {
+            system: system.to_owned(),
+            workload: "register".to_owned(),
+            nemesis: "kill".to_owned(),
+            seed: 7,
+            verdict,
+            headline: "a <b>reason</b>".to_owned(),
+            directory: "runs/one".to_owned(),
+            results: None,
+            duration_s: 1.5,
+        }
+    }
+
+    #[test]
+    fn the_worst_verdict_counts() {
+        use Verdict::{Invalid, Unknown, Valid};
+        for (verdicts, expected) in [
+            (&[][..], Unknown),
+            (&[Valid, Valid], Valid),
+            (&[Valid, Unknown], Unknown),
+            (&[Unknown, Invalid, Valid], Invalid),
+        ] {
+            let rows: Vec<IndexRow> = verdicts.iter().map(|verdict| row("etcd", *verdict)).collect();
+            let index = |planned| Index {
+                title: "m.toml",
+                rows: &rows,
+                planned,
+            };
+            assert_eq!(index(rows.len()).verdict(), expected, "{verdicts:?}");
+            // Broken off.
+            assert_eq!(
+                index(rows.len() + 1).verdict(),
+                expected.merge(Unknown),
+                "{verdicts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_run_is_there_and_nothing_is_markup() {
+        let rows = [row("etcd", Verdict::Valid), row("<i>", Verdict::Invalid)];
+        let index = |planned| Index {
+            title: "a & b",
+            rows: &rows,
+            planned,
+        };
+        let page = index_html(index(2)).expect("a page");
+        assert!(
+            page.contains("runs/one/report.html") && page.contains("a &#38; b"),
+            "{page}"
+        );
+        assert!(!page.contains("<i>") && !page.contains("<b>reason"), "{page}");
+        let junit = index_junit(index(2)).expect("XML");
+        assert_eq!(junit.matches("<testcase").count(), 2);
+        assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
+        for text in [
+            index_html(index(5)).expect("a page"),
+            index_junit(index(5)).expect("XML"),
+            index_markdown(index(5)),
+        ] {
+            assert!(text.contains("3 of 5 tests not run"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! How far the clocks of the nodes were off, as the nemesis set them.
+
+use history::{History, NemesisAction};
+use plotters::prelude::*;
+
+use super::Plot;
+use super::frame::{self, colour};
+use super::ticks::Axis;
+use crate::shade::{Rgb, Shade};
+use crate::summary::seconds;
+
+const HEIGHT_PX: u32 = 240;
+/// How often a strobing clock jumps, as drawn.
+const STROBE_S: f64 = 0.2;
+const NODES: [Rgb; 5] = [
+    (0x00, 0x72, 0xb2),
+    (0xd5, 0x5e, 0x00),
+    (0x00, 0x9e, 0x73),
+    (0xcc, 0x60, 0xa0),
+    (0xb8, 0x9b, 0x00),
+];
+
+/// One fault of the clocks.
+#[derive(Debug, PartialEq)]
+struct Shift {
+    nodes: Vec<String>,
+    kind: String,
+    /// Milliseconds; of a drift, microseconds a second.
+    value: f64,
+    from_s: f64,
+    to_s: f64,
+}
+
+/// Nothing where no clock was touched.
+pub(crate) fn plot(history: &History, nodes: &[String], shade: &Shade) -> Result<Option<Plot>, String> {
+    let shifts = shifts(history, shade.end_s);
+    if shifts.is_empty() {
+        return Ok(None);
+    }
+    let lines: Vec<(usize, Vec<(f64, f64)>)> = (nodes.iter().enumerate())
+        .map(|(index, node)| (index, offsets(node, &shifts, shade.end_s)))
+        .collect();
+    let values = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, ms)| *ms));
+    let low = values().fold(0.0, f64::min);
+    let high = values().fold(0.0, f64::max);
+    let margin = (high - low).max(1.0) * 0.08;
+    let axis = Axis::between(low - margin, high + margin, 5.0);
+    let svg = frame::draw(shade, &axis, "offset (ms)", HEIGHT_PX, |chart| {
+        for (index, line) in &lines {
+            let style = colour(NODES[index % NODES.len()]).stroke_width(2);
+            let line = LineSeries::new(line.iter().copied(), style);
+            chart.draw_series(line).map_err(frame::text)?;
+        }
+        Ok(())
+    })?;
+    Ok(Some(Plot {
+        name: "clocks",
+        title: "Clocks",
+        caption: "By how much the wall clocks that the store's processes saw were off, as the nemesis set them; a probe saw each \
+                  shift begin and end. A process that is started anew sees the right time again, which is not drawn."
+            .to_owned(),
+        legend: (nodes.iter().enumerate())
+            .map(|(index, node)| (node.clone(), NODES[index % NODES.len()]))
+            .collect(),
+        svg,
+    }))
+}
+
+fn shifts(history: &History, end_s: f64) -> Vec<Shift> {
+    let mut shifts: Vec<Shift> = Vec::new();
+    let mut open = 0;
+    for span in &history.nemesis {
+        let at_s = seconds(span.completed_ns.unwrap_or(span.invoked_ns));
+        let ends = span.op.nemesis == "clock" || span.op.nemesis == "heal";
+        match span.op.action {
+            NemesisAction::Stop if ends => {
+                for shift in &mut shifts[open..] {
+                    shift.to_s = at_s;
+                }
+                open = shifts.len();
+            }
+            NemesisAction::Start if span.op.nemesis == "clock" => {
+                let exact = span.outcome.as_ref().map_or("", |outcome| &outcome.exact);
+                shifts.extend(read(exact, at_s, end_s));
+            }
+            NemesisAction::Start | NemesisAction::Stop => {}
+        }
+    }
+    shifts
+}
+
+/// `jump=-30000@n1+n3`
+fn read(exact: &str, from_s: f64, to_s: f64) -> Option<Shift> {
+    let (what, nodes) = exact.split_once('@')?;
+    let (kind, value) = what.split_once('=')?;
+    Some(Shift {
+        nodes: nodes.split('+').map(str::to_owned).collect(),
+        kind: kind.to_owned(),
+        value: value.parse().ok()?,
+        from_s,
+        to_s,
+    })
+}
+
+/// The offset of one node over the run, milliseconds.
+fn offsets(node: &str, shifts: &[Shift], end_s: f64) -> Vec<(f64, f64)> {
+    let mut line = vec![(0.0, 0.0)];
+    for shift in shifts
+        .iter()
+        .filter(|shift| shift.nodes.iter().any(|name| name == node))
+    {
+        line.push((shift.from_s, 0.0));
+        match shift.kind.as_str() {
+            "drift" => {
+                let end_ms = shift.value / 1e3 * (shift.to_s - shift.from_s);
+                line.push((shift.to_s, end_ms));
+            }
+            "strobe" => {
+                let steps = ((shift.to_s - shift.from_s) / STROBE_S).ceil() as usize;
+                for step in 0..steps {
+                    let from_s = shift.from_s + step as f64 * STROBE_S;
+                    let ms = if step % 2 == 0 { shift.value } else { 0.0 };
+                    line.extend([(from_s, ms), ((from_s + STROBE_S).min(shift.to_s), ms)]);
+                }
+            }
+            _ => line.extend([(shift.from_s, shift.value), (shift.to_s, shift.value)]),
+        }
+        line.push((shift.to_s, 0.0));
+    }
+    line.push((end_s, 0.0));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_those_that_were_set() {
+        let shifts = [
+            read("jump=-300@n1+n3", 1.0, 2.0).expect("a jump"),
+            read("drift=50000@n1", 4.0, 6.0).expect("a drift"),
+            read("strobe=10@n2", 1.0, 1.3).expect("a strobe"),
+        ];
+        let line = |node: &str| offsets(node, &shifts, 10.0);
+        let expected = [(0.0, 0.0), (1.0, 0.0), (1.0, -300.0), (2.0, -300.0), (2.0, 0.0)];
+        assert_eq!(line("n3")[..5], expected);
+        assert_eq!(
+            line("n1")[5..],
+            [(4.0, 0.0), (6.0, 100.0), (6.0, 0.0), (10.0, 0.0)]
+        );
+        assert_eq!(
+            line("n2"),
+            [
+                (0.0, 0.0),
+                (1.0, 0.0),
+                (1.0, 10.0),
+                (1.2, 10.0),
+                (1.2, 0.0),
+                (1.3, 0.0),
+                (1.3, 0.0),
+                (10.0, 0.0)
+            ]
+        );
+        assert_eq!(line("n4"), [(0.0, 0.0), (10.0, 0.0)]);
+        assert_eq!(read("", 0.0, 1.0), None);
+    }
+}

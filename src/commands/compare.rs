@@ -1,0 +1,172 @@
+//! `perjury compare`: availability, times to recover and latencies of runs, beside those of a baseline.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use history::RunDir;
+use reports::{Group, Results};
+
+use crate::cli::CompareArgs;
+use crate::exit::{CommandResult, Done, Failure};
+use crate::say::{grumble, say};
+
+/// Prints the comparison.
+pub fn run(args: &CompareArgs) -> CommandResult {
+    let read = |paths: &[PathBuf]| -> Result<Vec<(String, Results)>, Failure> {
+        paths.iter().map(read_results).collect()
+    };
+    let (own, against) = (runs_of(&args.runs), runs_of(&args.against));
+    no_twins(own.iter().chain(&against))?;
+    let runs = read(&own)?;
+    let baseline = read(&against)?;
+    let groups = match baseline.is_empty() {
+        true => by_version(&runs),
+        false => vec![group(label(&baseline), &baseline), group(label(&runs), &runs)],
+    };
+    if groups.len() < 2 {
+        return Err(Failure::Usage(
+            "there is one run only; name two or more, or the baseline with --against".into(),
+        ));
+    }
+    let groups = distinct(groups);
+    let comparisons = reports::compare(&groups);
+    say!("{}", reports::compare_text(&groups, &comparisons).trim_end());
+    let all_few = |one: &reports::Comparison| {
+        one.changes
+            .iter()
+            .all(|change| *change == reports::Change::TooFew)
+    };
+    if args.fail_if_worse && comparisons.iter().all(all_few) {
+        grumble!(
+            "perjury: note: no figure has {} samples on both sides, so that none can be called worse: compare more runs",
+            reports::FEWEST_SAMPLES
+        );
+    }
+    if args.fail_if_worse && !reports::worse(&groups, &comparisons).is_empty() {
+        return Ok(Done::Judged(checker::Verdict::Invalid));
+    }
+    Ok(Done::Fine)
+}
+
+/// What is a run of what was named, as by `runs/*`: a hunt and a matrix lie there too.
+fn runs_of(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let is_other = |path: &PathBuf| {
+        let run = RunDir::new(path);
+        path.is_dir() && !run.results().exists() && !run.history().exists()
+    };
+    let (others, runs): (Vec<PathBuf>, Vec<PathBuf>) = paths.iter().cloned().partition(is_other);
+    if runs.is_empty() {
+        return others;
+    }
+    for other in &others {
+        grumble!("perjury: note: {} is left out: it is no run", other.display());
+    }
+    runs
+}
+
+/// A run that counts twice makes intervals narrow that are not.
+fn no_twins<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        let directory = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let directory = match directory.is_dir() {
+            true => RunDir::new(directory).results(),
+            false => directory,
+        };
+        if !seen.insert(directory) {
+            return Err(Failure::Usage(format!(
+                "{} is named twice; name each run once",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Runs by what they tested, in the order in which they were named; where that is the same for all, every run by itself.
+pub fn by_version(runs: &[(String, Results)]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (_, results) in runs {
+        let name = version(results);
+        match groups.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.runs.push(results),
+            None => groups.push(Group {
+                name,
+                runs: vec![results],
+            }),
+        }
+    }
+    if groups.len() < 2 {
+        return (runs.iter())
+            .map(|(name, results)| Group {
+                name: name.clone(),
+                runs: vec![results],
+            })
+            .collect();
+    }
+    groups
+}
+
+fn group(name: String, runs: &[(String, Results)]) -> Group<'_> {
+    Group {
+        name,
+        runs: runs.iter().map(|(_, results)| results).collect(),
+    }
+}
+
+/// What all runs tested, or how many there are if that is not the same.
+fn label(runs: &[(String, Results)]) -> String {
+    let first = runs
+        .first()
+        .map_or_else(String::new, |(_, results)| version(results));
+    match runs.iter().all(|(_, results)| version(results) == first) {
+        true => first,
+        false => format!("{} runs", runs.len()),
+    }
+}
+
+/// Two groups of one name would be taken for one.
+fn distinct(mut groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
+    if let [first, second] = groups.as_mut_slice()
+        && first.name == second.name
+    {
+        first.name.push_str(" (against)");
+    }
+    groups
+}
+
+/// `etcd 3.5.1 serializable`
+fn version(results: &Results) -> String {
+    let test = &results.test;
+    let bug = test.bug.as_ref().map(|bug| format!("with {bug}"));
+    let words = [
+        Some(test.system.clone()),
+        Some(test.system_version.clone()).filter(|version| !version.is_empty()),
+        test.read_mode.clone(),
+        bug,
+        Some(format!("perjury {}", test.perjury_version)).filter(|_| test.system != "bundled"),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// A run directory, or its `results.json`.
+fn read_results(path: &PathBuf) -> Result<(String, Results), Failure> {
+    let file = match path.is_dir() {
+        true => RunDir::new(path).results(),
+        false => path.clone(),
+    };
+    let bytes = std::fs::read(&file).map_err(|error| {
+        Failure::Usage(format!(
+            "cannot read {}: {error}; name run directories that were judged (`perjury report RUN` does it)",
+            file.display()
+        ))
+    })?;
+    let results: Results = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::Usage(format!("{} is no results.json: {error}", file.display())))?;
+    let name = path
+        .file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned();
+    Ok((name, results))
+}
