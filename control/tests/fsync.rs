@@ -5,12 +5,15 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use control::tamper::{self, FsyncCounts, FsyncMode};
 use nix::libc;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 /// Set for the launcher: the control file. And for the program that it becomes.
 const LAUNCHER: &str = "PERJURY_TEST_FSYNC_LAUNCHER";
@@ -34,11 +37,12 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     type Case = fn(&Path);
-    let cases: [(&str, Case); 4] = [
+    let cases: [(&str, Case); 5] = [
         ("every_mode_and_back", every_mode_and_back),
         ("others_do_not_wait_for_a_slow_call", others_do_not_wait),
         ("the_mode_outlives_the_program", outlives),
         ("the_supervisor_ends_with_the_program", ends),
+        ("a_program_stops_while_a_call_waits", stops),
     ];
     for (name, case) in cases {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -85,6 +89,7 @@ fn child() {
 }
 
 struct Launched {
+    control: PathBuf,
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
 }
@@ -92,23 +97,36 @@ struct Launched {
 impl Launched {
     fn start(directory: &Path) -> Launched {
         use std::os::unix::process::CommandExt;
+        let control = directory.join("node.fsync");
         let mut child = Command::new(std::env::current_exe().expect("own path"))
-            .env(LAUNCHER, directory.join("node.fsync"))
+            .env(LAUNCHER, &control)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
             .spawn()
             .expect("a child");
         let answers = BufReader::new(child.stdout.take().expect("piped"));
-        let mut launched = Launched { child, answers };
+        let mut launched = Launched {
+            control,
+            child,
+            answers,
+        };
         launched.ask("data");
         launched
     }
 
     /// The errno and the duration of what was asked for.
     fn ask(&mut self, line: &str) -> (i32, Duration) {
+        self.begin(line);
+        self.answer()
+    }
+
+    fn begin(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("piped");
         writeln!(stdin, "{line}").expect("it listens");
+    }
+
+    fn answer(&mut self) -> (i32, Duration) {
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("it answers");
         let (errno, micros) = answer.trim().split_once(' ').expect("two numbers");
@@ -116,32 +134,44 @@ impl Launched {
         (errno.parse().expect("a number"), Duration::from_micros(micros))
     }
 
-    /// The processes of its group: the program and the supervisor.
-    fn group(&self) -> Vec<i32> {
-        let group = self.child.id().to_string();
-        let mut members = Vec::new();
-        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            // After the name in parentheses: state, parent, group.
-            let fields: Vec<&str> = stat
-                .rsplit(')')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace()
-                .collect();
-            if fields.get(2) == Some(&group.as_str()) && fields[0] != "Z" {
-                members.extend(name.parse::<i32>());
+    /// The program and the supervisor, as far as they live: whoever was started with this control file.
+    fn both(&self) -> Vec<i32> {
+        let control = format!("{LAUNCHER}={}", self.control.display());
+        let carries = |pid: &i32| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|byte| *byte == 0)
+                .any(|entry| entry == control.as_bytes())
+        };
+        let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(carries).collect()
+    }
+
+    /// Sends a signal to the program's process group.
+    fn signal(&self, signal: Signal) {
+        let group = Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::killpg(group, signal);
+    }
+
+    /// Whether the program, all of it, stops within `limit`.
+    fn stops_within(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
+        while Instant::now() < deadline {
+            let pid = Pid::from_raw(self.child.id() as i32);
+            if matches!(waitpid(pid, Some(flags)), Ok(WaitStatus::Stopped(..))) {
+                return true;
             }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        members
+        false
     }
 }
 
 impl Drop for Launched {
     fn drop(&mut self) {
-        let group = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        let _ = nix::sys::signal::killpg(group, nix::sys::signal::SIGKILL);
+        self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
     }
 }
@@ -203,13 +233,32 @@ fn outlives(directory: &Path) {
 
 fn ends(directory: &Path) {
     let mut launched = Launched::start(directory);
-    assert_eq!(launched.group().len(), 2, "a program and its supervisor");
+    assert_eq!(launched.both().len(), 2, "a program and its supervisor");
     // Its input ends, and so it does.
     drop(launched.child.stdin.take());
     launched.child.wait().expect("it ends");
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !launched.group().is_empty() {
+    while !launched.both().is_empty() {
         assert!(Instant::now() < deadline, "the supervisor is still there");
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stops(directory: &Path) {
+    let mut launched = Launched::start(directory);
+    set(directory, FsyncMode::Slow { delay_ms: 300 });
+    for _ in 0..5 {
+        let taken = counts(directory).slowed + 1;
+        launched.begin("whole");
+        while counts(directory).slowed < taken {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        launched.signal(Signal::SIGSTOP);
+        assert!(
+            launched.stops_within(Duration::from_secs(10)),
+            "it does not stop while a call waits"
+        );
+        launched.signal(Signal::SIGCONT);
+        assert_eq!(launched.answer().0, 0);
     }
 }

@@ -12,8 +12,11 @@
 //!
 //! Invariants:
 //! - The process that was spawned is the program itself: signals, states and the end of it mean what they always did.
-//! - The supervisor lives as long as the program: it is in its process group, so that SIGKILL ends both, and it ends by
-//!   itself when nobody has the filter any more. A program without supervisor would be told ENOSYS.
+//! - The supervisor lives as long as the program: it ends by itself when nobody has the filter any more. A program without
+//!   supervisor would be told ENOSYS.
+//! - What is sent to the program does not reach the supervisor: it leads a process group of its own and does not carry the mark
+//!   of the start, only that of the run (`strays`). A thread whose call was taken waits for the answer and stops only then:
+//!   were the supervisor stopped beside it, both would wait for ever.
 //! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a disk that lies.
 
 use std::ffi::OsString;
@@ -35,7 +38,7 @@ use nix::sys::socket::{
 use nix::unistd::{ForkResult, fork};
 
 use super::{FsyncCounts, FsyncMode};
-use crate::ControlError;
+use crate::{ControlError, strays};
 
 /// The suffix of control files.
 pub(super) const SUFFIX: &str = "fsync";
@@ -140,7 +143,7 @@ fn prepare(control: &Path) -> io::Result<()> {
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(ours);
-            let result = receive(&theirs).and_then(|listener| {
+            let result = step_aside().and_then(|()| receive(&theirs)).and_then(|listener| {
                 // Only now may the program go on.
                 nix::unistd::write(&theirs, b"!")?;
                 drop(theirs);
@@ -166,6 +169,14 @@ fn prepare(control: &Path) -> io::Result<()> {
         1 => Ok(()),
         _ => Err(io::Error::other("the supervisor of its fsync has ended")),
     }
+}
+
+/// Leaves the program's process group and its mark.
+fn step_aside() -> io::Result<()> {
+    nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
+    // SAFETY: this process has one thread.
+    unsafe { strays::leave_start() };
+    Ok(())
 }
 
 /// Receives the listener.
