@@ -99,29 +99,6 @@ impl Mark {
     }
 }
 
-/// Makes this process carry the mark of its run only, and not that of its start: the run's end reaches it, what is sent to the
-/// start does not. Nothing if it carries none.
-///
-/// # Safety
-/// No other thread reads or changes the environment meanwhile.
-#[cfg(target_os = "linux")]
-pub(crate) unsafe fn leave_start() {
-    let name = std::ffi::CString::new(MARK).expect("no zero byte");
-    // SAFETY: the value is what the kernel put there for this process, and what others read of it in /proc; it ends with a zero.
-    unsafe {
-        let value = nix::libc::getenv(name.as_ptr());
-        if value.is_null() {
-            return;
-        }
-        let bytes = std::slice::from_raw_parts_mut(value.cast::<u8>(), nix::libc::strlen(value));
-        let of_run = bytes
-            .iter()
-            .rposition(|byte| *byte == b':')
-            .map_or(0, |colon| colon + 1);
-        bytes[of_run..].fill(b'-');
-    }
-}
-
 /// Whether the environment of a process has this variable, or one that begins like it.
 #[cfg(target_os = "linux")]
 fn carries(pid: i32, variable: &[u8]) -> bool {

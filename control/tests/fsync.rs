@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use control::tamper::{self, FsyncCounts, FsyncMode};
 use nix::libc;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -37,12 +38,13 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     type Case = fn(&Path);
-    let cases: [(&str, Case); 5] = [
+    let cases: [(&str, Case); 6] = [
         ("every_mode_and_back", every_mode_and_back),
         ("others_do_not_wait_for_a_slow_call", others_do_not_wait),
         ("the_mode_outlives_the_program", outlives),
         ("the_supervisor_ends_with_the_program", ends),
         ("a_program_stops_while_a_call_waits", stops),
+        ("signals_neither_shorten_nor_repeat_a_call", signals),
     ];
     for (name, case) in cases {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -54,6 +56,10 @@ fn main() -> ExitCode {
 
 /// Answers each line with the errno of an fsync or fdatasync, and how many microseconds it took; `two` does two at once.
 fn child() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGUSR1, &action) }.expect("a handler");
     let file = tempfile::tempfile().expect("a file");
     let sync = |file: &File, data: bool| {
         use std::os::fd::AsRawFd;
@@ -260,5 +266,41 @@ fn stops(directory: &Path) {
         );
         launched.signal(Signal::SIGCONT);
         assert_eq!(launched.answer().0, 0);
+        assert_eq!(counts(directory).slowed, taken, "it was counted once");
+    }
+}
+
+fn signals(directory: &Path) {
+    let mut launched = Launched::start(directory);
+    let before = counts(directory).honest;
+    for (mode, errno, least_ms) in [
+        (FsyncMode::Slow { delay_ms: 300 }, 0, 300),
+        (FsyncMode::Fail, libc::EIO, 0),
+        (FsyncMode::Lie, 0, 0),
+    ] {
+        set(directory, mode);
+        let program = Pid::from_raw(launched.child.id() as i32);
+        let ended = AtomicBool::new(false);
+        let (found, took) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    nix::sys::signal::kill(program, Signal::SIGUSR1).expect("it is there");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            });
+            let answered = launched.ask("whole");
+            ended.store(true, Ordering::Relaxed);
+            answered
+        });
+        assert_eq!(found, errno, "{mode:?}");
+        // Were it to begin anew with each signal, it would never end.
+        assert!(took >= Duration::from_millis(least_ms), "{mode:?}: {took:?}");
+    }
+    let counts = counts(directory);
+    assert_eq!(counts.honest, before);
+    // Were each of some sixty interruptions counted, there would be as many. The kernel takes an answer also in the moment in which
+    // its thread was woken by a signal, and then that call, too, comes again.
+    for count in [counts.slowed, counts.failed, counts.lied] {
+        assert!((1..=2).contains(&count), "{counts:?}");
     }
 }

@@ -17,8 +17,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// How long threads may take to stand still.
-const LIMIT: Duration = Duration::from_secs(2);
+/// How long threads may take to stand still; one that waits for a disk cannot.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// A process whose threads stand still.
 pub(super) struct Attached {

@@ -12,11 +12,12 @@
 //!
 //! Invariants:
 //! - The process that was spawned is the program itself: signals, states and the end of it mean what they always did.
-//! - The supervisor lives as long as the program: it ends by itself when nobody has the filter any more. A program without
-//!   supervisor would be told ENOSYS.
-//! - What is sent to the program does not reach the supervisor: it leads a process group of its own and does not carry the mark
-//!   of the start, only that of the run (`strays`). A thread whose call was taken waits for the answer and stops only then:
-//!   were the supervisor stopped beside it, both would wait for ever.
+//! - The supervisor lives as long as the program: it is in its process group, so that SIGKILL ends both, and it ends by
+//!   itself when nobody has the filter any more. A program without supervisor would be told ENOSYS.
+//! - A call that waits is never in the way of a signal: its thread stops, is held or ends as it would in any other wait, and the
+//!   kernel then begins the call again (`ERESTARTSYS`). The supervisor knows it again: it takes as long as it should, and is
+//!   counted once. (With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would not be broken off, but a thread that waits could not be
+//!   stopped either; stopped together with the supervisor, it never was.)
 //! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a disk that lies.
 
 use std::ffi::OsString;
@@ -38,7 +39,7 @@ use nix::sys::socket::{
 use nix::unistd::{ForkResult, fork};
 
 use super::{FsyncCounts, FsyncMode};
-use crate::{ControlError, strays};
+use crate::ControlError;
 
 /// The suffix of control files.
 pub(super) const SUFFIX: &str = "fsync";
@@ -143,7 +144,7 @@ fn prepare(control: &Path) -> io::Result<()> {
     match unsafe { fork() }? {
         ForkResult::Child => {
             drop(ours);
-            let result = step_aside().and_then(|()| receive(&theirs)).and_then(|listener| {
+            let result = receive(&theirs).and_then(|listener| {
                 // Only now may the program go on.
                 nix::unistd::write(&theirs, b"!")?;
                 drop(theirs);
@@ -169,14 +170,6 @@ fn prepare(control: &Path) -> io::Result<()> {
         1 => Ok(()),
         _ => Err(io::Error::other("the supervisor of its fsync has ended")),
     }
-}
-
-/// Leaves the program's process group and its mark.
-fn step_aside() -> io::Result<()> {
-    nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
-    // SAFETY: this process has one thread.
-    unsafe { strays::leave_start() };
-    Ok(())
 }
 
 /// Receives the listener.
@@ -242,81 +235,137 @@ fn install() -> io::Result<OwnedFd> {
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // The second flag (Linux 5.19) keeps signals from breaking off a call that the supervisor has taken; Go sends itself many.
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    for flags in [flags | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, flags] {
-        // SAFETY: the program outlives the call.
-        let listener = unsafe {
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER,
-                flags,
-                &raw const program,
-            )
-        };
-        if listener >= 0 {
-            // SAFETY: a new descriptor that nobody else owns.
-            return Ok(unsafe { OwnedFd::from_raw_fd(listener as RawFd) });
-        }
-        if nix::errno::Errno::last() != nix::errno::Errno::EINVAL {
-            break;
-        }
+    // SAFETY: the program outlives the call.
+    let listener = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    };
+    if listener < 0 {
+        return Err(io::Error::last_os_error());
     }
-    Err(io::Error::last_os_error())
+    // SAFETY: a new descriptor that nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener as RawFd) })
 }
 
 /// Answers until nobody has the filter any more.
 fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
-    let mut waiting: std::collections::VecDeque<(Instant, u64)> = std::collections::VecDeque::new();
-    let mut counts = [0_u64; 4];
-    let mut start = [0; 32];
-    file.read_exact_at(&mut start, 16)?;
-    for (count, bytes) in counts.iter_mut().zip(start.chunks_exact(8)) {
-        *count = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-    }
+    let mut waiting: Vec<Waiting> = Vec::new();
+    let mut counts = Counts::read(file)?;
     loop {
-        let timeout = waiting.front().map_or(PollTimeout::NONE, |(due, _)| {
-            let left = due.saturating_duration_since(Instant::now());
-            PollTimeout::from(u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX))
-        });
+        let timeout = waiting
+            .iter()
+            .map(|call| call.due)
+            .min()
+            .map_or(PollTimeout::NONE, |due| {
+                let left = due.saturating_duration_since(Instant::now());
+                PollTimeout::from(u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX))
+            });
         let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
         match poll(&mut ready, timeout) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let events = ready[0].revents().unwrap_or(PollFlags::empty());
-        // All due ones; the delay may have changed meanwhile, so that they are not always in order: none is early.
-        while waiting.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            if let Some((_, id)) = waiting.pop_front() {
-                answer(listener, id, Answer::GoOn);
+        let now = Instant::now();
+        for due in waiting.extract_if(.., |call| call.due <= now) {
+            if !answer(listener, due.call.id, Answer::GoOn) {
+                // Its thread stands still; when it goes on, the call comes again and waits anew.
+                counts.add(file, due.mode, -1)?;
             }
         }
         if events.contains(PollFlags::POLLIN) {
-            let Some(id) = take(listener) else { continue };
-            let mut mode = [0; 16];
-            file.read_exact_at(&mut mode, 0)?;
-            let number = |at: usize| u64::from_le_bytes(mode[at..at + 8].try_into().expect("eight bytes"));
-            let mode = FsyncMode::of_numbers(number(0), number(8));
-            let place = match mode {
-                FsyncMode::Honest => 0,
-                FsyncMode::Lie => 1,
-                FsyncMode::Fail => 2,
-                FsyncMode::Slow { .. } => 3,
-            };
-            // Before the answer: who was answered finds himself counted.
-            counts[place] += 1;
-            file.write_all_at(&counts[place].to_le_bytes(), 16 + 8 * place as u64)?;
-            match mode {
-                FsyncMode::Lie => answer(listener, id, Answer::Result(0)),
-                FsyncMode::Fail => answer(listener, id, Answer::Result(-libc::EIO)),
+            let Some(call) = take(listener) else { continue };
+            if let Some(known) = waiting.iter_mut().find(|known| known.call.comes_again_as(&call)) {
+                known.call = call;
+                continue;
+            }
+            let mode = mode(file)?;
+            // Before the answer: who was answered finds it counted.
+            counts.add(file, mode, 1)?;
+            let answer_now = match mode {
+                FsyncMode::Lie => Answer::Result(0),
+                FsyncMode::Fail => Answer::Result(-libc::EIO),
                 FsyncMode::Slow { delay_ms } if waiting.len() < MOST_WAITING => {
-                    waiting.push_back((Instant::now() + Duration::from_millis(delay_ms), id));
+                    let due = now + Duration::from_millis(delay_ms);
+                    waiting.push(Waiting { due, mode, call });
+                    continue;
                 }
-                FsyncMode::Honest | FsyncMode::Slow { .. } => answer(listener, id, Answer::GoOn),
+                FsyncMode::Honest | FsyncMode::Slow { .. } => Answer::GoOn,
+            };
+            if !answer(listener, call.id, answer_now) {
+                counts.add(file, mode, -1)?;
             }
         } else if events.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
             return Ok(());
         }
+    }
+}
+
+/// A call that is answered later.
+struct Waiting {
+    due: Instant,
+    mode: FsyncMode,
+    call: Call,
+}
+
+/// A call that was taken.
+struct Call {
+    /// For the answer.
+    id: u64,
+    /// The thread, 0 where it cannot be seen from here.
+    thread: u32,
+    /// The number of the system call.
+    number: i32,
+    /// Its first argument.
+    argument: u64,
+}
+
+impl Call {
+    /// Whether `other` is this call, which a signal broke off.
+    fn comes_again_as(&self, other: &Call) -> bool {
+        self.thread != 0
+            && (self.thread, self.number, self.argument) == (other.thread, other.number, other.argument)
+    }
+}
+
+/// What the control file says now.
+fn mode(file: &File) -> io::Result<FsyncMode> {
+    let mut bytes = [0; 16];
+    file.read_exact_at(&mut bytes, 0)?;
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+    Ok(FsyncMode::of_numbers(number(0), number(8)))
+}
+
+/// How many calls were answered in which way, as the control file has it.
+struct Counts([u64; 4]);
+
+impl Counts {
+    /// Behind the mode and the delay.
+    const OFFSET: u64 = 16;
+
+    fn read(file: &File) -> io::Result<Counts> {
+        let mut bytes = [0; 32];
+        file.read_exact_at(&mut bytes, Counts::OFFSET)?;
+        let mut counts = [0; 4];
+        for (count, bytes) in counts.iter_mut().zip(bytes.chunks_exact(8)) {
+            *count = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        }
+        Ok(Counts(counts))
+    }
+
+    fn add(&mut self, file: &File, mode: FsyncMode, more: i64) -> io::Result<()> {
+        let place = match mode {
+            FsyncMode::Honest => 0,
+            FsyncMode::Lie => 1,
+            FsyncMode::Fail => 2,
+            FsyncMode::Slow { .. } => 3,
+        };
+        self.0[place] = self.0[place].saturating_add_signed(more);
+        file.write_all_at(&self.0[place].to_le_bytes(), Counts::OFFSET + 8 * place as u64)
     }
 }
 
@@ -327,8 +376,8 @@ enum Answer {
     Result(i32),
 }
 
-/// The id of the next call; `None` if its thread was killed meanwhile.
-fn take(listener: &OwnedFd) -> Option<u64> {
+/// The next call; `None` if its thread was killed or interrupted meanwhile.
+fn take(listener: &OwnedFd) -> Option<Call> {
     // SAFETY: all-zero is a valid structure, and must be (seccomp_unotify(2)).
     let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes into the structure, which outlives the call.
@@ -339,11 +388,16 @@ fn take(listener: &OwnedFd) -> Option<u64> {
             &raw mut call,
         )
     };
-    (result == 0).then_some(call.id)
+    (result == 0).then_some(Call {
+        id: call.id,
+        thread: call.pid,
+        number: call.data.nr,
+        argument: call.data.args[0],
+    })
 }
 
-/// An answer to a call whose thread is gone is nobody's concern.
-fn answer(listener: &OwnedFd, id: u64, answer: Answer) {
+/// Says whether the answer was heard. One to a call whose thread is gone is nobody's concern; one that was broken off comes again.
+fn answer(listener: &OwnedFd, id: u64, answer: Answer) -> bool {
     let (error, flags) = match answer {
         Answer::GoOn => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
         Answer::Result(error) => (error, 0),
@@ -355,11 +409,12 @@ fn answer(listener: &OwnedFd, id: u64, answer: Answer) {
         flags,
     };
     // SAFETY: the kernel reads the structure, which outlives the call.
-    unsafe {
+    let result = unsafe {
         libc::ioctl(
             listener.as_raw_fd(),
             libc::SECCOMP_IOCTL_NOTIF_SEND,
             &raw mut response,
         )
     };
+    result == 0
 }
