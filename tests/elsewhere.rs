@@ -206,8 +206,8 @@ impl Hosts {
         format!("perjury-ssh-{name}-{host}")
     }
 
-    /// What is left on the hosts: files, rules, processes, disks.
-    fn left(&self) -> Vec<String> {
+    /// What is left on the hosts: files, rules, processes, and disks of the runs in `dir`.
+    fn left(&self, dir: &Path) -> Vec<String> {
         let mut left = Vec::new();
         for host in 1..=3 {
             let files = std::fs::read_dir(self.place.path().join(format!("{host}/tmp"))).unwrap();
@@ -229,7 +229,13 @@ impl Hosts {
         };
         let processes = lines("ps", &["-Ao", "pid,command"]).into_iter();
         left.extend(processes.filter(|line| is_ours(line) && is_there(line)));
-        left.extend(lines("losetup", &["--all"]).into_iter().filter(is_ours));
+        // Loop devices are those of the whole machine, so here the names of the runs must do.
+        let runs = std::fs::read_dir(dir.join("runs")).into_iter().flatten();
+        let runs: Vec<String> = runs
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        let is_of_runs = |line: &String| runs.iter().any(|run| line.contains(run.as_str()));
+        left.extend(lines("losetup", &["--all"]).into_iter().filter(is_of_runs));
         left
     }
 }
@@ -251,7 +257,7 @@ fn hosts_are_broken_and_left_as_they_were() {
     let run_dir = newest(dir.path());
     assert!(verified(&run_dir) >= 3, "{said}");
     assert!(run_dir.join("n1/node.log").is_file(), "no log was brought along");
-    assert_eq!(hosts.left(), Vec::<String>::new());
+    assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -265,7 +271,7 @@ fn a_store_that_is_installed_on_hosts_needs_no_name() {
     let dir = tempfile::tempdir().unwrap();
     let args = "test zookeeper --env ssh --time-limit 5s --nemesis kill:one --fault-interval 2s";
     run(&mut hosts.perjury(dir.path(), args), 0);
-    assert_eq!(hosts.left(), Vec::<String>::new());
+    assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -276,7 +282,7 @@ fn a_planted_bug_shows_on_hosts() {
     let args = "test --env ssh --bug stale-read --nemesis partition:leader --time-limit 40s --fault-interval 1500ms \
                 --stop-on-violation";
     run(&mut hosts.perjury(dir.path(), args), 1);
-    assert_eq!(hosts.left(), Vec::<String>::new());
+    assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -315,7 +321,7 @@ fn mistakes_about_hosts_are_told_and_leave_nothing() {
         assert!(matches!(code, Some(254 | 255)), "{node}: {code:?}");
         assert!(text(&output).contains(expected), "{node}: {}", text(&output));
     }
-    assert_eq!(hosts.left(), Vec::<String>::new());
+    assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
 }
 
 #[test]
@@ -338,7 +344,7 @@ fn what_dead_agents_leave_on_hosts_is_healed() {
         };
         wait_for("a partition", || (1..=3).any(cut));
         if agents_die_too {
-            for process in hosts.left() {
+            for process in hosts.left(dir.path()) {
                 // Only the agents: what they started is for `heal`.
                 if let Some((pid, _)) = process.trim().split_once(' ')
                     && process.contains(" agent ")
@@ -350,14 +356,14 @@ fn what_dead_agents_leave_on_hosts_is_healed() {
         controller.kill().unwrap();
         controller.wait().unwrap();
         if !agents_die_too {
-            wait_for("the agents' own work", || hosts.left().is_empty());
+            wait_for("the agents' own work", || hosts.left(dir.path()).is_empty());
         } else {
-            assert_ne!(hosts.left(), Vec::<String>::new());
+            assert_ne!(hosts.left(dir.path()), Vec::<String>::new());
         }
         // Hosts are reached from where the run was started.
         run(hosts.command(PERJURY).arg("heal").current_dir(dir.path()), 0);
         assert_eq!(
-            hosts.left(),
+            hosts.left(dir.path()),
             Vec::<String>::new(),
             "agents died: {agents_die_too}"
         );
@@ -464,7 +470,7 @@ fn a_cluster_of_somebody_elses_is_broken_where_its_hosts_can_be_reached() {
     let said = format!("{}\nrestarts:\n{restarts}", text(&output));
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(verified(&newest(dir.path())) >= 4, "{said}");
-    assert_eq!(hosts.left(), Vec::<String>::new());
+    assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
     let processes = processes_with(&foreign.data);
     assert_eq!(processes.len(), 3, "{processes:?}");
     assert!(
@@ -505,7 +511,7 @@ fn a_cluster_of_somebody_elses_is_let_go_when_the_controller_dies() {
         };
         wait_for("that all stand still", || stopped() == 3);
         if agents_die_too {
-            for process in hosts.left() {
+            for process in hosts.left(dir.path()) {
                 if let Some((pid, _)) = process.trim().split_once(' ')
                     && process.contains(" agent ")
                 {
@@ -520,6 +526,6 @@ fn a_cluster_of_somebody_elses_is_let_go_when_the_controller_dies() {
         }
         run(hosts.command(PERJURY).arg("heal").current_dir(dir.path()), 0);
         assert_eq!(stopped(), 0);
-        assert_eq!(hosts.left(), Vec::<String>::new());
+        assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
     }
 }

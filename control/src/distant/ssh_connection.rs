@@ -24,8 +24,8 @@ use crate::{ControlError, SshAccess};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is tried.
 const TRIES: u32 = 3;
-/// How long a command before the agent may take.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+/// How long a host may say nothing and take nothing before the agent runs. Generous: the program is written to its disk then.
+const ANSWER_LIMIT: Duration = Duration::from_secs(120);
 /// How much of what a command says is read.
 const OUTPUT_LIMIT: u64 = 64 << 10;
 /// The kinds of host keys, the usual one first. One at a time: a host has several, and the user may know only one of them.
@@ -72,7 +72,7 @@ impl Connection {
                 ))
             })?;
             let mut session = Session::new().map_err(|error| failed(error.to_string()))?;
-            session.set_timeout(COMMAND_LIMIT.as_millis() as u32);
+            session.set_timeout(ANSWER_LIMIT.as_millis() as u32);
             session.set_tcp_stream(stream.try_clone().map_err(|error| failed(error.to_string()))?);
             let shaken = session
                 .method_pref(MethodType::HostKey, kind)
@@ -80,7 +80,7 @@ impl Connection {
             if let Err(error) = shaken {
                 // The host may have no key of this kind.
                 unknown = if unknown.is_empty() {
-                    error.to_string()
+                    explain(error.into())
                 } else {
                     unknown
                 };
@@ -116,8 +116,9 @@ impl Connection {
     /// Runs a command to its end; gives what it writes. Blocks.
     pub(super) fn run(&self, command: &str, mut input: impl Read) -> Result<String, ControlError> {
         let failed = |why: String| ControlError::Other(format!("{}: {why}", self.destination));
-        let ssh = |error: ssh2::Error| failed(error.to_string());
-        let io = |error: io::Error| failed(error.to_string());
+        let short: String = command.chars().take(80).collect();
+        let io = |error: io::Error| failed(format!("`{short}`: {}", explain(error)));
+        let ssh = |error: ssh2::Error| io(error.into());
         let mut channel = self.session.channel_session().map_err(ssh)?;
         channel.exec(command).map_err(ssh)?;
         // It may end before it has read everything; then its words say more than the error.
@@ -142,7 +143,6 @@ impl Connection {
             }
             code => {
                 let said = words.trim().lines().last().unwrap_or("nothing").to_owned();
-                let short: String = command.chars().take(80).collect();
                 Err(failed(format!("`{short}` failed (exit code {code}): {said}")))
             }
         }
@@ -282,6 +282,17 @@ impl Connection {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// What went wrong, in words.
+fn explain(error: io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut => format!(
+            "no answer within {} s; is the host overloaded, or cut off?",
+            ANSWER_LIMIT.as_secs()
+        ),
+        _ => error.to_string(),
     }
 }
 
