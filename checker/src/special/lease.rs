@@ -135,18 +135,6 @@ impl Finder<'_> {
         start(&self.history.operations[self.calls.indices[number]])
     }
 
-    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
-        let (about, also) = (Vec::new(), Vec::new());
-        Contradiction {
-            rule,
-            shown,
-            about,
-            also,
-            sentences,
-            stale_by_ns: None,
-        }
-    }
-
     /// About all that the process did.
     fn not_held(&self, process: u32, release: usize, before: Option<usize>) -> Contradiction {
         let shown = [release].into_iter().chain(before).collect();
@@ -160,7 +148,7 @@ impl Finder<'_> {
         };
         Contradiction {
             about: vec![Value::Int(i64::from(process))],
-            ..self.contradiction(Rule::TwoHolders, shown, vec![why, since])
+            ..Contradiction::whole(Rule::TwoHolders, shown, vec![why, since])
         }
     }
 
@@ -171,7 +159,7 @@ impl Finder<'_> {
             self.words(other.taking)
         );
         let but = "Every token must be greater than all that were given out before.".to_owned();
-        self.contradiction(Rule::Duplicate, vec![one.taking, other.taking], vec![why, but])
+        Contradiction::whole(Rule::Duplicate, vec![one.taking, other.taking], vec![why, but])
     }
 
     fn overlap(&self, one: Held, other: Held) -> Contradiction {
@@ -188,7 +176,7 @@ impl Finder<'_> {
             line(other, one),
             "So one of them gave back a lock that the other had taken over by then.".to_owned(),
         ];
-        self.contradiction(Rule::TwoHolders, shown, sentences)
+        Contradiction::whole(Rule::TwoHolders, shown, sentences)
     }
 
     /// What belongs to the smaller token began after what belongs to the greater one had completed.
@@ -230,6 +218,6 @@ impl Finder<'_> {
                 ),
             ),
         };
-        self.contradiction(rule, shown, vec![order, why])
+        Contradiction::whole(rule, shown, vec![order, why])
     }
 }

@@ -319,25 +319,13 @@ impl<'a> Finder<'a> {
         start(&self.history.operations[self.calls.indices[number]])
     }
 
-    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
-        let (about, also) = (Vec::new(), Vec::new());
-        Contradiction {
-            rule,
-            shown,
-            about,
-            also,
-            sentences,
-            stale_by_ns: None,
-        }
-    }
-
     fn diverged(&self, one: usize, other: usize) -> Why {
         let why = format!(
             "{} and {} saw the same list, and neither saw a beginning of the other.",
             self.start(one),
             self.words(other)
         );
-        Judged::Contradiction(self.contradiction(Rule::Diverged, vec![one, other], vec![why]))
+        Judged::Contradiction(Contradiction::whole(Rule::Diverged, vec![one, other], vec![why]))
     }
 
     fn phantom(&self, reader: usize, element: &Value) -> Why {
@@ -345,7 +333,7 @@ impl<'a> Finder<'a> {
             "{} saw {element}, which nobody can have appended.",
             self.start(reader)
         );
-        Judged::Contradiction(self.contradiction(Rule::NeverWritten, vec![reader], vec![why]))
+        Judged::Contradiction(Contradiction::whole(Rule::NeverWritten, vec![reader], vec![why]))
     }
 
     fn at_odds(&self, number: usize) -> Why {
@@ -353,7 +341,7 @@ impl<'a> Finder<'a> {
             "What {} saw is at odds with what it saw and appended itself.",
             self.words(number)
         );
-        Judged::Contradiction(self.contradiction(Rule::OutOfOrder, vec![number], vec![why]))
+        Judged::Contradiction(Contradiction::whole(Rule::OutOfOrder, vec![number], vec![why]))
     }
 
     fn miscounted(&self, number: usize, elements: usize, version: i64, count: usize) -> Why {
@@ -369,13 +357,21 @@ impl<'a> Finder<'a> {
             1 => "They came from 1 transaction, which counts once.".to_owned(),
             _ => format!("They came from {count} transactions, of which each counts once."),
         };
-        Judged::Contradiction(self.contradiction(Rule::WrongVersion, vec![number], vec![why, but]))
+        Judged::Contradiction(Contradiction::whole(
+            Rule::WrongVersion,
+            vec![number],
+            vec![why, but],
+        ))
     }
 
     fn uncountable(&self, number: usize, version: i64, most: usize) -> Why {
         let why = format!("{} found a list at version {version}.", self.start(number));
         let but = format!("But all in all {most} other transactions can have appended to it.");
-        Judged::Contradiction(self.contradiction(Rule::WrongVersion, vec![number], vec![why, but]))
+        Judged::Contradiction(Contradiction::whole(
+            Rule::WrongVersion,
+            vec![number],
+            vec![why, but],
+        ))
     }
 
     fn in_pieces(&self, reader: usize, writer: usize) -> Why {
@@ -384,7 +380,7 @@ impl<'a> Finder<'a> {
             self.start(reader),
             self.words(writer)
         );
-        Judged::Contradiction(self.contradiction(Rule::Lost, vec![reader, writer], vec![why]))
+        Judged::Contradiction(Contradiction::whole(Rule::Lost, vec![reader, writer], vec![why]))
     }
 
     fn cycle(&self, lists: &[List<'a>], happened: &[bool], cycle: Cycle) -> Why {
@@ -410,7 +406,7 @@ impl<'a> Finder<'a> {
         }
         let mut shown: Vec<usize> = cycle.edges.iter().map(|(from, ..)| *from).collect();
         let also = shown.split_off(shown.len().min(MOST_NAMED));
-        let found = self.contradiction(Rule::Cycle, shown, sentences);
+        let found = Contradiction::whole(Rule::Cycle, shown, sentences);
         Judged::Contradiction(Contradiction { also, ..found })
     }
 

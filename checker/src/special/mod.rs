@@ -57,6 +57,21 @@ pub(crate) struct Contradiction {
     pub stale_by_ns: Option<u64>,
 }
 
+impl Contradiction {
+    /// One about all that the calls shown did, and about nothing else.
+    pub(crate) fn whole(rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
+        let (about, also) = (Vec::new(), Vec::new());
+        Contradiction {
+            rule,
+            shown,
+            about,
+            also,
+            sentences,
+            stale_by_ns: None,
+        }
+    }
+}
+
 /// A model that can change a state where it is: a state may be large, and a long order passes through many.
 pub(crate) trait InPlace: Model {
     /// As [`Model::step`]; what it leaves in `state` if it returns false is worth nothing.

@@ -163,21 +163,9 @@ impl<'a> Finder<'a> {
         start(&self.history.operations[self.calls.indices[number]])
     }
 
-    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
-        let (about, also) = (Vec::new(), Vec::new());
-        Contradiction {
-            rule,
-            shown,
-            about,
-            also,
-            sentences,
-            stale_by_ns: None,
-        }
-    }
-
     fn phantom(&self, read: usize) -> Contradiction {
         let why = format!("{} is not made of pieces that were appended.", self.start(read));
-        self.contradiction(Rule::NeverWritten, vec![read], vec![why])
+        Contradiction::whole(Rule::NeverWritten, vec![read], vec![why])
     }
 
     fn twice(&self, read: usize, append: usize) -> Contradiction {
@@ -186,7 +174,7 @@ impl<'a> Finder<'a> {
             self.start(read),
             self.words(append)
         );
-        self.contradiction(Rule::Duplicate, vec![read, append], vec![why])
+        Contradiction::whole(Rule::Duplicate, vec![read, append], vec![why])
     }
 
     fn diverged(&self, read: usize, longest: usize) -> Contradiction {
@@ -196,7 +184,7 @@ impl<'a> Finder<'a> {
             self.words(longest)
         );
         let but = "Nothing is ever replaced, so neither can have come first.".to_owned();
-        self.contradiction(Rule::Diverged, vec![read, longest], vec![why, but])
+        Contradiction::whole(Rule::Diverged, vec![read, longest], vec![why, but])
     }
 
     fn inverted(&self, Inversion { first, then }: Inversion, longest: Option<usize>) -> Contradiction {
@@ -231,7 +219,7 @@ impl<'a> Finder<'a> {
         let stale_by_ns = gap_ns.filter(|_| is_read(late));
         Contradiction {
             stale_by_ns,
-            ..self.contradiction(rule, shown, vec![order, why])
+            ..Contradiction::whole(rule, shown, vec![order, why])
         }
     }
 }

@@ -242,9 +242,7 @@ impl Hunt<'_> {
             say!("does it show again? ({TRIES} runs)");
             let mut shown = 0;
             for n in 0..TRIES {
-                let ran = self.run(&schedule, seed.wrapping_add(u64::from(n)))?;
-                shown += u32::from(ran.verdict == Verdict::Invalid);
-                let _ = std::fs::remove_dir_all(&ran.place);
+                shown += u32::from(self.shows(&schedule, seed.wrapping_add(u64::from(n)))?);
             }
             if shown > best.0 {
                 best = (shown, Some(schedule));
@@ -277,12 +275,10 @@ impl Hunt<'_> {
                         say!("shrinking ends: its time is over");
                         return Ok(schedule);
                     }
-                    let ran = self.run(&simpler, seed.wrapping_add(u64::from(shown + not_shown)))?;
-                    match ran.verdict {
-                        Verdict::Invalid => shown += 1,
-                        _ => not_shown += 1,
+                    match self.shows(&simpler, seed.wrapping_add(u64::from(shown + not_shown)))? {
+                        true => shown += 1,
+                        false => not_shown += 1,
                     }
-                    let _ = std::fs::remove_dir_all(&ran.place);
                 }
                 if shown == MUST_SHOW {
                     let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
@@ -297,6 +293,13 @@ impl Hunt<'_> {
             }
             return Ok(schedule);
         }
+    }
+
+    /// Whether a run with this schedule shows a violation. Nothing of the run is kept.
+    fn shows(&self, schedule: &Schedule, seed: u64) -> Result<bool, Failure> {
+        let ran = self.run(schedule, seed)?;
+        let _ = std::fs::remove_dir_all(&ran.place);
+        Ok(ran.verdict == Verdict::Invalid)
     }
 
     /// The words after `perjury test` of a run with this schedule.
