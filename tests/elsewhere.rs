@@ -269,7 +269,8 @@ fn a_store_that_is_installed_on_hosts_needs_no_name() {
     }
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let args = "test zookeeper --env ssh --time-limit 5s --nemesis kill:one --fault-interval 2s";
+    // No kills, after which ZooKeeper 3.8.0 has been seen to lose what it had acknowledged.
+    let args = "test zookeeper --env ssh --time-limit 5s --nemesis pause:one --fault-interval 2s";
     run(&mut hosts.perjury(dir.path(), args), 0);
     assert_eq!(hosts.left(dir.path()), Vec::<String>::new());
 }

@@ -310,6 +310,41 @@ fn can(dir: &Path, env: &str, nemesis: &str) -> bool {
 }
 
 #[test]
+fn a_disk_loses_power_also_while_others_hold_a_copy_of_its_mount() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    if !can(dir.path(), "local", "power") {
+        return;
+    }
+    std::fs::remove_dir_all(dir.path().join("runs")).unwrap();
+    let args = "test --env local --nodes 3 --nemesis power:all --fault-interval 2s --time-limit 10s";
+    let run = perjury(dir.path(), args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the disks", || mounts_below(dir.path()).len() == 3);
+    let mut holder = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sleep", "60"])
+        .spawn()
+        .unwrap();
+    // Those that lost their power and live on, each behind an image that another one has replaced.
+    wait_for("disks that are held", || {
+        loops_below(dir.path())
+            .iter()
+            .any(|file| file.contains("(deleted)"))
+    });
+    let output = run.wait_with_output().unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    wait_for("the end of the loop devices", || {
+        loops_below(dir.path()).is_empty()
+    });
+    assert_eq!(mounts_below(dir.path()), Vec::<String>::new());
+}
+
+#[test]
 fn a_killed_controller_leaves_nothing_under_any_fault() {
     let _turn = turn();
     for (env, nemesis) in [

@@ -26,7 +26,7 @@ use crate::undo::UndoLog;
 use crate::{ControlError, Pid, ProcessState, Signal, process};
 
 /// How long processes may take to end after SIGKILL at the end of a run.
-const END_LIMIT: Duration = Duration::from_secs(5);
+const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// The processes that were started here and not yet reaped.
 pub(crate) struct Children {

@@ -30,7 +30,7 @@ use crate::{Ability, Command, ControlError, Daemon, Node, Output, Pid, ProcessSt
 const OUTPUT_LIMIT: u64 = 16 << 20;
 
 /// How long a signal may take to show.
-const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
+const SIGNAL_LIMIT: Duration = Duration::from_secs(15);
 
 /// A node on this machine.
 pub(crate) struct Machine {

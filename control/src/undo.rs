@@ -30,7 +30,7 @@ use crate::strays::Mark;
 use crate::{ControlError, EnvKind, Pid, ProcessState, process, tamper, volume};
 
 /// How long a process that got SIGKILL may take to end.
-const END_LIMIT: Duration = Duration::from_secs(5);
+const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// Where a process number means something.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

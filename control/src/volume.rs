@@ -10,19 +10,25 @@
 //!   reaches the image. What was synced before survives, the rest is gone once the filesystem is mounted anew.
 //! - Nothing here syncs while the power is on: ext4 commits everybody's data with anybody's (ext4(5), `data=ordered`), and a
 //!   probe that does so would hide what the store forgot.
+//! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a while: in another mount
+//!   namespace that was made meanwhile and got a copy of the mount (mount_namespaces(7)), or because its loop device is let go in
+//!   the background. It would be mounted again, still without power; so the image is copied then, and the copy mounted.
 //! - A mount outside a mount namespace of its own is in the undo log before it is made. The loop device goes with it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
+use nix::unistd::{Whence, lseek};
 use serde::{Deserialize, Serialize};
 
 use crate::ControlError;
@@ -30,7 +36,9 @@ use crate::ControlError;
 /// How large the filesystem is. The image is sparse: only what is written takes room on the host.
 const BYTES: u64 = 512 << 20;
 /// How long a filesystem may be in use after its processes were killed.
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
+const BUSY_LIMIT: Duration = Duration::from_secs(15);
+/// How long a loop device is waited for that is let go in the background; usually some milliseconds.
+const LET_GO_LIMIT: Duration = Duration::from_millis(500);
 /// What stands on the filesystem to see what survives: synced when it was mounted, and written just before the power is cut.
 const SYNCED: &str = "perjury.synced";
 const UNSYNCED: &str = "perjury.unsynced";
@@ -180,7 +188,18 @@ pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
 /// When it cannot be unmounted or mounted.
 pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
     unmount(directory)?;
-    let data = data(directory);
+    let (data, image) = (data(directory), image(directory));
+    let deadline = Instant::now() + LET_GO_LIMIT;
+    while is_attached(&image) {
+        if Instant::now() >= deadline {
+            replace_by_copy(&image).map_err(|source| ControlError::File {
+                path: image.clone(),
+                source,
+            })?;
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     mount(directory)?;
     let holds = |name: &str| fs::read(data.join(name)).is_ok_and(|content| !content.is_empty());
     let survived = Survived {
@@ -189,6 +208,54 @@ pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
     };
     let _ = fs::remove_file(data.join(UNSYNCED));
     Ok(survived)
+}
+
+/// Whether a loop device has this file (sysfs, `block/loop*/loop/backing_file`). The devices are not opened, which would hold them.
+fn is_attached(image: &Path) -> bool {
+    let path = image.canonicalize().unwrap_or_else(|_| image.to_path_buf());
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    devices
+        .filter_map(|device| fs::read(device.path().join("loop/backing_file")).ok())
+        .any(|file| file.trim_ascii_end() == path.as_os_str().as_bytes())
+}
+
+/// Puts a copy, as sparse as it is, in the place of an image. Whoever has the old one open keeps it for himself.
+fn replace_by_copy(image: &Path) -> io::Result<()> {
+    let copy = image.with_extension("copy");
+    let (mut from, mut to) = (File::open(image)?, File::create(&copy)?);
+    to.set_len(from.metadata()?.len())?;
+    let mut at = 0;
+    loop {
+        let start = match lseek(&from, at, Whence::SeekData) {
+            Ok(start) => start,
+            // There is nothing but a hole any more.
+            Err(Errno::ENXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        at = lseek(&from, start, Whence::SeekHole)?;
+        from.seek(SeekFrom::Start(start as u64))?;
+        to.seek(SeekFrom::Start(start as u64))?;
+        io::copy(&mut (&from).take((at - start) as u64), &mut to)?;
+    }
+    fs::rename(copy, image)
+}
+
+/// In a new mount namespace of root: lets go of the copies of other runs' filesystems that came with it, so that they are not held
+/// longer than their runs last. A mistake costs nothing but that.
+pub(crate) fn let_go_of_others() {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    for line in mounts.lines() {
+        // proc_pid_mountinfo(5): the fifth field is the mount point, with blanks as \040.
+        let Some(place) = line.split(' ').nth(4).map(|place| place.replace("\\040", " ")) else {
+            continue;
+        };
+        let place = Path::new(&place);
+        if place.file_name() == Some(OsStr::new("data"))
+            && place.parent().is_some_and(|directory| image(directory).is_file())
+        {
+            let _ = nix::mount::umount2(place, nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
 }
 
 /// Unmounts a node's filesystem, if one is mounted. The image stays.
@@ -241,6 +308,17 @@ pub fn fill(directory: &Path) -> Result<(), ControlError> {
         .append(true)
         .open(data.join(BALLAST))
         .map_err(failed)?;
+    // Most of it without writing, which takes seconds on a busy disk and gets in the way of everybody else.
+    let mut end = ballast.metadata().map_err(failed)?.len() as i64;
+    let mut more = BYTES as i64;
+    while more >= 1 << 20 {
+        match fallocate(&ballast, FallocateFlags::empty(), end, more) {
+            Ok(()) => end += more,
+            Err(Errno::EINTR) => {}
+            // It does not fit, or this filesystem cannot do it.
+            Err(_) => more /= 2,
+        }
+    }
     let mut block = vec![0x2a_u8; 4 << 20];
     loop {
         match ballast.write(&block) {

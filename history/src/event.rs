@@ -54,6 +54,9 @@ pub enum EventKind {
     Note(Box<Note>),
 }
 
+/// The kind of the note that the store did not come back after the last heal, so that it was not read a last time; the detail is why.
+pub const NOT_BACK: &str = "not-back";
+
 /// Something worth remembering that nobody asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {

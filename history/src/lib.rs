@@ -27,7 +27,7 @@ mod run_dir;
 mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};
-pub use event::{Event, EventKind, Note, Process};
+pub use event::{Event, EventKind, NOT_BACK, Note, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use object::ObjectKind;

@@ -49,6 +49,7 @@ pub enum Hold {
     Verified,
     /// It was tried, and a probe contradicts it. A run with such a fault is never `valid`.
     Failed(String),
-    /// It was not tried, for the reason given (say, no such node was alive).
+    /// It was not tried, for the reason given (say, no such node was alive). Of the end of a fault: it is over, and had nothing to act
+    /// on meanwhile.
     Skipped(String),
 }

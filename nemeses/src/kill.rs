@@ -118,6 +118,14 @@ impl Kill {
             Ok(nodes) => nodes,
             Err(why) => return skipped(why),
         };
+        if self.how == How::Gently {
+            // SIGTERM is not heard by who was stopped.
+            let stopped = nodes_in(ctx, |state| state == ProcessState::Stopped).await;
+            if nodes.iter().any(|node| stopped.contains(node)) {
+                let who = names(ctx.environment.nodes(), &stopped);
+                return skipped(format!("{who} stand still, so that SIGTERM is not heard"));
+            }
+        }
         self.killed.extend(&nodes);
         let mut errors = self.end(ctx, &nodes).await;
         let who = describe(ctx, &nodes, leader);

@@ -30,7 +30,7 @@ const NAME: &str = "packet";
 /// Whom a target may name, besides nodes and links.
 const WHO: &[&str] = &["one", "leader", "all"];
 /// How long one change to the network may take.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// How many datagrams a sample has.
 const SAMPLED: usize = 60;
 /// How large they are where the link is slow, and else.

@@ -45,7 +45,7 @@ const OPEN_LIMIT: Duration = Duration::from_secs(1);
 /// How often an open link is probed before it counts as not passing: a busy machine loses packets.
 const OPEN_TRIES: usize = 3;
 /// How long one change to the network may take.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
+const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) const ENTRY: Entry = Entry {
     name: NAME,

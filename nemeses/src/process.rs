@@ -15,9 +15,9 @@ use crate::NemesisContext;
 use crate::targets::name_nodes;
 
 /// How long one call to a node may take.
-const CALL_LIMIT: Duration = Duration::from_secs(10);
-/// How long a process may take to reach the state that it was sent to.
-const STATE_LIMIT: Duration = Duration::from_secs(5);
+const CALL_LIMIT: Duration = Duration::from_secs(20);
+/// How long a process may take to reach the state that it was sent to; one that waits for a busy disk takes its time.
+const STATE_LIMIT: Duration = Duration::from_secs(15);
 /// How often the state of a process is asked.
 const STATE_POLL: Duration = Duration::from_millis(5);
 /// How long a leader is waited for, when the leader is to be hit.

@@ -2,7 +2,12 @@
 
 use control::Command;
 
+use std::time::Duration;
+
 use crate::NemesisContext;
+
+/// How long it may take: an image may be copied, or a disk be busy.
+const LIMIT: Duration = Duration::from_secs(25);
 
 /// Runs `perjury tamper` with these arguments on a node; gives what it prints.
 ///
@@ -15,7 +20,8 @@ pub(crate) async fn tamper(
 ) -> Result<Vec<u8>, String> {
     let remote = ctx.environment.remote(node);
     let args = ["tamper".to_owned()].into_iter().chain(args);
-    let command = Command::new(remote.own_binary(), args);
+    let mut command = Command::new(remote.own_binary(), args);
+    command.limit = LIMIT;
     let output = remote.exec(&command).await.map_err(|error| error.to_string())?;
     match output.success() {
         true => Ok(output.stdout),

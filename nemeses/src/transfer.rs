@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, Node};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -87,14 +87,19 @@ impl Transfer {
             Ok(done) => done.map_err(|error| error.to_string()),
             Err(_) => Err(format!("no end within {} s", TRANSFER_LIMIT.as_secs())),
         };
-        let errors = match done {
-            Ok(()) => leads(ctx, to).await.err(),
-            Err(why) => Some(why),
-        };
         let detail = format!("from {} to {}", name(ctx, from), name(ctx, to));
+        // A store may refuse, as long as it has not recovered from another fault: nothing was broken then. It must not say that it
+        // has done what it has not.
+        let hold = match done {
+            Ok(()) => leads(ctx, to)
+                .await
+                .map_or_else(Hold::Failed, |()| Hold::Verified),
+            Err(why) => Hold::Skipped(format!("{detail}: {why}")),
+        };
         NemesisOutcome {
             exact: name_nodes(nodes, &[to]),
-            ..outcome(ctx, &[from], detail, errors.into_iter().collect())
+            hold,
+            ..outcome(ctx, &[from], detail, Vec::new())
         }
     }
 

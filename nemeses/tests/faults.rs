@@ -216,7 +216,7 @@ async fn what_does_not_take_hold_is_told() {
             "leader",
             Flaw::StartNeverEnds,
             "verified",
-            "failed: n1: no end within 10 s",
+            "failed: n1: no end within 20 s",
         ),
         (
             "partition",

@@ -56,8 +56,8 @@ fn started(span: &NemesisSpan) -> FaultRow {
 fn stopped(rows: &mut Vec<FaultRow>, span: &NemesisSpan) {
     let end_s = span.completed_ns.map(seconds);
     let failed = match span.outcome.as_ref().map(|outcome| &outcome.hold) {
-        Some(Hold::Failed(why)) => Some(format!("it did not end: {why}")),
-        Some(Hold::Skipped(why)) => Some(format!("its end was skipped: {why}")),
+        Some(Hold::Failed(why)) => Some((FaultHold::Failed, format!("it did not end: {why}"))),
+        Some(Hold::Skipped(why)) => Some((FaultHold::Skipped, why.clone())),
         Some(Hold::Verified) | None => None,
     };
     let mut any = false;
@@ -66,8 +66,11 @@ fn stopped(rows: &mut Vec<FaultRow>, span: &NemesisSpan) {
     for row in rows.iter_mut().filter(|row| ends(row) && is_open(row)) {
         any = true;
         row.end_s = end_s;
-        if let Some(why) = &failed {
-            row.hold = FaultHold::Failed;
+        if let Some((hold, why)) = &failed {
+            // What went wrong at its beginning counts for more than that it had nothing to act on.
+            if row.hold != FaultHold::Failed {
+                row.hold = *hold;
+            }
             row.why = Some(match row.why.take() {
                 Some(before) => format!("{before}; {why}"),
                 None => why.clone(),
@@ -78,7 +81,7 @@ fn stopped(rows: &mut Vec<FaultRow>, span: &NemesisSpan) {
         rows.push(FaultRow {
             end_s,
             hold: FaultHold::Failed,
-            why: failed,
+            why: failed.map(|(_, why)| why),
             detail: "the last heal".to_owned(),
             ..started(span)
         });

@@ -265,6 +265,16 @@ fn enough_operations(
             "{garbled} answers could not be understood, so that nobody can say whether they were right"
         ));
     }
+    for (_, note) in history
+        .notes
+        .iter()
+        .filter(|(_, note)| note.note == history::NOT_BACK)
+    {
+        reasons.push(format!(
+            "the store did not come back after the last heal, and could not be read a last time: {}",
+            note.detail
+        ));
+    }
     reasons.extend(silence(history, faults));
     Check {
         name: CheckName::EnoughOperations,

@@ -441,6 +441,15 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         "all 1 faults of partition were skipped",
     );
     check(
+        20,
+        Outcome::ok(),
+        Verified,
+        Skipped("nobody called".into()),
+        false,
+        Unknown,
+        "all 1 faults of partition were skipped",
+    );
+    check(
         1,
         Outcome::ok(),
         Failed("leaks".into()),
@@ -630,7 +639,23 @@ fn a_store_that_answers_only_in_peace_is_unknown() {
     // One answer is enough for that.
     silent.push(invoke(4 * SECOND, 0, read(1)));
     silent.push(complete(4 * SECOND, 0, Outcome::ok_value(Value::Nil)));
-    assert_eq!(judged(silent), (Verdict::Valid, String::new()));
+    assert_eq!(judged(silent.clone()), (Verdict::Valid, String::new()));
+    // It was not there any more to be read a last time.
+    silent.push(Event {
+        time_ns: 5 * SECOND * MS,
+        process: Process::Nemesis,
+        kind: EventKind::Note(Box::new(history::Note {
+            note: history::NOT_BACK.into(),
+            detail: "n1 ended by itself".into(),
+            ..history::Note::default()
+        })),
+    });
+    let (verdict, reasons) = judged(silent);
+    assert_eq!(verdict, Verdict::Unknown);
+    assert!(
+        reasons.contains("did not come back") && reasons.contains("n1 ended by itself"),
+        "{reasons}"
+    );
 }
 
 #[test]

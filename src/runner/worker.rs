@@ -19,7 +19,7 @@ use super::runtime::Runtime;
 /// How long a client thread rests after an error, so that a dead node is not hammered.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(20);
 /// How long one act of the nemesis may take.
-const NEMESIS_LIMIT: Duration = Duration::from_secs(30);
+const NEMESIS_LIMIT: Duration = Duration::from_secs(90);
 
 /// The runner's own errors, which every system's table ends with.
 pub static RULES: [ErrorRule; 2] = [

@@ -17,7 +17,7 @@ use crate::ControlError;
 /// How many questions wait to be sent.
 const QUEUE: usize = 256;
 /// How long an answer takes at most that needs no waiting for others.
-pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 type Waiting = Arc<Mutex<State>>;
 

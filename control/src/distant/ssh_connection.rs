@@ -25,7 +25,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is tried.
 const TRIES: u32 = 3;
 /// How long a host may say nothing and take nothing before the agent runs. Generous: the program is written to its disk then.
-const ANSWER_LIMIT: Duration = Duration::from_secs(120);
+const QUIET_LIMIT: Duration = Duration::from_secs(120);
 /// How much of what a command says is read.
 const OUTPUT_LIMIT: u64 = 64 << 10;
 /// The kinds of host keys, the usual one first. One at a time: a host has several, and the user may know only one of them.
@@ -72,7 +72,7 @@ impl Connection {
                 ))
             })?;
             let mut session = Session::new().map_err(|error| failed(error.to_string()))?;
-            session.set_timeout(ANSWER_LIMIT.as_millis() as u32);
+            session.set_timeout(QUIET_LIMIT.as_millis() as u32);
             session.set_tcp_stream(stream.try_clone().map_err(|error| failed(error.to_string()))?);
             let shaken = session
                 .method_pref(MethodType::HostKey, kind)
@@ -290,7 +290,7 @@ fn explain(error: io::Error) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut => format!(
             "no answer within {} s; is the host overloaded, or cut off?",
-            ANSWER_LIMIT.as_secs()
+            QUIET_LIMIT.as_secs()
         ),
         _ => error.to_string(),
     }

@@ -25,7 +25,7 @@ use nix::unistd::{ForkResult, Gid, Pid as NixPid, Uid, fork, getegid, geteuid, s
 use super::trial::try_namespaces;
 use crate::choice::Means;
 use crate::undo::Place;
-use crate::{ControlError, EnvKind, Pid, process};
+use crate::{ControlError, EnvKind, Pid, process, volume};
 
 /// Signals that are handed on to the controller.
 const HANDED_ON: [Signal; 6] = [
@@ -149,6 +149,7 @@ pub(super) fn map_to_root(uid: Uid, gid: Gid) -> io::Result<()> {
 fn own_mounts() -> nix::Result<()> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+    volume::let_go_of_others();
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     // Containers that mask parts of /proc refuse this (mount_namespaces(7), "mount point locked"). Then starts of
     // processes are unknown inside, which costs nothing: children are watched by waiting for them.
