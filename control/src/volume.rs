@@ -158,7 +158,11 @@ pub fn cut_power(directory: &Path) -> Result<(), ControlError> {
     const NO_LOG_FLUSH: u32 = 2;
     let data = data(directory);
     let cut = || {
-        fs::write(data.join(UNSYNCED), b"unsynced")?;
+        match fs::write(data.join(UNSYNCED), b"unsynced") {
+            // Another fault has filled the disk: then there is nothing that might survive.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+            written => written?,
+        }
         let root = File::open(&data)?;
         let flags = NO_LOG_FLUSH;
         // SAFETY: the kernel reads a number that outlives the call.
