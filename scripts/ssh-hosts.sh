@@ -63,7 +63,7 @@ PasswordAuthentication no
 MaxStartups 100
 Subsystem sftp internal-sftp
 EOF
-    ip netns exec "$ns" unshare --mount bash -c "mount --make-rprivate / && mount --bind '$dir/$i/tmp' /tmp \
+    ip netns exec "$ns" unshare --mount bash -c "mount --make-rslave / && mount --bind '$dir/$i/tmp' /tmp \
         && exec /usr/sbin/sshd -f '$dir/$i/sshd_config' -E '$dir/$i/sshd.log'"
     echo "root@10.78.0.$i" >> "$dir/hosts"
     echo "10.78.0.$i $(cut -d' ' -f1,2 "$dir/host_key.pub")" >> "$dir/known_hosts"

@@ -38,7 +38,19 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(line) => f.write_str(line),
-            Failure::Harness(error) => write!(f, "{error:#}"),
+            Failure::Harness(error) => {
+                let mut last = String::new();
+                // Most of our errors quote their cause.
+                for cause in error.chain().map(ToString::to_string) {
+                    if last.is_empty() {
+                        f.write_str(&cause)?;
+                    } else if !last.ends_with(&cause) {
+                        write!(f, ": {cause}")?;
+                    }
+                    last = cause;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -67,11 +67,15 @@ fn is_root() -> bool {
 /// What Docker still has of the newest run below `dir`: containers, networks, images. Other people's runs, and what was left of
 /// some that were interrupted, are none of a test's business.
 fn in_docker(dir: &Path) -> Vec<String> {
-    let run = newest(dir);
-    let name: String = (run.file_name().unwrap().to_string_lossy().chars())
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-        .collect();
-    let label = format!("label=perjury.run={name}");
+    let undo = std::fs::read_to_string(newest(dir).join("undo.jsonl")).unwrap();
+    let lines_of_undo = undo
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let label = lines_of_undo
+        .filter_map(|line| Some(line.pointer("/containers/label")?.as_str()?.to_owned()))
+        .next()
+        .expect("the label is noted before anything is made");
+    let label = format!("label={label}");
     let ask = |before: &[&str]| lines("docker", &[before, &["--quiet", "--filter", &label]].concat());
     [ask(&["ps", "--all"]), ask(&["network", "ls"]), ask(&["images"])].concat()
 }

@@ -345,6 +345,39 @@ fn a_disk_loses_power_also_while_others_hold_a_copy_of_its_mount() {
 }
 
 #[test]
+fn a_store_whose_disk_did_not_come_back_is_not_accused() {
+    let _turn = turn();
+    // Up to which call, from the fourth on, a mount fails: until the disks are tried again, or always.
+    for last in [6, 1000] {
+        let dir = tempfile::tempdir().unwrap();
+        if !can(dir.path(), "local", "power") {
+            return;
+        }
+        std::fs::remove_dir_all(dir.path().join("runs")).unwrap();
+        let place = std::fs::canonicalize(dir.path()).unwrap();
+        let program = place.join("mount");
+        let script = format!(
+            "#!/bin/sh\nn=$(($(cat {0}/calls 2>/dev/null || echo 0) + 1)); echo $n > {0}/calls\n\
+             [ $n -gt 3 ] && [ $n -le {last} ] && {{ echo 'no loop device' >&2; exit 32; }}\n\
+             PATH=${{PATH#*:}} exec mount \"$@\"\n",
+            place.display()
+        );
+        std::fs::write(&program, script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let schedule = "[[fault]]\nat = '2s'\nlasts = '1s'\nnemesis = 'power'\ntarget = 'all'\n";
+        std::fs::write(place.join("power.toml"), schedule).unwrap();
+        let args = "test --env local --nodes 3 --schedule power.toml --time-limit 6s";
+        let path = format!("{}:{}", place.display(), std::env::var("PATH").unwrap());
+        let output = perjury(dir.path(), args).env("PATH", path).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains("no loop device"), "{}", text(&output));
+        assert_eq!(loops_below(dir.path()), Vec::<String>::new());
+        assert_eq!(mounts_below(dir.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_killed_controller_leaves_nothing_under_any_fault() {
     let _turn = turn();
     for (env, nemesis) in [

@@ -11,6 +11,8 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::volume;
+
 /// No larger file is damaged.
 const FILE_LIMIT: u64 = 512 << 20;
 /// At most so much is cut off a file.
@@ -67,7 +69,7 @@ fn hit(kind: &str, seed: u64, directory: &Path) -> io::Result<String> {
     Ok(format!("bit {bit} of byte {offset} of {name}"))
 }
 
-/// The regular files below a directory, in order of their names.
+/// The regular files of the store below a directory, in order of their names.
 fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = vec![directory.to_path_buf()];
     let mut files = Vec::new();
@@ -77,7 +79,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if kind.is_file() {
+            } else if kind.is_file() && !volume::is_own(&entry.path()) {
                 files.push(entry.path());
             }
             if files.len() + folders.len() > FILES_LIMIT {
@@ -101,14 +103,14 @@ fn content_length(path: &Path) -> io::Result<u64> {
         .map_or(0, |last| last as u64 + 1))
 }
 
-/// Makes `to` hold exactly what `from` holds. The directory itself stays: it may be a mount point.
+/// Makes `to` hold exactly what `from` holds of the store. The directory itself stays: it may be a mount point.
 fn copy(from: &Path, to: &Path) -> io::Result<String> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(to)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
-        } else {
+        } else if !volume::is_own(&entry.path()) {
             fs::remove_file(entry.path())?;
         }
     }

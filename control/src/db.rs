@@ -53,6 +53,11 @@ pub trait Db: Send + Sync {
     /// nobody's surprise.
     async fn give_up(&self, _node: usize) {}
 
+    /// Whether [`Db::give_up`] was called for a node.
+    async fn is_given_up(&self, _node: usize) -> bool {
+        false
+    }
+
     /// Hands leadership to `to`, as an operator would; returns once the store says that it was done.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ const OUTPUT_LIMIT: u64 = 16 << 20;
 
 /// How long a signal may take to show.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(15);
+/// How long a launcher may take to become the program that it launches; usually a few milliseconds.
+const LAUNCH_LIMIT: Duration = Duration::from_secs(5);
 
 /// A node on this machine.
 pub(crate) struct Machine {
@@ -229,6 +231,13 @@ impl Remote for Machine {
     }
 
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
+        // Below the mount point there is another, empty disk: a store that is started on it has lost everything, and not by its own fault.
+        if self.volume.is_some() && !volume::is_mounted(&volume::data(&self.directory)) {
+            return Err(ControlError::Other(format!(
+                "nothing is started on {} while its disk is not mounted",
+                self.node.name
+            )));
+        }
         let (mut program, mut args) = self.by_loader(&daemon.program, &daemon.args);
         if self.launches {
             (program, args) = tamper::launched(&self.own_binary, &daemon.log, program, args);
@@ -257,9 +266,15 @@ impl Remote for Machine {
         unsafe { std::os::unix::process::CommandExt::pre_exec(&mut command, self.move_in()) };
         let children = Arc::clone(&self.children);
         let node = self.node.name.clone();
-        tokio::task::spawn_blocking(move || children.spawn(&node, command))
+        let pid = tokio::task::spawn_blocking(move || children.spawn(&node, command))
             .await
-            .map_err(|error| ControlError::Other(format!("spawning was broken off: {error}")))?
+            .map_err(|error| ControlError::Other(format!("spawning was broken off: {error}")))??;
+        let deadline = Instant::now() + LAUNCH_LIMIT;
+        // What is done to the launcher's memory is gone when it becomes the store.
+        while self.launches && tamper::is_launcher(pid) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(pid)
     }
 
     async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError> {

@@ -31,6 +31,25 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
     }
 }
 
+/// Whether a process was killed and is not gone yet: its first thread is, or SIGKILL waits for it (proc_pid_status(5)).
+pub(crate) fn is_dying(pid: Pid) -> bool {
+    const SIGKILL: u64 = 1 << (9 - 1);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.pid)).unwrap_or_default();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let pending = |name| {
+        field(name)
+            .and_then(|mask| u64::from_str_radix(mask, 16).ok())
+            .unwrap_or(0)
+    };
+    let has_gone = field("State:").is_some_and(|state| state.starts_with(['Z', 'X']));
+    is_alive(pid) && (has_gone || (pending("SigPnd:") | pending("ShdPnd:")) & SIGKILL != 0)
+}
+
 /// What a process is doing that may be somebody else's; without `/proc` nobody knows whether it stands still.
 pub(crate) fn state(pid: Pid) -> ProcessState {
     if !is_alive(pid) {

@@ -136,6 +136,11 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
             .push("the run was started in another container: heal it there".into());
         return Ok(report);
     }
+    let deadline = Instant::now() + END_LIMIT;
+    // Of one that was killed a thread may still wait for a disk.
+    while process::is_dying(*pid) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     if process::is_alive(*pid) {
         report.still_running = Some(*pid);
         return Ok(report);

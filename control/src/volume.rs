@@ -282,8 +282,15 @@ pub(crate) fn unmount(directory: &Path) -> Result<(), ControlError> {
     Ok(())
 }
 
+/// Whether a file is perjury's own, and not the store's, by its name.
+pub(crate) fn is_own(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str);
+    name.is_some_and(|name| [SYNCED, UNSYNCED, BALLAST].contains(&name))
+}
+
 /// Whether a filesystem is mounted there, in this mount namespace (proc_pid_mountinfo(5)).
 pub(crate) fn is_mounted(path: &Path) -> bool {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let wanted = path.to_string_lossy().replace(' ', "\\040");
     fs::read_to_string("/proc/self/mountinfo")
         .unwrap_or_default()

@@ -19,8 +19,9 @@ use control::{Ability, Node};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::cycle::{Cycle, Span};
 use crate::kill::describe;
@@ -96,7 +97,8 @@ fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>
 struct Clock {
     /// The nodes whose processes were shifted and not yet seen to be back.
     shifted: BTreeSet<usize>,
-    strobing: Option<JoinHandle<()>>,
+    /// The task that shifts to and fro, and by what it is told to end.
+    strobing: Option<(JoinHandle<()>, oneshot::Sender<()>)>,
     rng: ChaCha8Rng,
 }
 
@@ -158,7 +160,9 @@ impl Clock {
             return skipped(format!("nothing runs on {}", hit.join(" ")));
         }
         if kind.name == "strobe" {
-            self.strobing = Some(tokio::spawn(strobe(ctx.clone(), hit.clone(), shift)));
+            let (end, ended) = oneshot::channel();
+            let task = tokio::spawn(strobe(ctx.clone(), hit.clone(), shift, ended));
+            self.strobing = Some((task, end));
         }
         let detail = format!(
             "{} {value:+} {} on {}",
@@ -173,10 +177,10 @@ impl Clock {
     }
 
     async fn shift_back(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        if let Some(strobing) = self.strobing.take() {
-            strobing.abort();
-            // It ends at once, being only asleep or waiting for an answer.
-            let _ = strobing.await;
+        if let Some((task, end)) = self.strobing.take() {
+            // Told and awaited, not aborted: a process that is held while its clock is set would die of it.
+            let _ = end.send(());
+            let _ = task.await;
         }
         let nodes: Vec<usize> = std::mem::take(&mut self.shifted).into_iter().collect();
         let mut errors = Vec::new();
@@ -190,11 +194,11 @@ impl Clock {
     }
 }
 
-/// Back and forth, until it is aborted. An error is that of a process that ends just then; the next turn shows.
-async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift) {
+/// Back and forth, until it is told to end. An error is that of a process that ends just then; the next turn shows.
+async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift, mut ended: oneshot::Receiver<()>) {
     let mut is_shifted = true;
-    loop {
-        sleep(STROBE).await;
+    // Also when the nemesis is dropped.
+    while timeout(STROBE, &mut ended).await.is_err() {
         is_shifted = !is_shifted;
         let shift = if is_shifted { shift } else { ClockShift::default() };
         for &node in &nodes {
@@ -215,7 +219,11 @@ async fn set(ctx: &NemesisContext, node: usize, shift: ClockShift) -> Result<usi
             format!("--offset-ns={}", shift.offset_ns),
             format!("--drift-ppm={}", shift.drift_ppm),
         ];
-        let printed = tamper(ctx, node, args).await?;
+        let printed = match tamper(ctx, node, args).await {
+            // It has ended meanwhile, by itself or by another fault.
+            Err(_) if !ctx.db.processes(node).await.contains(process) => continue,
+            printed => printed?,
+        };
         let found: ClockShift = serde_json::from_slice(&printed).map_err(|error| {
             format!(
                 "the clock of process {} cannot be read back: {error}",

@@ -101,7 +101,12 @@ impl Nemesis for Kill {
     async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
         self.killed.extend(gone);
-        let nodes = self.killed.iter().copied().collect();
+        let mut nodes = Vec::new();
+        for &node in &self.killed {
+            if !ctx.db.is_given_up(node).await {
+                nodes.push(node);
+            }
+        }
         self.start(ctx, nodes).await
     }
 }

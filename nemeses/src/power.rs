@@ -45,6 +45,7 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
         name: NAME,
         nemesis: Box::new(Power {
             off: BTreeSet::new(),
+            dark: BTreeSet::new(),
             rng: ChaCha8Rng::seed_from_u64(options.seed),
         }),
         generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
@@ -54,6 +55,8 @@ fn make(options: &FaultOptions) -> Result<Fault, String> {
 struct Power {
     /// The nodes whose power was cut and that were not yet seen running again.
     off: BTreeSet<usize>,
+    /// Those of them whose disk has not come back. Nothing can be started there.
+    dark: BTreeSet<usize>,
     rng: ChaCha8Rng,
 }
 
@@ -105,7 +108,16 @@ impl Power {
         })
         .await;
         errors.extend(lines(ctx, killed));
-        for &node in &nodes {
+        self.dark.extend(&nodes);
+        errors.extend(self.restore(ctx).await);
+        let detail = format!("cut the power of {}", describe(ctx, &nodes, leader));
+        outcome(ctx, &nodes, detail, errors)
+    }
+
+    /// Brings back the disks that are still without power; gives what went wrong, a line each.
+    async fn restore(&mut self, ctx: &NemesisContext) -> Vec<String> {
+        let mut errors = Vec::new();
+        for node in std::mem::take(&mut self.dark) {
             let survived = disk(ctx, node, "restore-power").await.and_then(|printed| {
                 serde_json::from_slice::<Survived>(&printed).map_err(|error| error.to_string())
             });
@@ -116,12 +128,14 @@ impl Power {
                 }) => continue,
                 Ok(Survived { synced: false, .. }) => "its disk lost what had been synced".to_owned(),
                 Ok(_) => "its disk kept what had not been synced".to_owned(),
-                Err(why) => why,
+                Err(why) => {
+                    self.dark.insert(node);
+                    why
+                }
             };
             errors.push(format!("{}: {why}", name(ctx, node)));
         }
-        let detail = format!("cut the power of {}", describe(ctx, &nodes, leader));
-        outcome(ctx, &nodes, detail, errors)
+        errors
     }
 
     async fn start(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
@@ -129,6 +143,7 @@ impl Power {
         if nodes.is_empty() {
             return outcome(ctx, &[], String::new(), Vec::new());
         }
+        let mut told = self.restore(ctx).await;
         let errors = on_each(ctx, &nodes, |db, node| async move {
             db.start(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state == ProcessState::Running).await
@@ -136,6 +151,7 @@ impl Power {
         .await;
         self.off.extend(errors.iter().map(|(node, _)| *node));
         let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
-        outcome(ctx, &nodes, detail, lines(ctx, errors))
+        told.extend(lines(ctx, errors));
+        outcome(ctx, &nodes, detail, told)
     }
 }

@@ -55,6 +55,11 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
     let verdict = checks
         .iter()
         .fold(Verdict::Valid, |verdict, check| verdict.merge(check.verdict));
+    let mut remarks = remarks(record, history, &faults);
+    if verdict == Verdict::Invalid {
+        // Who is accused is told of every fault that was not what it should have been.
+        remarks.extend(faults.iter().filter_map(failed));
+    }
     let (leader_changes, notes) = notes(history);
     let (main_phase_s, ok_ops_per_s) = throughput(record, history);
     let mut results = Results {
@@ -62,7 +67,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         verdict,
         headline: String::new(),
         checks,
-        remarks: remarks(record, history, &faults),
+        remarks,
         conflicts: analysis
             .conflicts
             .iter()
@@ -191,18 +196,7 @@ fn linearizable(record: &TestRecord, analysis: &Analysis) -> Check {
 }
 
 fn faults_took_hold(record: &TestRecord, faults: &[FaultRow]) -> Check {
-    let mut reasons: Vec<String> = faults
-        .iter()
-        .filter(|fault| fault.hold == FaultHold::Failed)
-        .map(|fault| {
-            format!(
-                "the fault {} at {:.1} s did not do what it should: {}",
-                name_and_target(fault),
-                fault.start_s,
-                fault.why.as_deref().unwrap_or("no reason is given")
-            )
-        })
-        .collect();
+    let mut reasons: Vec<String> = faults.iter().filter_map(failed).collect();
     if !record.nemesis.is_empty() && faults.is_empty() {
         reasons.push(
             "the run ended before the first fault was due; run it longer, or with --nemesis none".to_owned(),
@@ -220,6 +214,18 @@ fn faults_took_hold(record: &TestRecord, faults: &[FaultRow]) -> Check {
         verdict: valid_unless(&reasons),
         reasons,
     }
+}
+
+/// Of a fault that was not what it should have been, in a sentence.
+fn failed(fault: &FaultRow) -> Option<String> {
+    (fault.hold == FaultHold::Failed).then(|| {
+        format!(
+            "the fault {} at {:.1} s did not do what it should: {}",
+            name_and_target(fault),
+            fault.start_s,
+            fault.why.as_deref().unwrap_or("no reason is given")
+        )
+    })
 }
 
 /// `partition (halves)`.

@@ -31,6 +31,12 @@ pub fn run(args: &HealArgs) -> CommandResult {
     let mut remains = 0;
     for run in &runs {
         let report = heal(run)?;
+        if args.run.is_some() && report.still_running.is_some() {
+            return Err(Failure::Usage(format!(
+                "{}: {report}; end it first",
+                run.display()
+            )));
+        }
         if args.run.is_some() || !report.done.is_empty() || !report.is_clean() {
             say!("{}: {report}", run.display());
         }

@@ -350,6 +350,10 @@ impl<S: Store> Db for Cluster<S> {
         lock(&self.given_up).insert(node);
     }
 
+    async fn is_given_up(&self, node: usize) -> bool {
+        lock(&self.given_up).contains(&node)
+    }
+
     async fn crashed(&self) -> Vec<usize> {
         let mut crashed = Vec::new();
         for processes in self.own() {

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// How long a killed process may take to be gone.
-const GONE_LIMIT: Duration = Duration::from_secs(5);
+const GONE_LIMIT: Duration = Duration::from_secs(15);
 
 /// One process a node.
 pub(crate) struct Processes {

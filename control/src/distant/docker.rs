@@ -283,7 +283,8 @@ fn links(spaces: Vec<Namespace>, addresses: &[IpAddr]) -> Result<Links, ControlE
     ))
 }
 
-/// The name of the run directory, as far as Docker's names can hold it.
+/// The name of the run directory, as far as Docker's names can hold it, and a number by which runs of the same name keep out of each
+/// other's way.
 fn run_name(run_dir: &Path) -> Result<String, ControlError> {
     let path = std::path::absolute(run_dir).map_err(|source| ControlError::File {
         path: run_dir.to_path_buf(),
@@ -297,12 +298,12 @@ fn run_name(run_dir: &Path) -> Result<String, ControlError> {
             '-'
         }
     };
-    Ok(name
-        .chars()
-        .map(kept)
-        .collect::<String>()
-        .trim_matches('-')
-        .to_owned())
+    let name: String = name.chars().map(kept).collect();
+    Ok(format!(
+        "{}-{:08x}",
+        name.trim_matches('-'),
+        rand::random::<u32>()
+    ))
 }
 
 /// Removes everything with this label; gives words for what there was.

@@ -154,9 +154,11 @@ fn directory(run_dir: &Path) -> Result<PathBuf, ControlError> {
             '-'
         }
     };
+    // Runs of the same name, of two users or of two jobs that began in the same second, keep out of each other's way.
     Ok(PathBuf::from(format!(
-        "/tmp/perjury-{}",
-        name.chars().map(kept).collect::<String>()
+        "/tmp/perjury-{}-{:08x}",
+        name.chars().map(kept).collect::<String>(),
+        rand::random::<u32>()
     )))
 }
 
@@ -172,6 +174,11 @@ fn start(
 ) -> Result<Started, ControlError> {
     let connection = Connection::open(&record.access)?;
     let undo_id = undo.host(&node.name, record.clone())?;
+    if let Err(error) = make_place(&connection, &record) {
+        // It is not ours, so that nothing is removed.
+        undo.undone(undo_id)?;
+        return Err(error);
+    }
     let begun = begin(&connection, bundle, node, &record, abilities);
     let command = match begun {
         Ok(command) => command,
@@ -185,6 +192,27 @@ fn start(
     let addresses = [connection.address, connection.own_address];
     let line = connection.line(&command)?;
     Ok((record, undo_id, addresses, line))
+}
+
+/// Where the program is on a host.
+fn bundle_place(record: &HostRecord) -> PathBuf {
+    record.directory.join("bundle")
+}
+
+/// Makes the directory of a run on a host. Fails if it exists: then it is not ours.
+fn make_place(connection: &Connection, record: &HostRecord) -> Result<(), ControlError> {
+    let place = quote(&bundle_place(record).display().to_string());
+    let above = quote(&record.directory.display().to_string());
+    let made = connection.run(&format!("umask 077 && mkdir {above} {place}"), io::empty());
+    made.map(drop)
+        .map_err(|error| match error.to_string().contains("exists") {
+            true => ControlError::Other(format!(
+                "{}: {} is there already; is another node on the same host?",
+                record.access.destination,
+                record.directory.display()
+            )),
+            false => error,
+        })
 }
 
 /// Everything before the agent; gives the command that starts it.
@@ -204,19 +232,7 @@ fn begin(
             machine.trim()
         )));
     }
-    let place = record.directory.join("bundle");
-    let quoted = quote(&place.display().to_string());
-    let above = quote(&record.directory.display().to_string());
-    // Fails if it exists: then it is not ours.
-    let made = connection.run(&format!("umask 077 && mkdir {above} {quoted}"), io::empty());
-    made.map_err(|error| match error.to_string().contains("exists") {
-        true => ControlError::Other(format!(
-            "{}: {} is there already; is another node on the same host?",
-            record.access.destination,
-            record.directory.display()
-        )),
-        false => error,
-    })?;
+    let place = bundle_place(record);
     for (name, path) in &bundle.files {
         let file = File::open(path).map_err(|source| ControlError::File {
             path: path.clone(),
@@ -330,23 +346,34 @@ pub(crate) fn heal(node: &str, record: &HostRecord) -> Result<Option<String>, St
     if there.trim() != "yes" {
         return Ok(None);
     }
+    let remove = || {
+        let removed = connection.run(&remove_command(record), io::empty());
+        removed.map_err(|error| error.to_string())
+    };
+    // Before its agent began there is nothing but files, and perhaps not all of the program.
+    let began = connection
+        .run(
+            &format!("test -e {directory}/undo.jsonl && echo yes || echo no"),
+            io::empty(),
+        )
+        .map_err(|error| error.to_string())?;
+    if began.trim() != "yes" {
+        remove()?;
+        return Ok(Some(format!("{node}: removed {}", record.directory.display())));
+    }
     let words: Vec<String> = record.program.iter().map(|word| quote(word)).collect();
     let command = format!("{}{} heal {directory}", sudo(&record.access), words.join(" "));
     // An agent that noticed the death of its controller is about to undo everything itself.
     let deadline = Instant::now() + super::SILENCE_LIMIT + Duration::from_secs(10);
     let said = loop {
         match connection.run(&command, io::empty()) {
-            Ok(said) if said.contains("still going on") && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(500));
-            }
-            Ok(said) if said.contains("still going on") => return Err("the agent there does not end".into()),
             Ok(said) => break said,
-            Err(error) => return Err(error.to_string()),
+            Err(error) if !error.to_string().contains("still going on") => return Err(error.to_string()),
+            Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(500)),
+            Err(_) => return Err("the agent there does not end".into()),
         }
     };
-    connection
-        .run(&remove_command(record), io::empty())
-        .map_err(|error| error.to_string())?;
+    remove()?;
     let said = said.trim().split_once(": ").map_or("", |(_, words)| words);
     Ok(Some(format!(
         "{node}: {}; removed {}",

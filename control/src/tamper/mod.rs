@@ -101,6 +101,13 @@ pub(crate) fn launched(
     (own_binary.into(), launcher)
 }
 
+/// Whether this process is a launcher and not yet the program that it was given; `false` where that cannot be seen.
+pub(crate) fn is_launcher(pid: crate::Pid) -> bool {
+    let command = std::fs::read(format!("/proc/{}/cmdline", pid.pid)).unwrap_or_default();
+    let words: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
+    crate::process::is_alive(pid) && words.windows(2).any(|pair| pair == [&b"tamper"[..], b"launch"])
+}
+
 /// Becomes a program whose fsync can be tampered with by [`set_fsync`]. Call it while this program has one thread. Returns
 /// only on failure.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
