@@ -244,10 +244,13 @@ fn a_killed_controller_leaves_a_history_and_nothing_else() {
 fn heal_ends_the_orphans_of_plain_processes() {
     let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
+    // As deep as the runs of a hunt are.
+    let place = dir.path().join("runs/hunt");
+    std::fs::create_dir_all(&place).unwrap();
     // One at a time: when a controller dies, the kernel sends SIGHUP to the process groups that it orphans, if they are
     // stopped (POSIX, "orphaned process group"; exit(2)). Of nodes that are all paused nothing would be left to heal.
     kill_controller(
-        dir.path(),
+        &place,
         "test --env local --nodes 3 --nemesis pause:one --time-limit 10m",
     );
     assert!(

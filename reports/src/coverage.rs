@@ -85,6 +85,11 @@ pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRo
 pub(crate) fn missing(record: &TestRecord, faults: &[FaultRow]) -> Vec<String> {
     let least = record.min_faults as usize;
     let mut missing = Vec::new();
+    if record.nemesis.is_empty() && least > 0 {
+        missing.push(format!(
+            "no nemesis took part, and at least {least} faults were asked for (--min-faults)"
+        ));
+    }
     for nemesis in &record.nemesis {
         let held = faults
             .iter()

@@ -59,14 +59,15 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     let total = results.operations_total;
     writeln!(
         text,
-        "\n| operations | ok | fail | info | ok/s | faults |\n|--:|--:|--:|--:|--:|---|"
+        "\n| operations | ok | no match | fail | info | ok/s | faults |\n|--:|--:|--:|--:|--:|--:|---|"
     )?;
     writeln!(
         text,
-        "| {} | {} | {} | {} | {} | {} |\n",
+        "| {} | {} | {} | {} | {} | {} | {} |\n",
         grouped(total.invoked),
         grouped(total.ok),
-        grouped(total.fail + total.mismatch),
+        grouped(total.mismatch),
+        grouped(total.fail),
         grouped(total.info),
         grouped(results.ok_ops_per_s.round() as u64),
         plain(&faults_text(results))

@@ -28,20 +28,30 @@ pub(super) const ROUNDS: usize = 5;
 
 /// Measures and prints medians.
 pub fn run(args: BenchArgs) -> CommandResult {
+    if let BenchWhat::Check { ops, grid_ops, seed } = args.what {
+        super::bench_check::run(ops as usize, grid_ops as usize, seed)?;
+        return Ok(Done::Fine);
+    }
     super::block_on(async {
-        match args.what {
-            BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await?,
-            BenchWhat::Check { ops, grid_ops, seed } => {
-                super::bench_check::run(ops as usize, grid_ops as usize, seed)?;
+        let mut interrupts = super::test::watch_interrupts()?;
+        // Dropped when interrupted, and with it the processes that were started and their directory.
+        let measured = async {
+            match args.what {
+                BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await,
+                BenchWhat::Check { .. } => Ok(()),
+                BenchWhat::Overhead { nodes, clients, time } => {
+                    super::bench_overhead::run(nodes, clients, time).await
+                }
+                BenchWhat::Store {
+                    nodes,
+                    connections,
+                    time,
+                } => bench_stores(nodes, connections, time).await,
             }
-            BenchWhat::Overhead { nodes, clients, time } => {
-                super::bench_overhead::run(nodes, clients, time).await?
-            }
-            BenchWhat::Store {
-                nodes,
-                connections,
-                time,
-            } => bench_stores(nodes, connections, time).await?,
+        };
+        tokio::select! {
+            result = measured => result?,
+            _ = interrupts.wait_for(|count| *count >= 1) => return Err(anyhow!("interrupted").into()),
         }
         Ok::<_, Failure>(Done::Fine)
     })
@@ -200,20 +210,37 @@ fn free_ports(count: usize) -> Result<Vec<SocketAddr>> {
 
 fn start_process(program: &Path, args: &[String], log: &Path) -> Result<Child> {
     let log = std::fs::File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(args)
         .stdin(std::process::Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
-        .kill_on_drop(true)
+        .kill_on_drop(true);
+    #[cfg(target_os = "linux")]
+    // SAFETY: one system call. The thread that starts it, whose death counts (prctl(2)), is the first one.
+    unsafe {
+        command.pre_exec(|| {
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(Into::into)
+        });
+    }
+    command
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))
 }
 
+/// A directory for a cluster, on the disk on which runs are.
+fn place() -> Result<tempfile::TempDir> {
+    std::fs::create_dir_all("runs").context("cannot make the directory runs")?;
+    let builder = &mut tempfile::Builder::new();
+    builder
+        .prefix("bench-")
+        .tempdir_in("runs")
+        .context("cannot make a directory in runs")
+}
+
 async fn start_bundled(nodes: u16) -> Result<Cluster> {
-    let directory = tempfile::Builder::new()
-        .prefix("perjury-bench-")
-        .tempdir_in(".")?;
+    let directory = place()?;
     let ports = free_ports(2 * usize::from(nodes))?;
     let (raft, http) = ports.split_at(usize::from(nodes));
     let binary = std::env::current_exe()?;
@@ -254,9 +281,7 @@ async fn start_bundled(nodes: u16) -> Result<Cluster> {
 }
 
 pub(super) async fn start_etcd(nodes: u16) -> Result<Cluster> {
-    let directory = tempfile::Builder::new()
-        .prefix("perjury-bench-")
-        .tempdir_in(".")?;
+    let directory = place()?;
     let ports = free_ports(2 * usize::from(nodes))?;
     let (peer, http) = ports.split_at(usize::from(nodes));
     let members: Vec<String> = peer

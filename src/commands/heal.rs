@@ -18,6 +18,8 @@ pub fn run(args: &HealArgs) -> CommandResult {
                 run.display()
             )));
         }
+        // Or that of a hunt or a matrix.
+        Some(run) if !run.join("undo.jsonl").is_file() && !all(run)?.is_empty() => all(run)?,
         Some(run) => vec![run.clone()],
         // Somebody who heals looks for something: a wrong place must not look like a clean one.
         None if !args.runs.is_dir() => {
@@ -73,18 +75,28 @@ pub fn unusable(runs: &Path, error: &std::io::Error) -> Failure {
     ))
 }
 
-/// The run directories in the directory of runs.
+/// The run directories in the directory of runs, those of hunts and of `test-all` among them.
 fn all(runs: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = match std::fs::read_dir(runs) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unusable(runs, &error)),
-    };
+    /// A hunt has a directory, in which each run has one for its run directory.
+    const DEEPEST: u32 = 3;
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.join("undo.jsonl").is_file() {
-            found.push(path);
+    let mut places = vec![(runs.to_path_buf(), 1)];
+    while let Some((place, depth)) = places.pop() {
+        let entries = match std::fs::read_dir(&place) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) if depth == 1 => return Err(unusable(runs, &error)),
+            // Somebody else's.
+            Err(_) => continue,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            if path.join("undo.jsonl").is_file() {
+                found.push(path);
+            } else if depth < DEEPEST && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                places.push((path, depth + 1));
+            }
         }
     }
     found.sort();

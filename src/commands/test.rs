@@ -63,6 +63,11 @@ pub fn run(args: TestArgs) -> CommandResult {
     let (entries, _) = plan.nemeses_in(place.kind, |need| can(place.kind, need))?;
     let needs = entries.iter().flat_map(|(entry, _)| entry.needs).copied();
     let abilities: BTreeSet<Ability> = needs.collect();
+    let runs = &plan.args.runs;
+    // Asked here: within a user namespace a user is root over his own files.
+    std::fs::create_dir_all(runs)
+        .and_then(|()| Ok(nix::unistd::access(runs, nix::unistd::AccessFlags::W_OK)?))
+        .map_err(|error| super::heal::unusable(runs, &error))?;
     if place.kind == EnvKind::Netns {
         // From here on this is another process, and the first one waits for its exit code.
         control::netns::enter()?;
@@ -173,7 +178,7 @@ fn remove(run: &RunDir) {
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
-type Interrupts = watch::Receiver<u32>;
+pub(super) type Interrupts = watch::Receiver<u32>;
 
 struct Test<'a> {
     plan: &'a Plan,
@@ -483,7 +488,7 @@ impl Connect for SystemConnect {
 }
 
 /// Counts SIGINT, SIGTERM and SIGHUP.
-fn watch_interrupts() -> anyhow::Result<Interrupts> {
+pub(super) fn watch_interrupts() -> anyhow::Result<Interrupts> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(0);
     for kind in [

@@ -32,7 +32,7 @@ use reports::Results;
 
 use crate::cli::{Cli, Command as Subcommand, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS, USAGE};
-use crate::say::say;
+use crate::say::{plural, say};
 use features::features;
 use mix::{Mix, Pool};
 
@@ -77,6 +77,7 @@ pub fn run(args: &HuntArgs) -> CommandResult {
     let smallest = hunt.shrink(schedule, seed)?;
     let file = hunt.place.join("smallest.toml");
     std::fs::write(&file, smallest.to_toml()).with_context(|| format!("cannot write {}", file.display()))?;
+    say!("how often does it show? ({LAST_RUNS} runs)");
     let mut shown = 0;
     for n in 0..LAST_RUNS {
         shown += u32::from(hunt.run(&smallest, seed.wrapping_add(u64::from(n)))?.verdict == Verdict::Invalid);
@@ -239,11 +240,14 @@ impl Hunt<'_> {
     fn again(&self, schedules: [Schedule; 2], seed: u64) -> Result<Option<Schedule>, Failure> {
         let mut best = (0, None);
         for schedule in schedules {
-            say!("does it show again? ({TRIES} runs)");
             let mut shown = 0;
             for n in 0..TRIES {
                 shown += u32::from(self.shows(&schedule, seed.wrapping_add(u64::from(n)))?);
             }
+            say!(
+                "with its {}: it shows again in {shown} of {TRIES} runs",
+                plural(schedule.faults.len(), "fault")
+            );
             if shown > best.0 {
                 best = (shown, Some(schedule));
             }
@@ -265,8 +269,8 @@ impl Hunt<'_> {
                 }
                 let (mut shown, mut not_shown) = (0, 0);
                 say!(
-                    "shrinking: is it there with {} faults? ({} s of {} s)",
-                    simpler.faults.len(),
+                    "shrinking: is it there with {}? ({} s of {} s)",
+                    plural(simpler.faults.len(), "fault"),
                     start.elapsed().as_secs(),
                     self.args.shrink_limit.as_secs()
                 );
@@ -283,8 +287,8 @@ impl Hunt<'_> {
                 if shown == MUST_SHOW {
                     let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
                     say!(
-                        "shrunk to {} faults, which last {lasts:.1} s together",
-                        simpler.faults.len()
+                        "shrunk to {}, {lasts:.1} s together",
+                        plural(simpler.faults.len(), "fault")
                     );
                     schedule = simpler;
                     continue 'smaller;
