@@ -1,5 +1,6 @@
 //! What happened: operations, outcomes, events, histories and the run directory that holds them.
 //!
+//! [`tell`] and [`units`] put operations, durations and counts into words, one way for all.
 //! [`formats`] reads what others recorded (Jepsen, Porcupine, elle-cli) and writes it again.
 //!
 //! Every other room speaks in the types of this one. It depends on no room, knows no store and judges nothing.
@@ -24,6 +25,8 @@ mod op;
 mod operation;
 mod outcome;
 mod run_dir;
+pub mod tell;
+pub mod units;
 mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};

@@ -144,6 +144,15 @@ impl Outcome {
         matches!(self, Outcome::Ok(_) | Outcome::Fail(Failure::Mismatch { .. }))
     }
 
+    /// The value that the store answered with: what a read saw, or what a refused cas found.
+    pub fn answer(&self) -> Option<&Value> {
+        match self {
+            Outcome::Ok(answer) => answer.value.as_ref(),
+            Outcome::Fail(Failure::Mismatch { current }) => current.as_ref(),
+            Outcome::Fail(Failure::Error(_)) | Outcome::Info(_) => None,
+        }
+    }
+
     /// The error behind a `fail` or an `info`, if it was an error.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
