@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use history::{Hold, NemesisOp, NemesisOutcome};
 
-use crate::cycle::Turns;
+use crate::on_off::Turns;
 use crate::{Fault, Nemesis, NemesisContext};
 
 /// Makes one fault of several. They take turns at random, each from its start to its stop with the quiet in between,

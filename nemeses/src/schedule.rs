@@ -21,7 +21,7 @@ use generator::{Action, Context, Generator, Next, Thread};
 use history::{History, Hold, NemesisAction, NemesisOp};
 use serde::{Deserialize, Serialize};
 
-use crate::targets::needs_leader;
+use crate::target::nodes::needs_leader;
 
 /// The most faults of a schedule.
 const MOST: usize = 10_000;

@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::targets::{name_nodes, named_nodes};
+use crate::target::nodes::{name, name_nodes, named_nodes, names};
 
 /// The shape of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,16 +284,6 @@ fn sorted(nodes: &[usize]) -> Vec<usize> {
     let mut nodes = nodes.to_vec();
     nodes.sort_unstable();
     nodes
-}
-
-fn name(nodes: &[Node], index: usize) -> &str {
-    nodes.get(index).map_or("?", |node| node.name.as_str())
-}
-
-/// The names of some nodes, with spaces between.
-pub(crate) fn names(nodes: &[Node], indices: &[usize]) -> String {
-    let names: Vec<&str> = indices.iter().map(|&index| name(nodes, index)).collect();
-    names.join(" ")
 }
 
 #[cfg(test)]

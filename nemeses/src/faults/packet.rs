@@ -17,12 +17,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::cycle::{Cycle, Span};
-use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
-use crate::partition::open_all;
-use crate::process::{name, outcome, skipped};
-use crate::shapes::{Grudge, named_links};
-use crate::targets::{Target, bag_of, target};
+use crate::act::{name, outcome, skipped};
+use crate::faults::partition::open_all;
+use crate::on_off::{Cycle, Span};
+use crate::target::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::target::links::{Grudge, named_links};
+use crate::target::nodes::{Target, bag_of, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "packet";
@@ -75,7 +75,7 @@ const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> 
     }
 }
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "delays, loses, doubles, reorders and damages packets between nodes, or makes links slow",
     targets: &[

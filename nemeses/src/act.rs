@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
-use crate::targets::name_nodes;
+use crate::target::nodes::name_nodes;
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);

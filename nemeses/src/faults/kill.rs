@@ -15,10 +15,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
-use crate::cycle::{Cycle, Span};
-use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
-use crate::shapes::names;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::act::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
+use crate::on_off::{Cycle, Span};
+use crate::target::nodes::names;
+use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "kill";
@@ -31,7 +31,7 @@ const LIFE_MS: (f64, f64) = (5.0, 600.0);
 /// The longest pause between the restarts of two nodes, milliseconds.
 const RESTART_GAP_MS: u64 = 150;
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "ends processes with SIGKILL, and starts them again after a short while",
     targets: PROCESS_NAMES,
@@ -221,7 +221,7 @@ pub(crate) fn describe(ctx: &NemesisContext, nodes: &[usize], leader: Option<usi
     let names: Vec<String> = nodes
         .iter()
         .map(|&node| {
-            let name = crate::process::name(ctx, node);
+            let name = crate::act::name(ctx, node);
             if Some(node) == leader {
                 format!("{name} (leader)")
             } else {

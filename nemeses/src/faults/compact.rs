@@ -12,15 +12,15 @@ use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::process::{leader, lines, on_each, outcome, skipped};
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::act::{leader, lines, on_each, outcome, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
+use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "compact";
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "has nodes replace their logs by snapshots and drop old revisions",
     targets: PROCESS_NAMES,

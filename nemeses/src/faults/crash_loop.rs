@@ -5,11 +5,11 @@
 
 use control::Ability;
 
-use crate::kill::{How, fault};
-use crate::targets::PROCESS_NAMES;
+use crate::faults::kill::{How, fault};
+use crate::target::nodes::PROCESS_NAMES;
 use crate::{Entry, Fault, FaultOptions};
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: "crash-loop",
     description: "kills processes several times, each time soon after they were started",
     targets: PROCESS_NAMES,

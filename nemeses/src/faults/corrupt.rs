@@ -28,10 +28,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::cycle::{Cycle, Span};
-use crate::process::{name, nodes_in, outcome, settle, skipped};
+use crate::act::{name, nodes_in, outcome, settle, skipped};
+use crate::on_off::{Cycle, Span};
 use crate::tamper::tamper;
-use crate::targets::{Target, bag, target};
+use crate::target::nodes::{Target, bag, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "corrupt";
@@ -42,7 +42,7 @@ const TARGETS: &[Target] = &[target("bitflip", 3, 1), target("truncate", 3, 1)];
 const RUNS_AFTER: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(20);
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "damages a file of a killed node and starts it; at most a minority of the nodes in a run",
     targets: &["bitflip", "truncate"],

@@ -14,16 +14,16 @@ use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::process::{leader, name, outcome, restart_ended, skipped};
+use crate::act::{leader, name, outcome, restart_ended, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
 use crate::tamper::disk;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "disk-full";
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "fills the disks of nodes, and makes room again",
     targets: PROCESS_NAMES,

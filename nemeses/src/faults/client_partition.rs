@@ -14,12 +14,12 @@ use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cycle::{Cycle, Span};
-use crate::kinds::{Asked, Kind, knows_nodes, parse};
-use crate::partition::{cut, heal};
-use crate::process::{outcome, skipped};
-use crate::shapes::names;
-use crate::targets::{Target, bag_of, name_nodes, target};
+use crate::act::{outcome, skipped};
+use crate::faults::partition::{cut, heal};
+use crate::on_off::{Cycle, Span};
+use crate::target::kinds::{Asked, Kind, knows_nodes, parse};
+use crate::target::nodes::names;
+use crate::target::nodes::{Target, bag_of, name_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "client-partition";
@@ -46,7 +46,7 @@ const fn kind(name: &'static str) -> Kind {
     }
 }
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "cuts links between clients and nodes: what clients ask, what they are answered, or both is lost",
     targets: &["both", "requests", "answers", "answers@leader", "both@n1+n2"],

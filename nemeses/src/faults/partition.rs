@@ -15,10 +15,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::cycle::{Cycle, Span};
-use crate::process::{leader, name, outcome, skipped};
-use crate::shapes::{Grudge, Shape, grudge, named_links};
-use crate::targets::{Target, bag_of, target};
+use crate::act::{leader, name, outcome, skipped};
+use crate::on_off::{Cycle, Span};
+use crate::target::links::{Grudge, Shape, grudge, named_links};
+use crate::target::nodes::{Target, bag_of, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "partition";
@@ -47,7 +47,7 @@ const OPEN_TRIES: usize = 3;
 /// How long one change to the network may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "cuts links between nodes, and heals them",
     targets: &[

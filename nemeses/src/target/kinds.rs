@@ -6,8 +6,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::NemesisContext;
-use crate::process::leader;
-use crate::targets::{choose, needs_leader};
+use crate::act::leader;
+use crate::target::nodes::{choose, needs_leader};
 
 /// A kind of trouble, with the unit and the bounds between which its value is drawn, log-uniformly.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ pub(crate) fn knows_nodes(words: &[&str], nodes: &[Node], who: &str) -> Result<(
     if words.contains(&who) {
         return Ok(());
     }
-    match crate::targets::named_nodes(who, nodes) {
+    match crate::target::nodes::named_nodes(who, nodes) {
         Some(named) => named.map(drop),
         None => Err(format!(
             "`{who}` should be {}, or names of nodes such as n1+n2",

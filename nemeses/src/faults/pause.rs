@@ -13,16 +13,16 @@ use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::process::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
-use crate::shapes::names;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::act::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
+use crate::target::nodes::names;
+use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "pause";
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "freezes processes with SIGSTOP, and lets them go on with SIGCONT",
     targets: PROCESS_NAMES,

@@ -16,17 +16,17 @@ use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::process::{leader, lines, name, nodes_in, on_each, outcome, settle, skipped};
-use crate::shapes::names;
+use crate::act::{leader, lines, name, nodes_in, on_each, outcome, settle, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
 use crate::tamper::disk;
-use crate::targets::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
+use crate::target::nodes::names;
+use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "power";
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "cuts the power of nodes: processes end, and what was not synced is gone; then starts them again",
     targets: PROCESS_NAMES,

@@ -16,11 +16,11 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::process::{leader, name, outcome, skipped};
-use crate::shapes::names;
-use crate::targets::{Target, bag, choose, needs_leader, target};
+use crate::act::{leader, name, outcome, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
+use crate::target::nodes::names;
+use crate::target::nodes::{Target, bag, choose, needs_leader, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "membership";
@@ -36,7 +36,7 @@ const TARGETS: &[Target] = &[
     target("minority-without-leader", 3, 0),
 ];
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "removes nodes from the cluster, and adds them again",
     targets: &[

@@ -23,12 +23,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
-use crate::process::{name, outcome, skipped};
+use crate::act::{name, outcome, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
 use crate::tamper::tamper;
-use crate::targets::{Target, bag_of, name_nodes, target};
+use crate::target::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::target::nodes::{Target, bag_of, name_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "clock";
@@ -62,7 +62,7 @@ const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64, lim
     }
 }
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "shifts the wall clocks that the store's processes see; the machine's clock is left alone",
     targets: &["jump", "drift", "strobe", "jump=-30000@leader", "drift=50000@n1"],

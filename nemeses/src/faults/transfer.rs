@@ -15,9 +15,9 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::cycle::{Cycle, Span};
-use crate::process::{leader, name, outcome, skipped};
-use crate::targets::{Target, bag, name_nodes, named_nodes, target};
+use crate::act::{leader, name, outcome, skipped};
+use crate::on_off::{Cycle, Span};
+use crate::target::nodes::{Target, bag, name_nodes, named_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "transfer";
@@ -31,7 +31,7 @@ const LEADER_POLL: Duration = Duration::from_millis(20);
 
 const TARGETS: &[Target] = &[target("one", 2, 1)];
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "hands leadership to another node, as operators do",
     targets: &["one", "n2"],

@@ -22,12 +22,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::cycle::{Cycle, Span};
-use crate::kill::describe;
-use crate::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
-use crate::process::{name, outcome, restart_ended, skipped};
+use crate::act::{name, outcome, restart_ended, skipped};
+use crate::faults::kill::describe;
+use crate::on_off::{Cycle, Span};
 use crate::tamper::tamper;
-use crate::targets::{Target, bag_of, name_nodes, target};
+use crate::target::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
+use crate::target::nodes::{Target, bag_of, name_nodes, target};
 use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
 
 const NAME: &str = "fsync";
@@ -56,7 +56,7 @@ const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> 
     }
 }
 
-pub(crate) const ENTRY: Entry = Entry {
+pub(super) const ENTRY: Entry = Entry {
     name: NAME,
     description: "makes fsync say that it did what it did not, fail, or be slow",
     targets: &["lie", "fail", "slow", "slow=500@leader", "fail@n1"],

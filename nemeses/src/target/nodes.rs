@@ -159,9 +159,20 @@ pub(crate) fn named_nodes(target: &str, nodes: &[Node]) -> Option<Result<Vec<usi
     Some(Ok(found))
 }
 
+/// The name of a node.
+pub(crate) fn name(nodes: &[Node], index: usize) -> &str {
+    nodes.get(index).map_or("?", |node| node.name.as_str())
+}
+
+/// The names of some nodes, with spaces between.
+pub(crate) fn names(nodes: &[Node], indices: &[usize]) -> String {
+    let names: Vec<&str> = indices.iter().map(|&index| name(nodes, index)).collect();
+    names.join(" ")
+}
+
 /// `n1+n3`.
 pub(crate) fn name_nodes(nodes: &[Node], indices: &[usize]) -> String {
-    crate::shapes::names(nodes, indices).replace(' ', "+")
+    names(nodes, indices).replace(' ', "+")
 }
 
 /// The nodes that a fault of processes hits, in ascending order.
