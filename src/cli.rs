@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use control::tamper::FsyncMode;
+use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 
 /// Finds out whether a distributed store tells the truth.

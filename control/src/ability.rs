@@ -102,7 +102,7 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         (Ability::Power, EnvKind::Docker) => {
             Err("containers have no loop devices; use --env netns as root".into())
         }
-        (Ability::Clock | Ability::Fsync | Ability::Fill, EnvKind::Docker) => crate::tamper::can(),
+        (Ability::Clock | Ability::Fsync | Ability::Fill, EnvKind::Docker) => crate::inside::can(),
         (Ability::CutClients, EnvKind::Docker | EnvKind::Ssh | EnvKind::Reached) => Err(
             "the clients' host has its own network to keep, and perjury its lines to the nodes; use --env netns".into(),
         ),
@@ -118,13 +118,13 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
             Err("plain processes share the host's network; use --env netns".into())
         }
         // In a user namespace of its own a controller may trace what runs there.
-        (Ability::Clock, EnvKind::Netns) => crate::tamper::can(),
-        (Ability::Power, EnvKind::Netns | EnvKind::Local) => crate::volume::can_lose_power(),
+        (Ability::Clock, EnvKind::Netns) => crate::inside::can(),
+        (Ability::Power, EnvKind::Netns | EnvKind::Local) => crate::inside::volume::can_lose_power(),
         // There a tmpfs can be mounted, in a mount namespace of its own.
         (Ability::Fill, EnvKind::Netns) => Ok(()),
-        (Ability::Fill, EnvKind::Local) => crate::volume::can_lose_power(),
-        (Ability::Fsync, EnvKind::Netns | EnvKind::Local) => crate::tamper::can(),
-        (Ability::Clock, EnvKind::Local) => crate::tamper::can().and_then(|()| may_trace()),
+        (Ability::Fill, EnvKind::Local) => crate::inside::volume::can_lose_power(),
+        (Ability::Fsync, EnvKind::Netns | EnvKind::Local) => crate::inside::can(),
+        (Ability::Clock, EnvKind::Local) => crate::inside::can().and_then(|()| may_trace()),
     }
 }
 

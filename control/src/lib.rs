@@ -8,46 +8,34 @@
 //! - What would outlive a dead controller is written to the undo log before it is done.
 
 mod ability;
-mod children;
-mod choice;
+#[cfg(target_os = "linux")]
+mod agent;
 mod client;
-pub mod damage;
 mod db;
-#[cfg(target_os = "linux")]
-mod distant;
 mod environment;
+mod environments;
 mod error;
-mod external;
-#[cfg(target_os = "linux")]
-mod iptables;
-mod local;
-mod machine;
+pub mod inside;
+mod links;
 mod net;
-#[cfg(target_os = "linux")]
-pub mod netns;
-#[cfg(not(target_os = "linux"))]
-#[path = "netns_elsewhere.rs"]
-pub mod netns;
-mod open;
-mod prober;
-mod process;
+mod processes;
 mod remote;
-mod strays;
 mod system;
-pub mod tamper;
 mod undo;
-pub mod volume;
 
 pub use ability::{Ability, can};
-pub use choice::{EnvChoice, LinkChoice, Means, NetnsTrial, Refusal, Resolved, resolve};
+#[cfg(target_os = "linux")]
+pub use agent::{AgentOptions, serve};
 pub use client::Client;
 pub use db::{Db, Primary};
-#[cfg(target_os = "linux")]
-pub use distant::{AgentOptions, docker_trial, serve};
 pub use environment::{EnvKind, Environment, Node};
+#[cfg(target_os = "linux")]
+pub use environments::docker::program::trial as docker_trial;
+pub use environments::{
+    EnvChoice, LinkChoice, Means, NetnsTrial, OpenOptions, Refusal, Resolved, SshAccess, netns, open, resolve,
+};
 pub use error::ControlError;
 pub use net::{CONTROLLER, Link, LinkControl, Net, Sample, Shape, both_ways, links_between};
-pub use open::{OpenOptions, SshAccess, open};
 pub use remote::{Command, Daemon, Output, Pid, ProcessState, Remote, Signal};
 pub use system::{Access, MakeSystem, Secret, System, SystemOptions};
 pub use undo::{HealReport, has_something_to_undo, heal};

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use control::tamper::{self, ClockShift};
+use control::inside::{self, ClockShift};
 use nix::libc;
 
 /// Set for the child.
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         child();
         return ExitCode::SUCCESS;
     }
-    if let Err(why) = tamper::can() {
+    if let Err(why) = inside::can() {
         println!("skipped: {why}");
         return ExitCode::SUCCESS;
     }
@@ -121,7 +121,7 @@ impl Watched {
 
     fn set(&self, offset_ns: i64, drift_ppm: i64) {
         let shift = ClockShift { offset_ns, drift_ppm };
-        tamper::set_clock(self.pid(), shift).expect("the clock of a child can be shifted");
+        inside::set_clock(self.pid(), shift).expect("the clock of a child can be shifted");
     }
 
     fn ask(&mut self) -> [i64; 6] {
@@ -223,7 +223,7 @@ fn busy(watched: &mut Watched) {
 }
 
 fn told(watched: &mut Watched) {
-    let read = |watched: &Watched| tamper::clock(watched.pid()).expect("it can be read");
+    let read = |watched: &Watched| inside::clock(watched.pid()).expect("it can be read");
     assert_eq!(read(watched), ClockShift::default());
     for (offset_ns, drift_ppm) in [(5, 0), (-7 * SECOND, 250), (0, 0)] {
         watched.set(offset_ns, drift_ppm);
@@ -260,13 +260,13 @@ fn refusals() {
         offset_ns: i64::MAX,
         drift_ppm: 0,
     };
-    assert!(tamper::set_clock(std::process::id() as i32, too_much).is_err());
+    assert!(inside::set_clock(std::process::id() as i32, too_much).is_err());
     // No such process: numbers end before this one.
     let shift = ClockShift {
         offset_ns: 1,
         drift_ppm: 0,
     };
-    let error = tamper::set_clock(i32::MAX, shift)
+    let error = inside::set_clock(i32::MAX, shift)
         .expect_err("nobody is there")
         .to_string();
     assert!(error.contains("cannot shift the clock of process"), "{error}");

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use control::tamper::{self, FsyncCounts, FsyncMode};
+use control::inside::{self, FsyncCounts, FsyncMode};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -29,11 +29,11 @@ fn main() -> ExitCode {
         // SAFETY: there is one thread.
         unsafe { std::env::set_var(CHILD, "1") };
         let program: OsString = std::env::current_exe().expect("own path").into();
-        let error = tamper::launch(Path::new(&control), &program, &[]);
+        let error = inside::launch(Path::new(&control), &program, &[]);
         eprintln!("{error}");
         return ExitCode::FAILURE;
     }
-    if let Err(why) = tamper::can() {
+    if let Err(why) = inside::can() {
         println!("skipped: {why}");
         return ExitCode::SUCCESS;
     }
@@ -183,11 +183,11 @@ impl Drop for Launched {
 }
 
 fn set(directory: &Path, mode: FsyncMode) -> FsyncCounts {
-    tamper::set_fsync(directory, Some(mode)).expect("it can be set")
+    inside::set_fsync(directory, Some(mode)).expect("it can be set")
 }
 
 fn counts(directory: &Path) -> FsyncCounts {
-    tamper::set_fsync(directory, None).expect("it can be read")
+    inside::set_fsync(directory, None).expect("it can be read")
 }
 
 fn every_mode_and_back(directory: &Path) {

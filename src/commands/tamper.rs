@@ -1,9 +1,7 @@
 //! `perjury tamper`: what a nemesis does to a process from within its node. Not for people.
 
 use anyhow::{Context, anyhow};
-use control::damage;
-use control::tamper::{self, ClockShift};
-use control::volume;
+use control::inside::{self, ClockShift, file_damage, volume};
 
 use crate::cli::{DiskAct, TamperWhat};
 use crate::exit::{CommandResult, Done};
@@ -21,16 +19,16 @@ pub fn run(what: &TamperWhat) -> CommandResult {
                 offset_ns: *offset_ns,
                 drift_ppm: *drift_ppm,
             };
-            tamper::set_clock(*pid, shift)?;
-            say!("{}", serde_json::to_string(&tamper::clock(*pid)?)?);
+            inside::set_clock(*pid, shift)?;
+            say!("{}", serde_json::to_string(&inside::clock(*pid)?)?);
         }
         TamperWhat::Launch { control, program } => {
             // Clap has seen to it that there is one.
             let (program, args) = program.split_first().context("no program")?;
-            return Err(tamper::launch(control, program, args).into());
+            return Err(inside::launch(control, program, args).into());
         }
         TamperWhat::Damage { what } => {
-            say!("{}", damage::run(what).map_err(|why| anyhow!(why))?);
+            say!("{}", file_damage::run(what).map_err(|why| anyhow!(why))?);
         }
         TamperWhat::Disk { directory, act } => match act {
             DiskAct::CutPower => volume::cut_power(directory)?,
@@ -49,7 +47,7 @@ pub fn run(what: &TamperWhat) -> CommandResult {
         TamperWhat::Fsync { directory, mode } => {
             say!(
                 "{}",
-                serde_json::to_string(&tamper::set_fsync(directory, *mode)?)?
+                serde_json::to_string(&inside::set_fsync(directory, *mode)?)?
             );
         }
     }

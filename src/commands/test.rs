@@ -626,7 +626,7 @@ fn remove_data(run: &RunDir, record: &TestRecord) {
             tracing::warn!("cannot remove {}: {error}", data.display());
         }
         // There only if the node had a disk of its own.
-        let _ = std::fs::remove_file(control::volume::image(&run.node(node)));
+        let _ = std::fs::remove_file(control::inside::volume::image(&run.node(node)));
     }
 }
 

@@ -4,7 +4,7 @@
 //! last-write-wins that loses the later write, snapshots read in the past or the future. Published cases: CockroachDB's and
 //! YugaByte's stale reads under clock skew (Jepsen 2017, 2019), Cassandra's lost updates (Jepsen 2013).
 //!
-//! The machine's own clock is never touched: each process is led to see another one (see [`control::tamper`]). A process
+//! The machine's own clock is never touched: each process is led to see another one (see [`control::inside`]). A process
 //! that is started anew sees the real clock again.
 //!
 //! Targets are `KIND`, `KIND=VALUE`, and either with `@WHO`: `jump`, `jump=-30000@leader` (milliseconds), `drift=50000@n1`
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::tamper::ClockShift;
+use control::inside::ClockShift;
 use control::{Ability, Node};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;

@@ -5,7 +5,7 @@
 //! Failures?", USENIX ATC 2020), and leaders whose slow disk holds up everybody. Published cases: etcd's elections under slow
 //! disks (its own documentation), TigerBeetle's and FoundationDB's reasons to simulate disks.
 //!
-//! The store's programs are started by a launcher that stands between them and the kernel (see [`control::tamper`]). The
+//! The store's programs are started by a launcher that stands between them and the kernel (see [`control::inside`]). The
 //! mode outlives a restart of a program; a store that ends itself after a failed fsync is in its right, and is started again
 //! at the end of the fault.
 //!
@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::tamper::FsyncCounts;
+use control::inside::FsyncCounts;
 use control::{Ability, Node};
 use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use control::volume::Survived;
+use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
 use history::{NemesisAction, NemesisOp, NemesisOutcome};
 use rand::SeedableRng;
