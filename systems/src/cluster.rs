@@ -15,7 +15,7 @@ use control::{
 };
 use tokio::time::Instant;
 
-use crate::adopted::Adopted;
+use crate::foreign_processes::ForeignProcesses;
 use crate::process::Processes;
 
 /// How long a store may take to end when it is asked to.
@@ -113,7 +113,7 @@ enum Kept {
     /// They cannot be reached.
     Nobodys,
     /// Somebody else started them.
-    Adopted(Adopted),
+    Foreign(ForeignProcesses),
     /// One a daemon of a node.
     Own(Vec<Processes>),
 }
@@ -161,7 +161,7 @@ impl<S: Store> Cluster<S> {
     ) -> Result<Cluster<S>, ControlError> {
         let processes = match environment.kind() {
             EnvKind::External => Kept::Nobodys,
-            EnvKind::Reached => Kept::Adopted(Adopted::new(
+            EnvKind::Reached => Kept::Foreign(ForeignProcesses::new(
                 environment.clone(),
                 &options.endpoints,
                 options.start_command.clone(),
@@ -186,12 +186,12 @@ impl<S: Store> Cluster<S> {
     fn own(&self) -> &[Processes] {
         match &self.processes {
             Kept::Own(processes) => processes,
-            Kept::Nobodys | Kept::Adopted(_) => &[],
+            Kept::Nobodys | Kept::Foreign(_) => &[],
         }
     }
 
     async fn signal(&self, node: usize, signal: Signal) -> Result<(), ControlError> {
-        if let Kept::Adopted(adopted) = &self.processes {
+        if let Kept::Foreign(adopted) = &self.processes {
             return adopted.signal(node, signal).await;
         }
         for processes in self.own() {
@@ -254,7 +254,7 @@ impl<S: Store> Db for Cluster<S> {
     async fn start(&self, node: usize) -> Result<(), ControlError> {
         let own = match &self.processes {
             Kept::Nobodys => return Ok(()),
-            Kept::Adopted(adopted) => return adopted.start(node).await,
+            Kept::Foreign(adopted) => return adopted.start(node).await,
             Kept::Own(own) => own,
         };
         if S::REJOINS_EMPTY && lock(&self.removed).contains(&node) {
@@ -271,7 +271,7 @@ impl<S: Store> Db for Cluster<S> {
     }
 
     async fn kill(&self, node: usize) -> Result<(), ControlError> {
-        if let Kept::Adopted(adopted) = &self.processes {
+        if let Kept::Foreign(adopted) = &self.processes {
             return adopted.signal(node, Signal::Kill).await;
         }
         for processes in self.own() {
@@ -317,7 +317,7 @@ impl<S: Store> Db for Cluster<S> {
     async fn state(&self, node: usize) -> Result<ProcessState, ControlError> {
         let own = match &self.processes {
             Kept::Nobodys => return Ok(ProcessState::Running),
-            Kept::Adopted(adopted) => return adopted.state(node).await,
+            Kept::Foreign(adopted) => return adopted.state(node).await,
             Kept::Own(own) => own,
         };
         let mut state = ProcessState::Stopped;
@@ -333,7 +333,7 @@ impl<S: Store> Db for Cluster<S> {
 
     async fn processes(&self, node: usize) -> Vec<Pid> {
         let mut running = Vec::new();
-        if let Kept::Adopted(adopted) = &self.processes {
+        if let Kept::Foreign(adopted) = &self.processes {
             running.extend(adopted.running(node).await);
         }
         for processes in self.own() {

@@ -1,10 +1,10 @@
 //! The systems under test: one file a system, one list that names them all.
 
-mod adopted;
 mod bundled;
 mod cluster;
 mod consul;
 mod etcd;
+mod foreign_processes;
 mod http;
 mod process;
 mod redis;

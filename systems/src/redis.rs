@@ -15,9 +15,9 @@
 
 mod client;
 mod errors;
+mod failover_views;
 mod link;
 mod store;
-mod views;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

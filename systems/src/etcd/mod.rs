@@ -5,15 +5,15 @@
 //!
 //! - `mod.rs`: the members, and who leads
 //! - `client.rs`: what each operation is made of; `lock.rs` and `watch.rs`: two that need more
-//! - `operators.rs`: leadership, membership, compaction
+//! - `admin.rs`: leadership, membership, compaction
 //! - `gateway.rs`: one request, one answer; `requests.rs`: their bodies
 //! - `errors.rs`: what each error means
 
+mod admin;
 mod client;
 mod errors;
 mod gateway;
 mod lock;
-mod operators;
 mod requests;
 mod watch;
 

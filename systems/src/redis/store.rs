@@ -22,8 +22,8 @@ use async_trait::async_trait;
 use control::{Command, ControlError, Daemon, Environment, Primary};
 use redis::cmd;
 
+use super::failover_views::{self, Said};
 use super::link::{Address, Login};
-use super::views::{self, Said};
 use crate::cluster::{Store, data_dir, log_file, put_file};
 
 /// How the sentinels call the one master that they watch.
@@ -120,11 +120,11 @@ impl Nodes {
                 question.arg("MASTER").arg(MASTER_NAME);
                 let sentinel = self.sentinel(node)?;
                 let answer: HashMap<String, String> = sentinel.ask(&question, STATUS_LIMIT).await.ok()?;
-                views::view(&answer)
+                failover_views::view(&answer)
             };
             let (role, view) = tokio::join!(role, view);
             Said {
-                role: role.ok().and_then(|answer| views::role(&answer)),
+                role: role.ok().and_then(|answer| failover_views::role(&answer)),
                 view,
             }
         });
@@ -192,7 +192,7 @@ impl Store for Nodes {
     async fn look(&self) -> Result<(), String> {
         let said = self.ask().await;
         let trouble = match &self.own {
-            Some(own) => views::trouble(&self.names(), &own.server_sockets, &said),
+            Some(own) => failover_views::trouble(&self.names(), &own.server_sockets, &said),
             None => (said.iter().zip(self.names()))
                 .find(|(said, _)| said.role.is_none())
                 .map(|(_, name)| format!("no answer from {name}")),
@@ -206,7 +206,7 @@ impl Store for Nodes {
 
     async fn primaries(&self) -> Vec<Primary> {
         match &self.own {
-            Some(own) => (views::masters(&own.server_sockets, &self.ask().await).into_iter())
+            Some(own) => (failover_views::masters(&own.server_sockets, &self.ask().await).into_iter())
                 .map(|node| Primary { node, term: None })
                 .collect(),
             // Strangers' servers need not even belong together: none of their masters is the newest.

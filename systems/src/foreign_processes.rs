@@ -19,7 +19,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const START_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One process a node.
-pub(crate) struct Adopted {
+pub(crate) struct ForeignProcesses {
     environment: Arc<dyn Environment>,
     ports: Vec<u16>,
     /// Where each listens, if that is one of its node's own addresses.
@@ -29,7 +29,7 @@ pub(crate) struct Adopted {
     start_command: Option<String>,
 }
 
-impl Adopted {
+impl ForeignProcesses {
     /// The processes behind these endpoints, one a node.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Adopted {
         environment: Arc<dyn Environment>,
         endpoints: &[String],
         start_command: Option<String>,
-    ) -> Result<Adopted, ControlError> {
+    ) -> Result<ForeignProcesses, ControlError> {
         let owners = |address: &IpAddr| {
             let nodes = 0..environment.nodes().len();
             nodes
@@ -70,7 +70,7 @@ impl Adopted {
                 ))
             })
         };
-        Ok(Adopted {
+        Ok(ForeignProcesses {
             known: endpoints.iter().map(|_| Mutex::new(None)).collect(),
             addresses,
             ports: endpoints.iter().map(port).collect::<Result<_, _>>()?,
