@@ -8,11 +8,11 @@ use history::{History, Key, Operation, Value};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::consistency;
+use crate::engine::search::Limits;
 use crate::model::finish;
-use crate::models::{self, Entry};
-use crate::search::Limits;
+use crate::objects::{self, Entry};
 use crate::verdict::{Algorithm, Analysis, Decision, MOST_LISTED, Verdict};
-use crate::weaker;
 
 /// What to judge by, and how hard to try.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Default for Options {
     /// A register with compare-and-set, nil at first.
     fn default() -> Self {
         Options {
-            model: &models::MODELS[0],
+            model: &objects::MODELS[0],
             initial: None,
             limits: Limits::default(),
             early_stop: false,
@@ -58,8 +58,8 @@ pub fn judge(history: &History, options: &Options) -> Analysis {
 /// its own, since it can take far longer than the verdict.
 pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
     if analysis.verdict == Verdict::Invalid {
-        let most = weaker::Limits::default();
-        let limits = weaker::Limits {
+        let most = consistency::Limits::default();
+        let limits = consistency::Limits {
             cells: most.cells.min(options.limits.memory_bytes / size_of::<u32>()),
             stop: options.limits.stop.clone(),
             ..most

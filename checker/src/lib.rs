@@ -1,15 +1,15 @@
 //! Was it right: decides whether a history was linearizable, and says why not.
 //!
-//! [`check`] judges a history by one of the [models]: key by key where the model allows it ([`partition`]), exactly in near
+//! [`check`] judges a history by one of the models of the [objects]: key by key where the model allows it ([`partition`]), exactly in near
 //! linear time where an algorithm for that is known (registers whose values are written once, sets, queues, locks, …),
-//! and by the [search] elsewhere. The answer carries what shows it: a linearization, or the operations that contradict
-//! each other in plain sentences. [`weaker`] says what an invalid history still is. A [`stream::Stream`] judges event by
+//! and by the [search](engine::search) elsewhere. The answer carries what shows it: a linearization, or the operations that contradict
+//! each other in plain sentences. [`consistency`] says what an invalid history still is. A [`stream::Stream`] judges event by
 //! event, while a run goes on.
 //!
 //! Invariants:
 //! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for the same
 //!   history on every machine.
-//! - Every linearization and every conflict is re-checked ([`validate`]) before it is published.
+//! - Every linearization and every conflict is re-checked ([`engine::validate`]) before it is published.
 //! - An operation whose outcome is `info` may have happened at any time after its invocation, or never.
 //!
 //! It is the package `perjury-checker` with the crate `checker` in it, and hands the crate `history` on:
@@ -54,7 +54,7 @@
 //! Whoever has operations of another kind implements [`Model`] and searches; there is no history to build.
 //!
 //! ```
-//! use checker::search::{Searched, search};
+//! use checker::engine::search::{Searched, search};
 //! use checker::{Call, Limits, Model};
 //!
 //! /// A stack: what is pushed last is popped first.
@@ -107,31 +107,20 @@
 //! A [`stream::Frontier`] does the same while the calls come in.
 
 mod check;
-mod contradiction;
+pub mod consistency;
 mod describe;
-mod exact;
-mod mismatch;
+pub mod engine;
 pub mod model;
-pub mod models;
-mod numbers;
-mod prepare;
-mod proof;
-mod radix;
-mod rearrange;
-mod replay;
-pub mod search;
+pub mod objects;
 mod sentences;
-mod special;
 pub mod stream;
 pub mod synthetic;
-pub mod validate;
 mod verdict;
-pub mod weaker;
 
 pub use history::{self, OPEN};
 
 pub use check::{Options, check, check_key, explain, judge, partition};
 pub use describe::describe;
+pub use engine::search::Limits;
 pub use model::{Call, Effect, Model};
-pub use search::Limits;
 pub use verdict::{Algorithm, Analysis, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

@@ -1,7 +1,7 @@
 //! Models: what an object does when nobody else is there.
 //!
 //! A model speaks of its own operations ([`Model::Op`]): what was asked together with what was answered. Users bring
-//! their own; the built-in ones ([`crate::models`]) also know how to read theirs out of a history ([`Recorded`]).
+//! their own; the built-in ones ([`crate::objects`]) also know how to read theirs out of a history ([`Recorded`]).
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -83,7 +83,7 @@ pub struct Call<O> {
     /// What was done.
     pub op: O,
     /// When it was invoked: any number that grows with time. No two invocations or completions share one, so each call ends
-    /// later than it begins; [`crate::search::search`] judges none that does not.
+    /// later than it begins; [`crate::engine::search::search`] judges none that does not.
     pub start: u64,
     /// When it completed, on the same scale; [`OPEN`] if nobody knows.
     pub finish: u64,

@@ -3,9 +3,9 @@
 use history::{History, Op, Operation, Outcome, Value};
 
 use crate::describe::describe;
-use crate::proof::Proof;
-use crate::search::Stuck;
-use crate::validate::{sees, writes};
+use crate::engine::search::Stuck;
+use crate::engine::validate::{sees, writes};
+use crate::objects::register::proof::Proof;
 use crate::verdict::{Conflict, Rule};
 
 /// The conflict that `proof` shows. Indices that the history lacks make it say less.

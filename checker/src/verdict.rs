@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Verdicts merge as invalid > unknown > valid.
 //! - Operations are named by their index into [`history::History::operations`].
-//! - Everything published here was re-checked by [`crate::validate`]; what failed there is `unknown`.
+//! - Everything published here was re-checked by [`crate::engine::validate`]; what failed there is `unknown`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::fmt;
 use history::Key;
 use serde::{Deserialize, Serialize};
 
-use crate::weaker::Still;
+use crate::consistency::Still;
 
 /// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
 pub const MOST_LISTED: usize = 100;

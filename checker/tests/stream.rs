@@ -3,7 +3,7 @@
 mod common;
 mod simulated;
 
-use checker::models;
+use checker::objects::find;
 use checker::stream::Stream;
 use checker::synthetic::{self, Synthetic};
 use checker::{Options, Verdict, check};
@@ -243,7 +243,7 @@ fn queue(is_fifo: bool, seed: u64) -> Box<dyn Object> {
 
 fn options(name: &str) -> Options {
     Options {
-        model: models::find(name).unwrap(),
+        model: find(name).unwrap(),
         ..Options::default()
     }
 }

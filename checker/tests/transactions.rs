@@ -2,7 +2,7 @@
 
 mod common;
 
-use checker::models::{find, guess_initial};
+use checker::objects::{find, guess_initial};
 use checker::{Options, Verdict, check};
 use common::{history, operation};
 use history::{History, Key, MicroOp, Op, Outcome, Value};

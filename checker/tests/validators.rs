@@ -2,8 +2,8 @@
 
 mod common;
 
-use checker::models::RegisterOp;
-use checker::{Call, Conflict, Decision, Model, Rule, check_key, validate};
+use checker::objects::RegisterOp;
+use checker::{Call, Conflict, Decision, Model, Rule, check_key, engine::validate};
 use common::*;
 use history::{History, Key, OPEN};
 use proptest::prelude::*;

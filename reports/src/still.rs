@@ -1,6 +1,6 @@
 //! What a history that is not linearizable still is, as a table.
 
-use checker::weaker::{AnomalyKind, Finding, Guarantee, Still};
+use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,8 +102,9 @@ fn because(still: &Still, guarantee: Guarantee, finding: &Finding) -> Vec<String
                     && other.guarantee != guarantee
                     && other.guarantee.implies(guarantee)
             });
-            let words =
-                |other: &checker::weaker::Judged| format!("It follows from {}.", other.guarantee.words());
+            let words = |other: &checker::consistency::Judged| {
+                format!("It follows from {}.", other.guarantee.words())
+            };
             stronger.map(words).into_iter().collect()
         }
         Finding::Violated(evidence) => {

@@ -150,7 +150,7 @@ fn answer(operation: &Operation) -> Option<&Value> {
 
 /// What a valid history of this model is: `linearizable`, or what else the model asks for.
 pub(crate) fn promise(model: &str) -> &'static str {
-    checker::models::find(model).map_or("linearizable", |model| model.promise)
+    checker::objects::find(model).map_or("linearizable", |model| model.promise)
 }
 
 fn linearizable(record: &TestRecord, analysis: &Analysis) -> Check {

@@ -22,7 +22,7 @@ pub fn run() -> CommandResult {
         say!("  {:<18} targets: {}", "", entry.targets.join(", "));
     }
     say!("\nmodels");
-    for entry in checker::models::MODELS {
+    for entry in checker::objects::MODELS {
         say!("  {:<18} {}", entry.name, entry.about);
     }
     say!("\nformats");

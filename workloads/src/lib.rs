@@ -110,7 +110,7 @@ impl WorkloadOptions {
 /// How to judge by one of the checker's models.
 fn judge_by(model: &str) -> checker::Options {
     checker::Options {
-        model: checker::models::find(model).expect("the checker knows the models of all workloads"),
+        model: checker::objects::find(model).expect("the checker knows the models of all workloads"),
         ..checker::Options::default()
     }
 }

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use checker::model::{Calls, Model};
-use checker::models::{Register, RegisterOp};
-use checker::{Call, Conflict, Decision, Options, Rule, validate};
+use checker::objects::{Register, RegisterOp};
+use checker::{Call, Conflict, Decision, Options, Rule, engine::validate};
 use history::{ErrorClass, History, Key, OPEN, Op, OpKind, Operation, Outcome, Value};
 use rand::RngExt;
 use rand::SeedableRng;

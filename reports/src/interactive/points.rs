@@ -3,7 +3,7 @@
 //! The checker forgets the orders of keys that are in order; here they are found again, within small
 //! limits: where those do not do, a key has no points.
 
-use checker::search::Limits;
+use checker::engine::search::Limits;
 use checker::{Analysis, Decision, Options, check_key};
 use history::History;
 use rustc_hash::FxHashMap;
@@ -22,7 +22,7 @@ const MOST_SEARCHED: usize = 40;
 /// Points of all operations whose keys have an order that is found easily.
 pub(super) fn points(history: &History, analysis: &Analysis) -> Points {
     let mut points = Points::default();
-    let Some(model) = checker::models::find(analysis.model) else {
+    let Some(model) = checker::objects::find(analysis.model) else {
         return points;
     };
     let options = Options {

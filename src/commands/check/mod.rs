@@ -16,7 +16,7 @@ mod words;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use checker::models::{self, Entry, MODELS};
+use checker::objects::{self, Entry, MODELS};
 use checker::{Analysis, Options, Verdict};
 use history::formats::{FORMATS, Imported, NIL_WAS_SEEN};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
@@ -116,7 +116,7 @@ pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure
 }
 
 fn find_model(name: &str) -> Result<&'static Entry, Failure> {
-    models::find(name).ok_or_else(|| {
+    objects::find(name).ok_or_else(|| {
         let names: Vec<&str> = MODELS.iter().map(|entry| entry.name).collect();
         Failure::Usage(format!("there is no model `{name}`; choose {}", names.join(", ")))
     })
@@ -144,7 +144,7 @@ const JOURNAL: &str = "journal";
 
 /// The model by which a run says that it is to be judged.
 fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
-    models::find(&record.model).ok_or_else(|| {
+    objects::find(&record.model).ok_or_else(|| {
         Failure::Usage(format!(
             "this perjury knows no model `{}`, by which the run is to be judged; name another one with --model (see \
              `perjury list`)",
@@ -156,7 +156,7 @@ fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
 /// What every object held at first, where the user says nothing.
 fn initial(imported: &Imported, entry: &Entry) -> Value {
     let saw_nil = |operation: &Operation| operation.outcome == Outcome::ok_value(Value::Nil);
-    match models::guess_initial(entry, &imported.history) {
+    match objects::guess_initial(entry, &imported.history) {
         // Porcupine's keys hold texts, and each begins with the empty one, even where nobody appends to it.
         Value::Nil
             if imported.format == "porcupine-kv" && !imported.history.operations.iter().any(saw_nil) =>
@@ -190,7 +190,7 @@ impl Asked<'_> {
         match (self.model, record) {
             (Some(entry), _) => Ok((entry, "")),
             (None, Some(record)) => Ok((run_model(record)?, " (the run's)")),
-            (None, None) => match models::guess(history) {
+            (None, None) => match objects::guess(history) {
                 Some(entry) => Ok((entry, " (guessed)")),
                 None => Err(Failure::Usage(format!(
                     "{}: no model suits its operations; name one with --model (see `perjury list`)",

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use checker::models::Entry;
+use checker::objects::Entry;
 use checker::{Analysis, Decision, Options, Verdict};
 use history::formats::Imported;
 use history::{RunDir, Value};

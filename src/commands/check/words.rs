@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use checker::models::Entry;
-use checker::validate::sees;
+use checker::engine::validate::sees;
+use checker::objects::Entry;
 use checker::{Analysis, Rule};
 use history::{History, Value};
 

@@ -23,7 +23,7 @@ fn the_list_names_what_it_makes() {
             "{}",
             entry.name
         );
-        assert!(workload.stream.is_some() && checker::models::find(workload.model).is_some());
+        assert!(workload.stream.is_some() && checker::objects::find(workload.model).is_some());
     }
     assert!(find("no such workload").is_none());
 }

@@ -61,7 +61,7 @@ fn check(name: &str, seed: u64, timeout_every: u64, mistake: Option<Mistake>, ex
         _ => checker::check(
             &history,
             &checker::Options {
-                model: checker::models::find(workload.model).expect("in the list"),
+                model: checker::objects::find(workload.model).expect("in the list"),
                 ..checker::Options::default()
             },
         ),

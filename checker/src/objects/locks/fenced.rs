@@ -1,0 +1,120 @@
+//! A lock whose holders get tokens that grow (`fenced-lock`).
+//!
+//! As [`lock`](super::lock), and `acquire` answers with an integer, the token, which is greater than every token that was
+//! given out before: so a store can tell a late request of a former holder. Tokens need not be consecutive, and the first
+//! may be any. A lock that answers without a token is taken to have given one that nobody saw. Source: Hazelcast's
+//! `FencedLock`, and M. Kleppmann, "How to do distributed locking", 2016.
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace, Projected};
+use crate::model::{Calls, Model, Recorded};
+use crate::objects::{Entry, answer, by_search};
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "fenced-lock",
+    about: "a lock that only its holder can give back, with tokens that grow",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |seen| seen.token,
+    initial: || Value::Nil,
+    readable: Some(readable),
+    weaken: |history, _, limits| Ok(sequential(&FencedLock, true, history, limits)),
+    account: None,
+    watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
+    decide,
+};
+
+/// A lock whose holders get tokens that grow; free at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FencedLock;
+
+/// What a process can do to a [`FencedLock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FencedLockOp {
+    /// It took the lock and got this token, where it is known.
+    Acquire(u32, Option<i64>),
+    /// It gave the lock back.
+    Release(u32),
+}
+
+/// Who holds a [`FencedLock`], and the smallest token that the last holder can have got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FencedLockState {
+    holder: Option<u32>,
+    last_token: i128,
+}
+
+impl Model for FencedLock {
+    type Op = FencedLockOp;
+    type State = FencedLockState;
+
+    fn init(&self) -> FencedLockState {
+        FencedLockState {
+            holder: None,
+            // Below every token, with room for those that nobody saw.
+            last_token: i128::MIN,
+        }
+    }
+
+    fn step(&self, state: &FencedLockState, op: &FencedLockOp) -> Option<FencedLockState> {
+        publish::step(self, state, op)
+    }
+}
+
+impl InPlace for FencedLock {
+    fn apply(&self, state: &mut FencedLockState, op: &FencedLockOp) -> bool {
+        match *op {
+            FencedLockOp::Acquire(process, token) => {
+                let lowest = state.last_token + 1;
+                state.last_token = token.map_or(lowest, i128::from);
+                state.holder.replace(process).is_none() && state.last_token >= lowest
+            }
+            FencedLockOp::Release(process) => state.holder.take() == Some(process),
+        }
+    }
+}
+
+/// The parts are the sections, each with its end.
+impl Projected for FencedLock {}
+
+impl Recorded for FencedLock {
+    fn op(&self, operation: &Operation) -> Option<FencedLockOp> {
+        match (&operation.op, &operation.outcome) {
+            (_, Outcome::Fail(_)) => None,
+            (Op::Acquire { .. }, _) => {
+                let token = answer(operation).and_then(|token| match token {
+                    Value::Int(token) => Some(*token),
+                    _ => None,
+                });
+                Some(FencedLockOp::Acquire(operation.process, token))
+            }
+            (Op::Release { .. }, _) => Some(FencedLockOp::Release(operation.process)),
+            _ => None,
+        }
+    }
+}
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = operation.op.kind() != OpKind::Acquire
+        || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
+    is_readable.then_some(()).ok_or("an integer token")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let calls = Calls::read(&FencedLock, history, indices);
+    let judged = super::lock_exact::judge_fenced(history, &calls);
+    publish::publish(
+        &FencedLock,
+        history,
+        &calls,
+        judged,
+        Algorithm("fenced-lock-exact"),
+    )
+    .unwrap_or_else(|| by_search(&FencedLock, history, indices, options))
+}

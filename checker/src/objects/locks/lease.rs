@@ -1,0 +1,129 @@
+//! A lock whose holder may lose it, with fencing tokens (`lease`).
+//!
+//! A lock that lives on a lease, a session or an ephemeral node frees itself when these end, so that somebody else may take
+//! it while its holder still believes to have it. What remains promised is this:
+//! - `acquire` answers with an integer, the token, which is greater than every token that was given out before, whether or
+//!   not somebody held the lock then. It takes the lock over.
+//! - `release` succeeds only for the process that took the lock last, and only once: a release that succeeds although a
+//!   greater token had been given out before it began is a lie. Afterwards nobody holds the lock.
+//!
+//! Tokens need not be consecutive, and the first may be any. An `acquire` that answers without a token is taken to have got
+//! one that nobody saw. A failed operation tells nothing. Nor does one that ended with `info`: it retires its process, which
+//! therefore gives nothing back any more; and without it, less was taken over and fewer tokens were given out, so that
+//! whatever has an order with it has one without. Source: M. Kleppmann, "How to do distributed locking", 2016; the
+//! sequencers of M. Burrows, "The Chubby lock service for loosely-coupled distributed systems", OSDI 2006, section 2.4.
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace, Projected};
+use crate::model::{Calls, Model, Recorded};
+use crate::objects::{Entry, answer, by_search};
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "lease",
+    about: "a lock that its holder may lose, with tokens that grow",
+    promise: "fenced",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    // Stands behind the locks that promise more, which suit all of its histories.
+    suits: |_| true,
+    initial: || Value::Nil,
+    readable: Some(readable),
+    weaken: |history, _, limits| Ok(sequential(&Lease, true, history, limits)),
+    account: None,
+    watch: |_, limits| Ok(by_frontier(Lease, limits)),
+    decide,
+};
+
+/// A lock that its holder may lose; free at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lease;
+
+/// What a process can do to a [`Lease`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeaseOp {
+    /// It took the lock and got this token, where it is known.
+    Acquire(u32, Option<i64>),
+    /// It gave the lock back.
+    Release(u32),
+}
+
+/// Who took a [`Lease`] last and did not give it back, and the smallest token that was given out last can have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LeaseState {
+    holder: Option<u32>,
+    last_token: i128,
+}
+
+impl Model for Lease {
+    type Op = LeaseOp;
+    type State = LeaseState;
+
+    fn init(&self) -> LeaseState {
+        LeaseState {
+            holder: None,
+            // Below every token, with room for those that nobody saw.
+            last_token: i128::MIN,
+        }
+    }
+
+    fn step(&self, state: &LeaseState, op: &LeaseOp) -> Option<LeaseState> {
+        publish::step(self, state, op)
+    }
+}
+
+impl InPlace for Lease {
+    fn apply(&self, state: &mut LeaseState, op: &LeaseOp) -> bool {
+        match *op {
+            LeaseOp::Acquire(process, token) => {
+                let lowest = state.last_token + 1;
+                state.last_token = token.map_or(lowest, i128::from);
+                state.holder = Some(process);
+                state.last_token >= lowest
+            }
+            LeaseOp::Release(process) => state.holder.take() == Some(process),
+        }
+    }
+}
+
+/// The parts are the processes. Also each taking, with its release, is one: without it the rest remains legal.
+impl Projected for Lease {
+    fn project(&self, op: &LeaseOp, parts: &[Value]) -> Option<LeaseOp> {
+        let (LeaseOp::Acquire(process, _) | LeaseOp::Release(process)) = *op;
+        parts.contains(&Value::Int(i64::from(process))).then_some(*op)
+    }
+}
+
+impl Recorded for Lease {
+    fn op(&self, operation: &Operation) -> Option<LeaseOp> {
+        match (&operation.op, &operation.outcome) {
+            (_, Outcome::Fail(_) | Outcome::Info(_)) => None,
+            (Op::Acquire { .. }, _) => {
+                let token = answer(operation).and_then(|token| match token {
+                    Value::Int(token) => Some(*token),
+                    _ => None,
+                });
+                Some(LeaseOp::Acquire(operation.process, token))
+            }
+            (Op::Release { .. }, _) => Some(LeaseOp::Release(operation.process)),
+            _ => None,
+        }
+    }
+}
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = operation.op.kind() != OpKind::Acquire
+        || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
+    is_readable.then_some(()).ok_or("an integer token")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Lease, history, indices);
+    let judged = super::lease_exact::judge(history, &calls);
+    publish::publish(&Lease, history, &calls, judged, Algorithm("lease-exact"))
+        .unwrap_or_else(|| by_search(&Lease, history, indices, options))
+}

@@ -1,0 +1,223 @@
+//! Locks that their holders may lose, with tokens: exact, O(n log n).
+//!
+//! A process does one thing after the other, so a release belongs to its process' last taking, and the two make a section
+//! between which no other taking may stand; a taking without a release is a section of its own. Where all tokens are known
+//! they rank the sections ([`chain`]); where none is, sections must not overlap ([`sections`]), which nothing but real time
+//! decides. Where some are known, a contradiction among these is one, but that there is none settles nothing.
+
+use history::{History, OPEN, Value};
+use rustc_hash::FxHashMap;
+
+use crate::describe::describe;
+use crate::engine::chain::{self, Inversion, Ranked};
+use crate::engine::publish::{Contradiction, Judged};
+use crate::engine::sections::{self, Section};
+use crate::model::Calls;
+use crate::objects::LeaseOp;
+use crate::sentences::start;
+use crate::verdict::Rule;
+
+/// A taking and its release, if there was one. Calls by number.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    taking: usize,
+    release: Option<usize>,
+}
+
+/// Judges a lock.
+pub(crate) fn judge(history: &History, calls: &Calls<LeaseOp>) -> Judged {
+    let finder = Finder { history, calls };
+    finder.judge().unwrap_or_else(Judged::Contradiction)
+}
+
+impl Held {
+    fn calls(self) -> impl Iterator<Item = usize> {
+        [self.taking].into_iter().chain(self.release)
+    }
+}
+
+struct Finder<'a> {
+    history: &'a History,
+    calls: &'a Calls<LeaseOp>,
+}
+
+impl Finder<'_> {
+    fn judge(&self) -> Result<Judged, Contradiction> {
+        let held = self.held()?;
+        let known = |held: &Held| Some((self.token(*held)?, *held));
+        let mut by_token: Vec<(i64, Held)> = held.iter().filter_map(known).collect();
+        let order = self.by_token(&mut by_token)?;
+        if by_token.len() == held.len() {
+            return Ok(Judged::Order(order));
+        }
+        if !by_token.is_empty() {
+            return Ok(Judged::Other);
+        }
+        let times: Vec<Section> = held.iter().map(|held| self.times(*held)).collect();
+        let order = sections::order(&times).map_err(|(one, other)| self.overlap(held[one], held[other]))?;
+        let calls = order.into_iter().flat_map(|number| held[number].calls());
+        Ok(Judged::Order(calls.collect()))
+    }
+
+    /// The sections, or a release that belongs to none.
+    fn held(&self) -> Result<Vec<Held>, Contradiction> {
+        let calls = &self.calls.calls;
+        let mut order: Vec<usize> = (0..calls.len()).collect();
+        order.sort_by_key(|&number| calls[number].start);
+        let mut sections: Vec<Held> = Vec::new();
+        let mut last: FxHashMap<u32, usize> = FxHashMap::default();
+        for number in order {
+            match calls[number].op {
+                // Nobody can tell whether it happened, nor does it matter.
+                _ if calls[number].finish == OPEN => {}
+                LeaseOp::Acquire(process, _) => {
+                    last.insert(process, sections.len());
+                    sections.push(Held {
+                        taking: number,
+                        release: None,
+                    });
+                }
+                LeaseOp::Release(process) => match last.get(&process).map(|&place| &mut sections[place]) {
+                    Some(held) if held.release.is_none() => held.release = Some(number),
+                    before => {
+                        let before = before.and_then(|held| held.release);
+                        return Err(self.not_held(process, number, before));
+                    }
+                },
+            }
+        }
+        Ok(sections)
+    }
+
+    /// The order of sections whose tokens are known, which it sorts.
+    fn by_token(&self, by_token: &mut [(i64, Held)]) -> Result<Vec<usize>, Contradiction> {
+        by_token.sort_by_key(|(token, held)| (*token, held.taking));
+        if let Some(pair) = by_token.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(self.same_token(pair[0].1, pair[1].1));
+        }
+        let mut ranked = Vec::with_capacity(2 * by_token.len());
+        for (place, (_, held)) in (0u64..).zip(&*by_token) {
+            let of = |(more, number): (u64, usize)| Ranked {
+                rank: 2 * place + more,
+                number,
+            };
+            ranked.extend((0u64..).zip(held.calls()).map(of));
+        }
+        match chain::sort(&self.calls.calls, &mut ranked) {
+            Ok(()) => Ok(ranked.into_iter().map(|ranked| ranked.number).collect()),
+            Err(inversion) => {
+                let of = |ranked: Ranked| by_token[(ranked.rank / 2) as usize];
+                let sections = [of(inversion.first), of(inversion.then)];
+                Err(self.against_tokens(inversion, sections))
+            }
+        }
+    }
+
+    fn token(&self, held: Held) -> Option<i64> {
+        match self.calls.calls[held.taking].op {
+            LeaseOp::Acquire(_, token) => token,
+            LeaseOp::Release(_) => None,
+        }
+    }
+
+    fn times(&self, held: Held) -> Section {
+        Section {
+            first_finish: self.calls.calls[held.taking].finish,
+            last_start: self.calls.calls[held.release.unwrap_or(held.taking)].start,
+        }
+    }
+
+    fn words(&self, number: usize) -> String {
+        describe(&self.history.operations[self.calls.indices[number]])
+    }
+
+    fn start(&self, number: usize) -> String {
+        start(&self.history.operations[self.calls.indices[number]])
+    }
+
+    /// About all that the process did.
+    fn not_held(&self, process: u32, release: usize, before: Option<usize>) -> Contradiction {
+        let shown = [release].into_iter().chain(before).collect();
+        let why = format!(
+            "{} succeeded although its process did not hold the lock.",
+            self.start(release)
+        );
+        let since = match before {
+            Some(before) => format!("It had not taken it again since {}.", self.words(before)),
+            None => "It had never taken it before.".to_owned(),
+        };
+        Contradiction {
+            about: vec![Value::Int(i64::from(process))],
+            ..Contradiction::whole(Rule::TwoHolders, shown, vec![why, since])
+        }
+    }
+
+    fn same_token(&self, one: Held, other: Held) -> Contradiction {
+        let why = format!(
+            "{} and {} were given the same token.",
+            self.start(one.taking),
+            self.words(other.taking)
+        );
+        let but = "Every token must be greater than all that were given out before.".to_owned();
+        Contradiction::whole(Rule::Duplicate, vec![one.taking, other.taking], vec![why, but])
+    }
+
+    fn overlap(&self, one: Held, other: Held) -> Contradiction {
+        let line = |taking: Held, until: Held| {
+            format!(
+                "{} had completed before {} began.",
+                self.start(taking.taking),
+                self.words(until.release.unwrap_or(until.taking))
+            )
+        };
+        let shown = one.calls().chain(other.calls()).collect();
+        let sentences = vec![
+            line(one, other),
+            line(other, one),
+            "So one of them gave back a lock that the other had taken over by then.".to_owned(),
+        ];
+        Contradiction::whole(Rule::TwoHolders, shown, sentences)
+    }
+
+    /// What belongs to the smaller token began after what belongs to the greater one had completed.
+    fn against_tokens(
+        &self,
+        Inversion { first, then }: Inversion,
+        [(smaller, held), (greater, next)]: [(i64, Held); 2],
+    ) -> Contradiction {
+        let is_release = |ranked: Ranked| ranked.rank % 2 == 1;
+        let order = format!(
+            "{} began after {} had completed.",
+            self.start(first.number),
+            self.words(then.number)
+        );
+        let mut shown = vec![first.number, then.number];
+        for number in held.calls().chain(next.calls()) {
+            if !shown.contains(&number) {
+                shown.push(number);
+            }
+        }
+        let (rule, why) = match (is_release(first), is_release(then)) {
+            (true, _) => (
+                Rule::TwoHolders,
+                format!(
+                    "It succeeded although it gave back what was taken with token {smaller} ({}), and token \
+                     {greater} had been given out.",
+                    self.words(held.taking)
+                ),
+            ),
+            (false, false) => (
+                Rule::OutOfOrder,
+                format!("But it was given token {smaller}, which is smaller than the latter's {greater}."),
+            ),
+            (false, true) => (
+                Rule::OutOfOrder,
+                format!(
+                    "But it was given token {smaller}, although the latter had given back what was taken \
+                     with {greater}."
+                ),
+            ),
+        };
+        Contradiction::whole(rule, shown, vec![order, why])
+    }
+}

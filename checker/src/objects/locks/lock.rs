@@ -1,0 +1,98 @@
+//! A lock with owner (`lock`).
+//!
+//! `acquire` takes the lock for its process when it is free; `release` gives it back, which only the process that holds it
+//! can do. A process that holds it cannot take it again. It is free at first. A lock never frees itself: one with leases
+//! that expire is no such lock. A `release` that ended with `info` may take effect at any time after its invocation, or
+//! never. An `acquire` that ended with `info` retires its process, so nobody could ever give the lock back: it is taken not
+//! to have happened unless it is the last. A failed one never happened. Source: the `owner-aware-mutex` of Jepsen's
+//! Hazelcast tests.
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace, Projected};
+use crate::model::{Calls, Model, Recorded};
+use crate::objects::{Entry, by_search};
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "lock",
+    about: "a lock that only its holder can give back",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Nil,
+    readable: None,
+    weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
+    account: None,
+    watch: |_, limits| Ok(by_frontier(Lock, limits)),
+    decide,
+};
+
+/// A lock with owner, free at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lock;
+
+/// What a process can do to a [`Lock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockOp {
+    /// It took the lock.
+    Acquire(u32),
+    /// It gave the lock back.
+    Release(u32),
+}
+
+impl Model for Lock {
+    type Op = LockOp;
+    /// Who holds it.
+    type State = Option<u32>;
+
+    fn init(&self) -> Option<u32> {
+        None
+    }
+
+    fn step(&self, state: &Option<u32>, op: &LockOp) -> Option<Option<u32>> {
+        publish::step(self, state, op)
+    }
+}
+
+impl InPlace for Lock {
+    fn apply(&self, holder: &mut Option<u32>, op: &LockOp) -> bool {
+        let (needed, next) = match *op {
+            LockOp::Acquire(process) => (None, Some(process)),
+            LockOp::Release(process) => (Some(process), None),
+        };
+        std::mem::replace(holder, next) == needed
+    }
+}
+
+/// The parts are the sections, each with its end.
+impl Projected for Lock {}
+
+impl Recorded for Lock {
+    fn words(&self, holder: &Option<u32>) -> Option<String> {
+        Some(match holder {
+            Some(process) => format!("process {process} holds the lock"),
+            None => "the lock is free".to_owned(),
+        })
+    }
+
+    fn op(&self, operation: &Operation) -> Option<LockOp> {
+        match (&operation.op, &operation.outcome) {
+            (_, Outcome::Fail(_)) => None,
+            (Op::Acquire { .. }, _) => Some(LockOp::Acquire(operation.process)),
+            (Op::Release { .. }, _) => Some(LockOp::Release(operation.process)),
+            _ => None,
+        }
+    }
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Lock, history, indices);
+    let judged = super::lock_exact::judge(history, &calls);
+    publish::publish(&Lock, history, &calls, judged, Algorithm("lock-exact"))
+        .unwrap_or_else(|| by_search(&Lock, history, indices, options))
+}

@@ -1,0 +1,257 @@
+//! Locks with owner, with and without tokens: exact, O(n log n).
+//!
+//! A process does one thing after the other, so each of its takings and the release that follows make a section, and
+//! sections must not overlap ([`sections`]). A release of unknown outcome ends its section sometime: without it the section
+//! must be the last, which binds more. A taking of unknown outcome is left out: its process is retired, so it could only be
+//! the last, where nobody misses it. Tokens rank the sections ([`chain`]); where one is not known the search must help.
+
+use history::{History, OPEN};
+use rustc_hash::FxHashMap;
+
+use crate::describe::describe;
+use crate::engine::chain::{self, Inversion, Ranked};
+use crate::engine::publish::{Contradiction, Judged};
+use crate::engine::sections::{self, Section};
+use crate::model::Calls;
+use crate::objects::{FencedLockOp, LockOp};
+use crate::sentences::start;
+use crate::verdict::Rule;
+
+/// From a taking to the release, if there was one. Calls by number.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    taking: usize,
+    release: Option<usize>,
+}
+
+/// Judges a lock without tokens.
+pub(crate) fn judge(history: &History, calls: &Calls<LockOp>) -> Judged {
+    let step = |op: &LockOp| match *op {
+        LockOp::Acquire(process) => (process, true),
+        LockOp::Release(process) => (process, false),
+    };
+    let held = match held(history, calls, step) {
+        Ok(held) => held,
+        Err(contradiction) => return Judged::Contradiction(contradiction),
+    };
+    let times: Vec<Section> = held.iter().map(|held| held.times(calls)).collect();
+    match sections::order(&times) {
+        Ok(order) => Judged::Order(
+            order
+                .into_iter()
+                .flat_map(|number| held[number].calls())
+                .collect(),
+        ),
+        Err((one, other)) => Judged::Contradiction(overlap(history, calls, held[one], held[other])),
+    }
+}
+
+/// Judges a lock with tokens.
+pub(crate) fn judge_fenced(history: &History, calls: &Calls<FencedLockOp>) -> Judged {
+    let step = |op: &FencedLockOp| match *op {
+        FencedLockOp::Acquire(process, _) => (process, true),
+        FencedLockOp::Release(process) => (process, false),
+    };
+    let held = match held(history, calls, step) {
+        Ok(held) => held,
+        Err(contradiction) => return Judged::Contradiction(contradiction),
+    };
+    let mut by_token: Vec<(i64, Held)> = Vec::with_capacity(held.len());
+    for held in held {
+        match calls.calls[held.taking].op {
+            FencedLockOp::Acquire(_, Some(token)) => by_token.push((token, held)),
+            _ => return Judged::Other,
+        }
+    }
+    by_token.sort_by_key(|(token, held)| (*token, held.taking));
+    for pair in by_token.windows(2) {
+        let [(token, one), (next, other)] = [pair[0], pair[1]];
+        if token == next {
+            return Judged::Contradiction(same_token(history, calls, one, other));
+        }
+        if one.release.is_none() {
+            return Judged::Contradiction(never_released(history, calls, one, other));
+        }
+    }
+    let mut ranked = Vec::with_capacity(2 * by_token.len());
+    for (place, (_, held)) in (0u64..).zip(&by_token) {
+        ranked.push(Ranked {
+            rank: 2 * place,
+            number: held.taking,
+        });
+        ranked.extend(held.release.map(|number| Ranked {
+            rank: 2 * place + 1,
+            number,
+        }));
+    }
+    match chain::sort(&calls.calls, &mut ranked) {
+        Ok(()) => Judged::Order(ranked.into_iter().map(|ranked| ranked.number).collect()),
+        Err(inversion) => {
+            let of = |ranked: Ranked| by_token[(ranked.rank / 2) as usize].1;
+            let (first, then) = (of(inversion.first), of(inversion.then));
+            Judged::Contradiction(against_tokens(history, calls, inversion, [first, then]))
+        }
+    }
+}
+
+impl Held {
+    fn calls(self) -> impl Iterator<Item = usize> {
+        [self.taking].into_iter().chain(self.release)
+    }
+
+    fn times<O>(self, calls: &Calls<O>) -> Section {
+        Section {
+            first_finish: calls.calls[self.taking].finish,
+            last_start: self.release.map_or(u64::MAX, |number| calls.calls[number].start),
+        }
+    }
+}
+
+/// The sections, or a process that gave back what it did not hold or took what it held.
+fn held<O>(
+    history: &History,
+    calls: &Calls<O>,
+    step: impl Fn(&O) -> (u32, bool),
+) -> Result<Vec<Held>, Contradiction> {
+    let mut order: Vec<usize> = (0..calls.calls.len()).collect();
+    order.sort_by_key(|&number| calls.calls[number].start);
+    let of = |number: usize| &history.operations[calls.indices[number]];
+    let wrong = |shown: Vec<usize>, why: &str| Contradiction {
+        rule: Rule::TwoHolders,
+        sentences: vec![format!("{} {why}", start(of(shown[0])))],
+        shown,
+        about: Vec::new(),
+        also: Vec::new(),
+        stale_by_ns: None,
+    };
+    let mut holding: FxHashMap<u32, usize> = FxHashMap::default();
+    let mut sections: Vec<Held> = Vec::new();
+    for number in order {
+        let call = &calls.calls[number];
+        let (process, takes) = step(&call.op);
+        let is_open = call.finish == OPEN;
+        match (takes, holding.get(&process).copied()) {
+            (true, _) if is_open => {}
+            (true, Some(section)) => {
+                let shown = vec![number, sections[section].taking];
+                return Err(wrong(
+                    shown,
+                    "succeeded although its process held the lock already.",
+                ));
+            }
+            (true, None) => {
+                holding.insert(process, sections.len());
+                sections.push(Held {
+                    taking: number,
+                    release: None,
+                });
+            }
+            (false, Some(section)) => {
+                sections[section].release = Some(number);
+                holding.remove(&process);
+            }
+            (false, None) if is_open => {}
+            (false, None) => {
+                return Err(wrong(
+                    vec![number],
+                    "succeeded although its process did not hold the lock.",
+                ));
+            }
+        }
+    }
+    Ok(sections)
+}
+
+fn overlap(history: &History, calls: &Calls<LockOp>, one: Held, other: Held) -> Contradiction {
+    let of = |number: usize| &history.operations[calls.indices[number]];
+    let until = |held: Held| match held.release {
+        Some(release) => format!("before {} began", describe(of(release))),
+        None => "and its process never gave the lock back".to_owned(),
+    };
+    Contradiction {
+        rule: Rule::TwoHolders,
+        shown: one.calls().chain(other.calls()).collect(),
+        about: Vec::new(),
+        also: Vec::new(),
+        sentences: vec![
+            format!("{} had completed {}.", start(of(one.taking)), until(other)),
+            format!("{} had completed {}.", start(of(other.taking)), until(one)),
+            "So both held the lock at the same time.".to_owned(),
+        ],
+        stale_by_ns: None,
+    }
+}
+
+fn same_token(history: &History, calls: &Calls<FencedLockOp>, one: Held, other: Held) -> Contradiction {
+    let of = |number: usize| &history.operations[calls.indices[number]];
+    Contradiction {
+        rule: Rule::Duplicate,
+        shown: [one.taking, other.taking]
+            .into_iter()
+            .chain(one.release)
+            .chain(other.release)
+            .collect(),
+        about: Vec::new(),
+        also: Vec::new(),
+        sentences: vec![format!(
+            "{} and {} were given the same token.",
+            start(of(one.taking)),
+            describe(of(other.taking))
+        )],
+        stale_by_ns: None,
+    }
+}
+
+fn never_released(history: &History, calls: &Calls<FencedLockOp>, one: Held, next: Held) -> Contradiction {
+    let of = |number: usize| &history.operations[calls.indices[number]];
+    Contradiction {
+        rule: Rule::TwoHolders,
+        shown: one.calls().chain(next.calls()).collect(),
+        about: Vec::new(),
+        also: Vec::new(),
+        sentences: vec![
+            format!(
+                "{} was given a smaller token than {}.",
+                start(of(one.taking)),
+                describe(of(next.taking))
+            ),
+            "But the process that took the lock first never gave it back.".to_owned(),
+        ],
+        stale_by_ns: None,
+    }
+}
+
+fn against_tokens(
+    history: &History,
+    calls: &Calls<FencedLockOp>,
+    Inversion { first, then }: Inversion,
+    sections: [Held; 2],
+) -> Contradiction {
+    let of = |number: usize| &history.operations[calls.indices[number]];
+    let mut shown = vec![first.number, then.number];
+    let rest: Vec<usize> = sections
+        .into_iter()
+        .flat_map(Held::calls)
+        .filter(|number| !shown.contains(number))
+        .collect();
+    shown.extend(rest);
+    let [smaller, greater] = sections.map(|held| match calls.calls[held.taking].op {
+        FencedLockOp::Acquire(_, Some(token)) => token,
+        _ => i64::MIN,
+    });
+    Contradiction {
+        rule: Rule::OutOfOrder,
+        shown,
+        about: Vec::new(),
+        also: Vec::new(),
+        sentences: vec![
+            format!(
+                "{} began after {} had completed.",
+                start(of(first.number)),
+                describe(of(then.number))
+            ),
+            format!("But it belongs to the token {smaller}, and what had completed to {greater}."),
+        ],
+        stale_by_ns: None,
+    }
+}

@@ -1,0 +1,84 @@
+//! A lock without owner (`mutex`).
+//!
+//! `acquire` takes the lock when it is free, `release` gives it back when it is taken, whoever took it. It is free at
+//! first. Either may, after `info`, take effect at any time after its invocation, or never; a failed one never does.
+//! Source: the `mutex` of Knossos' model.clj.
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace};
+use crate::model::{Calls, Model, Recorded};
+use crate::objects::Entry;
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "mutex",
+    about: "a lock that anybody can give back",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Nil,
+    readable: None,
+    weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
+    account: None,
+    watch: |_, limits| Ok(by_frontier(Mutex, limits)),
+    decide,
+};
+
+/// A lock without owner, free at first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mutex;
+
+/// What can be done to a [`Mutex`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MutexOp {
+    /// It was taken.
+    Acquire,
+    /// It was given back.
+    Release,
+}
+
+impl Model for Mutex {
+    type Op = MutexOp;
+    /// Whether it is taken.
+    type State = bool;
+
+    fn init(&self) -> bool {
+        false
+    }
+
+    fn step(&self, state: &bool, op: &MutexOp) -> Option<bool> {
+        publish::step(self, state, op)
+    }
+}
+
+impl InPlace for Mutex {
+    fn apply(&self, is_taken: &mut bool, op: &MutexOp) -> bool {
+        let is_legal = *is_taken == (*op == MutexOp::Release);
+        *is_taken = !*is_taken;
+        is_legal
+    }
+}
+
+impl Recorded for Mutex {
+    fn op(&self, operation: &Operation) -> Option<MutexOp> {
+        match (&operation.op, &operation.outcome) {
+            (_, Outcome::Fail(_)) => None,
+            (Op::Acquire { .. }, _) => Some(MutexOp::Acquire),
+            (Op::Release { .. }, _) => Some(MutexOp::Release),
+            _ => None,
+        }
+    }
+}
+
+fn decide(history: &History, indices: &[usize], _: &Options) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Mutex, history, indices);
+    (
+        super::mutex_exact::decide(history, &calls),
+        Algorithm("mutex-exact"),
+    )
+}

@@ -1,0 +1,152 @@
+//! A set that only grows (`set`).
+//!
+//! `add(element)` puts an element in; adding it again changes nothing. `read` answers with all elements, in any order; nil
+//! is the empty set. An answer that names an element twice is not a set, so nothing explains it. An `add` that ended with
+//! `info` may put its element in at any time after its invocation, or never; a failed one never does. An open or failed
+//! read tells nothing. Source: Jepsen's `set` and `set-full` workloads, with linearizable reads.
+
+use std::collections::BTreeSet;
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace, Projected};
+use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
+use crate::objects::{Entry, answer, by_search, set_full};
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "set",
+    about: "a set that only grows, with add and a read of all elements",
+    promise: "linearizable",
+    operations: &[OpKind::Add, OpKind::Read],
+    per_key: true,
+    suits: |seen| seen.list_read || !seen.integer_read,
+    initial: || Value::list(Vec::new()),
+    readable: Some(readable),
+    weaken: |history, initial, limits| Ok(sequential(&Set::new(initial), true, history, limits)),
+    account: Some(|history| set_full(history).sentences(history)),
+    watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
+    decide,
+};
+
+/// A set that only grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Set {
+    /// What it holds at first.
+    pub initial: BTreeSet<Value>,
+}
+
+/// What can be done to a [`Set`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SetOp {
+    /// An element was put in.
+    Add(Value),
+    /// It was seen to hold these and no other, in ascending order.
+    Read(Vec<Value>),
+}
+
+impl Set {
+    /// The set that holds the elements of a list at first; nothing for nil.
+    pub fn new(initial: &Value) -> Set {
+        let initial = elements(initial).unwrap_or_default();
+        Set {
+            initial: initial.iter().cloned().collect(),
+        }
+    }
+}
+
+/// The elements of an answer, if it can be one.
+pub(crate) fn elements(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Nil => Some(&[]),
+        Value::List(values) => Some(values),
+        Value::Int(_) | Value::Text(_) => None,
+    }
+}
+
+impl Model for Set {
+    type Op = SetOp;
+    type State = BTreeSet<Value>;
+
+    fn init(&self) -> Self::State {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &Self::State, op: &SetOp) -> Option<Self::State> {
+        publish::step(self, state, op)
+    }
+
+    fn effect(&self, op: &SetOp) -> Effect {
+        match op {
+            SetOp::Add(_) => Effect::Change,
+            SetOp::Read(_) => Effect::Pure,
+        }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<Value>(state.len())
+    }
+}
+
+impl InPlace for Set {
+    fn apply(&self, state: &mut Self::State, op: &SetOp) -> bool {
+        match op {
+            SetOp::Add(element) => {
+                state.insert(element.clone());
+                true
+            }
+            SetOp::Read(seen) => state.len() == seen.len() && state.iter().eq(seen),
+        }
+    }
+}
+
+/// The parts are the elements. Those that were there at first stay, so they must be named.
+impl Projected for Set {
+    fn project(&self, op: &SetOp, parts: &[Value]) -> Option<SetOp> {
+        let is_part = |element: &Value| parts.contains(element) || self.initial.contains(element);
+        match op {
+            SetOp::Add(element) => is_part(element).then(|| op.clone()),
+            SetOp::Read(seen) => Some(SetOp::Read(
+                seen.iter().filter(|element| is_part(element)).cloned().collect(),
+            )),
+        }
+    }
+}
+
+impl Recorded for Set {
+    fn op(&self, operation: &Operation) -> Option<SetOp> {
+        match (&operation.op, &operation.outcome) {
+            (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Some(SetOp::Add(value.clone())),
+            (Op::Read { .. }, Outcome::Ok(_)) => {
+                let mut seen = elements(answer(operation)?)?.to_vec();
+                seen.sort_unstable();
+                Some(SetOp::Read(seen))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = operation.op.kind() != OpKind::Read
+        || answer(operation).is_none_or(|value| elements(value).is_some());
+    is_readable.then_some(()).ok_or("a list of elements")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let initial = options.initial();
+    if elements(&initial).is_none() {
+        return (
+            Decision::Unknown("a set begins with a list of elements".to_owned()),
+            Algorithm::NONE,
+        );
+    }
+    let set = Set::new(&initial);
+    let calls = Calls::read(&set, history, indices);
+    let judged = super::exact::judge(&set, history, &calls);
+    publish::publish(&set, history, &calls, judged, Algorithm("set-exact"))
+        .unwrap_or_else(|| by_search(&set, history, indices, options))
+}

@@ -1,0 +1,153 @@
+//! A text to which more is appended (`kv-append`).
+//!
+//! `read` answers with the whole text; nil is the empty text. `write(text)` replaces it, `append(text)` puts more behind it;
+//! either may, after `info`, take effect at any time after its invocation, or never; a failed one never does. Every key is
+//! a text of its own, empty at first. Source: Porcupine's key-value model with get, put and append, after the 6.824
+//! laboratories.
+
+use std::sync::Arc;
+
+use history::{History, Op, OpKind, Operation, Outcome, Value};
+
+use crate::Options;
+use crate::consistency::sequential;
+use crate::describe::brief;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, InPlace, Judged};
+use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
+use crate::objects::{Entry, answer, by_search};
+use crate::verdict::{Algorithm, Decision};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "kv-append",
+    about: "a text with read, write and append",
+    promise: "linearizable",
+    operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::text(""),
+    readable: Some(readable),
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &KvAppend {
+                initial: text(initial).ok_or(WRONG_INITIAL)?.to_string(),
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
+    account: None,
+    watch: |initial, limits| {
+        let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
+        Ok(by_frontier(KvAppend { initial }, limits))
+    },
+    decide,
+};
+
+/// A text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KvAppend {
+    /// What it is at first.
+    pub initial: String,
+}
+
+/// What can be done to a [`KvAppend`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KvAppendOp {
+    /// It was seen to be this.
+    Read(Arc<String>),
+    /// It was set to this.
+    Write(Arc<String>),
+    /// This was put behind it.
+    Append(Arc<String>),
+}
+
+impl Model for KvAppend {
+    type Op = KvAppendOp;
+    type State = String;
+
+    fn init(&self) -> String {
+        self.initial.clone()
+    }
+
+    fn step(&self, state: &String, op: &KvAppendOp) -> Option<String> {
+        publish::step(self, state, op)
+    }
+
+    fn effect(&self, op: &KvAppendOp) -> Effect {
+        match op {
+            KvAppendOp::Read(_) => Effect::Pure,
+            KvAppendOp::Write(_) => Effect::Overwrite,
+            KvAppendOp::Append(_) => Effect::Change,
+        }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        array_bytes::<u8>(state.capacity())
+    }
+}
+
+impl InPlace for KvAppend {
+    fn apply(&self, state: &mut String, op: &KvAppendOp) -> bool {
+        match op {
+            KvAppendOp::Read(seen) => return *state == **seen,
+            KvAppendOp::Write(text) => state.clone_from(text),
+            KvAppendOp::Append(text) => state.push_str(text),
+        }
+        true
+    }
+}
+
+impl Recorded for KvAppend {
+    fn words(&self, state: &Self::State) -> Option<String> {
+        Some(format!("the value is {}", brief(&Value::text(state.as_str()))))
+    }
+
+    fn op(&self, operation: &Operation) -> Option<KvAppendOp> {
+        match (&operation.op, &operation.outcome) {
+            (Op::Read { .. }, Outcome::Ok(_)) => Some(KvAppendOp::Read(text(answer(operation)?)?)),
+            (_, Outcome::Fail(_)) => None,
+            (Op::Write { value, .. }, _) => Some(KvAppendOp::Write(text(value)?)),
+            (Op::Append { value, .. }, _) => Some(KvAppendOp::Append(text(value)?)),
+            _ => None,
+        }
+    }
+}
+
+fn text(value: &Value) -> Option<Arc<String>> {
+    match value {
+        Value::Nil => Some(Arc::default()),
+        Value::Text(text) => Some(text.clone()),
+        Value::Int(_) | Value::List(_) => None,
+    }
+}
+
+const WRONG_INITIAL: &str = "a text begins with a text";
+
+fn readable(operation: &Operation) -> Result<(), &'static str> {
+    let is_readable = match &operation.op {
+        Op::Write { value, .. } | Op::Append { value, .. } => text(value).is_some(),
+        _ => answer(operation).is_none_or(|value| text(value).is_some()),
+    };
+    is_readable.then_some(()).ok_or("a text")
+}
+
+fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    let Some(initial) = text(&options.initial()) else {
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+    };
+    let text = KvAppend {
+        initial: initial.to_string(),
+    };
+    let calls = Calls::read(&text, history, indices);
+    let algorithm = Algorithm("append-exact");
+    match super::exact::judge(&text, history, &calls) {
+        Judged::Order(order) => (publish::valid(&text, &calls, &order), algorithm),
+        Judged::Contradiction(found) => {
+            let decision = super::exact::invalid(&text, history, &calls, found);
+            (decision, algorithm)
+        }
+        Judged::Other => by_search(&text, history, indices, options),
+    }
+}
