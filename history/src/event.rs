@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::line::Line;
-use crate::{NemesisOp, NemesisOutcome, Op, Outcome};
+use crate::{NemesisOp, NemesisOutcome, Note, Op, Outcome};
 
 /// Who acts. A client's number is used by one operation at a time, and never again after an `info`.
 ///
@@ -50,24 +50,8 @@ pub enum EventKind {
     NemesisInvoke(NemesisOp),
     /// The nemesis has acted. Boxed, because it is rare and would make every event larger.
     NemesisComplete(Box<NemesisOutcome>),
-    /// Something worth remembering that nobody asked for: a change of leader, a node that died by itself. Boxed as well.
+    /// Something worth remembering that was not requested: a change of leader, a process that ended by itself. Boxed as well.
     Note(Box<Note>),
-}
-
-/// The kind of the note that the store did not come back after the last heal, so that it was not read a last time; the detail is why.
-pub const NOT_BACK: &str = "not-back";
-
-/// Something worth remembering that nobody asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Note {
-    /// What kind of note: `leader`, `crash`, …
-    pub note: String,
-    /// The node that it is about, by name; empty if it is about none.
-    pub node: String,
-    /// The term in which that node leads, where the store has terms and tells.
-    pub term: Option<u64>,
-    /// Further words, for people.
-    pub detail: String,
 }
 
 impl fmt::Display for Process {

@@ -1,5 +1,6 @@
 //! What happened: operations, outcomes, events, histories and the run directory that holds them.
 //!
+//! [`faults`] knows which faults are in force.
 //! [`tell`] and [`units`] put operations, durations and counts into words, one way for all.
 //! [`formats`] reads what others recorded (Jepsen, Porcupine, elle-cli) and writes it again.
 //!
@@ -16,10 +17,12 @@ mod blocks;
 mod builder;
 mod event;
 mod fast_line;
+pub mod faults;
 pub mod formats;
 mod journal;
 mod line;
 mod nemesis;
+mod note;
 mod object;
 mod op;
 mod operation;
@@ -31,9 +34,10 @@ pub mod units;
 mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};
-pub use event::{Event, EventKind, NOT_BACK, Note, Process};
+pub use event::{Event, EventKind, Process};
 pub use journal::{JournalError, JournalReader, append_line, read_journal};
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
+pub use note::{Note, NoteKind};
 pub use object::ObjectKind;
 pub use op::{MicroOp, Op, OpKind};
 pub use operation::{History, NemesisSpan, Ns, OPEN, Operation};

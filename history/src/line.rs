@@ -189,7 +189,7 @@ impl From<Event> for Line {
                 line.hold = Some(outcome.hold);
             }
             EventKind::Note(note) => {
-                line.note = Some(note.note);
+                line.note = Some(note.kind.name().to_owned());
                 line.nodes = [note.node].into_iter().filter(|node| !node.is_empty()).collect();
                 line.term = note.term;
                 line.detail = note.detail;
@@ -274,7 +274,7 @@ impl TryFrom<Line> for Event {
                 hold: need(line.hold, "hold")?,
             })),
             Kind::Note => EventKind::Note(Box::new(Note {
-                note: need(line.note, "note")?,
+                kind: need(line.note, "note")?.into(),
                 node: line.nodes.into_iter().next().unwrap_or_default(),
                 term: line.term,
                 detail: line.detail,

@@ -14,6 +14,25 @@ pub struct NemesisOp {
     pub target: String,
 }
 
+impl NemesisOp {
+    /// Undoes every fault at the end of a run.
+    pub fn heal() -> NemesisOp {
+        NemesisOp {
+            nemesis: HEAL.to_owned(),
+            action: NemesisAction::Stop,
+            target: String::new(),
+        }
+    }
+
+    /// Whether this is [`NemesisOp::heal`].
+    pub fn is_heal(&self) -> bool {
+        self.nemesis == HEAL && self.action == NemesisAction::Stop
+    }
+}
+
+/// The name under which the heal at the end of a run stands in the journal. No nemesis is called so.
+const HEAL: &str = "heal";
+
 /// Whether a fault begins or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

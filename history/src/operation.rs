@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::{Event, HistoryBuilder, HistoryError, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
+use crate::{Event, HistoryBuilder, HistoryError, Hold, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
 pub const OPEN: u64 = u64::MAX;
@@ -67,6 +67,19 @@ pub struct History {
     pub is_timeless: bool,
     /// A reader gave processes numbers of their own, since they went on after an `info`: who did what is not sure.
     pub is_renumbered: bool,
+}
+
+impl NemesisSpan {
+    /// Whether it was not tried.
+    pub fn is_skipped(&self) -> bool {
+        matches!(
+            &self.outcome,
+            Some(NemesisOutcome {
+                hold: Hold::Skipped(_),
+                ..
+            })
+        )
+    }
 }
 
 impl Ns {

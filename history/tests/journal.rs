@@ -68,9 +68,9 @@ fn kind() -> impl Strategy<Value = EventKind> {
             proptest::option::of(any::<u64>()),
             ".{0,8}"
         )
-            .prop_map(|(note, node, term, detail)| {
+            .prop_map(|(kind, node, term, detail)| {
                 EventKind::Note(Box::new(Note {
-                    note,
+                    kind: kind.into(),
                     node,
                     term,
                     detail,

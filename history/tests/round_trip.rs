@@ -5,7 +5,7 @@ use std::path::Path;
 use history::formats::{read_bytes, write};
 use history::{
     ErrorClass, Event, EventKind, History, HistoryBuilder, Hold, MicroOp, NemesisAction, NemesisOp,
-    NemesisOutcome, Note, Op, Operation, Outcome, Process, Value,
+    NemesisOutcome, Note, NoteKind, Op, Operation, Outcome, Process, Value,
 };
 use proptest::prelude::*;
 
@@ -227,10 +227,9 @@ fn faults_and_notes() {
             hold: Hold::Verified,
         })),
         EventKind::Note(Box::new(Note {
-            note: "leader".into(),
             node: "n1".into(),
             detail: "term 2".into(),
-            ..Note::default()
+            ..Note::new(NoteKind::Leader)
         })),
         EventKind::NemesisInvoke(nemesis(NemesisAction::Stop, "")),
     ];

@@ -18,7 +18,7 @@
 use std::time::Duration;
 
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{History, Hold, NemesisAction, NemesisOp};
+use history::{History, NemesisAction, NemesisOp};
 use serde::{Deserialize, Serialize};
 
 use crate::target::nodes::needs_leader;
@@ -80,18 +80,12 @@ impl Schedule {
     pub fn recorded(history: &History) -> Schedule {
         let spans = &history.nemesis;
         let mut faults = Vec::new();
-        for (position, span) in spans.iter().enumerate() {
-            let is_skipped = |hold: &Hold| matches!(hold, Hold::Skipped(_));
-            if span.op.action != NemesisAction::Start
-                || (span.outcome.as_ref()).is_some_and(|outcome| is_skipped(&outcome.hold))
-            {
+        for fault in history.faults() {
+            let span = &spans[fault.start];
+            if span.is_skipped() {
                 continue;
             }
-            let ends = (spans[position + 1..].iter()).find(|later| {
-                later.op.action == NemesisAction::Stop
-                    && (later.op.nemesis == span.op.nemesis || later.op.nemesis == "heal")
-            });
-            let end_ns = ends.map_or(history.end_ns, |end| end.invoked_ns);
+            let end_ns = fault.end.map_or(history.end_ns, |end| spans[end].invoked_ns);
             let exact = span.outcome.as_ref().map_or("", |outcome| &outcome.exact);
             let target = match needs_leader(&span.op.target) || exact.is_empty() {
                 true => &span.op.target,
@@ -182,7 +176,7 @@ mod time {
 
 #[cfg(test)]
 mod tests {
-    use history::{NemesisOutcome, NemesisSpan};
+    use history::{Hold, NemesisOutcome, NemesisSpan};
 
     use super::*;
 
@@ -245,6 +239,28 @@ mod tests {
         assert_eq!(schedule.to_toml(), expected);
         assert_eq!(Schedule::parse(expected), Ok(schedule.clone()));
         assert_eq!(schedule.nemeses(), ["kill", "partition"]);
+    }
+
+    #[test]
+    fn the_network_is_healed_as_a_whole() {
+        for name in history::faults::NETWORK {
+            assert!(crate::ALL.iter().any(|entry| entry.name == name), "{name}");
+        }
+        use NemesisAction::{Start, Stop};
+        let history = History {
+            nemesis: vec![
+                span(100, "partition", Start, "one", "n1|n2", Hold::Verified),
+                span(200, "packet", Start, "delay=50", "", Hold::Verified),
+                span(300, "kill", Start, "one", "n2", Hold::Verified),
+                span(400, "partition", Stop, "", "", Hold::Verified),
+            ],
+            end_ns: 1_000_000_000,
+            ..History::default()
+        };
+        let lasts: Vec<u128> = (Schedule::recorded(&history).faults.iter())
+            .map(|fault| fault.lasts.as_millis())
+            .collect();
+        assert_eq!(lasts, [300, 200, 700]);
     }
 
     #[test]

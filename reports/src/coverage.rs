@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use history::{History, TestRecord};
+use history::{History, NoteKind, TestRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,7 @@ fn role(history: &History, fault: &FaultRow) -> Role {
     let leads = history
         .notes
         .iter()
-        .rfind(|(time_ns, note)| note.note == "leader" && seconds(*time_ns) <= fault.start_s)
+        .rfind(|(time_ns, note)| note.kind == NoteKind::Leader && seconds(*time_ns) <= fault.start_s)
         .map(|(_, note)| &note.node);
     match leads {
         None => Role::Unknown,
@@ -198,9 +198,8 @@ mod tests {
     fn roles() {
         let note = |time_s: u64, node: &str| {
             let note = history::Note {
-                note: "leader".to_owned(),
                 node: node.to_owned(),
-                ..Default::default()
+                ..history::Note::new(NoteKind::Leader)
             };
             (time_s * 1_000_000_000, note)
         };

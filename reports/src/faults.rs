@@ -1,7 +1,6 @@
-//! Pairs the nemesis' starts and stops into faults.
+//! The faults of a run, as rows of its results. Which act ended which is [`history::faults`]' to say.
 //!
-//! A stop ends every open fault of its nemesis (the stop that a schedule ends with names no target). A stop of
-//! nothing is a row only if it failed: then something may still be broken.
+//! A stop that ended nothing is a row only if it failed: then something may still be broken.
 
 use history::{History, Hold, NemesisAction, NemesisSpan};
 
@@ -10,19 +9,35 @@ use crate::summary::seconds;
 
 /// The faults of a run, in the order in which they began.
 pub(crate) fn fault_rows(history: &History) -> Vec<FaultRow> {
-    let mut rows: Vec<FaultRow> = Vec::new();
-    for span in &history.nemesis {
-        match span.op.action {
-            NemesisAction::Start => rows.push(started(span)),
-            NemesisAction::Stop => stopped(&mut rows, span),
+    let faults = history.faults();
+    let spans = &history.nemesis;
+    let mut rows: Vec<(usize, FaultRow)> = (faults.iter())
+        .map(|fault| {
+            let mut row = started(&spans[fault.start]);
+            if let Some(end) = fault.end {
+                stopped(&mut row, &spans[end]);
+            }
+            (fault.start, row)
+        })
+        .collect();
+    for (place, span) in spans.iter().enumerate() {
+        let ended_something = || faults.iter().any(|fault| fault.end == Some(place));
+        if let (NemesisAction::Stop, Some(Hold::Failed(why))) =
+            (span.op.action, span.outcome.as_ref().map(|outcome| &outcome.hold))
+            && !ended_something()
+        {
+            let row = FaultRow {
+                end_s: span.completed_ns.map(seconds),
+                hold: FaultHold::Failed,
+                why: Some(did_not_end(why)),
+                detail: "the last heal".to_owned(),
+                ..started(span)
+            };
+            rows.push((place, row));
         }
     }
-    rows
-}
-
-/// Whether a fault may be in force and waits for its end.
-fn is_open(row: &FaultRow) -> bool {
-    row.end_s.is_none() && row.hold != FaultHold::Skipped
+    rows.sort_by_key(|(place, _)| *place);
+    rows.into_iter().map(|(_, row)| row).collect()
 }
 
 fn started(span: &NemesisSpan) -> FaultRow {
@@ -53,37 +68,23 @@ fn started(span: &NemesisSpan) -> FaultRow {
     row
 }
 
-fn stopped(rows: &mut Vec<FaultRow>, span: &NemesisSpan) {
-    let end_s = span.completed_ns.map(seconds);
-    let failed = match span.outcome.as_ref().map(|outcome| &outcome.hold) {
-        Some(Hold::Failed(why)) => Some((FaultHold::Failed, format!("it did not end: {why}"))),
-        Some(Hold::Skipped(why)) => Some((FaultHold::Skipped, why.clone())),
-        Some(Hold::Verified) | None => None,
+fn stopped(row: &mut FaultRow, stop: &NemesisSpan) {
+    row.end_s = stop.completed_ns.map(seconds);
+    let (hold, why) = match stop.outcome.as_ref().map(|outcome| &outcome.hold) {
+        Some(Hold::Failed(why)) => (FaultHold::Failed, did_not_end(why)),
+        Some(Hold::Skipped(why)) => (FaultHold::Skipped, why.clone()),
+        Some(Hold::Verified) | None => return,
     };
-    let mut any = false;
-    // The heal at the end of a run undoes everything.
-    let ends = |row: &FaultRow| row.nemesis == span.op.nemesis || span.op.nemesis == "heal";
-    for row in rows.iter_mut().filter(|row| ends(row) && is_open(row)) {
-        any = true;
-        row.end_s = end_s;
-        if let Some((hold, why)) = &failed {
-            // What went wrong at its beginning counts for more than that it had nothing to act on.
-            if row.hold != FaultHold::Failed {
-                row.hold = *hold;
-            }
-            row.why = Some(match row.why.take() {
-                Some(before) => format!("{before}; {why}"),
-                None => why.clone(),
-            });
-        }
+    // What went wrong at its beginning counts for more than that it had nothing to act on.
+    if row.hold != FaultHold::Failed {
+        row.hold = hold;
     }
-    if let (false, Some(Hold::Failed(_))) = (any, span.outcome.as_ref().map(|outcome| &outcome.hold)) {
-        rows.push(FaultRow {
-            end_s,
-            hold: FaultHold::Failed,
-            why: failed.map(|(_, why)| why),
-            detail: "the last heal".to_owned(),
-            ..started(span)
-        });
-    }
+    row.why = Some(match row.why.take() {
+        Some(before) => format!("{before}; {why}"),
+        None => why,
+    });
+}
+
+fn did_not_end(why: &str) -> String {
+    format!("it did not end: {why}")
 }

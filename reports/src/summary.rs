@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use checker::{Analysis, Conflict, Verdict};
 use hdrhistogram::Histogram;
-use history::{Answer, ErrorClass, Failure, History, Key, Op, OpKind, Operation, Outcome, TestRecord, Value};
+use history::{
+    Answer, ErrorClass, Failure, History, Key, NoteKind, Op, OpKind, Operation, Outcome, TestRecord, Value,
+};
 
 use rustc_hash::FxHashMap;
 
@@ -274,7 +276,7 @@ fn enough_operations(
     for (_, note) in history
         .notes
         .iter()
-        .filter(|(_, note)| note.note == history::NOT_BACK)
+        .filter(|(_, note)| note.kind == NoteKind::NotBack)
     {
         reasons.push(format!(
             "the store did not come back after the last heal, and could not be read a last time: {}",
@@ -314,7 +316,7 @@ fn silence(history: &History, faults: &[FaultRow]) -> Vec<String> {
     let heal_ns = history
         .nemesis
         .iter()
-        .filter(|span| span.op.nemesis == "heal")
+        .filter(|span| span.op.is_heal())
         .filter_map(|span| span.completed_ns)
         .next_back();
     if let Some(heal_ns) = heal_ns {
@@ -347,7 +349,10 @@ fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<S
             ));
         }
     }
-    let crashes = history.notes.iter().filter(|(_, note)| note.note == "crash");
+    let crashes = history
+        .notes
+        .iter()
+        .filter(|(_, note)| note.kind == NoteKind::Crash);
     let mut crashed: BTreeMap<&str, usize> = BTreeMap::new();
     crashes.for_each(|(_, note)| *crashed.entry(&note.node).or_default() += 1);
     if !crashed.is_empty() {
@@ -363,7 +368,7 @@ fn remarks(record: &TestRecord, history: &History, faults: &[FaultRow]) -> Vec<S
         ));
     }
     for (time_ns, note) in &history.notes {
-        if note.note == "stopped" {
+        if note.kind == NoteKind::Stopped {
             remarks.push(format!(
                 "the run was stopped after {:.1} s of {} s: {}",
                 seconds(*time_ns),
@@ -603,10 +608,10 @@ pub(crate) fn notes(history: &History) -> (Vec<NoteRow>, Vec<OtherNote>) {
             term: note.term,
             detail: note.detail.clone(),
         };
-        match note.note.as_str() {
-            "leader" => leaders.push(row),
-            _ => others.push(OtherNote {
-                note: note.note.clone(),
+        match &note.kind {
+            NoteKind::Leader => leaders.push(row),
+            kind => others.push(OtherNote {
+                note: kind.name().to_owned(),
                 row,
             }),
         }

@@ -5,8 +5,8 @@ mod synthetic;
 
 use checker::{Analysis, Conflict, Rule, Verdict};
 use history::{
-    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome,
-    Process, RunDir, TestRecord, Value,
+    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, NoteKind,
+    Op, Outcome, Process, RunDir, TestRecord, Value,
 };
 use scripts::without_scripts;
 
@@ -135,9 +135,8 @@ fn small() -> (TestRecord, History, Analysis) {
             time_ns: MS,
             process: Process::Nemesis,
             kind: EventKind::Note(Box::new(Note {
-                note: "leader".into(),
                 node: "n1".into(),
-                ..Note::default()
+                ..Note::new(NoteKind::Leader)
             })),
         },
         invoke(10, 0, write(1, 1)),
@@ -174,10 +173,9 @@ fn small() -> (TestRecord, History, Analysis) {
         time_ns: 500 * MS,
         process: Process::Nemesis,
         kind: EventKind::Note(Box::new(Note {
-            note: "crash".into(),
             node: "n3".into(),
             detail: "its process ended".into(),
-            ..Note::default()
+            ..Note::new(NoteKind::Crash)
         })),
     });
     let history = history(events);
@@ -336,10 +334,9 @@ fn hostile_words_stay_words() {
         time_ns: 7 * MS,
         process: Process::Nemesis,
         kind: EventKind::Note(Box::new(Note {
-            note: "leader".into(),
             node: evil.into(),
             detail: evil.into(),
-            ..Note::default()
+            ..Note::new(NoteKind::Leader)
         })),
     });
     events.extend(fault(8, NemesisAction::Start, Some(Hold::Failed(evil.into()))));
@@ -644,10 +641,9 @@ fn a_store_that_answers_only_in_peace_is_unknown() {
     silent.push(Event {
         time_ns: 5 * SECOND * MS,
         process: Process::Nemesis,
-        kind: EventKind::Note(Box::new(history::Note {
-            note: history::NOT_BACK.into(),
+        kind: EventKind::Note(Box::new(Note {
             detail: "n1 ended by itself".into(),
-            ..history::Note::default()
+            ..Note::new(NoteKind::NotBack)
         })),
     });
     let (verdict, reasons) = judged(silent);
@@ -661,11 +657,6 @@ fn a_store_that_answers_only_in_peace_is_unknown() {
 #[test]
 fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
     let heal = |time_ms: u64| {
-        let op = NemesisOp {
-            nemesis: "heal".into(),
-            action: NemesisAction::Stop,
-            target: String::new(),
-        };
         let outcome = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
@@ -673,7 +664,7 @@ fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
             hold: Hold::Verified,
         };
         [
-            EventKind::NemesisInvoke(op),
+            EventKind::NemesisInvoke(NemesisOp::heal()),
             EventKind::NemesisComplete(Box::new(outcome)),
         ]
         .map(|kind| Event {
@@ -739,9 +730,8 @@ fn what_else_a_reader_should_know() {
         time_ns: 1_500 * MS,
         process: Process::Nemesis,
         kind: EventKind::Note(Box::new(Note {
-            note: "stopped".into(),
             detail: "a signal asked for it".into(),
-            ..Note::default()
+            ..Note::new(NoteKind::Stopped)
         })),
     });
     let history = history(events);

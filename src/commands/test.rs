@@ -20,7 +20,7 @@ use control::{
     resolve,
 };
 use generator::Generator;
-use history::{History, ObjectKind, RunDir, TestRecord};
+use history::{History, NoteKind, ObjectKind, RunDir, TestRecord};
 use nemeses::{Fault, FaultOptions, NemesisContext, Schedule};
 use tokio::sync::watch;
 use workloads::{Workload, WorkloadOptions};
@@ -340,7 +340,7 @@ impl Test<'_> {
         {
             if let Err(error) = db.ready(READY_LIMIT).await {
                 // The store's doing, not ours: what was journalled is judged, without its last reads.
-                desk.note(history::NOT_BACK, "", error.to_string());
+                desk.note(NoteKind::NotBack, "", error.to_string());
                 return Ok(());
             }
             let stopper = {
@@ -511,7 +511,7 @@ pub(super) fn watch_interrupts() -> anyhow::Result<Interrupts> {
 async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interrupts) {
     if interrupts.wait_for(|count| *count >= 1).await.is_ok() {
         eprintln!("perjury: stopping early; once more to give up at once");
-        desk.note("stopped", "", "a signal asked for it".to_owned());
+        desk.note(NoteKind::Stopped, "", "a signal asked for it".to_owned());
         desk.stop();
     }
 }
@@ -528,7 +528,7 @@ async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>)
         "perjury: a violation shows; stopping early. {}",
         violation.sentence
     );
-    desk.note("stopped", "", "a violation showed".to_owned());
+    desk.note(NoteKind::Stopped, "", "a violation showed".to_owned());
     desk.stop();
 }
 

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{
-    Event, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome, Process,
-};
+use history::faults::{Act, InForce};
+use history::{Event, EventKind, Failure, NemesisOp, Note, NoteKind, Op, Outcome, Process};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -27,8 +26,8 @@ pub struct Totals {
     pub fail: u64,
     /// … `info`.
     pub info: u64,
-    /// The faults that are in force, for people.
-    pub faults: Vec<String>,
+    /// The faults that are in force.
+    pub faults: InForce,
     /// The node that was last seen to lead.
     pub leader: Option<String>,
 }
@@ -49,7 +48,6 @@ pub struct Desk<R> {
 struct State {
     generator: Box<dyn Generator>,
     totals: Totals,
-    acting: Option<NemesisOp>,
     /// Counts events, so that a worker can tell whether anything happened since it was told to wait.
     version: u64,
 }
@@ -62,9 +60,8 @@ impl State {
             EventKind::Complete(Outcome::Fail(Failure::Mismatch { .. })) => self.totals.mismatch += 1,
             EventKind::Complete(Outcome::Fail(Failure::Error(_))) => self.totals.fail += 1,
             EventKind::Complete(Outcome::Info(_)) => self.totals.info += 1,
-            EventKind::NemesisInvoke(op) => self.acting = Some(op.clone()),
-            EventKind::NemesisComplete(outcome) => {
-                if let Some(op) = self.acting.take() {
+            EventKind::NemesisInvoke(_) | EventKind::NemesisComplete(_) => {
+                if let Some(Act { op, outcome, .. }) = self.totals.faults.feed(kind) {
                     tracing::info!(
                         "nemesis {} {:?} {}: {} {:?}",
                         op.nemesis,
@@ -73,7 +70,6 @@ impl State {
                         outcome.detail,
                         outcome.hold
                     );
-                    note_fault(&mut self.totals.faults, &op, outcome);
                 }
             }
             EventKind::Note { .. } => {}
@@ -124,7 +120,6 @@ impl<R: Runtime> Desk<R> {
             state: Mutex::new(State {
                 generator: Box::new(Nothing),
                 totals: Totals::default(),
-                acting: None,
                 version: 0,
             }),
             changed: Notify::new(),
@@ -163,9 +158,9 @@ impl<R: Runtime> Desk<R> {
     }
 
     /// Records something that nobody asked for.
-    pub fn note(&self, note: &str, node: &str, detail: String) {
+    pub fn note(&self, kind: NoteKind, node: &str, detail: String) {
         self.record_note(Note {
-            note: note.to_owned(),
+            kind,
             node: node.to_owned(),
             term: None,
             detail,
@@ -175,10 +170,10 @@ impl<R: Runtime> Desk<R> {
     /// The same, with all that a note can say.
     pub fn record_note(&self, note: Note) {
         let mut state = self.lock();
-        if note.note == "leader" {
+        if note.kind == NoteKind::Leader {
             state.totals.leader = Some(note.node.clone());
         }
-        tracing::info!("{} {} {:?} {}", note.note, note.node, note.term, note.detail);
+        tracing::info!("{} {} {:?} {}", note.kind, note.node, note.term, note.detail);
         self.record(&mut state, Process::Nemesis, EventKind::Note(Box::new(note)));
     }
 
@@ -311,18 +306,6 @@ impl<R: Runtime> Desk<R> {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A worker that panicked inside the lock has already ended the run; counting on is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps the list of faults in force.
-fn note_fault(faults: &mut Vec<String>, op: &NemesisOp, outcome: &NemesisOutcome) {
-    match op.action {
-        NemesisAction::Start if !matches!(outcome.hold, Hold::Skipped(_)) => {
-            faults.push(format!("{} {}", op.nemesis, outcome.detail));
-        }
-        NemesisAction::Start => {}
-        NemesisAction::Stop if op.nemesis == "heal" => faults.clear(),
-        NemesisAction::Stop => faults.retain(|fault| !fault.starts_with(&op.nemesis)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use history::faults::Fault;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Desk, Runtime, Totals};
@@ -41,9 +42,9 @@ fn bar() -> ProgressBar {
 }
 
 fn line(left_ns: u64, rate: f64, totals: &Totals) -> String {
-    let faults = match totals.faults.as_slice() {
+    let faults = match totals.faults.faults() {
         [] => "no fault".to_owned(),
-        faults => faults.join(", "),
+        faults => faults.iter().map(Fault::to_string).collect::<Vec<_>>().join(", "),
     };
     format!(
         "{:>3} s left  {:>6.0} ok/s  {} ok  {} no match  {} fail  {} info  leader {}  {faults}",
@@ -59,17 +60,36 @@ fn line(left_ns: u64, rate: f64, totals: &Totals) -> String {
 
 #[cfg(test)]
 mod tests {
+    use history::faults::InForce;
+    use history::{EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
+
     use super::*;
 
     #[test]
     fn a_line_tells_what_matters() {
+        let mut faults = InForce::default();
+        for kind in [
+            EventKind::NemesisInvoke(NemesisOp {
+                nemesis: "kill".into(),
+                action: NemesisAction::Start,
+                target: "one".into(),
+            }),
+            EventKind::NemesisComplete(Box::new(NemesisOutcome {
+                nodes: vec!["n3".into()],
+                detail: "n3".into(),
+                exact: "n3".into(),
+                hold: Hold::Verified,
+            })),
+        ] {
+            faults.feed(&kind);
+        }
         let totals = Totals {
             invoked: 30,
             ok: 20,
             mismatch: 5,
             fail: 2,
             info: 3,
-            faults: vec!["kill n3".into()],
+            faults,
             leader: Some("n2".into()),
         };
         assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{Db, Node};
-use history::Note;
+use history::{Note, NoteKind};
 
 use super::{Desk, Runtime};
 
@@ -35,7 +35,7 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
                 false => format!("{} still believes to lead", others.join(", ")),
             };
             desk.record_note(Note {
-                note: "leader".to_owned(),
+                kind: NoteKind::Leader,
                 node: name(first.node),
                 term: first.term,
                 detail,
@@ -44,7 +44,7 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
         let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();
         for &index in now.difference(&crashed) {
             desk.note(
-                "crash",
+                NoteKind::Crash,
                 &name(index),
                 "its process ended, and nobody had asked it to".into(),
             );

@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use control::{Client, ControlError};
 use generator::{Generator, Thread};
 use history::{
-    ErrorClass, ErrorRule, EventKind, Failure, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome,
-    Process,
+    ErrorClass, ErrorRule, EventKind, Failure, Hold, NemesisOp, NemesisOutcome, Op, Outcome, Process,
 };
 use nemeses::{Nemesis, NemesisContext};
 
@@ -257,12 +256,7 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
 
 /// Undoes every fault, as an act of the nemesis in the history.
 async fn heal<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
-    let op = NemesisOp {
-        nemesis: "heal".into(),
-        action: NemesisAction::Stop,
-        target: String::new(),
-    };
-    desk.tell_unasked(EventKind::NemesisInvoke(op));
+    desk.tell_unasked(EventKind::NemesisInvoke(NemesisOp::heal()));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
     desk.tell_unasked(EventKind::NemesisComplete(Box::new(outcome)));

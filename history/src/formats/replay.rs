@@ -6,8 +6,8 @@
 use super::jepsen;
 pub(crate) use super::jepsen::Kind;
 use crate::{
-    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Note, Ns, Op, Operation,
-    Outcome, Process, Reason, Value,
+    Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Note, NoteKind, Ns, Op,
+    Operation, Outcome, Process, Reason, Value,
 };
 
 /// One event of a history.
@@ -68,9 +68,8 @@ pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ 
                     EventKind::NemesisInvoke(span.op.clone())
                 }
                 _ => EventKind::Note(Box::new(Note {
-                    note: "nemesis".to_owned(),
                     detail: format!("{} {}", event.f(), span.op.target).trim_end().to_owned(),
-                    ..Note::default()
+                    ..Note::new(NoteKind::Nemesis)
                 })),
             },
         };

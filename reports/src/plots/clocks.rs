@@ -1,6 +1,6 @@
 //! How far the clocks of the nodes were off, as the nemesis set them.
 
-use history::{History, NemesisAction};
+use history::History;
 use plotters::prelude::*;
 
 use super::Plot;
@@ -67,26 +67,18 @@ pub(crate) fn plot(history: &History, nodes: &[String], shade: &Shade) -> Result
 }
 
 fn shifts(history: &History, end_s: f64) -> Vec<Shift> {
-    let mut shifts: Vec<Shift> = Vec::new();
-    let mut open = 0;
-    for span in &history.nemesis {
-        let at_s = seconds(span.completed_ns.unwrap_or(span.invoked_ns));
-        let ends = span.op.nemesis == "clock" || span.op.nemesis == "heal";
-        match span.op.action {
-            NemesisAction::Stop if ends => {
-                for shift in &mut shifts[open..] {
-                    shift.to_s = at_s;
-                }
-                open = shifts.len();
-            }
-            NemesisAction::Start if span.op.nemesis == "clock" => {
-                let exact = span.outcome.as_ref().map_or("", |outcome| &outcome.exact);
-                shifts.extend(read(exact, at_s, end_s));
-            }
-            NemesisAction::Start | NemesisAction::Stop => {}
-        }
-    }
-    shifts
+    let spans = &history.nemesis;
+    (history.faults().iter())
+        .filter(|fault| spans[fault.start].op.nemesis == "clock")
+        .filter_map(|fault| {
+            let at_s = |place: usize| seconds(spans[place].completed_ns.unwrap_or(spans[place].invoked_ns));
+            let exact = spans[fault.start]
+                .outcome
+                .as_ref()
+                .map_or("", |outcome| &outcome.exact);
+            read(exact, at_s(fault.start), fault.end.map_or(end_s, at_s))
+        })
+        .collect()
 }
 
 /// `jump=-30000@n1+n3`

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use checker::Analysis;
 use history::{
-    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome,
-    Process, TestRecord, Value,
+    ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, NoteKind,
+    Op, Outcome, Process, TestRecord, Value,
 };
 
 /// What to make.
@@ -333,9 +333,8 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         let node = ["n2", "n3", "n5", "n1"][leader % 4];
         leader += 1;
         let kind = EventKind::Note(Box::new(Note {
-            note: "leader".into(),
             node: node.into(),
-            ..Note::default()
+            ..Note::new(NoteKind::Leader)
         }));
         events.push(at(time_s, Process::Nemesis, kind));
     };

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use checker::Verdict;
-use history::{Event, EventKind, Failure, Hold, NemesisAction, Outcome, Process, RunDir};
+use history::faults::{Act, Change, Fault, InForce};
+use history::{Event, EventKind, Failure, NoteKind, Outcome, Process, RunDir};
 use serde::Serialize;
 
 use crate::commands::check::{judge, read_history};
@@ -74,9 +75,7 @@ struct Reader {
     per_second: Vec<u64>,
     asked: Instant,
     next_check: Instant,
-    /// The nemesis' act that is under way.
-    acting: Option<(String, String, NemesisAction)>,
-    in_force: Vec<(String, String)>,
+    in_force: InForce,
 }
 
 impl Watched {
@@ -113,8 +112,7 @@ impl Default for Reader {
             per_second: Vec::new(),
             asked: Instant::now(),
             next_check: Instant::now() + CHECK_PAUSE,
-            acting: None,
-            in_force: Vec::new(),
+            in_force: InForce::default(),
         }
     }
 }
@@ -183,33 +181,25 @@ impl Reader {
                 Outcome::Fail(Failure::Mismatch { .. } | Failure::Error(_)) => self.state.fail += 1,
                 Outcome::Info(_) => self.state.info += 1,
             },
-            (_, EventKind::NemesisInvoke(op)) => self.acting = Some((op.nemesis, op.target, op.action)),
-            (_, EventKind::NemesisComplete(outcome)) => {
-                let Some((nemesis, target, action)) = self.acting.take() else {
+            (_, kind @ (EventKind::NemesisInvoke(_) | EventKind::NemesisComplete(_))) => {
+                let Some(Act { op, outcome, change }) = self.in_force.feed(&kind) else {
                     return;
                 };
-                let is_skipped = matches!(outcome.hold, Hold::Skipped(_));
-                match action {
-                    NemesisAction::Start if !is_skipped => {
-                        self.in_force.push((nemesis.clone(), outcome.detail.clone()));
-                    }
-                    NemesisAction::Start => {}
-                    NemesisAction::Stop => self
-                        .in_force
-                        .retain(|(name, _)| *name != nemesis && nemesis != "heal"),
-                }
-                let verb = match action {
-                    NemesisAction::Start if is_skipped => "skipped",
-                    NemesisAction::Start => "begins",
-                    NemesisAction::Stop => "ends",
+                let verb = match change {
+                    Change::Skipped => "skipped",
+                    Change::Began => "begins",
+                    Change::Ended(_) => "ends",
                 };
-                let words = format!("{time_s:.1} s: {nemesis} {target} {verb} {}", outcome.detail);
+                let words = format!(
+                    "{time_s:.1} s: {} {} {verb} {}",
+                    op.nemesis, op.target, outcome.detail
+                );
                 self.state.acts.push(words);
                 if self.state.acts.len() > 20 {
                     self.state.acts.remove(0);
                 }
             }
-            (_, EventKind::Note(note)) if note.note == "leader" => {
+            (_, EventKind::Note(note)) if note.kind == NoteKind::Leader => {
                 let note = *note;
                 let term = note.term.map(|term| format!("term {term}"));
                 let detail = Some(note.detail).filter(|detail| !detail.is_empty());
@@ -265,9 +255,7 @@ impl Reader {
         State {
             rates: self.per_second[first..].to_vec(),
             first_second: first as u64,
-            faults: (self.in_force.iter())
-                .map(|(nemesis, detail)| format!("{nemesis}: {detail}"))
-                .collect(),
+            faults: self.in_force.faults().iter().map(Fault::to_string).collect(),
             ..self.state.clone()
         }
     }
