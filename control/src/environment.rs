@@ -5,33 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Ability, ControlError, Net, Remote};
-
-/// One node of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Its position among the nodes, from 0.
-    pub index: usize,
-    /// Its name: `n1`, `n2`, …
-    pub name: String,
-}
-
-/// The kinds of environments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnvKind {
-    /// One network namespace a node.
-    Netns,
-    /// Plain processes on loopback ports, whose links cannot be cut.
-    Local,
-    /// A cluster that somebody else started: clients only.
-    External,
-    /// One container a node.
-    Docker,
-    /// One host a node, reached by SSH.
-    Ssh,
-    /// A cluster that somebody else started, on hosts that are reached by SSH.
-    Reached,
-}
+use crate::{Ability, ControlError, EnvKind, Net, Node, Remote};
 
 /// A place where a cluster runs.
 #[async_trait]
@@ -70,35 +44,4 @@ pub trait Environment: Send + Sync {
 
     /// Ends every process that was started here and removes what was made. May be called twice.
     async fn tear_down(&self) -> Result<(), ControlError>;
-}
-
-impl Node {
-    /// The nodes `n1` … `nN`.
-    pub fn numbered(count: usize) -> Vec<Node> {
-        (0..count)
-            .map(|index| Node {
-                index,
-                name: format!("n{}", index + 1),
-            })
-            .collect()
-    }
-}
-
-impl EnvKind {
-    /// Whether the store was started by somebody else.
-    pub fn is_foreign(self) -> bool {
-        matches!(self, EnvKind::External | EnvKind::Reached)
-    }
-
-    /// `netns`, `local`, …
-    pub fn name(self) -> &'static str {
-        match self {
-            EnvKind::Netns => "netns",
-            EnvKind::Local => "local",
-            EnvKind::External => "external",
-            EnvKind::Docker => "docker",
-            EnvKind::Ssh => "ssh",
-            EnvKind::Reached => "external by ssh",
-        }
-    }
 }

@@ -12,6 +12,7 @@ mod ability;
 mod agent;
 mod client;
 mod db;
+mod env_kind;
 mod environment;
 mod environments;
 mod error;
@@ -28,7 +29,8 @@ pub use ability::{Ability, can};
 pub use agent::{AgentOptions, serve};
 pub use client::Client;
 pub use db::{Db, Primary};
-pub use environment::{EnvKind, Environment, Node};
+pub use env_kind::EnvKind;
+pub use environment::Environment;
 #[cfg(target_os = "linux")]
 pub use environments::docker::program::trial as docker_trial;
 pub use environments::{
@@ -36,6 +38,6 @@ pub use environments::{
 };
 pub use error::ControlError;
 pub use net::{CONTROLLER, Link, LinkControl, Net, Sample, Shape, both_ways, links_between};
-pub use remote::{Command, Daemon, Output, Pid, ProcessState, Remote, Signal};
+pub use remote::{Command, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
 pub use system::{Access, MakeSystem, Secret, System, SystemOptions};
 pub use undo::{HealReport, has_something_to_undo, heal};

@@ -9,7 +9,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ControlError, Node};
+use crate::ControlError;
+
+/// One node of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its position among the nodes, from 0.
+    pub index: usize,
+    /// Its name: `n1`, `n2`, …
+    pub name: String,
+}
 
 /// A program that is run to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +140,18 @@ pub trait Remote: Send + Sync {
 
     /// What a process that [`Remote::spawn`] started is doing.
     async fn state(&self, pid: Pid) -> Result<ProcessState, ControlError>;
+}
+
+impl Node {
+    /// The nodes `n1` … `nN`.
+    pub fn numbered(count: usize) -> Vec<Node> {
+        (0..count)
+            .map(|index| Node {
+                index,
+                name: format!("n{}", index + 1),
+            })
+            .collect()
+    }
 }
 
 impl Command {

@@ -34,12 +34,3 @@ pub use serve::{AgentOptions, serve};
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// How often a controller that has nothing to say says so.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-
-/// Not here.
-#[cfg(not(feature = "ssh"))]
-pub(crate) fn heal_host(_node: &str, _host: &crate::undo::HostRecord) -> Result<Option<String>, String> {
-    Err("this perjury was built without SSH".into())
-}
-
-#[cfg(feature = "ssh")]
-pub(crate) use crate::environments::ssh::heal as heal_host;

@@ -11,8 +11,12 @@ pub mod netns;
 #[path = "netns_elsewhere.rs"]
 pub mod netns;
 mod open;
+mod options;
 #[cfg(all(target_os = "linux", feature = "ssh"))]
 pub(crate) mod ssh;
+mod ssh_access;
 
 pub use env_choice::{EnvChoice, LinkChoice, Means, NetnsTrial, Refusal, Resolved, resolve};
-pub use open::{OpenOptions, SshAccess, open};
+pub use open::open;
+pub use options::OpenOptions;
+pub use ssh_access::SshAccess;

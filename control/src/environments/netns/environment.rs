@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use super::links::{Chains, Cutter, Links};
 use super::namespace::Namespace;
-use super::supervise::entered;
 use super::switch::Switch;
 use super::topology::{self, MAX_NODES, Topology, Uplink};
+use super::user_map::entered;
 use crate::links::iptables::{Family, Iptables};
 use crate::links::prober::Prober;
 use crate::processes::child_processes::ChildProcesses;

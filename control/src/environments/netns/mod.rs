@@ -30,6 +30,7 @@ mod supervise;
 mod switch;
 mod topology;
 mod try_namespaces;
+mod user_map;
 
 pub(crate) use environment::Netns;
 pub(crate) use links::{Chains, Cutter, Links};

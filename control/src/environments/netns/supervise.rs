@@ -11,7 +11,6 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -20,14 +19,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, sigaction};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Gid, Pid as NixPid, Uid, fork, getegid, geteuid, setpgid};
+use nix::unistd::{ForkResult, Pid as NixPid, fork, getegid, geteuid, setpgid};
 
 use super::try_namespaces::try_namespaces;
+use super::user_map::{Entered, entered, map_to_root, note};
 use crate::environments::Means;
 use crate::inside::volume;
 use crate::processes::kernel;
 use crate::undo::Place;
-use crate::{ControlError, EnvKind, Pid};
+use crate::{ControlError, EnvKind};
 
 /// Signals that are handed on to the controller.
 const HANDED_ON: [Signal; 6] = [
@@ -42,19 +42,6 @@ const HANDED_ON: [Signal; 6] = [
 /// The exit code when the controller did not end by itself: the harness failed.
 const HARNESS_FAILED: i32 = 255;
 
-/// What is known of the outside.
-#[derive(Debug)]
-pub(super) struct Entered {
-    /// The supervisor, as the outside sees it.
-    pub(super) supervisor: Pid,
-    /// Where the supervisor is.
-    pub(super) place: Place,
-    /// How the namespaces were had.
-    pub(super) means: Means,
-}
-
-static ENTERED: OnceLock<Entered> = OnceLock::new();
-
 /// Moves this program into network, mount and PID namespaces of its own (and a user namespace unless root).
 ///
 /// Call it first thing in `main`, before any thread or runtime exists. It returns in a grandchild of the process that
@@ -66,7 +53,7 @@ static ENTERED: OnceLock<Entered> = OnceLock::new();
 /// # Errors
 /// [`ControlError::Unavailable`] when namespaces cannot be had, with the remedy; nothing was changed then.
 pub fn enter() -> Result<(), ControlError> {
-    if ENTERED.get().is_some() {
+    if entered().is_some() {
         return Ok(());
     }
     let means = try_namespaces().map_err(|refusal| ControlError::Unavailable {
@@ -80,7 +67,7 @@ pub fn enter() -> Result<(), ControlError> {
             "namespaces must be entered before any thread is started, but there are {threads}"
         )));
     }
-    let entered = Entered {
+    let outside = Entered {
         supervisor: kernel::own(),
         place: Place::here(),
         means,
@@ -117,13 +104,8 @@ pub fn enter() -> Result<(), ControlError> {
         .map_err(from_errno("cannot restore the signals"))?;
     own_mounts().map_err(from_errno("cannot have mounts of its own"))?;
     // The first call in this process, as checked above.
-    let _ = ENTERED.set(entered);
+    note(outside);
     Ok(())
-}
-
-/// What [`enter`] noted; `None` outside.
-pub(super) fn entered() -> Option<&'static Entered> {
-    ENTERED.get()
 }
 
 /// Moves this process into new namespaces; its children also into a new PID namespace.
@@ -138,13 +120,6 @@ fn own_namespaces(means: Means) -> Result<(), ControlError> {
         map_to_root(uid, gid).map_err(system("cannot map the user into its namespace"))?;
     }
     Ok(())
-}
-
-/// user_namespaces(7): an unprivileged process may map only itself, and its group only once setgroups is denied.
-pub(super) fn map_to_root(uid: Uid, gid: Gid) -> io::Result<()> {
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
 }
 
 /// Mounts made here stay here, and `/proc` shows the new PID namespace.

@@ -11,7 +11,7 @@ use nix::unistd::{ForkResult, fork, getegid, geteuid};
 use rtnetlink::LinkVeth;
 
 use super::refusal::{Observed, Step, explain};
-use super::supervise::{entered, map_to_root};
+use super::user_map::{entered, map_to_root};
 use super::{namespace, switch};
 use crate::environments::{Means, NetnsTrial};
 
