@@ -9,6 +9,7 @@
 //!   reads      linearizable reads                           thesis §6.4
 //!   apply      the state machine and its snapshots          Raft §5.3, §7; thesis §6.3
 //!   log, outbox, progress                                   the data that they work on
+//!   validity   what holds after every step, checked in debug builds
 //! ```
 //!
 //! Invariants, besides Raft's own: no I/O, no clock, no randomness but the seed's; nothing kept grows without a
@@ -30,6 +31,7 @@ mod reads;
 mod requests;
 #[cfg(test)]
 mod tests;
+mod validity;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -247,6 +249,7 @@ impl Core {
         if let Some(id) = self.outbox.flush(out) {
             self.persisting.push_back((id, self.log.last_index()));
         }
+        debug_assert_eq!(self.broken_invariant(), None, "node {}", self.id());
     }
 
     /// When the next [`Event::Tick`] is due, in nanoseconds.

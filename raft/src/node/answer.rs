@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::core::api::RequestError;
+use crate::core::api::{Member, Membership, NodeId, RequestError};
 
 /// Whether an operation that was refused may have happened all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,6 +28,24 @@ pub(super) struct Refusal {
     /// For people.
     pub message: String,
     pub happened: Happened,
+}
+
+/// One member, in `/status` and the answers of `/v1/members`.
+#[derive(Debug, Serialize)]
+pub(super) struct MemberAnswer {
+    pub(super) id: NodeId,
+    address: String,
+    pub(super) voter: bool,
+}
+
+/// The members, by number.
+pub(super) fn member_answers(membership: &Membership) -> Vec<MemberAnswer> {
+    let member = |(id, member): (&NodeId, &Member)| MemberAnswer {
+        id: *id,
+        address: member.address.clone(),
+        voter: member.voter,
+    };
+    membership.members.iter().map(member).collect()
 }
 
 impl Refusal {

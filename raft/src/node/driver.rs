@@ -14,8 +14,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::Refusal;
-use super::http::{MemberAnswer, member_answers};
+use super::answer::{MemberAnswer, Refusal, member_answers};
 use super::metrics::Metrics;
 use super::pending::{Pending, ReplyTo};
 use super::wire::{self, Origin, Wire};

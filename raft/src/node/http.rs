@@ -29,10 +29,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use super::answer::{Happened, Refusal};
+use super::answer::{Happened, Refusal, member_answers};
 use super::driver::Handle;
 use super::limit::LimitedListener;
-use crate::core::api::{Answer, Change, Membership, NodeId, Request, Session};
+use crate::core::api::{Answer, Change, NodeId, Request, Session};
 use crate::machine::{Command, Output, Value};
 
 /// No request body is longer. With the limits on open requests it bounds what a node's queues can hold.
@@ -118,24 +118,6 @@ struct CasAnswer {
     swapped: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     current: Option<Value>,
-}
-
-/// One member, in `/status` and the answers of `/v1/members`.
-#[derive(Debug, Serialize)]
-pub(super) struct MemberAnswer {
-    pub(super) id: NodeId,
-    address: String,
-    pub(super) voter: bool,
-}
-
-/// The members, by number.
-pub(super) fn member_answers(membership: &Membership) -> Vec<MemberAnswer> {
-    let member = |(id, member): (&NodeId, &crate::core::api::Member)| MemberAnswer {
-        id: *id,
-        address: member.address.clone(),
-        voter: member.voter,
-    };
-    membership.members.iter().map(member).collect()
 }
 
 async fn read(State(handle): State<Handle>, body: Raw) -> Answered {

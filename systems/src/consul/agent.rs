@@ -11,11 +11,8 @@ use async_trait::async_trait;
 use control::{Command, ControlError, Daemon, Environment, Primary, SystemOptions};
 use serde_json::json;
 
-use super::requests::{Asking, HTTP_PORT};
+use super::requests::{Asking, HTTP_PORT, SESSION_TTL};
 use crate::cluster::{Store, data_dir, log_file, put_file};
-
-/// How long the sessions of locks live without a renewal, in a cluster of our own.
-pub(super) const SESSION_TTL: Duration = Duration::from_secs(2);
 
 /// The port on which a server listens for servers.
 const SERVER_PORT: u16 = 8300;

@@ -19,6 +19,8 @@ use crate::http::{self, NOT_UNDERSTOOD};
 
 /// The port on which an agent listens for clients.
 pub(super) const HTTP_PORT: u16 = 8500;
+/// How long the sessions of locks live without a renewal, in a cluster of our own.
+pub(super) const SESSION_TTL: Duration = Duration::from_secs(2);
 /// With which the index of an answer stands, also with that about a key that is not there.
 const INDEX: &str = "X-Consul-Index";
 /// How much of an error's text is kept.
@@ -152,7 +154,7 @@ impl Asking {
             ttl: match environment.kind().is_foreign() {
                 // The least that Consul takes unless it is told otherwise (api-docs/session, TTL).
                 true => Duration::from_secs(10),
-                false => super::agent::SESSION_TTL,
+                false => SESSION_TTL,
             },
         })
     }
