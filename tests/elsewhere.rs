@@ -1,7 +1,10 @@
 //! Runs on nodes that are not a part of this machine: containers of a real Docker engine, and hosts behind real sshds, each in a
 //! network namespace with a /tmp of its own (`scripts/ssh-hosts.sh`).
 //!
-//! What is not there is named and skipped. The tests take turns: a run wants the machine for itself.
+//! What is missing is named, and its tests are skipped. The tests take turns: a run wants the machine for itself.
+
+#[path = "support/missing.rs"]
+mod missing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -9,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use missing::missing;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -86,7 +91,7 @@ fn has_docker() -> bool {
         .output()
         .is_ok_and(|output| output.status.success());
     if !answers || !is_root() {
-        eprintln!("skipped: no Docker engine answers, or this is not root");
+        missing("docker", "no engine answers, or this is not root");
     }
     answers && is_root()
 }
@@ -169,7 +174,7 @@ struct Hosts {
 impl Hosts {
     fn up() -> Option<Hosts> {
         if !is_root() || !Path::new("/usr/sbin/sshd").exists() {
-            eprintln!("skipped: there is no sshd, or this is not root");
+            missing("sshd", "it is not installed, or this is not root");
             return None;
         }
         // Each host has a /tmp of its own, so this must be elsewhere.
@@ -268,7 +273,7 @@ fn hosts_are_broken_and_left_as_they_were() {
 fn a_store_that_is_installed_on_hosts_needs_no_name() {
     let _turn = turn();
     if !Path::new("/usr/share/java/zookeeper.jar").exists() {
-        eprintln!("skipped: there is no ZooKeeper");
+        missing("zookeeper", "it is not installed");
         return;
     }
     let Some(hosts) = Hosts::up() else { return };

@@ -2,12 +2,17 @@
 //!
 //! They are short and take turns: a run wants the machine for itself.
 
+#[path = "support/missing.rs"]
+mod missing;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use missing::missing;
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -301,13 +306,13 @@ fn loops_below(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Whether a fault can be had in an environment here; else the reason, which is printed.
+/// Whether an environment here can do a fault; if not, the reason is printed.
 fn can(dir: &Path, env: &str, nemesis: &str) -> bool {
     let args = format!("test --env {env} --nodes 3 --nemesis {nemesis} --time-limit 1ms --ops 1 --rate 1");
     let tried = perjury(dir, &args).output().unwrap();
     let is_refused = tried.status.code() == Some(254);
     if is_refused {
-        eprintln!("skipped: {}", text(&tried).trim());
+        missing(nemesis, text(&tried).trim());
     }
     !is_refused
 }
@@ -512,7 +517,7 @@ fn operators_act_while_clients_are_at_work() {
     let has_etcd = Command::new("etcd").arg("--version").output().is_ok();
     for system in ["bundled", "etcd"] {
         if system == "etcd" && !has_etcd {
-            eprintln!("skipped: there is no etcd on the PATH");
+            missing("etcd", "it is not on the PATH");
             continue;
         }
         for (nemesis, time) in [("membership", "14s"), ("transfer,compact", "6s")] {

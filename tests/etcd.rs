@@ -1,11 +1,16 @@
 //! A whole run against an etcd of somebody else's that demands a login: it is judged, and no secret is left in the run
 //! directory or on the screen.
 
+#[path = "support/missing.rs"]
+mod missing;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use missing::missing;
 
 const PASSWORD: &str = "open-sesame-4711";
 
@@ -99,7 +104,7 @@ fn secrets_are_left_nowhere() {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|directory| directory.join("etcd").is_file());
     if !found {
-        eprintln!("skipped: no etcd on the PATH");
+        missing("etcd", "it is not on the PATH");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -1,8 +1,13 @@
 //! Histories that others recorded, with the verdicts that they expect. They are not part of the project: the folder that
-//! holds them and their `labels.tsv` is named by `PERJURY_HISTORIES`, or stands at `../shared/histories`.
+//! holds them and their `labels.tsv` is named by `PERJURY_HISTORIES`, or is at `../shared/histories`.
+
+#[path = "support/missing.rs"]
+mod missing;
 
 use std::path::PathBuf;
 use std::process::Command;
+
+use missing::missing;
 
 fn folder() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/histories");
@@ -13,7 +18,7 @@ fn folder() -> Option<PathBuf> {
 #[test]
 fn every_label_is_confirmed() {
     let Some(folder) = folder() else {
-        println!("skipped: no recorded histories (set PERJURY_HISTORIES to their folder)");
+        missing("histories", "set PERJURY_HISTORIES to the folder that holds them");
         return;
     };
     let labels = std::fs::read_to_string(folder.join("labels.tsv")).unwrap();

@@ -4,6 +4,9 @@
 //! (api-docs/kv, api-docs/session) and source (agent/consul/kvs_endpoint.go, agent/structs/errors.go), and served by a
 //! loopback server that demands every request exactly as it stands here.
 
+#[path = "../../tests/support/missing.rs"]
+mod missing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use control::{Client, EnvKind, OpenOptions, Secret, System, SystemOptions};
 use history::{Failure, ObjectKind, Op, Outcome, Value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use missing::missing;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -377,7 +382,7 @@ async fn a_real_server() {
     let binary = match (entry.locate.unwrap())(None) {
         Ok(binary) => binary,
         Err(why) => {
-            eprintln!("skipped: {why}");
+            missing("consul", why);
             return;
         }
     };

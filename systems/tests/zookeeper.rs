@@ -2,11 +2,16 @@
 //!
 //! It is skipped, visibly, where ZooKeeper or Java is missing.
 
+#[path = "../../tests/support/missing.rs"]
+mod missing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::{Client, EnvKind, Environment, OpenOptions, System, SystemOptions};
 use history::{Failure, Key, ObjectKind, Op, Outcome, Value};
+
+use missing::missing;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -17,7 +22,7 @@ async fn every_operation_of_one_server() {
     let binary = match (entry.locate.unwrap())(None) {
         Ok(binary) => binary,
         Err(why) => {
-            eprintln!("skipped: {why}");
+            missing("zookeeper", why);
             return;
         }
     };

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use serde_json::{Value, json};
 
+use super::missing::missing;
+
 const WAIT: Duration = Duration::from_secs(20);
 
 /// A chromedriver of our own, ended with the test.
@@ -44,7 +46,7 @@ impl Driver {
         let mut child = match child {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("skipped: there is no chromedriver here");
+                missing("chromedriver", "it is not on the PATH");
                 return None;
             }
             Err(error) => panic!("chromedriver: {error}"),

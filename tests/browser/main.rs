@@ -5,6 +5,8 @@
 //! target directory (`target/tmp/screenshots`).
 
 mod driver;
+#[path = "../support/missing.rs"]
+mod missing;
 #[path = "../serving/mod.rs"]
 mod serving;
 

@@ -67,7 +67,10 @@ fn inside<F: Future<Output = Done>>(
     case: impl Fn(Arc<dyn Environment>) -> F,
 ) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Skipped(format!("{}; {}", refusal.why, refusal.remedy)));
+        return Err(Trouble::Missing(
+            "netns",
+            format!("{}; {}", refusal.why, refusal.remedy),
+        ));
     }
     netns::enter()?;
     let mut options = OpenOptions::new(ALL.len(), directory);
@@ -77,7 +80,7 @@ fn inside<F: Future<Output = Done>>(
     let environment = match control::open(EnvKind::Netns, &options) {
         Ok(environment) => environment,
         Err(error @ ControlError::Unavailable { .. }) if links == LinkChoice::Iptables => {
-            return Err(Trouble::Skipped(error.to_string()));
+            return Err(Trouble::Missing("iptables", error.to_string()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -453,7 +456,7 @@ async fn local_links(environment: Arc<dyn Environment>) -> Done {
 
 fn hidden_iptables(directory: &Path) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Skipped(refusal.why));
+        return Err(Trouble::Missing("netns", refusal.why));
     }
     netns::enter()?;
     for (links, expected) in [
@@ -475,7 +478,7 @@ fn hidden_iptables(directory: &Path) -> Done {
 
 fn threads_come_later(_: &Path) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Skipped(refusal.why));
+        return Err(Trouble::Missing("netns", refusal.why));
     }
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || wait.recv());

@@ -39,7 +39,7 @@ pub fn hold(case: &str) -> Result<(), Trouble> {
     };
     if kind == EnvKind::Netns {
         if let Err(refusal) = netns::try_namespaces() {
-            return Err(Trouble::Skipped(refusal.why));
+            return Err(Trouble::Missing("netns", refusal.why));
         }
         netns::enter()?;
     }

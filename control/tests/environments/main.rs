@@ -7,12 +7,16 @@
 
 mod cases;
 mod death;
+#[path = "../../../tests/support/missing.rs"]
+mod missing;
 mod processes;
 mod programs;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+
+use missing::missing;
 
 /// Set in the processes that this program starts from itself: which case or helper program to be.
 const CASE: &str = "PERJURY_TEST_CASE";
@@ -30,9 +34,6 @@ fn main() -> ExitCode {
         .iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    if let Err(refusal) = control::netns::try_namespaces() {
-        eprintln!("netns cases will be skipped: {}; {}", refusal.why, refusal.remedy);
-    }
     // Where `nobody` may reach the program even if the checkout is in a private home.
     let place = tempfile::tempdir().expect("a temporary directory");
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
@@ -57,10 +58,8 @@ fn main() -> ExitCode {
             };
             match result {
                 Ok(notes) => println!("test {name} ... ok{notes}"),
-                Err(Trouble::Skipped(why)) => {
-                    println!("test {name} ... skipped: {why}");
-                    eprintln!("skipped {name}: {why}");
-                }
+                Err(Trouble::Missing(what, why)) => missing(what, why),
+                Err(Trouble::Skipped(why)) => eprintln!("test {name} ... {why}"),
                 Err(Trouble::Failed(why)) => {
                     failures += 1;
                     println!("test {name} ... FAILED\n{why}");
@@ -77,7 +76,9 @@ fn main() -> ExitCode {
 
 /// Why a case is not ok.
 pub enum Trouble {
-    /// This machine cannot do it.
+    /// This machine cannot do it: what is missing, and why.
+    Missing(&'static str, String),
+    /// Its own process has said why it was skipped.
     Skipped(String),
     /// It went wrong.
     Failed(String),
@@ -99,7 +100,7 @@ fn users() -> Vec<&'static str> {
         return vec!["self"];
     }
     if Command::new("setpriv").arg("--version").output().is_err() {
-        eprintln!("skipped: no `setpriv` on PATH to run the cases as nobody");
+        missing("setpriv", "it is not on the PATH, so no case runs as nobody");
         return vec!["self"];
     }
     vec!["self", "nobody"]
@@ -147,11 +148,11 @@ fn run_inside(name: &str) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Trouble::Skipped(why)) => {
-            eprintln!("{why}");
+        Err(Trouble::Missing(what, why)) => {
+            missing(what, why);
             ExitCode::from(SKIPPED as u8)
         }
-        Err(Trouble::Failed(why)) => {
+        Err(Trouble::Skipped(why) | Trouble::Failed(why)) => {
             eprintln!("{why}");
             ExitCode::FAILURE
         }

@@ -1,9 +1,13 @@
 //! The client against a Redis and a sentinel of flesh and blood, on loopback ports.
 
+#[path = "../../../tests/support/missing.rs"]
+mod missing;
+
 use control::{EnvKind, OpenOptions};
 use history::{Failure, Key, Op, Outcome, Value};
 
 use super::*;
+use missing::missing;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -12,7 +16,7 @@ async fn started(nodes: usize, directory: &Path) -> Option<(Arc<dyn Environment>
     let binary = match locate(None) {
         Ok(binary) => binary,
         Err(why) => {
-            eprintln!("skipped: {why}");
+            missing("redis", why);
             return None;
         }
     };

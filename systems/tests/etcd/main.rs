@@ -1,6 +1,8 @@
 //! A real etcd of one node: what every operation answers, and how errors come back.
 
 mod access;
+#[path = "../../../tests/support/missing.rs"]
+mod missing;
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,8 @@ use std::time::Duration;
 use control::{Environment, System, SystemOptions};
 use history::{Failure, Op, Outcome};
 
+use super::missing::missing;
+
 /// How long a client waits for an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -20,7 +22,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(name))
         .find(|candidate| candidate.is_file());
     if found.is_none() {
-        eprintln!("skipped: no {name} on the PATH");
+        missing(name, "it is not on the PATH");
     }
     found
 }
