@@ -6,44 +6,30 @@
 //! - A report is a self-contained file: it refers to nothing on any network.
 //! - Files are written whole or not at all: to a temporary name first, then renamed.
 
-mod check_page;
-mod compare;
-mod conflict;
-mod coverage;
 mod error;
-mod export;
-mod faults;
-mod html;
-mod index;
+mod exporters;
+mod fault_bands;
 mod interactive;
-mod json;
-mod junit;
-mod markdown;
+mod measure;
+mod pages;
 mod plots;
-mod recovery;
 mod results;
-mod runs;
-mod sentence;
-mod shade;
-mod still;
-mod summary;
-mod text;
 mod timeline;
 
-pub use check_page::{CHECK_PAGE_MARK, Checked, check_html};
-pub use compare::{
+pub use error::ReportError;
+pub use exporters::terminal::summary_text;
+pub use exporters::write_all;
+pub use measure::compare::{
     Change, Comparison, Estimate, FEWEST_SAMPLES, Group, compare, compare_html, compare_text, worse,
 };
-pub use coverage::{CoverageRow, Role};
-pub use error::ReportError;
-pub use export::write_all;
-pub use index::{Index, IndexRow, index_html, index_junit, index_markdown};
-pub use recovery::{Availability, Recovery};
+pub use measure::counts::{FEWEST_OK, grouped, summarize};
+pub use measure::coverage::{CoverageRow, Role};
+pub use measure::recovery::{Availability, Recovery};
+pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
+pub use pages::matrix_page::{Index, IndexRow, index_html, index_junit, index_markdown};
+pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
+pub use pages::still::{AnomalyRow, StillRecord, StillRow};
 pub use results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
     OperationRecord, OtherNote, Results, SCHEMA_VERSION, schema,
 };
-pub use runs::{RunFilter, RunRow, live_html, runs_html};
-pub use still::{AnomalyRow, StillRecord, StillRow};
-pub use summary::{FEWEST_OK, grouped, summarize};
-pub use text::summary_text;

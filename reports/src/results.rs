@@ -13,9 +13,9 @@ use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::coverage::CoverageRow;
-use crate::recovery::{Availability, Recovery};
-use crate::still::StillRecord;
+use crate::measure::coverage::CoverageRow;
+use crate::measure::recovery::{Availability, Recovery};
+use crate::pages::still::StillRecord;
 
 /// The version of the form of `results.json`.
 pub const SCHEMA_VERSION: u32 = 2;

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::choose::{touches, widest};
 use super::ms;
-use crate::summary::shortened;
+use crate::measure::counts::shortened;
 
 /// The most text of all logs.
 const MOST_BYTES: usize = 500_000;

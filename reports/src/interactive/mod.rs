@@ -17,10 +17,10 @@ use checker::Analysis;
 use history::{History, Key, NemesisSpan, RunDir, TestRecord};
 use serde::Serialize;
 
+use crate::fault_bands::{Shade, hex};
+use crate::measure::counts::{brief, name_and_target, shortened};
 use crate::plots::Class;
 use crate::results::{FaultRow, NoteRow};
-use crate::shade::{Shade, hex};
-use crate::summary::{brief, name_and_target, shortened};
 use crate::timeline::{Subject, conflict_arrows, named, numbers};
 
 /// What makes a page of the data.

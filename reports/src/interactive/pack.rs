@@ -26,8 +26,8 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::points::Points;
+use crate::measure::counts::{brief, shortened};
 use crate::plots::Class;
-use crate::summary::{brief, shortened};
 use crate::timeline::{Place, transaction};
 
 /// The longest text of a value or an error, characters.

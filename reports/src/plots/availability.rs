@@ -6,8 +6,8 @@ use super::Plot;
 use super::frame::{self, colour};
 use super::samples::Sample;
 use super::ticks::{Axis, plain};
+use crate::fault_bands::{Rgb, Shade};
 use crate::results::FaultRow;
-use crate::shade::{Rgb, Shade};
 
 const HEIGHT_PX: u32 = 240;
 const SHARE: Rgb = (0x00, 0x72, 0xb2);

@@ -6,8 +6,8 @@ use plotters::prelude::*;
 use super::Plot;
 use super::frame::{self, colour};
 use super::ticks::Axis;
-use crate::shade::{Rgb, Shade};
-use crate::summary::seconds;
+use crate::fault_bands::{Rgb, Shade};
+use crate::measure::counts::seconds;
 
 const HEIGHT_PX: u32 = 240;
 /// How often a strobing clock jumps, as drawn.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::Plot;
 use super::frame::WIDTH_PX;
-use crate::shade::hex;
+use crate::fault_bands::hex;
 use crate::timeline::escaped;
 
 const HEAD_PX: u32 = 54;

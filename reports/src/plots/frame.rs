@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::ticks::Axis;
-use crate::shade::{Rgb, Shade};
+use crate::fault_bands::{Rgb, Shade};
 
 /// The width of every plot, pixels.
 pub(crate) const WIDTH_PX: u32 = 1120;

@@ -6,7 +6,7 @@ use super::Plot;
 use super::frame::{self, WIDTH_PX, colour};
 use super::samples::{Class, Sample, thin};
 use super::ticks::Axis;
-use crate::shade::Shade;
+use crate::fault_bands::Shade;
 
 const HEIGHT_PX: u32 = 380;
 /// The most points of each class; together they keep the file small.

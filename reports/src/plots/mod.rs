@@ -17,9 +17,9 @@ use std::path::PathBuf;
 
 use history::History;
 
-use crate::export::Run;
+use crate::exporters::Run;
+use crate::fault_bands::{Rgb, Shade};
 use crate::results::Results;
-use crate::shade::{Rgb, Shade};
 
 use samples::samples;
 

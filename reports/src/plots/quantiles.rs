@@ -6,7 +6,7 @@ use super::Plot;
 use super::frame::{self, Drawn, colour};
 use super::samples::Sample;
 use super::ticks::{Axis, plain};
-use crate::shade::{Rgb, Shade};
+use crate::fault_bands::{Rgb, Shade};
 
 const HEIGHT_PX: u32 = 300;
 const LINES: &[(&str, f64, Rgb)] = &[

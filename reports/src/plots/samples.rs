@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use history::{Failure, History, Outcome};
 
-use crate::shade::Rgb;
-use crate::summary::seconds;
+use crate::fault_bands::Rgb;
+use crate::measure::counts::seconds;
 
 /// The most slices of time in a plot.
 const MOST_SLICES: f64 = 200.0;

@@ -5,8 +5,8 @@ use plotters::prelude::*;
 use super::Plot;
 use super::frame::{self, colour};
 use super::ticks::Axis;
+use crate::fault_bands::{Rgb, Shade};
 use crate::results::NoteRow;
-use crate::shade::{Rgb, Shade};
 
 const HEIGHT_PX: u32 = 220;
 const TERM: Rgb = (0x00, 0x9e, 0x73);

@@ -6,7 +6,7 @@ use super::Plot;
 use super::frame::{self, colour};
 use super::samples::{Class, Sample};
 use super::ticks::{Axis, plain};
-use crate::shade::Shade;
+use crate::fault_bands::Shade;
 
 const HEIGHT_PX: u32 = 300;
 

@@ -124,7 +124,7 @@ pub(crate) fn plain(value: f64) -> String {
         return format!("-{}", plain(-value));
     }
     if value >= 1000.0 {
-        return crate::summary::grouped(value.round() as u64);
+        return crate::measure::counts::grouped(value.round() as u64);
     }
     let text = format!("{value:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');

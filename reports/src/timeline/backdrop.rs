@@ -4,7 +4,7 @@ use std::fmt::{Result, Write};
 
 use super::axis::{LEFT_PX, TimeAxis, duration};
 use super::draw::{Frame, LETTER_PX, escaped, width_px};
-use crate::shade::{Shade, hex};
+use crate::fault_bands::{Shade, hex};
 
 /// Everything behind the bars.
 pub(super) fn write_backdrop(
@@ -58,7 +58,7 @@ pub(super) fn write_boundary(out: &mut String, axis: &TimeAxis, frame: &Frame, b
 
 /// The faults that can be seen on an axis.
 pub(super) fn has_faults(axis: &TimeAxis, shade: &Shade) -> bool {
-    let seen = |band: &&crate::shade::Band| is_seen(axis, band.start_s, band.end_s);
+    let seen = |band: &&crate::fault_bands::Band| is_seen(axis, band.start_s, band.end_s);
     shade.bands.iter().find(seen).is_some()
 }
 

@@ -8,7 +8,7 @@ use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::backdrop::{has_faults, has_leaders, write_backdrop, write_boundary};
 use super::select::{Bar, Lane, Role, Scene};
 use super::{Picture, Shows};
-use crate::shade::Shade;
+use crate::fault_bands::Shade;
 
 /// The room to the right of the axis.
 const MARGIN_PX: f64 = 30.0;

@@ -13,7 +13,7 @@
 
 use history::{Answer, Failure, MicroOp, Op, Operation, Outcome, Value};
 
-use crate::summary::{brief, node_name, shortened};
+use crate::measure::counts::{brief, node_name, shortened};
 
 /// The longest label, characters.
 const LABEL_CHARS: usize = 36;

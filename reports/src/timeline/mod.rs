@@ -22,7 +22,7 @@ mod select;
 use checker::Conflict;
 use history::History;
 
-use crate::shade::Shade;
+use crate::fault_bands::Shade;
 
 pub(crate) use arrow::conflict_arrows;
 pub(crate) use axis::duration;

@@ -12,7 +12,7 @@ use super::arrow::{Arrow, arrows};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::order::{Place, places};
 use super::{Subject, label};
-use crate::summary::shortened;
+use crate::measure::counts::shortened;
 
 /// The most bars in the picture of a conflict.
 pub(super) const MOST_BARS: usize = 60;

@@ -10,19 +10,19 @@ use askama::Template;
 use checker::Verdict;
 use history::{ErrorClass, OpKind};
 
-use crate::conflict::{Pictured, Told, is_per_key, told};
-use crate::export::Run;
+use crate::exporters::Run;
+use crate::exporters::terminal::short_ms;
+use crate::fault_bands::{Rgb, Shade, hex};
 use crate::interactive::{self, Explored, SCRIPT};
+use crate::measure::counts::{grouped, name_and_target};
+use crate::measure::recovery::Recovery;
+use crate::pages::conflict::{Pictured, Told, is_per_key, told};
 use crate::plots::Plot;
-use crate::recovery::Recovery;
 use crate::results::{CheckName, ErrorRow, FaultHold, Results};
-use crate::shade::{Rgb, Shade, hex};
-use crate::summary::{grouped, name_and_target};
-use crate::text::short_ms;
 use crate::timeline::Subject;
 
 #[derive(Template)]
-#[template(path = "report.html")]
+#[template(path = "run.html")]
 struct Page<'a> {
     results: &'a Results,
     symbol: &'static str,

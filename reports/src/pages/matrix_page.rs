@@ -10,10 +10,10 @@ use askama::Template;
 use checker::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::html::symbol;
-use crate::markdown::{plain, sign};
+use crate::exporters::markdown::{plain, sign};
+use crate::measure::counts::grouped;
+use crate::pages::run_page::symbol;
 use crate::results::Results;
-use crate::summary::grouped;
 
 /// One run of a matrix.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Index<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "index.html")]
+#[template(path = "matrix.html")]
 struct Page<'a> {
     verdict: Verdict,
     symbol: &'static str,

@@ -15,9 +15,9 @@
 use askama::Template;
 use checker::Verdict;
 
+use crate::exporters::terminal::short_ms;
+use crate::measure::counts::grouped;
 use crate::results::Results;
-use crate::summary::grouped;
-use crate::text::short_ms;
 
 /// So many samples are needed for an interval of 95 %: 1 − 2 · 2⁻⁶ = 0.97, and 0.94 of five.
 pub const FEWEST_SAMPLES: usize = 6;

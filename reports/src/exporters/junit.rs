@@ -8,9 +8,9 @@ use std::time::Duration;
 use checker::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::export::Run;
+use crate::exporters::Run;
+use crate::exporters::terminal::{MOST_CONFLICTS, summary_text};
 use crate::results::{Check, CheckName, Results};
-use crate::text::{MOST_CONFLICTS, summary_text};
 
 /// The run as JUnit XML.
 pub(crate) fn render(run: &Run) -> Result<String, String> {

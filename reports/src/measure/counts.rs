@@ -17,14 +17,14 @@ use history::{
 
 use rustc_hash::FxHashMap;
 
-use crate::coverage::{coverage, missing};
-use crate::faults::fault_rows;
-use crate::recovery::{Answers, add_recoveries};
+use crate::measure::coverage::{coverage, missing};
+use crate::measure::faults::fault_rows;
+use crate::measure::recovery::{Answers, add_recoveries};
+use crate::pages::still::still_record;
 use crate::results::{
     Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
     OperationRecord, OtherNote, Results, SCHEMA_VERSION,
 };
-use crate::still::still_record;
 
 /// The fewest `ok` operations on which a run can be called valid.
 pub const FEWEST_OK: u64 = 10;

@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use checker::Verdict;
 
-use crate::export::Run;
+use crate::exporters::Run;
+use crate::exporters::terminal::{MOST_CONFLICTS, faults_text, short_ms};
+use crate::measure::counts::grouped;
 use crate::results::Results;
-use crate::summary::grouped;
-use crate::text::{MOST_CONFLICTS, faults_text, short_ms};
 
 /// The run as Markdown.
 pub(crate) fn render(run: &Run) -> Result<String, String> {

@@ -1,5 +1,10 @@
 //! The files that reports consist of, in one list ([`ALL`]): a new one is a new file in this crate and one line here.
 
+mod json;
+mod junit;
+pub(crate) mod markdown;
+pub(crate) mod terminal;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,18 +12,18 @@ use checker::Analysis;
 use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
+use crate::fault_bands::Shade;
+use crate::measure::counts::summarize;
+use crate::pages::run_page;
 use crate::plots::{self, Plot};
 use crate::results::Results;
-use crate::shade::Shade;
-use crate::summary::summarize;
-use crate::{html, json, junit, markdown};
 
 /// Files that are made of a run, with their text.
 type Files = Result<Vec<(PathBuf, String)>, String>;
 
 const ALL: &[fn(&Run) -> Files] = &[
     |run| one(run.dir.results(), json::render(run)),
-    |run| one(run.dir.report(), html::render(run)),
+    |run| one(run.dir.report(), run_page::render(run)),
     |run| one(run.dir.junit(), junit::render(run)),
     |run| one(run.dir.summary(), markdown::render(run)),
     plots::files,

@@ -10,15 +10,15 @@ use askama::Template;
 use checker::{Algorithm, Analysis, Verdict};
 use history::History;
 
-use crate::conflict::{Pictured, Told, heading, is_per_key, told};
 use crate::error::ReportError;
-use crate::faults::fault_rows;
-use crate::html::symbol;
+use crate::fault_bands::Shade;
 use crate::interactive::{self, Explored, SCRIPT};
+use crate::measure::counts::{count_operations, grouped, notes, promise, seconds, shortened};
+use crate::measure::faults::fault_rows;
+use crate::pages::conflict::{Pictured, Told, heading, is_per_key, told};
+use crate::pages::run_page::symbol;
+use crate::pages::still::{StillRecord, still_record};
 use crate::results::{Counts, FaultRow, NoteRow};
-use crate::shade::Shade;
-use crate::still::{StillRecord, still_record};
-use crate::summary::{count_operations, grouped, notes, promise, seconds, shortened};
 use crate::timeline::{Picture, Subject, duration};
 
 /// The most undecided keys, and the most remarks, that are told.
@@ -141,7 +141,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         timeline,
         script: SCRIPT,
     };
-    debug_assert!(include_str!("../templates/check.html").contains(CHECK_PAGE_MARK));
+    debug_assert!(include_str!("../../templates/check.html").contains(CHECK_PAGE_MARK));
     page.render().map_err(|error| failed(error.to_string()))
 }
 

@@ -4,8 +4,8 @@
 
 use history::{History, Hold, NemesisAction, NemesisSpan};
 
+use crate::measure::counts::seconds;
 use crate::results::{FaultHold, FaultRow};
-use crate::summary::seconds;
 
 /// The faults of a run, in the order in which they began.
 pub(crate) fn fault_rows(history: &History) -> Vec<FaultRow> {

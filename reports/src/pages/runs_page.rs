@@ -7,9 +7,9 @@ use askama::Template;
 use checker::Verdict;
 use history::TestRecord;
 
-use crate::html::symbol;
+use crate::measure::counts::grouped;
+use crate::pages::run_page::symbol;
 use crate::results::Results;
-use crate::summary::grouped;
 
 /// A run directory.
 #[derive(Clone, Debug)]

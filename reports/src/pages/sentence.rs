@@ -1,6 +1,6 @@
 //! The checker's sentences with the numbers that their operations have in the picture.
 
-use crate::summary::shortened;
+use crate::measure::counts::shortened;
 
 /// The longest piece of a sentence, characters: values can be of any size.
 const MOST_CHARS: usize = 600;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use history::OpKind;
 
+use crate::measure::counts::grouped;
 use crate::results::{FaultHold, Results};
-use crate::summary::grouped;
 
 /// The most conflicts that are told in words.
 pub(crate) const MOST_CONFLICTS: usize = 3;

@@ -9,8 +9,8 @@ use history::{History, NoteKind, TestRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::measure::counts::seconds;
 use crate::results::FaultRow;
-use crate::summary::seconds;
 
 /// The faults of one nemesis with one target that hit one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

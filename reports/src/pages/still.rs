@@ -4,7 +4,7 @@ use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::summary::shortened;
+use crate::measure::counts::shortened;
 
 /// The longest sentence, characters: values can be of any size.
 const MOST_CHARS: usize = 1_000;

@@ -4,8 +4,8 @@
 use checker::{Analysis, Conflict};
 use history::{Key, Operation};
 
-use crate::sentence::{Piece, marked};
-use crate::summary::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
+use crate::measure::counts::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
+use crate::pages::sentence::{Piece, marked};
 use crate::timeline::{Picture, Subject, circled, duration, in_words, named, numbers};
 
 /// The most conflicts that are shown with a picture.
