@@ -2,7 +2,7 @@
 //!
 //! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
 
-use crate::say::{grumble, say};
+use crate::output::{grumble, say};
 use std::fmt;
 use std::process::ExitCode;
 

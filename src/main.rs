@@ -1,18 +1,19 @@
 //! perjury finds out whether a distributed store tells the truth. See the README for the tour and the code map.
 //!
 //! The story: [`cli`] says what the user may ask, [`commands`] has one file a subcommand, [`plan`] turns flags into
-//! a checked plan, [`runner`] performs it. Everything else lives in the other rooms.
+//! a checked plan, [`run`] performs it. Everything else lives in the other rooms.
 
-mod access;
-mod ci;
+mod bench;
 mod cli;
 mod commands;
 mod exit;
-mod hosts;
+mod github;
+mod input;
+mod judging;
+mod output;
 mod plan;
-mod replay;
-mod runner;
-mod say;
+mod process;
+mod run;
 
 use std::process::ExitCode;
 
@@ -23,7 +24,9 @@ fn main() -> ExitCode {
     // cannot do.
     let argv: Vec<_> = std::env::args_os().collect();
     match cli::Cli::try_parse_from(&argv) {
-        Ok(cli) => exit::code(replay::expand(cli, &argv).and_then(|cli| commands::run(cli.command))),
+        Ok(cli) => {
+            exit::code(plan::replay_flags::expand(cli, &argv).and_then(|cli| commands::run(cli.command)))
+        }
         Err(error) => exit::usage(&error),
     }
 }

@@ -6,6 +6,7 @@ use control::Ability;
 
 use crate::cli::AgentArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::process::{block_on, log_to};
 
 /// Serves until the controller is gone.
 pub fn run(args: AgentArgs) -> CommandResult {
@@ -16,8 +17,8 @@ pub fn run(args: AgentArgs) -> CommandResult {
             Ability::named(word).ok_or_else(|| Failure::Usage(format!("there is no ability `{word}`")))
         })
         .collect::<Result<_, _>>()?;
-    super::log_to(std::io::stderr);
-    super::block_on(async {
+    log_to(std::io::stderr);
+    block_on(async {
         std::fs::create_dir_all(&args.directory)
             .map_err(|error| Failure::Usage(format!("cannot use {}: {error}", args.directory.display())))?;
         control::serve(control::AgentOptions {

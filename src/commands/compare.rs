@@ -8,7 +8,7 @@ use reports::{Group, Results};
 
 use crate::cli::CompareArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::{grumble, say};
+use crate::output::{grumble, say};
 
 /// Prints the comparison.
 pub fn run(args: &CompareArgs) -> CommandResult {

@@ -5,10 +5,13 @@
 use anyhow::Context;
 use control::{Ability, EnvKind, OpenOptions, SshAccess, can};
 
+use history::units::plural;
+
 use crate::cli::DoctorArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::hosts;
-use crate::say::{plural, say};
+use crate::output::say;
+use crate::plan::hosts;
+use crate::process::block_on;
 
 /// Prints the environments, what can be done to nodes in each, and the stores that are found here.
 pub fn run(args: &DoctorArgs) -> CommandResult {
@@ -61,7 +64,7 @@ fn ask(hosts: &[SshAccess]) -> CommandResult {
             hosts: vec![host.clone()],
             ..OpenOptions::new(1, place.path())
         };
-        let asked = super::block_on(async {
+        let asked = block_on(async {
             let environment = match control::open(EnvKind::Ssh, &options) {
                 Ok(environment) => environment,
                 Err(error) => return Ok(Err(error.to_string())),
@@ -79,7 +82,7 @@ fn ask(hosts: &[SshAccess]) -> CommandResult {
         0 => Ok(Done::Fine),
         _ => Err(Failure::Usage(format!(
             "{refused} of {} could not be asked, see above",
-            plural(hosts.len(), "host")
+            plural(hosts.len() as u64, "host")
         ))),
     }
 }

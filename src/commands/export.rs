@@ -10,7 +10,7 @@ use history::formats::{self, FORMATS};
 
 use crate::cli::ExportArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::grumble;
+use crate::output::grumble;
 
 /// Whether somebody who reads what was written gets another history.
 fn is_other(history: &History, format: &str, text: &[u8]) -> bool {
@@ -37,7 +37,7 @@ pub fn run(args: &ExportArgs) -> CommandResult {
             names.join(", ")
         )));
     };
-    let imported = super::check::import(&args.path, args.format.as_deref())?;
+    let imported = crate::input::import(&args.path, args.format.as_deref())?;
     let mut text = Vec::new();
     formats::write(&imported.history, target.name, &mut text).map_err(|error| {
         Failure::Usage(format!(

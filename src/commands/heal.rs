@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use control::heal;
 
+use history::units::plural;
+
 use crate::cli::HealArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::{grumble, plural, say};
+use crate::output::{grumble, say};
 
 /// Heals one run, or every run in the directory of runs, and says what was done.
 pub fn run(args: &HealArgs) -> CommandResult {
@@ -50,7 +52,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
     if args.run.is_none() {
         say!(
             "{} looked at; nothing of those that have ended is left behind now",
-            plural(runs.len(), "run")
+            plural(runs.len() as u64, "run")
         );
     }
     Ok(Done::Fine)

@@ -1,7 +1,7 @@
 //! `perjury list`: what there is to choose from.
 
 use crate::exit::{CommandResult, Done};
-use crate::say::say;
+use crate::output::say;
 
 /// Prints the systems with their planted bugs, the workloads, the nemeses, the models and the formats.
 pub fn run() -> CommandResult {

@@ -6,6 +6,7 @@ use raft::node::NodeConfig;
 
 use crate::cli::NodeArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::process::log_to;
 
 /// Runs the node until it is killed or its disk fails. What it does is told on standard error.
 pub fn run(args: NodeArgs) -> CommandResult {
@@ -23,7 +24,7 @@ pub fn run(args: NodeArgs) -> CommandResult {
         bug,
         ..NodeConfig::new(args.id, args.data, args.raft, args.http)
     };
-    super::log_to(std::io::stderr);
+    log_to(std::io::stderr);
     // One thread: several nodes share a machine, and a node's work is one queue anyway.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()

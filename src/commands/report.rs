@@ -2,10 +2,11 @@
 
 use history::RunDir;
 
-use super::check::{judge, read_history, read_record};
 use crate::cli::ReportArgs;
 use crate::exit::{CommandResult, Done};
-use crate::say::say;
+use crate::input::{read_history, read_record};
+use crate::judging::judge;
+use crate::output::say;
 
 /// Judges the run again and writes `results.json`, `report.html` and `junit.xml`.
 pub fn run(args: &ReportArgs) -> CommandResult {

@@ -5,7 +5,7 @@ use control::inside::{self, ClockShift, file_damage, volume};
 
 use crate::cli::{DiskAct, TamperWhat};
 use crate::exit::{CommandResult, Done};
-use crate::say::say;
+use crate::output::say;
 
 /// Does it, and prints as JSON what is to be seen afterwards.
 pub fn run(what: &TamperWhat) -> CommandResult {

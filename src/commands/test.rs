@@ -25,15 +25,17 @@ use nemeses::{Fault, FaultOptions, NemesisContext, Schedule};
 use tokio::sync::watch;
 use workloads::{Workload, WorkloadOptions};
 
-use super::check::{judge, read_history};
-use crate::ci;
 use crate::cli::TestArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::github;
+use crate::input::read_history;
+use crate::judging::judge;
+use crate::output::{command, say};
 use crate::plan::Plan;
-use crate::runner::{
-    self, Connect, Desk, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
+use crate::process;
+use crate::run::{
+    self, Connect, Dispatcher, Journal, Runner, TokioRuntime, Watched, Watcher, show_progress, watch_store,
 };
-use crate::say::{command, say};
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -72,7 +74,7 @@ pub fn run(args: TestArgs) -> CommandResult {
         // From here on this is another process, and the first one waits for its exit code.
         control::netns::enter()?;
     }
-    super::block_on(async {
+    process::block_on(async {
         let interrupts = watch_interrupts()?;
         let run = make_run_dir(&plan)?;
         log_to(&run.log())?;
@@ -110,10 +112,10 @@ pub fn run(args: TestArgs) -> CommandResult {
         let analysis = judge(&record, &history)?;
         let results = reports::write_all(&run, &record, &history, &analysis)?;
         write_schedule(&run, &history)?;
-        ci::add_to_step_summary(&run.summary());
+        github::add_to_step_summary(&run.summary());
         say!("{}", reports::summary_text(&results).trim_end());
         say!("report: {}", run.report().display());
-        if let Some(annotation) = ci::annotation(&results) {
+        if let Some(annotation) = github::annotation(&results) {
             command(&annotation);
         }
         if let Some(violation) = test.violation.get()
@@ -178,7 +180,7 @@ fn remove(run: &RunDir) {
 }
 
 /// How often the user has asked to stop: once to finish early, twice to give up.
-pub(super) type Interrupts = watch::Receiver<u32>;
+pub type Interrupts = watch::Receiver<u32>;
 
 struct Test<'a> {
     plan: &'a Plan,
@@ -278,7 +280,7 @@ impl Test<'_> {
         let runtime = TokioRuntime::start();
         record.time_zero = Some(jiff::Timestamp::now().to_string());
         self.run.write_test(&record).context("cannot write test.json")?;
-        let desk = Arc::new(Desk::new(runtime, journal, plan.concurrency));
+        let dispatcher = Arc::new(Dispatcher::new(runtime, journal, plan.concurrency));
         let connect = Arc::new(SystemConnect {
             object: workload.object,
             system,
@@ -286,25 +288,25 @@ impl Test<'_> {
         });
         let side_tasks = [
             tokio::spawn(watch_store(
-                desk.clone(),
+                dispatcher.clone(),
                 db.clone(),
                 self.environment.nodes().to_vec(),
             )),
-            tokio::spawn(show_progress(desk.clone(), limit_ns)),
-            tokio::spawn(stop_on_interrupt(desk.clone(), self.interrupts.clone())),
+            tokio::spawn(show_progress(dispatcher.clone(), limit_ns)),
+            tokio::spawn(stop_on_interrupt(dispatcher.clone(), self.interrupts.clone())),
         ];
 
         let stopper = watcher
             .as_ref()
-            .map(|watcher| tokio::spawn(stop_on_violation(desk.clone(), watcher.shared())));
+            .map(|watcher| tokio::spawn(stop_on_violation(dispatcher.clone(), watcher.shared())));
 
-        let runner = Runner::new(desk.clone(), connect, plan.nodes(), plan.args.op_timeout);
-        let result = self.phases(&desk, runner, db, workload, fault).await;
+        let runner = Runner::new(dispatcher.clone(), connect, plan.nodes(), plan.args.op_timeout);
+        let result = self.phases(&dispatcher, runner, db, workload, fault).await;
         for task in side_tasks.into_iter().chain(stopper) {
             task.abort();
         }
         // Also after a failure: what happened until then is to be judged.
-        desk.close()?;
+        dispatcher.close()?;
         if let Some(watcher) = watcher {
             let (violation, lost) = watcher.end();
             if let Some(why) = lost {
@@ -317,7 +319,7 @@ impl Test<'_> {
 
     async fn phases(
         &self,
-        desk: &Arc<Desk<TokioRuntime>>,
+        dispatcher: &Arc<Dispatcher<TokioRuntime>>,
         mut runner: Runner<TokioRuntime>,
         db: Arc<dyn Db>,
         workload: Workload,
@@ -336,18 +338,18 @@ impl Test<'_> {
             .run(Box::new(main), Some((&mut *fault.nemesis, &context)))
             .await?;
         if let Some(last) = workload.final_generator
-            && !desk.is_stopping()
+            && !dispatcher.is_stopping()
         {
             if let Err(error) = db.ready(READY_LIMIT).await {
                 // The store's doing, not ours: what was journalled is judged, without its last reads.
-                desk.note(NoteKind::NotBack, "", error.to_string());
+                dispatcher.note(NoteKind::NotBack, "", error.to_string());
                 return Ok(());
             }
             let stopper = {
-                let desk = desk.clone();
+                let dispatcher = dispatcher.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(FINAL_LIMIT).await;
-                    desk.stop();
+                    dispatcher.stop();
                 })
             };
             runner.run(last, None).await?;
@@ -427,7 +429,7 @@ impl Test<'_> {
             read_mode: self.plan.options.read_mode.clone(),
             endpoints: self.plan.options.endpoints.clone(),
             error_rules: (self.plan.system.errors.iter())
-                .chain(&runner::RULES)
+                .chain(&run::RULES)
                 .cloned()
                 .collect(),
             bug: args.bug.clone(),
@@ -474,10 +476,10 @@ fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box
 }
 
 /// Connects clients to the system under test.
-pub(super) struct SystemConnect {
-    pub(super) system: Arc<dyn System>,
-    pub(super) object: ObjectKind,
-    pub(super) timeout: Duration,
+pub struct SystemConnect {
+    pub system: Arc<dyn System>,
+    pub object: ObjectKind,
+    pub timeout: Duration,
 }
 
 #[async_trait]
@@ -488,7 +490,7 @@ impl Connect for SystemConnect {
 }
 
 /// Counts SIGINT, SIGTERM and SIGHUP.
-pub(super) fn watch_interrupts() -> anyhow::Result<Interrupts> {
+pub fn watch_interrupts() -> anyhow::Result<Interrupts> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = watch::channel(0);
     for kind in [
@@ -508,16 +510,16 @@ pub(super) fn watch_interrupts() -> anyhow::Result<Interrupts> {
 }
 
 /// The first interrupt ends the main phase early; healing, checking and reporting go on.
-async fn stop_on_interrupt(desk: Arc<Desk<TokioRuntime>>, mut interrupts: Interrupts) {
+async fn stop_on_interrupt(dispatcher: Arc<Dispatcher<TokioRuntime>>, mut interrupts: Interrupts) {
     if interrupts.wait_for(|count| *count >= 1).await.is_ok() {
         eprintln!("perjury: stopping early; once more to give up at once");
-        desk.note(NoteKind::Stopped, "", "a signal asked for it".to_owned());
-        desk.stop();
+        dispatcher.note(NoteKind::Stopped, "", "a signal asked for it".to_owned());
+        dispatcher.stop();
     }
 }
 
 /// So does the first violation that shows.
-async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>) {
+async fn stop_on_violation(dispatcher: Arc<Dispatcher<TokioRuntime>>, watched: Arc<Watched>) {
     let violation = watched.found().await;
     tracing::info!(
         "violation at event {}: {}",
@@ -528,8 +530,8 @@ async fn stop_on_violation(desk: Arc<Desk<TokioRuntime>>, watched: Arc<Watched>)
         "perjury: a violation shows; stopping early. {}",
         violation.sentence
     );
-    desk.note(NoteKind::Stopped, "", "a violation showed".to_owned());
-    desk.stop();
+    dispatcher.note(NoteKind::Stopped, "", "a violation showed".to_owned());
+    dispatcher.stop();
 }
 
 /// Starts the store on every node and waits until it answers.
@@ -612,7 +614,7 @@ fn make_run_dir(plan: &Plan) -> Result<RunDir, Failure> {
 /// Sends the controller's log to `perjury.log`.
 fn log_to(path: &Path) -> anyhow::Result<()> {
     let file = std::fs::File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
-    super::log_to(std::sync::Mutex::new(file));
+    process::log_to(std::sync::Mutex::new(file));
     Ok(())
 }
 

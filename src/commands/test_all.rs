@@ -15,11 +15,11 @@ use clap::Parser;
 use reports::{Index, IndexRow, Results};
 use serde::Deserialize;
 
-use crate::ci;
 use crate::cli::{Cli, Command as Subcommand, TestAllArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS};
+use crate::github;
+use crate::output::{command, say};
 use crate::plan::{Plan, has_objects};
-use crate::say::{command, say};
 
 /// The most tests of a matrix.
 const MOST_TESTS: usize = 10_000;
@@ -118,14 +118,14 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
         for remark in row.remarks() {
             say!("        note: {remark}");
         }
-        if let Some(annotation) = row.results.as_deref().and_then(ci::annotation) {
+        if let Some(annotation) = row.results.as_deref().and_then(github::annotation) {
             command(&annotation);
         }
         rows.push(row);
         // After every test, so that one that is broken off leaves a page of those before.
         write(&place, index(&title, &rows, count))?;
     }
-    ci::add_to_step_summary(&place.join("summary.md"));
+    github::add_to_step_summary(&place.join("summary.md"));
     let verdict = index(&title, &rows, count).verdict();
     say!("verdict: {verdict}");
     say!("report: {}", place.join("index.html").display());

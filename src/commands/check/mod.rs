@@ -8,28 +8,25 @@
 //!  words     what the terminal is told
 //! ```
 
-mod input;
-mod judging;
 mod page;
 mod words;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use checker::objects::{self, Entry, MODELS};
-use checker::{Analysis, Options, Verdict};
+use checker::{Options, Verdict};
 use history::formats::{FORMATS, Imported, NIL_WAS_SEEN};
+use history::units::{duration, plural};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
-
-pub use input::{import, read_history, read_record};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::{plural, say};
-use input::Input;
-use judging::Within;
+use crate::input::{self, Input, import};
+use crate::judging::{self, run_model};
+use crate::output::say;
 use page::Target;
-use words::{decided_by, findings, seconds};
+use words::{decided_by, findings};
 
 /// Judges each history, prints why, and lets the exit code tell the verdict on all of them together.
 pub fn run(args: &CheckArgs) -> CommandResult {
@@ -93,28 +90,6 @@ pub fn run(args: &CheckArgs) -> CommandResult {
 
 /// The models in which it matters who did what.
 const OWNED: [&str; 3] = ["lock", "fenced-lock", "lease"];
-/// How long a run is judged before its report is written; `perjury check` may take longer.
-const RUN_TIME: Duration = Duration::from_secs(300);
-/// How long of it may go into what an invalid run still is.
-const RUN_STILL_TIME: Duration = Duration::from_secs(20);
-/// The memory that judging a run may take, bytes.
-const RUN_MEMORY: usize = 8 << 30;
-
-/// Judges a run by the model of its workload.
-pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure> {
-    // Without an early stop, since the report tells the fate of every key.
-    let options = Options {
-        model: run_model(record)?,
-        ..Options::default()
-    };
-    let limits = Within {
-        time: Some(RUN_TIME),
-        still_time: Some(RUN_STILL_TIME),
-        memory: RUN_MEMORY,
-    };
-    Ok(judging::within(history, options, limits))
-}
-
 fn find_model(name: &str) -> Result<&'static Entry, Failure> {
     objects::find(name).ok_or_else(|| {
         let names: Vec<&str> = MODELS.iter().map(|entry| entry.name).collect();
@@ -141,17 +116,6 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
 
 /// The format of a run's own history.
 const JOURNAL: &str = "journal";
-
-/// The model by which a run says that it is to be judged.
-fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
-    objects::find(&record.model).ok_or_else(|| {
-        Failure::Usage(format!(
-            "this perjury knows no model `{}`, by which the run is to be judged; name another one with --model (see \
-             `perjury list`)",
-            record.model
-        ))
-    })
-}
 
 /// What every object held at first, where the user says nothing.
 fn initial(imported: &Imported, entry: &Entry) -> Value {
@@ -291,17 +255,17 @@ impl Asked<'_> {
         say!("{name}: {}", analysis.verdict);
         // Where objects are judged together, their number is not that of the parts which are judged apart.
         let keys = match entry.per_key && analysis.keys > 0 {
-            true => format!(" on {}", plural(analysis.keys, "key")),
+            true => format!(" on {}", plural(analysis.keys as u64, "key")),
             false => String::new(),
         };
         say!(
             "  {}{keys}, read as {} in {}; model {}{found_by}, {initial} at first; {} in {}",
-            plural(imported.history.operations.len(), "operation"),
+            plural(imported.history.operations.len() as u64, "operation"),
             imported.format,
-            seconds(read),
+            duration(read.as_nanos() as u64),
             entry.name,
             decided_by(&analysis),
-            seconds(judged)
+            duration(judged.as_nanos() as u64)
         );
         let found = findings(&analysis);
         if !found.is_empty() {
@@ -340,7 +304,7 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
             "ATTENTION: {} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
              nobody writes nil; if the store answered that there is no value, then this verdict is about too little: \
              leave --initial away",
-            plural(forgotten as usize, "read")
+            plural(forgotten, "read")
         ));
     }
 }

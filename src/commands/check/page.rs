@@ -16,10 +16,10 @@ use history::formats::Imported;
 use history::{RunDir, Value};
 use tempfile::NamedTempFile;
 
-use super::input::plain;
 use crate::cli::CheckArgs;
 use crate::exit::Failure;
-use crate::say::say;
+use crate::input::plain;
+use crate::output::say;
 
 /// Where the page will stand.
 pub(super) struct Target {

@@ -1,14 +1,12 @@
 //! What the terminal is told about a history that was judged.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use checker::engine::validate::sees;
 use checker::objects::Entry;
 use checker::{Analysis, Rule};
+use history::units::plural;
 use history::{History, Value};
-
-use crate::say::plural;
 
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
@@ -30,7 +28,7 @@ pub(super) fn findings(analysis: &Analysis) -> String {
         .conflicts_total
         .saturating_sub(MOST_CONFLICTS.min(analysis.conflicts.len()));
     if untold > 0 {
-        let _ = writeln!(text, "  … and {}", plural(untold, "further key"));
+        let _ = writeln!(text, "  … and {}", plural(untold as u64, "further key"));
     }
     for (key, why) in analysis.unknown.iter().take(MOST_CONFLICTS) {
         if key.is_nil() {
@@ -81,43 +79,14 @@ pub(super) fn decided_by(analysis: &Analysis) -> String {
         .iter()
         .map(|(name, keys)| match (*name, *keys) {
             ("none", _) if analysis.decided_by.len() == 1 => "undecided".to_owned(),
-            ("none", keys) => format!("{} undecided", plural(keys, "key")),
+            ("none", keys) => format!("{} undecided", plural(keys as u64, "key")),
             (name, _) if analysis.decided_by.len() == 1 => format!("decided by {name}"),
-            (name, keys) => format!("{} decided by {name}", plural(keys, "key")),
+            (name, keys) => format!("{} decided by {name}", plural(keys as u64, "key")),
         })
         .collect();
     match parts.is_empty() {
         true if analysis.operations == 0 => "nothing to decide".to_owned(),
         true => "undecided".to_owned(),
         false => parts.join(", "),
-    }
-}
-
-pub(super) fn seconds(time: Duration) -> String {
-    match time.as_secs_f64() {
-        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
-        s => format!("{s:.2} s"),
-    }
-}
-
-/// `512 bytes`, `1.0 MB`.
-pub(super) fn size(bytes: usize) -> String {
-    match bytes as f64 {
-        b if b < 1e3 => plural(bytes, "byte"),
-        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
-        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
-        b => format!("{:.1} GB", b / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        for (bytes, expected) in [(1, "1 byte"), (20_000, "20.0 kB"), (1 << 30, "1.1 GB")] {
-            assert_eq!(size(bytes), expected);
-        }
     }
 }

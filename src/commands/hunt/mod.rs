@@ -30,9 +30,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reports::Results;
 
+use history::units::plural;
+
 use crate::cli::{Cli, Command as Subcommand, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS, USAGE};
-use crate::say::{plural, say};
+use crate::output::say;
 use features::features;
 use mix::{Mix, Pool};
 
@@ -246,7 +248,7 @@ impl Hunt<'_> {
             }
             say!(
                 "with its {}: it shows again in {shown} of {TRIES} runs",
-                plural(schedule.faults.len(), "fault")
+                plural(schedule.faults.len() as u64, "fault")
             );
             if shown > best.0 {
                 best = (shown, Some(schedule));
@@ -270,7 +272,7 @@ impl Hunt<'_> {
                 let (mut shown, mut not_shown) = (0, 0);
                 say!(
                     "shrinking: is it there with {}? ({} s of {} s)",
-                    plural(simpler.faults.len(), "fault"),
+                    plural(simpler.faults.len() as u64, "fault"),
                     start.elapsed().as_secs(),
                     self.args.shrink_limit.as_secs()
                 );
@@ -288,7 +290,7 @@ impl Hunt<'_> {
                     let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
                     say!(
                         "shrunk to {}, {lasts:.1} s together",
-                        plural(simpler.faults.len(), "fault")
+                        plural(simpler.faults.len() as u64, "fault")
                     );
                     schedule = simpler;
                     continue 'smaller;

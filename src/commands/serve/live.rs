@@ -18,7 +18,8 @@ use history::faults::{Act, Change, Fault, InForce};
 use history::{Event, EventKind, Failure, NoteKind, Outcome, Process, RunDir};
 use serde::Serialize;
 
-use crate::commands::check::{judge, read_history};
+use crate::input::read_history;
+use crate::judging::judge;
 
 /// So many runs are watched at a time; another one takes the place of the one that nobody asked about for longest.
 const MOST_WATCHED: usize = 8;

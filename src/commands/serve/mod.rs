@@ -33,7 +33,8 @@ use self::live::Watched;
 use self::runs::Runs;
 use crate::cli::ServeArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::say::say;
+use crate::output::say;
+use crate::process::block_on;
 
 /// What a page may do: show itself, with the styles and scripts that stand in it, and ask this server.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; \
@@ -65,7 +66,7 @@ pub fn run(args: &ServeArgs) -> CommandResult {
     if !root.is_dir() {
         return Err(Failure::Usage(format!("{} is no directory", root.display())));
     }
-    super::block_on(async {
+    block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
             .await
             .map_err(|error| {

@@ -13,7 +13,7 @@ use checker::synthetic::{self, Synthetic, Violation};
 use checker::{Options, Verdict, check};
 use history::{History, Value, formats};
 
-use crate::say::say;
+use crate::output::say;
 
 /// How often each figure is taken; the median is what counts.
 const ROUNDS: usize = 5;

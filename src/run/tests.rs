@@ -75,7 +75,7 @@ struct Ran {
 async fn run(generator: Box<dyn Generator>, clients: usize, stop_after: Option<Duration>) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("history.jsonl");
-    let desk = Arc::new(Desk::new(
+    let dispatcher = Arc::new(Dispatcher::new(
         TokioRuntime::start(),
         Journal::create(&path, None).unwrap(),
         clients,
@@ -85,17 +85,17 @@ async fn run(generator: Box<dyn Generator>, clients: usize, stop_after: Option<D
         connections: Arc::default(),
         seen: seen.clone(),
     });
-    let mut runner = Runner::new(desk.clone(), connect, 3, Duration::from_millis(20));
+    let mut runner = Runner::new(dispatcher.clone(), connect, 3, Duration::from_millis(20));
     if let Some(after) = stop_after {
-        let desk = desk.clone();
+        let dispatcher = dispatcher.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            desk.stop();
+            dispatcher.stop();
         });
     }
     runner.run(generator, None).await.unwrap();
-    let end_ns = desk.runtime().now_ns();
-    desk.close().unwrap();
+    let end_ns = dispatcher.runtime().now_ns();
+    dispatcher.close().unwrap();
     let seen = seen.lock().unwrap().clone();
     Ran {
         events: read_journal(&path).unwrap(),

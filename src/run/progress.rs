@@ -7,8 +7,8 @@ use std::time::Duration;
 use history::faults::Fault;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{Desk, Runtime, Totals};
-use crate::say::harmless;
+use super::{Dispatcher, Runtime, Totals};
+use crate::output::harmless;
 
 /// How often a terminal's line is drawn again.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -16,15 +16,15 @@ const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN: Duration = Duration::from_secs(5);
 
 /// Shows how the run goes on, on standard error, until it is dropped. `limit_ns` is the length of the main phase.
-pub async fn show_progress<R: Runtime>(desk: Arc<Desk<R>>, limit_ns: u64) {
+pub async fn show_progress<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, limit_ns: u64) {
     let terminal = std::io::stderr().is_terminal();
     let interval = if terminal { REDRAW } else { PLAIN };
     let bar = terminal.then(bar);
-    let mut before = (desk.runtime().now_ns(), 0);
+    let mut before = (dispatcher.runtime().now_ns(), 0);
     loop {
         tokio::time::sleep(interval).await;
-        let now_ns = desk.runtime().now_ns();
-        let totals = desk.totals();
+        let now_ns = dispatcher.runtime().now_ns();
+        let totals = dispatcher.totals();
         let rate = (totals.ok - before.1) as f64 * 1e9 / (now_ns - before.0).max(1) as f64;
         before = (now_ns, totals.ok);
         let line = harmless(&line(limit_ns.saturating_sub(now_ns), rate, &totals)).into_owned();

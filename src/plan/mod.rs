@@ -2,6 +2,10 @@
 //!
 //! Invariant: nothing here touches the world, so every mistake found here leaves nothing behind.
 
+pub mod hosts;
+pub mod replay_flags;
+mod system_options;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,11 +13,8 @@ use control::{Ability, EnvChoice, EnvKind, LinkChoice, SshAccess, SystemOptions,
 use nemeses::Schedule;
 use workloads::WorkloadOptions;
 
-use crate::access;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
-use crate::hosts;
-use crate::replay;
 
 /// A test that makes sense.
 pub struct Plan {
@@ -62,20 +63,20 @@ impl Plan {
             }
         }
         check_workload(&args, system, workload)?;
-        let options = access::system_options(&args, system)?;
+        let options = system_options::system_options(&args, system)?;
         let hosts = hosts::of_test(&args)?;
         check_env(&args, system)?;
         let nodes = node_count(&args, &options, &hosts);
         let schedule = match (&args.schedule, &args.replay) {
             (Some(file), _) => Some(read_schedule(file)?),
-            (None, Some(run)) => Some(replay::schedule(run)?),
+            (None, Some(run)) => Some(replay_flags::schedule(run)?),
             (None, None) => None,
         };
         let is_foreign = !options.endpoints.is_empty();
         let nemeses = match (&schedule, is_foreign, hosts.is_empty()) {
-            (Some(schedule), true, true) => access::no_nemeses(schedule.nemeses().first().copied())?,
+            (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
             (Some(schedule), _, _) => scheduled_nemeses(schedule, nodes)?,
-            (None, true, true) => access::no_nemeses(args.nemesis.as_deref())?,
+            (None, true, true) => system_options::no_nemeses(args.nemesis.as_deref())?,
             // Nothing is done to somebody else's cluster that was not asked for.
             (None, true, false) => parse_nemeses(Some(args.nemesis.as_deref().unwrap_or("none")))?,
             (None, false, _) => parse_nemeses(args.nemesis.as_deref())?,
@@ -216,7 +217,7 @@ impl Plan {
         if let Some(bug) = &args.bug {
             flag("bug", bug.clone());
         }
-        access::flags(args, &mut flag);
+        system_options::flags(args, &mut flag);
         flag("concurrency", args.concurrency.clone());
         if let Some(rate) = args.rate {
             flag("rate", rate.to_string());

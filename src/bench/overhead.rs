@@ -14,10 +14,10 @@ use generator::Generator;
 use history::ObjectKind;
 use serde_json::json;
 
-use super::bench::{Cluster, HTTP_TIMEOUT, ROUNDS, has_etcd, median, start_etcd};
-use super::test::SystemConnect;
-use crate::runner::{Desk, Journal, Runner, TokioRuntime};
-use crate::say::say;
+use super::{Cluster, HTTP_TIMEOUT, ROUNDS, has_etcd, median, start_etcd};
+use crate::commands::test::SystemConnect;
+use crate::output::say;
+use crate::run::{Dispatcher, Journal, Runner, TokioRuntime};
 
 /// Prints both rates and their ratio.
 pub async fn run(nodes: u16, clients: usize, time: Duration) -> Result<()> {
@@ -116,13 +116,18 @@ async fn perjury(cluster: &Cluster, clients: usize, time: Duration, seed: u64) -
         ..workloads::WorkloadOptions::default()
     });
     let journal = Journal::create(&directory.path().join("history.jsonl"), None)?;
-    let desk = Arc::new(Desk::new(TokioRuntime::start(), journal, clients));
-    let mut runner = Runner::new(desk.clone(), Arc::new(connect), cluster.http.len(), HTTP_TIMEOUT);
+    let dispatcher = Arc::new(Dispatcher::new(TokioRuntime::start(), journal, clients));
+    let mut runner = Runner::new(
+        dispatcher.clone(),
+        Arc::new(connect),
+        cluster.http.len(),
+        HTTP_TIMEOUT,
+    );
     let limited = generator::time_limit(time.as_nanos() as u64, workload.generator);
     let generator: Box<dyn Generator> = Box::new(generator::clients(limited));
     let start = Instant::now();
     runner.run(generator, None).await?;
-    let rate = desk.totals().ok as f64 / start.elapsed().as_secs_f64();
-    desk.close()?;
+    let rate = dispatcher.totals().ok as f64 / start.elapsed().as_secs_f64();
+    dispatcher.close()?;
     Ok(rate)
 }

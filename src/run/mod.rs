@@ -1,14 +1,14 @@
 //! The runner: takes operations from the generator, hands them to clients and the nemesis, records what happens.
 //!
 //! ```text
-//!             ┌─────────── Desk (one lock) ───────────┐
+//!             ┌─────────── Dispatcher (one lock) ───────────┐
 //!  worker 0 ──┤ completion → journal, generator.update│
 //!  worker 1 ──┤ generator.next → stamp → journal      ├──► journal thread ──► history.jsonl
 //!  nemesis  ──┤ live counts                           │
 //!             └───────────────────────────────────────┘
 //! ```
 //!
-//! Workers *pull*: a free worker goes to the desk, hands in the completion of its last operation and takes the
+//! Workers *pull*: a free worker goes to the dispatcher, hands in the completion of its last operation and takes the
 //! next one, all under one lock. No message has to wake anybody, so an operation costs one lock and no context
 //! switch.
 //!
@@ -19,20 +19,20 @@
 //! - A process that gets `info` is retired: its worker goes on under a new number with a new connection.
 //! - No operation that the generator handed out is lost: it is invoked, and it ends.
 
-mod desk;
+mod dispatcher;
 mod journal;
-mod live;
-mod monitor;
+mod leader_watch;
+mod online_check;
+mod progress;
 mod runtime;
 #[cfg(test)]
 mod tests;
-mod watcher;
 mod worker;
 
-pub use desk::{Desk, Totals};
+pub use dispatcher::{Dispatcher, Totals};
 pub use journal::Journal;
-pub use live::show_progress;
-pub use monitor::watch_store;
+pub use leader_watch::watch_store;
+pub use online_check::{Feed, Shared as Watched, Watcher};
+pub use progress::show_progress;
 pub use runtime::{Runtime, TokioRuntime};
-pub use watcher::{Feed, Shared as Watched, Watcher};
 pub use worker::{Connect, RULES, Runner};

@@ -1,4 +1,4 @@
-//! The desk at which workers hand in completions and take operations: one lock around everything that must agree
+//! The dispatcher at which workers hand in completions and take operations: one lock around everything that must agree
 //! about the order of events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +33,7 @@ pub struct Totals {
 }
 
 /// The shared state of a run. See the [module](super).
-pub struct Desk<R> {
+pub struct Dispatcher<R> {
     runtime: Arc<R>,
     journal: Journal,
     state: Mutex<State>,
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-/// Who comes to the desk.
+/// Who comes to the dispatcher.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
     /// Its thread, as generators know it.
@@ -103,7 +103,7 @@ pub(super) enum Step {
     Invoke(Op),
     /// Let the nemesis do this; its invocation is recorded.
     Nemesis(NemesisOp),
-    /// Wait until then, then go on with [`Desk::begin`].
+    /// Wait until then, then go on with [`Dispatcher::begin`].
     Later { at_ns: u64, action: Action },
     /// Wait until then, or until something happens after `version`, then ask again.
     Wait { until_ns: Option<u64>, version: u64 },
@@ -111,10 +111,10 @@ pub(super) enum Step {
     Done,
 }
 
-impl<R: Runtime> Desk<R> {
-    /// A desk for `clients` client threads.
-    pub fn new(runtime: Arc<R>, journal: Journal, clients: usize) -> Desk<R> {
-        Desk {
+impl<R: Runtime> Dispatcher<R> {
+    /// A dispatcher for `clients` client threads.
+    pub fn new(runtime: Arc<R>, journal: Journal, clients: usize) -> Dispatcher<R> {
+        Dispatcher {
             runtime,
             journal,
             state: Mutex::new(State {
@@ -152,7 +152,7 @@ impl<R: Runtime> Desk<R> {
         self.stopped.notify_waiters();
     }
 
-    /// Whether [`Desk::stop`] was called, or the journal cannot be written.
+    /// Whether [`Dispatcher::stop`] was called, or the journal cannot be written.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire) || self.journal.has_failed()
     }

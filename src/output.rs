@@ -10,13 +10,13 @@ use std::io::Write;
 
 /// Like `println!`, but indifferent to a reader that went away.
 macro_rules! say {
-    ($($words:tt)*) => { $crate::say::line(format_args!($($words)*)) };
+    ($($words:tt)*) => { $crate::output::line(format_args!($($words)*)) };
 }
 pub(crate) use say;
 
 /// Like `eprintln!`, and as harmless as [`say`].
 macro_rules! grumble {
-    ($($words:tt)*) => { eprintln!("{}", $crate::say::harmless(&format!($($words)*))) };
+    ($($words:tt)*) => { eprintln!("{}", $crate::output::harmless(&format!($($words)*))) };
 }
 pub(crate) use grumble;
 
@@ -26,7 +26,7 @@ pub fn line(words: Arguments) {
     print(&harmless(&text));
 }
 
-/// Writes a command for the runner of a CI system, made by [`crate::ci`].
+/// Writes a command for the runner of a CI system, made by [`crate::github`].
 pub fn command(text: &str) {
     print(text);
 }
@@ -64,12 +64,6 @@ fn print(words: &str) {
         }
         _ => {}
     }
-}
-
-/// `1 key`, `12,345 keys`.
-pub fn plural(number: usize, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", reports::grouped(number as u64))
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use history::RunDir;
 use nemeses::Schedule;
 
 use crate::cli::{Cli, Command};
-use crate::commands::read_history;
 use crate::exit::Failure;
+use crate::input::read_history;
 
 /// Recorded flags that say how faults were drawn, each with one value.
 const NOT_REPLAYED: [&str; 4] = ["--nemesis", "--fault-interval", "--schedule", "--replay"];

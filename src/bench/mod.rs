@@ -1,5 +1,8 @@
 //! `perjury bench`: how fast perjury itself is, and the bundled cluster beside etcd on the same machine.
 
+mod check;
+mod overhead;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +21,9 @@ use tokio::process::{Child, Command};
 
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::{CommandResult, Done, Failure};
-use crate::runner::{Connect, Desk, Journal, Runner, TokioRuntime};
-use crate::say::say;
+use crate::output::say;
+use crate::process::block_on;
+use crate::run::{Connect, Dispatcher, Journal, Runner, TokioRuntime};
 
 /// How long an answer may take.
 pub(super) const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,19 +33,17 @@ pub(super) const ROUNDS: usize = 5;
 /// Measures and prints medians.
 pub fn run(args: BenchArgs) -> CommandResult {
     if let BenchWhat::Check { ops, grid_ops, seed } = args.what {
-        super::bench_check::run(ops as usize, grid_ops as usize, seed)?;
+        check::run(ops as usize, grid_ops as usize, seed)?;
         return Ok(Done::Fine);
     }
-    super::block_on(async {
-        let mut interrupts = super::test::watch_interrupts()?;
+    block_on(async {
+        let mut interrupts = crate::commands::test::watch_interrupts()?;
         // Dropped when interrupted, and with it the processes that were started and their directory.
         let measured = async {
             match args.what {
                 BenchWhat::Runner { concurrency, ops } => bench_runner(concurrency, ops).await,
                 BenchWhat::Check { .. } => Ok(()),
-                BenchWhat::Overhead { nodes, clients, time } => {
-                    super::bench_overhead::run(nodes, clients, time).await
-                }
+                BenchWhat::Overhead { nodes, clients, time } => overhead::run(nodes, clients, time).await,
                 BenchWhat::Store {
                     nodes,
                     connections,
@@ -108,17 +110,17 @@ async fn bench_runner_once(directory: &Path, concurrency: usize, ops: u64, seed:
         ..workloads::WorkloadOptions::default()
     });
     let journal = Journal::create(&directory.join("history.jsonl"), None)?;
-    let desk = Arc::new(Desk::new(TokioRuntime::start(), journal, concurrency));
-    let mut runner = Runner::new(desk.clone(), Arc::new(NoOp), 1, Duration::from_secs(1));
+    let dispatcher = Arc::new(Dispatcher::new(TokioRuntime::start(), journal, concurrency));
+    let mut runner = Runner::new(dispatcher.clone(), Arc::new(NoOp), 1, Duration::from_secs(1));
     let generator: Box<dyn Generator> =
         Box::new(generator::clients(generator::limit(ops, workload.generator)));
     let start = Instant::now();
     runner.run(generator, None).await?;
-    let done = desk.totals().ok;
+    let done = dispatcher.totals().ok;
     if done != ops {
         bail!("{done} of {ops} operations ended ok");
     }
-    desk.close()?;
+    dispatcher.close()?;
     Ok(ops as f64 / start.elapsed().as_secs_f64())
 }
 

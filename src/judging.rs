@@ -7,19 +7,27 @@ use std::sync::mpsc;
 use std::thread::Scope;
 use std::time::Duration;
 
+use checker::objects::{self, Entry};
 use checker::{Analysis, Limits, Options, Verdict};
-use history::{Answer, History, Operation, Outcome, Value};
+use history::units::{plural, size};
+use history::{Answer, History, Operation, Outcome, TestRecord, Value};
 
-use super::words::size;
 use crate::cli::CheckArgs;
-use crate::say::plural;
+use crate::exit::Failure;
 
 /// What judging takes for each operation beside the search.
 const BYTES_AN_OPERATION: usize = 200;
 
+/// How long a run is judged before its report is written; `perjury check` may take longer.
+const RUN_TIME: Duration = Duration::from_secs(300);
+/// How long of it may go into what an invalid run still is.
+const RUN_STILL_TIME: Duration = Duration::from_secs(20);
+/// The memory that judging a run may take, bytes.
+const RUN_MEMORY: usize = 8 << 30;
+
 /// What judging may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Within {
+pub struct Within {
     /// For all of it.
     pub time: Option<Duration>,
     /// For what an invalid history still is, which can take far longer than the verdict.
@@ -38,8 +46,34 @@ impl From<&CheckArgs> for Within {
     }
 }
 
+/// Judges a run by the model of its workload.
+pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure> {
+    // Without an early stop, since the report tells the fate of every key.
+    let options = Options {
+        model: run_model(record)?,
+        ..Options::default()
+    };
+    let limits = Within {
+        time: Some(RUN_TIME),
+        still_time: Some(RUN_STILL_TIME),
+        memory: RUN_MEMORY,
+    };
+    Ok(within(history, options, limits))
+}
+
+/// The model by which a run says that it is to be judged.
+pub fn run_model(record: &TestRecord) -> Result<&'static Entry, Failure> {
+    objects::find(&record.model).ok_or_else(|| {
+        Failure::Usage(format!(
+            "this perjury knows no model `{}`, by which the run is to be judged; name another one with --model (see \
+             `perjury list`)",
+            record.model
+        ))
+    })
+}
+
 /// Judges within limits; those in `options` do not count.
-pub(super) fn within(history: &History, options: Options, limits: Within) -> Analysis {
+pub fn within(history: &History, options: Options, limits: Within) -> Analysis {
     let stop = Arc::new(AtomicBool::new(false));
     let still_stop = Arc::new(AtomicBool::new(false));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -60,9 +94,9 @@ pub(super) fn within(history: &History, options: Options, limits: Within) -> Ana
     if left < needed {
         let why = format!(
             "{} are in memory, and judging them takes some {} more than the limit of {} leaves",
-            plural(history.operations.len(), "operation"),
-            size(needed - left),
-            size(limits.memory)
+            plural(history.operations.len() as u64, "operation"),
+            size((needed - left) as u64),
+            size(limits.memory as u64)
         );
         return undecided(history, &options, why);
     }

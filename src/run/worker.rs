@@ -12,7 +12,7 @@ use history::{
 };
 use nemeses::{Nemesis, NemesisContext};
 
-use super::desk::{Caller, Desk, Step};
+use super::dispatcher::{Caller, Dispatcher, Step};
 use super::runtime::Runtime;
 
 /// How long a client thread rests after an error, so that a dead node is not hammered.
@@ -47,7 +47,7 @@ pub trait Connect: Send + Sync + 'static {
 
 /// Runs phases of a test: each a generator, performed by all client threads and the nemesis.
 pub struct Runner<R> {
-    desk: Arc<Desk<R>>,
+    dispatcher: Arc<Dispatcher<R>>,
     connect: Arc<dyn Connect>,
     nodes: usize,
     op_timeout: Duration,
@@ -58,14 +58,14 @@ pub struct Runner<R> {
 impl<R: Runtime> Runner<R> {
     /// A runner whose client thread i talks to node i mod `nodes`.
     pub fn new(
-        desk: Arc<Desk<R>>,
+        dispatcher: Arc<Dispatcher<R>>,
         connect: Arc<dyn Connect>,
         nodes: usize,
         op_timeout: Duration,
     ) -> Runner<R> {
-        let processes = (0..desk.clients() as u64).collect();
+        let processes = (0..dispatcher.clients() as u64).collect();
         Runner {
-            desk,
+            dispatcher,
             connect,
             nodes,
             op_timeout,
@@ -83,11 +83,11 @@ impl<R: Runtime> Runner<R> {
         generator: Box<dyn Generator>,
         nemesis: Option<(&mut dyn Nemesis, &NemesisContext)>,
     ) -> Result<()> {
-        self.desk.install(generator);
+        self.dispatcher.install(generator);
         let mut tasks = Vec::new();
         for (thread, &process) in self.processes.iter().enumerate() {
             let mut worker = Worker {
-                desk: self.desk.clone(),
+                dispatcher: self.dispatcher.clone(),
                 connect: self.connect.clone(),
                 thread,
                 node: thread % self.nodes,
@@ -96,7 +96,7 @@ impl<R: Runtime> Runner<R> {
                 client: None,
             };
             let (sender, receiver) = tokio::sync::oneshot::channel();
-            let task = self.desk.runtime().spawn(Box::pin(async move {
+            let task = self.dispatcher.runtime().spawn(Box::pin(async move {
                 worker.run().await;
                 // The receiver is gone only if the runner is.
                 let _ = sender.send(worker.process);
@@ -105,11 +105,11 @@ impl<R: Runtime> Runner<R> {
         }
         let breaking = async {
             if let Some((nemesis, context)) = nemesis {
-                drive_nemesis(&self.desk, nemesis, context).await;
-                heal(&self.desk, nemesis, context).await;
+                drive_nemesis(&self.dispatcher, nemesis, context).await;
+                heal(&self.dispatcher, nemesis, context).await;
             }
         };
-        let desk = self.desk.clone();
+        let dispatcher = self.dispatcher.clone();
         let working = async {
             let mut result = Ok(());
             for (process, (task, receiver)) in self.processes.iter_mut().zip(tasks) {
@@ -119,7 +119,7 @@ impl<R: Runtime> Runner<R> {
                     Err(error) => result = Err(anyhow!("a worker ended badly: {error}")),
                 }
             }
-            desk.leave_nemesis_alone();
+            dispatcher.leave_nemesis_alone();
             result
         };
         tokio::join!(breaking, working).1
@@ -128,7 +128,7 @@ impl<R: Runtime> Runner<R> {
 
 /// One client thread.
 struct Worker<R> {
-    desk: Arc<Desk<R>>,
+    dispatcher: Arc<Dispatcher<R>>,
     connect: Arc<dyn Connect>,
     thread: usize,
     node: usize,
@@ -141,12 +141,12 @@ impl<R: Runtime> Worker<R> {
     async fn run(&mut self) {
         let mut completed = None;
         loop {
-            let mut step = self.desk.step(self.caller(), completed.take());
+            let mut step = self.dispatcher.step(self.caller(), completed.take());
             if let Step::Later { at_ns, action } = step {
-                if !sleep_until(&self.desk, self.caller().thread, at_ns).await {
+                if !sleep_until(&self.dispatcher, self.caller().thread, at_ns).await {
                     return;
                 }
-                step = self.desk.begin(self.caller(), action);
+                step = self.dispatcher.begin(self.caller(), action);
             }
             match step {
                 Step::Invoke(op) => {
@@ -158,14 +158,14 @@ impl<R: Runtime> Worker<R> {
                     }
                 }
                 Step::Wait { until_ns, version } => {
-                    wait(&self.desk, self.caller().thread, until_ns, version).await
+                    wait(&self.dispatcher, self.caller().thread, until_ns, version).await
                 }
                 Step::Nemesis(_) | Step::Later { .. } => {
                     unreachable!("client threads are given due operations")
                 }
                 Step::Done => return,
             }
-            while self.desk.journal_is_full() {
+            while self.dispatcher.journal_is_full() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -173,24 +173,24 @@ impl<R: Runtime> Worker<R> {
 
     async fn hand_in_error(&mut self, outcome: Outcome) {
         let retires = outcome.is_info();
-        self.desk.tell(self.caller(), EventKind::Complete(outcome));
+        self.dispatcher.tell(self.caller(), EventKind::Complete(outcome));
         if retires {
             self.client = None;
-            self.process += self.desk.clients() as u64;
+            self.process += self.dispatcher.clients() as u64;
         }
         let rest_ns = REST_AFTER_ERROR.as_nanos() as u64;
         sleep_until(
-            &self.desk,
+            &self.dispatcher,
             self.caller().thread,
-            self.desk.runtime().now_ns() + rest_ns,
+            self.dispatcher.runtime().now_ns() + rest_ns,
         )
         .await;
     }
 
     /// Performs one operation, once.
     async fn perform(&mut self, op: &Op) -> Outcome {
-        let deadline_ns = self.desk.runtime().now_ns() + self.op_timeout.as_nanos() as u64;
-        let timeout = self.desk.runtime().sleep_until(deadline_ns);
+        let deadline_ns = self.dispatcher.runtime().now_ns() + self.op_timeout.as_nanos() as u64;
+        let timeout = self.dispatcher.runtime().sleep_until(deadline_ns);
         let work = async {
             let client = match &mut self.client {
                 Some(client) => client,
@@ -230,15 +230,19 @@ impl<R: Runtime> Worker<R> {
 }
 
 /// Lets the nemesis do all that the generator asks of it.
-async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
+async fn drive_nemesis<R: Runtime>(
+    dispatcher: &Dispatcher<R>,
+    nemesis: &mut dyn Nemesis,
+    context: &NemesisContext,
+) {
     let mut completed = None;
     loop {
-        let mut step = desk.step(Caller::NEMESIS, completed.take());
+        let mut step = dispatcher.step(Caller::NEMESIS, completed.take());
         if let Step::Later { at_ns, action } = step {
-            if !sleep_until(desk, Thread::Nemesis, at_ns).await {
+            if !sleep_until(dispatcher, Thread::Nemesis, at_ns).await {
                 return;
             }
-            step = desk.begin(Caller::NEMESIS, action);
+            step = dispatcher.begin(Caller::NEMESIS, action);
         }
         match step {
             Step::Nemesis(op) => {
@@ -247,7 +251,7 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
                     acting.await.unwrap_or_else(|_| too_slow()),
                 )));
             }
-            Step::Wait { until_ns, version } => wait(desk, Thread::Nemesis, until_ns, version).await,
+            Step::Wait { until_ns, version } => wait(dispatcher, Thread::Nemesis, until_ns, version).await,
             Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of its own"),
             Step::Done => return,
         }
@@ -255,11 +259,11 @@ async fn drive_nemesis<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, co
 }
 
 /// Undoes every fault, as an act of the nemesis in the history.
-async fn heal<R: Runtime>(desk: &Desk<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
-    desk.tell_unasked(EventKind::NemesisInvoke(NemesisOp::heal()));
+async fn heal<R: Runtime>(dispatcher: &Dispatcher<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
+    dispatcher.tell_unasked(EventKind::NemesisInvoke(NemesisOp::heal()));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
-    desk.tell_unasked(EventKind::NemesisComplete(Box::new(outcome)));
+    dispatcher.tell_unasked(EventKind::NemesisComplete(Box::new(outcome)));
 }
 
 fn too_slow() -> NemesisOutcome {
@@ -272,15 +276,15 @@ fn too_slow() -> NemesisOutcome {
 }
 
 /// Sleeps until `at_ns`; `false` if it is over for this thread before.
-async fn sleep_until<R: Runtime>(desk: &Desk<R>, thread: Thread, at_ns: u64) -> bool {
-    let timer = desk.runtime().sleep_until(at_ns);
+async fn sleep_until<R: Runtime>(dispatcher: &Dispatcher<R>, thread: Thread, at_ns: u64) -> bool {
+    let timer = dispatcher.runtime().sleep_until(at_ns);
     tokio::pin!(timer);
     loop {
-        let stopped = desk.stopped();
+        let stopped = dispatcher.stopped();
         tokio::pin!(stopped);
         // Registered before the flag is read, so that a stop in between is not missed.
         stopped.as_mut().enable();
-        if desk.is_over(thread) {
+        if dispatcher.is_over(thread) {
             return false;
         }
         tokio::select! {
@@ -292,18 +296,18 @@ async fn sleep_until<R: Runtime>(desk: &Desk<R>, thread: Thread, at_ns: u64) -> 
 
 /// Waits until `until_ns`, or until something is recorded after `version`, or until it is over for
 /// this thread.
-async fn wait<R: Runtime>(desk: &Desk<R>, thread: Thread, until_ns: Option<u64>, version: u64) {
-    let changed = desk.changed();
+async fn wait<R: Runtime>(dispatcher: &Dispatcher<R>, thread: Thread, until_ns: Option<u64>, version: u64) {
+    let changed = dispatcher.changed();
     tokio::pin!(changed);
     changed.as_mut().enable();
-    if desk.is_over(thread) || desk.moved_on(version) {
+    if dispatcher.is_over(thread) || dispatcher.moved_on(version) {
         return;
     }
     match until_ns {
         None => changed.await,
         Some(at_ns) => {
             tokio::select! {
-                () = desk.runtime().sleep_until(at_ns) => {}
+                () = dispatcher.runtime().sleep_until(at_ns) => {}
                 () = changed => {}
             }
         }

@@ -15,7 +15,7 @@ const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "standard input";
 
 /// What a path leads to.
-pub(super) enum Input {
+pub enum Input {
     /// A run of perjury's own.
     Run { run: RunDir, record: Box<TestRecord> },
     /// Any other history.
@@ -23,7 +23,7 @@ pub(super) enum Input {
 }
 
 /// What all paths lead to.
-pub(super) fn all(args: &CheckArgs) -> Result<Vec<Input>, Failure> {
+pub fn all(args: &CheckArgs) -> Result<Vec<Input>, Failure> {
     let is_input = |path: &&PathBuf| path.as_os_str() == STANDARD_INPUT;
     if args.paths.iter().filter(is_input).count() > 1 {
         return Err(Failure::Usage(
@@ -88,7 +88,7 @@ fn run_of_other_file(path: &Path) -> Option<PathBuf> {
 }
 
 /// What a path is called where people read it.
-pub(super) fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     match path.as_os_str() == STANDARD_INPUT {
         true => STANDARD_INPUT_NAME.to_owned(),
         false => path.display().to_string(),
@@ -149,7 +149,7 @@ pub fn read_history(journal: &Path) -> Result<History, Failure> {
 }
 
 /// A value as people write it: `nil`, a number, a text, or anything else as in EDN.
-pub(super) fn value(text: &str) -> Result<Value, Failure> {
+pub fn value(text: &str) -> Result<Value, Failure> {
     formats::parse_value(text).map_err(|why| {
         Failure::Usage(format!(
             "--initial {text}: {why}; give nil, a number, a text, or a list such as [1 2]"
@@ -158,7 +158,7 @@ pub(super) fn value(text: &str) -> Result<Value, Failure> {
 }
 
 /// What the system says of an error, without its number.
-pub(super) fn plain(error: &std::io::Error) -> String {
+pub fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     match (text.rfind(" (os error "), text.ends_with(')')) {
         (Some(at), true) => text[..at].to_owned(),

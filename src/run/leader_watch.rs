@@ -7,14 +7,14 @@ use std::time::Duration;
 use control::{Db, Node};
 use history::{Note, NoteKind};
 
-use super::{Desk, Runtime};
+use super::{Dispatcher, Runtime};
 
 /// How often the store is asked.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Records a note in the history whenever another node leads, or the same one in another term, and whenever a node's process died unasked.
 /// Runs until it is dropped.
-pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
+pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
     let mut leader = None;
     let mut crashed = BTreeSet::new();
     let name = |index: usize| {
@@ -34,7 +34,7 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
                 true => String::new(),
                 false => format!("{} still believes to lead", others.join(", ")),
             };
-            desk.record_note(Note {
+            dispatcher.record_note(Note {
                 kind: NoteKind::Leader,
                 node: name(first.node),
                 term: first.term,
@@ -43,7 +43,7 @@ pub async fn watch_store<R: Runtime>(desk: Arc<Desk<R>>, db: Arc<dyn Db>, nodes:
         }
         let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();
         for &index in now.difference(&crashed) {
-            desk.note(
+            dispatcher.note(
                 NoteKind::Crash,
                 &name(index),
                 "its process ended, and nobody had asked it to".into(),
