@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use history::formats::{self, Imported};
+use history::formats::{self, Imported, JOURNAL};
 use history::{History, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
@@ -108,7 +108,11 @@ pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
     }
     let imported = formats::read(path, format).map_err(usage)?;
     // An empty file is nothing to judge, whether its format is named or not.
-    if format.is_some_and(|format| format != "journal") && imported.history.operations.is_empty() {
+    if format
+        .and_then(formats::find)
+        .is_some_and(|format| !format.may_be_empty)
+        && imported.history.operations.is_empty()
+    {
         formats::read(path, None).map_err(usage)?;
     }
     Ok(imported)
@@ -145,7 +149,7 @@ fn newest_run(directory: &Path) -> Option<PathBuf> {
 
 /// Reads a journal into a history, or says where it is wrong.
 pub fn read_history(journal: &Path) -> Result<History, Failure> {
-    Ok(import(journal, Some("journal"))?.history)
+    Ok(import(journal, Some(JOURNAL))?.history)
 }
 
 /// A value as people write it: `nil`, a number, a text, or anything else as in EDN.

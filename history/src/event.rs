@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::line::Line;
+use crate::journal_line::Line;
 use crate::{NemesisOp, NemesisOutcome, Note, Op, Outcome};
 
 /// Who acts. A client's number is used by one operation at a time, and never again after an `info`.

@@ -122,3 +122,53 @@ impl<'a> Rest<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LINES: [&str; 6] = [
+        r#"{"time_ns":1,"process":0,"type":"invoke","f":"cas","key":1,"expected":null,"new":"x","node":1}"#,
+        r#"{"time_ns":2,"process":0,"type":"fail","value":-4,"mismatch":true}"#,
+        r#"{"time_ns":3,"process":1,"type":"invoke","f":"read"}"#,
+        r#"{"time_ns":4,"process":1,"type":"ok","value":[1,2]}"#,
+        r#"{"time_ns":5,"process":2,"type":"invoke","f":"txn","micro_ops":[{"f":"read","key":1}]}"#,
+        r#"{"time_ns":6,"process":2,"type":"info","error":"timeout","message":"é"}"#,
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// What it reads, serde reads as the same, also from a damaged line.
+        #[test]
+        fn it_agrees_with_serde(
+            line in 0..LINES.len(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..3),
+        ) {
+            let mut bytes = LINES[line].as_bytes().to_vec();
+            for (place, byte, is_inserted) in damage {
+                // Mostly bytes that mean something.
+                let byte = b"[]{}\"\\:,-0189 ntrue."[..].get(usize::from(byte)).copied().unwrap_or(byte);
+                let place = place.index(bytes.len());
+                match is_inserted {
+                    true => bytes.insert(place, byte),
+                    false => bytes[place] = byte,
+                }
+            }
+            if let Some(event) = parse(&bytes) {
+                prop_assert_eq!(Some(event), serde_json::from_slice::<Event>(&bytes).ok());
+            }
+        }
+    }
+
+    #[test]
+    fn it_reads_the_usual_lines() {
+        let quick: Vec<bool> = LINES
+            .iter()
+            .map(|line| parse(line.as_bytes()).is_some())
+            .collect();
+        assert_eq!(quick, [true, true, true, false, false, false]);
+    }
+}

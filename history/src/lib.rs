@@ -13,20 +13,20 @@
 //!   of positions, never a comparison of time stamps.
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
-mod blocks;
 mod builder;
 mod event;
 mod fast_line;
 pub mod faults;
 pub mod formats;
 mod journal;
-mod line;
+mod journal_line;
 mod nemesis;
 mod note;
 mod object;
 mod op;
 mod operation;
 mod outcome;
+mod parallel_lines;
 mod run_dir;
 mod target;
 pub mod tell;
@@ -35,7 +35,7 @@ mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Event, EventKind, Process};
-pub use journal::{JournalError, JournalReader, append_line, read_journal};
+pub use journal::append_line;
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use note::{Note, NoteKind};
 pub use object::ObjectKind;

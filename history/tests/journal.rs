@@ -1,8 +1,11 @@
 //! The journal: what is written is read back, torn tails are dropped, damage is named.
 
+use std::path::Path;
+
+use history::formats::{ImportError, Imported, JOURNAL, read_bytes};
 use history::{
-    Answer, ErrorClass, Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op, Outcome,
-    Process, Value, append_line, read_journal,
+    Answer, ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op,
+    Outcome, Process, Value, append_line,
 };
 use proptest::prelude::*;
 
@@ -39,68 +42,108 @@ fn hold() -> impl Strategy<Value = Hold> {
     ]
 }
 
-fn kind() -> impl Strategy<Value = EventKind> {
+/// What belongs together: an operation and its completion if it has one, an act of the nemesis and its outcome, a note.
+fn episode() -> impl Strategy<Value = Vec<EventKind>> {
     prop_oneof![
-        (op(), any::<Option<u16>>()).prop_map(|(op, node)| EventKind::Invoke { op, node }),
-        outcome().prop_map(EventKind::Complete),
-        (".{0,8}", ".{0,8}", any::<bool>()).prop_map(|(nemesis, target, start)| {
-            EventKind::NemesisInvoke(NemesisOp {
-                nemesis,
-                target,
-                action: if start {
-                    NemesisAction::Start
-                } else {
-                    NemesisAction::Stop
-                },
-            })
+        (op(), any::<Option<u16>>(), proptest::option::of(outcome())).prop_map(|(op, node, outcome)| {
+            let invoked = EventKind::Invoke { op, node };
+            [invoked]
+                .into_iter()
+                .chain(outcome.map(EventKind::Complete))
+                .collect()
         }),
-        (proptest::collection::vec(".{0,4}", 0..3), ".{0,8}", hold()).prop_map(|(nodes, detail, hold)| {
-            EventKind::NemesisComplete(Box::new(NemesisOutcome {
-                exact: nodes.join("+"),
-                nodes,
-                detail,
-                hold,
-            }))
+        (nemesis_op(), nemesis_outcome()).prop_map(|(op, outcome)| {
+            vec![
+                EventKind::NemesisInvoke(op),
+                EventKind::NemesisComplete(Box::new(outcome)),
+            ]
         }),
-        (
-            "[a-z]{1,8}",
-            ".{0,8}",
-            proptest::option::of(any::<u64>()),
-            ".{0,8}"
-        )
-            .prop_map(|(kind, node, term, detail)| {
-                EventKind::Note(Box::new(Note {
-                    kind: kind.into(),
-                    node,
-                    term,
-                    detail,
-                }))
-            }),
+        note().prop_map(|note| vec![EventKind::Note(Box::new(note))]),
     ]
 }
 
-fn event() -> impl Strategy<Value = Event> {
-    (any::<u64>(), any::<Option<u64>>(), kind()).prop_map(|(time_ns, client, kind)| Event {
-        time_ns,
-        process: client.map_or(Process::Nemesis, Process::Client),
-        kind,
+fn nemesis_op() -> impl Strategy<Value = NemesisOp> {
+    (".{0,8}", ".{0,8}", any::<bool>()).prop_map(|(nemesis, target, start)| NemesisOp {
+        nemesis,
+        target,
+        action: match start {
+            true => NemesisAction::Start,
+            false => NemesisAction::Stop,
+        },
     })
+}
+
+fn nemesis_outcome() -> impl Strategy<Value = NemesisOutcome> {
+    (proptest::collection::vec(".{0,4}", 0..3), ".{0,8}", hold()).prop_map(|(nodes, detail, hold)| {
+        NemesisOutcome {
+            exact: nodes.join("+"),
+            nodes,
+            detail,
+            hold,
+        }
+    })
+}
+
+fn note() -> impl Strategy<Value = Note> {
+    (
+        "[a-z]{1,8}",
+        ".{0,8}",
+        proptest::option::of(any::<u64>()),
+        ".{0,8}",
+    )
+        .prop_map(|(kind, node, term, detail)| Note {
+            kind: kind.into(),
+            node,
+            term,
+            detail,
+        })
+}
+
+/// Events that make a history: each operation by a process of its own.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    // Times of a run, which begins at 0.
+    let timed = (proptest::collection::vec(0..1_u64 << 50, 2), episode());
+    proptest::collection::vec(timed, 0..8).prop_map(|episodes| {
+        let mut events = Vec::new();
+        for (number, (times, kinds)) in (0..).zip(episodes) {
+            for (time_ns, kind) in times.into_iter().zip(kinds) {
+                let process = match kind {
+                    EventKind::Invoke { .. } | EventKind::Complete(_) => Process::Client(number),
+                    _ => Process::Nemesis,
+                };
+                events.push(Event {
+                    time_ns,
+                    process,
+                    kind,
+                });
+            }
+        }
+        events
+    })
+}
+
+/// The history in a journal of these bytes, as every command reads it.
+fn read(bytes: &[u8]) -> Result<Imported, ImportError> {
+    read_bytes(bytes, Path::new("history.jsonl"), Some(JOURNAL))
 }
 
 proptest! {
     #[test]
-    fn every_event_survives_the_journal(events in proptest::collection::vec(event(), 0..8), torn in any::<bool>()) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("history.jsonl");
+    fn every_event_survives_the_journal(events in events(), torn in any::<bool>()) {
         let mut bytes = Vec::new();
         for event in &events {
+            let start = bytes.len();
             append_line(&mut bytes, event.clone());
+            let again: Event = serde_json::from_slice(&bytes[start..]).unwrap();
+            prop_assert_eq!(&again, event);
         }
         if torn {
             bytes.extend_from_slice(br#"{"time_ns":5,"process":1,"ty"#);
         }
-        std::fs::write(&path, &bytes).unwrap();
-        prop_assert_eq!(read_journal(&path).unwrap(), events);
+        let imported = read(&bytes).unwrap();
+        prop_assert_eq!(imported.history, History::from_events(events).unwrap());
+        let said = imported.remarks.iter().any(|remark| remark.starts_with("the last line is cut off"));
+        prop_assert_eq!(said, torn);
     }
 }
 
@@ -128,10 +171,9 @@ fn damage_is_named_with_its_line() {
     ];
     let good = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\",\"key\":1}\n";
     for (line, expected) in cases {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("history.jsonl");
-        std::fs::write(&path, format!("{good}{line}{good}")).unwrap();
-        let message = read_journal(&path).unwrap_err().to_string();
+        let message = read(format!("{good}{line}{good}").as_bytes())
+            .unwrap_err()
+            .to_string();
         assert!(message.contains(":2: "), "{message}");
         assert!(message.contains(expected), "{message} lacks {expected}");
     }
@@ -180,15 +222,12 @@ fn lines_are_flat_and_readable() {
 
 #[test]
 fn a_whole_last_line_without_its_newline_counts() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("history.jsonl");
     let lines = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n{\"time_ns\":1,\"process\":0,\"type\":\"ok\",\"value\":9}";
-    for (cut, expected) in [(0, 2), (1, 1), (20, 1)] {
-        std::fs::write(&path, &lines[..lines.len() - cut]).unwrap();
-        assert_eq!(
-            read_journal(&path).unwrap().len(),
-            expected,
-            "{cut} bytes cut off"
-        );
+    for (cut, is_complete) in [(0, true), (1, false), (20, false)] {
+        let imported = read(&lines.as_bytes()[..lines.len() - cut]).unwrap();
+        let [operation] = imported.history.operations.as_slice() else {
+            panic!("{imported:?}");
+        };
+        assert_eq!(operation.outcome.is_info(), !is_complete, "{cut} bytes cut off");
     }
 }

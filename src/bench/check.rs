@@ -63,7 +63,7 @@ fn unique(operations: usize, seed: u64) -> Result<()> {
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let journal = directory.path().join("history.jsonl");
     let mut text = Vec::new();
-    formats::write(&history, "journal", &mut text).context("cannot write the journal")?;
+    formats::write(&history, formats::JOURNAL, &mut text).context("cannot write the journal")?;
     std::fs::write(&journal, &text).with_context(|| format!("cannot write {}", journal.display()))?;
     drop((history, text));
     for _ in 0..ROUNDS {

@@ -26,7 +26,7 @@ pub fn run() -> CommandResult {
         say!("  {:<18} {}", entry.name, entry.about);
     }
     say!("\nformats");
-    for format in &history::formats::FORMATS {
+    for format in history::formats::FORMATS {
         let read_only = if format.is_writable() { "" } else { " (read only)" };
         say!("  {:<18} {}{read_only}", format.name, format.about);
     }

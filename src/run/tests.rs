@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 use generator::Generator;
-use history::{Event, EventKind, History, Op, Outcome, Process, Value, read_journal};
+use history::{Event, EventKind, History, Op, Outcome, Process, Value};
 
 use super::*;
 use control::{Client, ControlError};
@@ -98,7 +98,9 @@ async fn run(generator: Box<dyn Generator>, clients: usize, stop_after: Option<D
     dispatcher.close().unwrap();
     let seen = seen.lock().unwrap().clone();
     Ran {
-        events: read_journal(&path).unwrap(),
+        events: (std::fs::read_to_string(&path).unwrap().lines())
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
         seen,
         end_ns,
     }

@@ -19,7 +19,7 @@ mod transactions;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use history::{MicroOp, ObjectKind, Op, OpKind, Value};
+use history::{MicroOp, ObjectKind, Op, Value};
 
 use crate::last_reads::LastReads;
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
@@ -37,7 +37,6 @@ const MODEL: &str = "list-append";
 fn make(options: &WorkloadOptions) -> Workload {
     let begun = Arc::new(AtomicI64::new(0));
     Workload {
-        name: ENTRY.name,
         generator: Box::new(Transactions::new(options, begun.clone())),
         final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Txn {
             key: Value::Nil,
@@ -47,9 +46,7 @@ fn make(options: &WorkloadOptions) -> Workload {
             ],
         }))),
         object: ObjectKind::List,
-        needs: &[OpKind::Txn],
         model: MODEL,
         stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
-        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
     }
 }

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use history::{ObjectKind, Op, OpKind, Value};
+use history::{ObjectKind, Op, Value};
 
 use crate::adds::Adds;
 use crate::last_reads::LastReads;
@@ -33,15 +33,12 @@ fn amount(key: i64) -> i64 {
 fn make(options: &WorkloadOptions) -> Workload {
     let begun = Arc::new(AtomicI64::new(0));
     Workload {
-        name: ENTRY.name,
         generator: Box::new(Adds::new(options, begun.clone(), |key, _| amount(key))),
         final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Read {
             key: Value::Int(key),
         }))),
         object: ObjectKind::Counter,
-        needs: &[OpKind::Read, OpKind::Add],
         model: MODEL,
         stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
-        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
     }
 }

@@ -1,7 +1,7 @@
-//! What is asked of a store and how its answers are judged: one file a workload, one list ([`ALL`]).
+//! What clients do to a store, and by which model its answers are judged: one file a workload, one list ([`ALL`]).
 //!
-//! Invariant: a workload knows neither store nor network; it says which operations it needs ([`Workload::needs`]),
-//! and whichever system supports them can run it.
+//! Invariant: a workload knows neither store nor network. It says which [kind of objects](Workload::object) it uses, and any
+//! system that has such objects can run it: it then supports [all their operations](ObjectKind::operations).
 
 mod adds;
 mod append;
@@ -16,15 +16,12 @@ mod rotation;
 mod set;
 mod watch;
 
-use checker::Analysis;
 use checker::stream::Stream;
 use generator::Generator;
-use history::{History, ObjectKind, OpKind};
+use history::ObjectKind;
 
 /// A workload, ready to run.
 pub struct Workload {
-    /// Its name on the command line.
-    pub name: &'static str,
     /// What the clients do while faults come and go; without end, so put a limit around it.
     pub generator: Box<dyn Generator>,
     /// What the clients do after the heal: mostly reads that show whether anything acknowledged was lost. It ends
@@ -32,14 +29,10 @@ pub struct Workload {
     pub final_generator: Option<Box<dyn Generator>>,
     /// What kind of objects its operations address.
     pub object: ObjectKind,
-    /// The operations that a system must support on them.
-    pub needs: &'static [OpKind],
-    /// The model by which its histories are judged, for reports.
+    /// The model by which its histories are judged, one of [`checker::objects`].
     pub model: &'static str,
     /// Judges a run while it goes on, where that is possible.
     pub stream: Option<Stream>,
-    /// Judges a history.
-    pub check: Box<dyn Fn(&History) -> Analysis + Send + Sync>,
 }
 
 /// What the user may set.

@@ -9,5 +9,5 @@ use crate::{Entry, locking};
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock",
     description: "a few locks under acquire and release; judged as mutexes: never two holders at once, which a lease alone cannot promise when its holder stands still",
-    make: |options| locking::workload(ENTRY.name, "mutex", options),
+    make: |options| locking::workload("mutex", options),
 };

@@ -9,5 +9,5 @@ use crate::{Entry, locking};
 pub(crate) const ENTRY: Entry = Entry {
     name: "lock-fenced",
     description: "the operations of lock; judged by the fencing tokens: a holder may lose its lock, but tokens must grow",
-    make: |options| locking::workload(ENTRY.name, "lease", options),
+    make: |options| locking::workload("lease", options),
 };

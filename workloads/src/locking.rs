@@ -11,7 +11,7 @@
 //! a new session, which holds nothing; what the old one held comes free when its session ends.
 
 use generator::{Action, Context, Generator, Next, Thread, each_thread, nothing};
-use history::{ErrorClass, EventKind, Failure, ObjectKind, Op, OpKind, Outcome, Value};
+use history::{ErrorClass, EventKind, Failure, ObjectKind, Op, Outcome, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -42,16 +42,13 @@ const LAST_TRIES: u32 = 5;
 const LAST_REST_NS: u64 = 200 * MS;
 
 /// A workload of these operations, judged by a model of the checker.
-pub(crate) fn workload(name: &'static str, model: &'static str, options: &WorkloadOptions) -> Workload {
+pub(crate) fn workload(model: &'static str, options: &WorkloadOptions) -> Workload {
     Workload {
-        name,
         generator: Box::new(Locking::new(options)),
         final_generator: Some(Box::new(last_locks(options))),
         object: ObjectKind::Lock,
-        needs: &[OpKind::Acquire, OpKind::Release],
         model,
         stream: Some(checker::stream::Stream::new(&judge_by(model))),
-        check: Box::new(move |history| checker::judge(history, &judge_by(model))),
     }
 }
 

@@ -17,7 +17,7 @@ mod traffic;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use history::{ObjectKind, Op, OpKind, Value};
+use history::{ObjectKind, Op, Value};
 
 use crate::last_reads::LastReads;
 use crate::{Entry, Workload, WorkloadOptions};
@@ -33,15 +33,12 @@ fn make(options: &WorkloadOptions) -> Workload {
     // How many keys were begun; the last reads must know it, and are made before the first one is.
     let begun = Arc::new(AtomicI64::new(0));
     Workload {
-        name: ENTRY.name,
         generator: Box::new(Traffic::new(options, begun.clone())),
         final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Read {
             key: Value::Int(key),
         }))),
         object: ObjectKind::Register,
-        needs: &[OpKind::Read, OpKind::Write, OpKind::Cas],
         model: "cas-register",
         stream: Some(checker::stream::Stream::new(&checker::Options::default())),
-        check: Box::new(|history| checker::judge(history, &checker::Options::default())),
     }
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 
 use generator::each_thread;
-use history::{ObjectKind, OpKind};
+use history::ObjectKind;
 
 use crate::last_reads::LastReads;
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
@@ -51,13 +51,10 @@ fn make(options: &WorkloadOptions) -> Workload {
         })
     };
     Workload {
-        name: ENTRY.name,
         generator: Box::new(Following::new(options, begun, beginnings)),
         final_generator: Some(Box::new(last)),
         object: ObjectKind::Watched,
-        needs: &[OpKind::Write, OpKind::Watch],
         model: MODEL,
         stream: Some(checker::stream::Stream::new(&judge_by(MODEL))),
-        check: Box::new(|history| checker::judge(history, &judge_by(MODEL))),
     }
 }

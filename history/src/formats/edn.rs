@@ -18,6 +18,8 @@ pub(super) const FORMAT: Format = Format {
     name: "edn",
     about: "Jepsen's history.edn, as Knossos and Elle read it",
     loses: "nodes, notes, whether faults took hold, and when an operation without completion was given up",
+    may_be_empty: false,
+    initial: || Value::Nil,
     detect: |head| match head.first {
         // A heading is no set, tag or discarded form.
         [b'#', next, ..] if next.is_ascii_whitespace() || *next == b'#' => false,

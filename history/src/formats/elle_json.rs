@@ -20,6 +20,8 @@ pub(super) const FORMAT: Format = Format {
     name: NAME,
     about: "the JSON that elle-cli reads",
     loses: "nodes, notes, faults, and when an operation without completion was given up",
+    may_be_empty: false,
+    initial: || Value::Nil,
     detect: |head| {
         head.is_json() || (head.first.starts_with(b"]") && head.path.extension().is_some_and(|e| e == "json"))
     },

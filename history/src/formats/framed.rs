@@ -15,7 +15,7 @@ use super::assemble::Assembler;
 use super::jepsen::{Record, Style, Trouble, What};
 use super::source::Source;
 use super::{ImportError, Read};
-use crate::blocks::for_each_block;
+use crate::parallel_lines::for_each_block;
 
 /// What a parser finds.
 pub(crate) enum Item {

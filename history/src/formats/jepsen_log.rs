@@ -18,6 +18,8 @@ pub(super) const FORMAT: Format = Format {
     name: "jepsen-log",
     about: "lines of a Jepsen log (Porcupine's etcd test data)",
     loses: "it is only read",
+    may_be_empty: false,
+    initial: || Value::Nil,
     detect: |head| {
         !matches!(head.first.first(), Some(b'{' | b'#')) && memchr::memmem::find(head.bytes, MARK).is_some()
     },

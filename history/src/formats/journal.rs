@@ -6,14 +6,19 @@ use std::ops::ControlFlow;
 use super::replay;
 use super::source::Source;
 use super::{ExportError, Format, ImportError, Read};
-use crate::blocks::for_each_block;
 use crate::journal::parse_block;
-use crate::{History, HistoryBuilder, append_line};
+use crate::parallel_lines::for_each_block;
+use crate::{History, HistoryBuilder, Value, append_line};
+
+/// Its name on the command line.
+pub const NAME: &str = "journal";
 
 pub(super) const FORMAT: Format = Format {
-    name: "journal",
+    name: NAME,
     about: "perjury's own history.jsonl",
     loses: "the exact place of an info among events of the same time, which judges nothing",
+    may_be_empty: true,
+    initial: || Value::Nil,
     detect: |head| {
         let is_empty = head.bytes.iter().all(u8::is_ascii_whitespace);
         let named_so = head

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
+pub use journal::NAME as JOURNAL;
 use source::Source;
 
 /// A format of files.
@@ -41,7 +42,11 @@ pub struct Format {
     pub about: &'static str,
     /// What an export into it loses, for people.
     pub loses: &'static str,
-    /// Whether a file that begins so is of this format. Asked in the order of [`FORMATS`].
+    /// A file without any operation is a history of this format too: of a run that ended before its first one.
+    pub may_be_empty: bool,
+    /// What every object holds before the first write, by the conventions of whoever writes this format.
+    pub initial: fn() -> Value,
+    /// Whether a file that begins so is of this format. Tried in the order of [`FORMATS`].
     detect: fn(&Head<'_>) -> bool,
     read: fn(&Source<'_>) -> Result<Read, ImportError>,
     write: Option<Writer>,
@@ -56,7 +61,7 @@ type Read = (History, Vec<String>);
 type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
 
 /// All formats.
-pub static FORMATS: [Format; 5] = [
+pub static FORMATS: &[Format] = &[
     journal::FORMAT,
     jepsen_log::FORMAT,
     elle_json::FORMAT,
@@ -200,21 +205,17 @@ pub fn write(history: &History, format: &str, out: &mut dyn Write) -> Result<(),
     let unknown = || ExportError::UnknownFormat {
         name: format.to_owned(),
     };
-    let found = FORMATS
-        .iter()
-        .find(|known| known.name == format)
-        .ok_or_else(unknown)?;
+    let found = find(format).ok_or_else(unknown)?;
     (found.write.ok_or_else(unknown)?)(history, out)
 }
 
 fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, ImportError> {
-    let named = format.map(|name| {
-        let found = FORMATS.iter().find(|format| format.name == name);
-        found.ok_or_else(|| ImportError::UnknownFormat {
-            name: name.to_owned(),
-        })
-    });
-    let named = named.transpose()?;
+    let unknown = |name: &str| ImportError::UnknownFormat {
+        name: name.to_owned(),
+    };
+    let named = format
+        .map(|name| find(name).ok_or_else(|| unknown(name)))
+        .transpose()?;
     let bytes = source.head()?;
     let head = Head::new(&bytes, source.path());
     let not = |why: String| ImportError::NotRecognised {
@@ -312,6 +313,11 @@ fn names(which: fn(&Format) -> bool) -> String {
         .map(|format| format.name)
         .collect();
     names.join(", ")
+}
+
+/// The format of that name.
+pub fn find(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
 }
 
 impl Format {

@@ -19,6 +19,8 @@ pub(super) const FORMAT: Format = Format {
     about: "Porcupine's key-value text: get, put and append, one map a line",
     loses: "times, nodes, notes, faults, failed operations and open reads; open writes end after everything else; \
             numbers become text and nil the empty text",
+    may_be_empty: false,
+    initial: || Value::text(""),
     detect: |head| {
         !head.is_json()
             && head.first_map_has(":key \"")

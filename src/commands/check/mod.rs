@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use checker::objects::{self, Entry, MODELS};
 use checker::{Options, Verdict};
-use history::formats::{FORMATS, Imported, NIL_WAS_SEEN};
+use history::formats::{self, FORMATS, Imported, JOURNAL, NIL_WAS_SEEN};
 use history::units::{duration, plural};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
@@ -99,7 +99,7 @@ fn find_model(name: &str) -> Result<&'static Entry, Failure> {
 
 /// A run of perjury's own is judged by the model of its workload, and what is said includes its faults.
 fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verdict, Failure> {
-    let imported = import(&run.history(), Some("journal"))?;
+    let imported = import(&run.history(), Some(JOURNAL))?;
     // Without an early stop, since the report tells the fate of every key.
     let options = Options {
         model: run_model(record)?,
@@ -114,18 +114,12 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
     Ok(results.verdict)
 }
 
-/// The format of a run's own history.
-const JOURNAL: &str = "journal";
-
 /// What every object held at first, where the user says nothing.
 fn initial(imported: &Imported, entry: &Entry) -> Value {
     let saw_nil = |operation: &Operation| operation.outcome == Outcome::ok_value(Value::Nil);
     match objects::guess_initial(entry, &imported.history) {
-        // Porcupine's keys hold texts, and each begins with the empty one, even where nobody appends to it.
-        Value::Nil
-            if imported.format == "porcupine-kv" && !imported.history.operations.iter().any(saw_nil) =>
-        {
-            Value::text("")
+        Value::Nil if !imported.history.operations.iter().any(saw_nil) => {
+            formats::find(imported.format).map_or(Value::Nil, |format| (format.initial)())
         }
         initial => initial,
     }

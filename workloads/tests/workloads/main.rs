@@ -34,7 +34,7 @@ fn run(workload: &mut Workload, clients: usize, ops: u64, store: &mut Store) -> 
     };
     let main = std::mem::replace(&mut workload.generator, Box::new(nothing()));
     let run = sim.run(&mut limit(ops, main), |ctx, action| store.perform(ctx, action));
-    assert_eq!(run.end, End::Done, "{}", workload.name);
-    assert_eq!(run.ops().len() as u64, ops, "{}", workload.name);
+    assert_eq!(run.end, End::Done, "{}", workload.model);
+    assert_eq!(run.ops().len() as u64, ops, "{}", workload.model);
     run
 }
