@@ -2,9 +2,12 @@
 //!
 //! Some nodes are real (a write, an operation), others are helpers that stand for "the latest of these". Two real nodes
 //! never share a place in an order, a helper may share one. So an order exists iff no strongly connected component
-//! holds two real nodes (Tarjan, "Depth-first search and linear graph algorithms", SIAM J. Comput. 1(2), 1972).
+//! holds two real nodes.
 
 use std::collections::VecDeque;
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::DiGraph;
 
 use super::steps::NONE;
 
@@ -99,7 +102,7 @@ impl Out {
 /// order exists.
 pub(super) fn contradiction(nodes: usize, real: u32, edges: &[Edge]) -> Option<Vec<u32>> {
     let out = Out::new(nodes, edges);
-    let components = components(nodes, edges, &out);
+    let components = components(nodes, edges);
     // A component with two real nodes: remember the first one of each.
     let mut first = vec![NONE; nodes];
     let mut starts: Vec<u32> = Vec::new();
@@ -171,57 +174,18 @@ pub(super) fn path(
     None
 }
 
-/// The number of each node's strongly connected component. Recursion would not survive a long history.
-fn components(nodes: usize, edges: &[Edge], out: &Out) -> Vec<u32> {
+/// The number of each node's strongly connected component. Not by petgraph's `tarjan_scc`: it recurses, and a long history
+/// is deeper than the stack.
+fn components(nodes: usize, edges: &[Edge]) -> Vec<u32> {
+    let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes, edges.len());
+    for _ in 0..nodes {
+        graph.add_node(());
+    }
+    graph.extend_with_edges(edges.iter().map(|edge| (edge.from, edge.to)));
     let mut component = vec![NONE; nodes];
-    let mut low = vec![0u32; nodes];
-    let mut index = vec![NONE; nodes];
-    let (mut next_index, mut next_component) = (0u32, 0u32);
-    let mut open: Vec<u32> = Vec::new();
-    let mut calls: Vec<(u32, u32)> = Vec::new();
-    for root in 0..nodes as u32 {
-        if index[root as usize] != NONE {
-            continue;
-        }
-        calls.push((root, 0));
-        while let Some((node, place)) = calls.pop() {
-            let at = node as usize;
-            if place == 0 {
-                index[at] = next_index;
-                low[at] = next_index;
-                next_index += 1;
-                open.push(node);
-            }
-            let mut place = place as usize;
-            let leaving = out.of(node);
-            if place > 0 {
-                let child = edges[leaving[place - 1] as usize].to as usize;
-                low[at] = low[at].min(low[child]);
-            }
-            let mut descended = false;
-            while place < leaving.len() {
-                let child = edges[leaving[place] as usize].to;
-                place += 1;
-                if index[child as usize] == NONE {
-                    calls.push((node, place as u32));
-                    calls.push((child, 0));
-                    descended = true;
-                    break;
-                }
-                if component[child as usize] == NONE {
-                    low[at] = low[at].min(index[child as usize]);
-                }
-            }
-            if descended || low[at] != index[at] {
-                continue;
-            }
-            while let Some(member) = open.pop() {
-                component[member as usize] = next_component;
-                if member == node {
-                    break;
-                }
-            }
-            next_component += 1;
+    for (number, members) in (0u32..).zip(kosaraju_scc(&graph)) {
+        for member in members {
+            component[member.index()] = number;
         }
     }
     component

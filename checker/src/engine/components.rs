@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use history::{History, Key};
+use petgraph::unionfind::UnionFind;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -46,15 +47,7 @@ pub(crate) fn decide(
 /// The operations by component, in the order of their first ones.
 fn components(indices: &[usize], keys: impl Fn(usize, &mut dyn FnMut(&Key))) -> Vec<Vec<usize>> {
     let mut numbers: FxHashMap<Key, usize> = FxHashMap::default();
-    // Each key's component, by way of others (union-find with path halving).
-    let mut parents: Vec<usize> = Vec::new();
-    fn root(parents: &mut [usize], mut number: usize) -> usize {
-        while parents[number] != number {
-            parents[number] = parents[parents[number]];
-            number = parents[number];
-        }
-        number
-    }
+    let mut connected: UnionFind<usize> = UnionFind::new_empty();
     let mut first_keys = Vec::with_capacity(indices.len());
     for &index in indices {
         let mut first = None;
@@ -62,15 +55,12 @@ fn components(indices: &[usize], keys: impl Fn(usize, &mut dyn FnMut(&Key))) -> 
             let number = match numbers.get(key) {
                 Some(&number) => number,
                 None => {
-                    numbers.insert(key.clone(), parents.len());
-                    parents.push(parents.len());
-                    parents.len() - 1
+                    let number = connected.new_set();
+                    numbers.insert(key.clone(), number);
+                    number
                 }
             };
-            let number = root(&mut parents, number);
-            let first = *first.get_or_insert(number);
-            let other = root(&mut parents, first);
-            parents[number] = other;
+            connected.union(*first.get_or_insert(number), number);
         });
         first_keys.extend(first.map(|number| (index, number)));
     }
@@ -78,7 +68,7 @@ fn components(indices: &[usize], keys: impl Fn(usize, &mut dyn FnMut(&Key))) -> 
     let mut components: Vec<Vec<usize>> = Vec::new();
     for (index, number) in first_keys {
         let place = *places
-            .entry(root(&mut parents, number))
+            .entry(connected.find_mut(number))
             .or_insert(components.len());
         if place == components.len() {
             components.push(Vec::new());

@@ -6,6 +6,9 @@
 use std::collections::VecDeque;
 
 use history::OPEN;
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
 
 use crate::model::Call;
 
@@ -43,7 +46,8 @@ pub(crate) struct Point(usize);
 pub(crate) struct Graph {
     calls: usize,
     takes_part: Vec<bool>,
-    next: Vec<Vec<(u32, Edge)>>,
+    nodes: usize,
+    edges: Vec<(u32, u32, Edge)>,
 }
 
 const TIME: Edge = Edge {
@@ -57,7 +61,8 @@ impl Graph {
         let mut graph = Graph {
             calls: calls.len(),
             takes_part: takes_part.to_vec(),
-            next: vec![Vec::new(); calls.len()],
+            nodes: calls.len(),
+            edges: Vec::new(),
         };
         let mut events = Vec::with_capacity(2 * calls.len());
         for (number, call) in calls.iter().enumerate().filter(|(number, _)| takes_part[*number]) {
@@ -71,20 +76,20 @@ impl Graph {
         let mut was_start = false;
         for (_, number, begins) in events {
             if begins {
-                if let Some(Point(point)) = last {
-                    graph.next[point].push((number as u32, TIME));
+                if let Some(point) = last {
+                    graph.leave(point, number, TIME);
                 }
             } else {
                 // Completions without a start between them share a point.
                 if was_start || last.is_none() {
                     let point = graph.point();
-                    if let Some(Point(before)) = last {
-                        graph.next[before].push((point.0 as u32, TIME));
+                    if let Some(before) = last {
+                        graph.leave(before, point.0, TIME);
                     }
                     last = Some(point);
                 }
-                if let Some(Point(point)) = last {
-                    graph.next[number].push((point as u32, TIME));
+                if let Some(point) = last {
+                    graph.enter(number, point, TIME);
                 }
             }
             was_start = begins;
@@ -94,25 +99,25 @@ impl Graph {
 
     /// A new point.
     pub fn point(&mut self) -> Point {
-        self.next.push(Vec::new());
-        Point(self.next.len() - 1)
+        self.nodes += 1;
+        Point(self.nodes - 1)
     }
 
     /// `from` must come before `to`.
     pub fn add(&mut self, from: usize, to: usize, edge: Edge) {
         if from != to {
-            self.next[from].push((to as u32, edge));
+            self.edges.push((from as u32, to as u32, edge));
         }
     }
 
     /// `from` must come before all that `point` leads to.
     pub fn enter(&mut self, from: usize, point: Point, edge: Edge) {
-        self.next[from].push((point.0 as u32, edge));
+        self.edges.push((from as u32, point.0 as u32, edge));
     }
 
     /// All that leads to `point` must come before `to`.
     pub fn leave(&mut self, point: Point, to: usize, edge: Edge) {
-        self.next[point.0].push((to as u32, edge));
+        self.edges.push((point.0 as u32, to as u32, edge));
     }
 
     /// The calls that take part, in an order that respects everything.
@@ -120,59 +125,55 @@ impl Graph {
     /// # Errors
     /// A short cycle.
     pub fn order(&self) -> Result<Vec<usize>, Cycle> {
-        let mut waits = vec![0u32; self.next.len()];
-        for &(to, _) in self.next.iter().flatten() {
-            waits[to as usize] += 1;
+        // A node's edges are met last one first, and cycles are looked for along the first ones.
+        let mut graph: DiGraph<(), Edge> = DiGraph::with_capacity(self.nodes, self.edges.len());
+        for _ in 0..self.nodes {
+            graph.add_node(());
         }
-        let mut ready: VecDeque<usize> = (0..self.next.len()).filter(|&node| waits[node] == 0).collect();
-        let mut order = Vec::with_capacity(self.calls);
-        while let Some(node) = ready.pop_front() {
-            if node < self.calls && self.takes_part[node] {
-                order.push(node);
-            }
-            for &(to, _) in &self.next[node] {
-                waits[to as usize] -= 1;
-                if waits[to as usize] == 0 {
-                    ready.push_back(to as usize);
-                }
-            }
-        }
-        if waits.iter().all(|&count| count == 0) {
-            Ok(order)
-        } else {
-            Err(self.cycle(&waits))
+        graph.extend_with_edges(self.edges.iter().rev());
+        let takes_part = |node: &usize| *node < self.calls && self.takes_part[*node];
+        match toposort(&graph, None) {
+            Ok(order) => Ok(order
+                .into_iter()
+                .map(NodeIndex::index)
+                .filter(takes_part)
+                .collect()),
+            Err(_) => Err(self.cycle(&graph)),
         }
     }
 
-    /// The shortest of some cycles among the nodes that still wait.
-    fn cycle(&self, waits: &[u32]) -> Cycle {
+    /// The shortest of some cycles.
+    fn cycle(&self, graph: &DiGraph<(), Edge>) -> Cycle {
         /// From how many calls cycles are looked for.
         const MOST_TRIED: usize = 32;
-        let mut shortest: Option<Vec<(usize, usize, Edge)>> = None;
-        let mut tried = 0;
-        for call in (0..self.calls).filter(|&call| waits[call] > 0) {
-            if let Some(edges) = self.back_to(call, waits) {
-                tried += 1;
-                if shortest
-                    .as_ref()
-                    .is_none_or(|shortest| edges.len() < shortest.len())
-                {
-                    shortest = Some(edges);
-                }
-            }
-            if tried == MOST_TRIED {
-                break;
+        // Not `tarjan_scc`: it recurses, and a long history is deeper than the stack.
+        let mut component = vec![None; self.nodes];
+        for (number, members) in kosaraju_scc(graph).into_iter().enumerate() {
+            if members.len() > 1 {
+                members
+                    .into_iter()
+                    .for_each(|member| component[member.index()] = Some(number));
             }
         }
+        let on_cycles = (0..self.calls).filter(|&call| component[call].is_some());
+        let shortest = on_cycles
+            .take(MOST_TRIED)
+            .filter_map(|call| self.back_to(call, graph, &component))
+            .min_by_key(Vec::len);
         Cycle {
             edges: shortest.unwrap_or_default(),
         }
     }
 
-    /// The shortest way from a call back to itself; points cost nothing.
-    fn back_to(&self, call: usize, waits: &[u32]) -> Option<Vec<(usize, usize, Edge)>> {
-        let mut from: Vec<Option<(usize, Edge)>> = vec![None; self.next.len()];
-        let mut is_done = vec![false; self.next.len()];
+    /// The shortest way from a call back to itself, within its component; points cost nothing.
+    fn back_to(
+        &self,
+        call: usize,
+        graph: &DiGraph<(), Edge>,
+        component: &[Option<usize>],
+    ) -> Option<Vec<(usize, usize, Edge)>> {
+        let mut from: Vec<Option<(usize, Edge)>> = vec![None; self.nodes];
+        let mut is_done = vec![false; self.nodes];
         let mut todo = VecDeque::from([(call, None)]);
         while let Some((node, by)) = todo.pop_front() {
             if std::mem::replace(&mut is_done[node], true) {
@@ -181,12 +182,12 @@ impl Graph {
             if from[node].is_none() {
                 from[node] = by;
             }
-            for &(to, edge) in &self.next[node] {
-                let to = to as usize;
+            for leaving in graph.edges(NodeIndex::new(node)) {
+                let (to, edge) = (leaving.target().index(), *leaving.weight());
                 if to == call {
                     return Some(self.walk(call, node, edge, &from));
                 }
-                if waits[to] > 0 && !is_done[to] {
+                if component[to] == component[call] && !is_done[to] {
                     match to < self.calls {
                         true => todo.push_back((to, Some((node, edge)))),
                         false => todo.push_front((to, Some((node, edge)))),
