@@ -74,14 +74,14 @@
 //!         Vec::new()
 //!     }
 //!
-//!     fn step(&self, state: &Vec<u32>, op: &StackOp) -> Option<Vec<u32>> {
-//!         let mut state = state.clone();
+//!     fn apply(&self, state: &mut Vec<u32>, op: &StackOp) -> bool {
 //!         match op {
-//!             StackOp::Push(value) => state.push(*value),
-//!             StackOp::Pop(answer) if state.pop() != *answer => return None,
-//!             StackOp::Pop(_) => {}
+//!             StackOp::Push(value) => {
+//!                 state.push(*value);
+//!                 true
+//!             }
+//!             StackOp::Pop(answer) => state.pop() == *answer,
 //!         }
-//!         Some(state)
 //!     }
 //! }
 //!

@@ -28,7 +28,7 @@ pub enum Effect {
 /// ```
 /// use checker::model::Model;
 ///
-/// /// A light switch that tells the light's new state.
+/// /// A light switch that answers with the light's new state.
 /// struct Switch;
 ///
 /// impl Model for Switch {
@@ -39,8 +39,8 @@ pub enum Effect {
 ///         false
 ///     }
 ///
-///     fn step(&self, state: &bool, told: &bool) -> Option<bool> {
-///         (*told != *state).then_some(*told)
+///     fn apply(&self, is_on: &mut bool, answer: &bool) -> bool {
+///         std::mem::replace(is_on, *answer) != *answer
 ///     }
 /// }
 /// ```
@@ -54,11 +54,22 @@ pub trait Model {
     /// What it holds at first.
     fn init(&self) -> Self::State;
 
-    /// What it holds after `op`, or `None` if the operation is impossible in `state`, or its answer would be another.
-    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+    /// Does `op` to `state`. Returns false if the operation is impossible there, or if its answer would be another one; what
+    /// is then left in `state` has no meaning.
+    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool;
 
-    /// All states that `op` can lead to. For models in which there may be several: those override this instead of
-    /// [`Model::step`], which may then return any of them.
+    /// What it holds after `op`, or `None` where [`Model::apply`] returns false.
+    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
+        let mut next = state.clone();
+        self.apply(&mut next, op).then_some(next)
+    }
+
+    /// Whether `op` can lead to more states than one. Then [`Model::steps`] lists them, and [`Model::apply`] may choose any.
+    fn branches(&self, _op: &Self::Op) -> bool {
+        false
+    }
+
+    /// All states that `op` can lead to.
     fn steps(&self, state: &Self::State, op: &Self::Op, next: &mut Vec<Self::State>) {
         next.extend(self.step(state, op));
     }
@@ -71,6 +82,11 @@ pub trait Model {
     /// About how many bytes a state takes beside its own size, on the heap: the search's limit of memory counts them.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
         0
+    }
+
+    /// The state as the end of a sentence, such as "the value is 3"; `None` where that would be too long.
+    fn describe(&self, _state: &Self::State) -> Option<String> {
+        None
     }
 }
 
@@ -125,11 +141,6 @@ pub trait Recorded: Model {
     /// The operation that was recorded; `None` if it had no effect and tells nothing, such as a failed write or a read
     /// without an answer. It is only asked for operations of the kinds that its list entry names.
     fn op(&self, operation: &Operation) -> Option<Self::Op>;
-
-    /// What the object is in this state, in words: "the value is 3"; `None` where that takes too many.
-    fn words(&self, _state: &Self::State) -> Option<String> {
-        None
-    }
 }
 
 /// Operations read out of a history, with where they stand there.
@@ -180,7 +191,7 @@ impl<O> Calls<O> {
             }
         }
         match states.as_slice() {
-            [state] => model.words(state),
+            [state] => model.describe(state),
             _ => None,
         }
     }

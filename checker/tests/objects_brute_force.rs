@@ -261,8 +261,8 @@ impl Model for OpenLease {
         Lease.init()
     }
 
-    fn step(&self, state: &LeaseState, op: &LeaseOp) -> Option<LeaseState> {
-        Lease.step(state, op)
+    fn apply(&self, state: &mut LeaseState, op: &LeaseOp) -> bool {
+        Lease.apply(state, op)
     }
 }
 

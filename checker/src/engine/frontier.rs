@@ -43,7 +43,7 @@ pub enum Progress {
 /// use checker::stream::{Frontier, Progress};
 /// use checker::{Call, Limits, Model};
 ///
-/// /// A light switch that tells the light's new state.
+/// /// A light switch that answers with the light's new state.
 /// struct Switch;
 ///
 /// impl Model for Switch {
@@ -54,8 +54,8 @@ pub enum Progress {
 ///         false
 ///     }
 ///
-///     fn step(&self, state: &bool, told: &bool) -> Option<bool> {
-///         (*told != *state).then_some(*told)
+///     fn apply(&self, is_on: &mut bool, answer: &bool) -> bool {
+///         std::mem::replace(is_on, *answer) != *answer
 ///     }
 /// }
 ///

@@ -9,6 +9,7 @@ use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
 use crate::engine::second_opinion::{Replay, replay};
+use crate::engine::validate;
 use crate::model::{Call, Calls, Effect, Model};
 use crate::verdict::{Algorithm, Conflict, Decision, Rule};
 
@@ -55,18 +56,6 @@ impl Contradiction {
     }
 }
 
-/// A model that can change a state where it is: a state may be large, and a long order passes through many.
-pub(crate) trait InPlace: Model {
-    /// As [`Model::step`]; what it leaves in `state` if it returns false is worth nothing.
-    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool;
-}
-
-/// [`Model::step`] for models that change their state in place.
-pub(crate) fn step<M: InPlace>(model: &M, state: &M::State, op: &M::Op) -> Option<M::State> {
-    let mut next = state.clone();
-    model.apply(&mut next, op).then_some(next)
-}
-
 /// A model of objects made of parts that do not notice each other: if all is linearizable, so is any choice of parts. Of
 /// open calls that are equal no more can matter than there are other calls.
 pub(crate) trait Projected: Model {
@@ -78,36 +67,10 @@ pub(crate) trait Projected: Model {
 }
 
 /// The decision that an order is worth: valid if the model explains it.
-pub(crate) fn valid<M: InPlace>(model: &M, calls: &Calls<M::Op>, order: &[usize]) -> Decision {
-    match replays(model, &calls.calls, order) {
+pub(crate) fn valid<M: Model>(model: &M, calls: &Calls<M::Op>, order: &[usize]) -> Decision {
+    match validate::linearization(model, &calls.calls, order) {
         Ok(()) => Decision::Valid(calls.to_indices(order)),
         Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
-    }
-}
-
-/// As [`crate::engine::validate::linearization`], for models that change their state in place.
-fn replays<M: InPlace>(model: &M, calls: &[Call<M::Op>], order: &[usize]) -> Result<(), String> {
-    let mut placed = vec![false; calls.len()];
-    let mut state = model.init();
-    let mut latest_start = 0;
-    for &number in order {
-        let call = calls.get(number).ok_or("it names a call that does not exist")?;
-        if std::mem::replace(&mut placed[number], true) {
-            return Err(format!("call {number} stands there twice"));
-        }
-        if call.finish < latest_start {
-            return Err(format!(
-                "call {number} stands behind one that began after its end"
-            ));
-        }
-        latest_start = latest_start.max(call.start);
-        if !model.apply(&mut state, &call.op) {
-            return Err(format!("the model does not explain call {number}"));
-        }
-    }
-    match (0..calls.len()).find(|&number| !placed[number] && calls[number].finish != OPEN) {
-        Some(number) => Err(format!("call {number} is missing")),
-        None => Ok(()),
     }
 }
 
@@ -199,7 +162,7 @@ pub(crate) fn conflict<O>(
 }
 
 /// Publishes what an algorithm found out; `None` if it does not apply.
-pub(crate) fn publish<M: InPlace + Projected>(
+pub(crate) fn publish<M: Projected>(
     model: &M,
     history: &History,
     calls: &Calls<M::Op>,

@@ -33,23 +33,32 @@ pub fn linearization<M: Model>(model: &M, calls: &[Call<M::Op>], order: &[usize]
             ));
         }
         latest_start = latest_start.max(call.start);
-        for state in states.drain(..) {
-            model.steps(&state, &call.op, &mut next);
-        }
-        std::mem::swap(&mut states, &mut next);
-        match states.len() {
-            0 => return Err(format!("the model does not explain call {number}")),
-            1 => {}
-            _ => {
-                let mut seen = FxHashSet::default();
-                states.retain(|state| seen.insert(state.clone()));
-            }
+        if !step_all(model, &call.op, &mut states, &mut next) {
+            return Err(format!("the model does not explain call {number}"));
         }
     }
     match (0..calls.len()).find(|&number| !placed[number] && calls[number].finish != OPEN) {
         Some(number) => Err(format!("call {number} is missing")),
         None => Ok(()),
     }
+}
+
+/// Replaces the states that are possible before `op` by those that are possible after it; whether there is any. `next` is
+/// room to work in.
+fn step_all<M: Model>(model: &M, op: &M::Op, states: &mut Vec<M::State>, next: &mut Vec<M::State>) -> bool {
+    // A state may be large, and a long order passes through many: where there is one it is changed where it is.
+    if let [state] = states.as_mut_slice()
+        && !model.branches(op)
+    {
+        return model.apply(state, op);
+    }
+    for state in states.drain(..) {
+        model.steps(&state, op, next);
+    }
+    std::mem::swap(states, next);
+    let mut seen = FxHashSet::default();
+    states.retain(|state| seen.insert(state.clone()));
+    !states.is_empty()
 }
 
 /// Whether `order`, a list of indices into the history's operations, is a linearization of the operations `indices` of

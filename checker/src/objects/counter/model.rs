@@ -9,7 +9,6 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace};
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -66,19 +65,6 @@ impl Model for Counter {
         self.initial.into()
     }
 
-    fn step(&self, state: &i128, op: &CounterOp) -> Option<i128> {
-        publish::step(self, state, op)
-    }
-
-    fn effect(&self, op: &CounterOp) -> Effect {
-        match op {
-            CounterOp::Add(0) | CounterOp::Read(_) => Effect::Pure,
-            CounterOp::Add(_) => Effect::Change,
-        }
-    }
-}
-
-impl InPlace for Counter {
     fn apply(&self, state: &mut i128, op: &CounterOp) -> bool {
         match *op {
             CounterOp::Add(amount) => {
@@ -88,13 +74,20 @@ impl InPlace for Counter {
             CounterOp::Read(seen) => *state == i128::from(seen),
         }
     }
+
+    fn effect(&self, op: &CounterOp) -> Effect {
+        match op {
+            CounterOp::Add(0) | CounterOp::Read(_) => Effect::Pure,
+            CounterOp::Add(_) => Effect::Change,
+        }
+    }
+
+    fn describe(&self, state: &Self::State) -> Option<String> {
+        Some(format!("the count is {state}"))
+    }
 }
 
 impl Recorded for Counter {
-    fn words(&self, state: &Self::State) -> Option<String> {
-        Some(format!("the count is {state}"))
-    }
-
     fn op(&self, operation: &Operation) -> Option<CounterOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {

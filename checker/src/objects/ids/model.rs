@@ -12,7 +12,7 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::describe::describe;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Contradiction, InPlace, Judged, Projected};
+use crate::engine::publish::{self, Contradiction, Judged, Projected};
 use crate::model::{Calls, Model, Recorded, array_bytes};
 use crate::objects::{Entry, answer, by_search};
 use crate::sentences::start;
@@ -59,18 +59,12 @@ impl Model for UniqueIds {
         GivenOut::default()
     }
 
-    fn step(&self, state: &GivenOut, op: &UniqueIdsOp) -> Option<GivenOut> {
-        publish::step(self, state, op)
+    fn apply(&self, state: &mut GivenOut, op: &UniqueIdsOp) -> bool {
+        state.0.insert(op.0.clone())
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
         array_bytes::<(Value, u8)>(state.0.capacity())
-    }
-}
-
-impl InPlace for UniqueIds {
-    fn apply(&self, state: &mut GivenOut, op: &UniqueIdsOp) -> bool {
-        state.0.insert(op.0.clone())
     }
 }
 

@@ -23,7 +23,6 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace};
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes, tree_bytes};
 use crate::objects::multi::{is_answered, keys, object};
 use crate::objects::set::elements;
@@ -82,8 +81,19 @@ impl Model for ListAppend {
         BTreeMap::new()
     }
 
-    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
-        publish::step(self, state, op)
+    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
+        op.iter().enumerate().all(|(place, micro)| match micro {
+            ListMicro::Read(key, seen) => state.get(key).map_or(&[][..], |list| &list.elements) == seen,
+            ListMicro::Version(key, version, _) => state.get(key).map_or(0, |list| list.version) == *version,
+            ListMicro::Append(key, element) => {
+                let list = state.entry(key.clone()).or_default();
+                list.elements.push(element.clone());
+                let is_again =
+                    |micro: &ListMicro| matches!(micro, ListMicro::Append(other, _) if other == key);
+                list.version += i64::from(!op[..place].iter().any(is_again));
+                true
+            }
+        })
     }
 
     fn effect(&self, op: &Self::Op) -> Effect {
@@ -98,23 +108,6 @@ impl Model for ListAppend {
             .values()
             .map(|list| array_bytes::<Value>(list.elements.capacity()));
         tree_bytes::<(Key, AppendedList)>(state.len()) + lists.sum::<usize>()
-    }
-}
-
-impl InPlace for ListAppend {
-    fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
-        op.iter().enumerate().all(|(place, micro)| match micro {
-            ListMicro::Read(key, seen) => state.get(key).map_or(&[][..], |list| &list.elements) == seen,
-            ListMicro::Version(key, version, _) => state.get(key).map_or(0, |list| list.version) == *version,
-            ListMicro::Append(key, element) => {
-                let list = state.entry(key.clone()).or_default();
-                list.elements.push(element.clone());
-                let is_again =
-                    |micro: &ListMicro| matches!(micro, ListMicro::Append(other, _) if other == key);
-                list.version += i64::from(!op[..place].iter().any(is_again));
-                true
-            }
-        })
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use history::{Key, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::engine::publish::{Contradiction, InPlace};
-use crate::model::{Call, Calls};
+use crate::engine::publish::Contradiction;
+use crate::model::{Call, Calls, Model};
 use crate::objects::{AppendedList, ListAppend, ListMicro};
 use crate::verdict::Rule;
 

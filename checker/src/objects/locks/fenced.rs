@@ -10,7 +10,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Projected};
+use crate::engine::publish::{self, Projected};
 use crate::model::{Calls, Model, Recorded};
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -62,12 +62,6 @@ impl Model for FencedLock {
         }
     }
 
-    fn step(&self, state: &FencedLockState, op: &FencedLockOp) -> Option<FencedLockState> {
-        publish::step(self, state, op)
-    }
-}
-
-impl InPlace for FencedLock {
     fn apply(&self, state: &mut FencedLockState, op: &FencedLockOp) -> bool {
         match *op {
             FencedLockOp::Acquire(process, token) => {

@@ -18,7 +18,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Projected};
+use crate::engine::publish::{self, Projected};
 use crate::model::{Calls, Model, Recorded};
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -71,12 +71,6 @@ impl Model for Lease {
         }
     }
 
-    fn step(&self, state: &LeaseState, op: &LeaseOp) -> Option<LeaseState> {
-        publish::step(self, state, op)
-    }
-}
-
-impl InPlace for Lease {
     fn apply(&self, state: &mut LeaseState, op: &LeaseOp) -> bool {
         match *op {
             LeaseOp::Acquire(process, token) => {

@@ -12,7 +12,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Projected};
+use crate::engine::publish::{self, Projected};
 use crate::model::{Calls, Model, Recorded};
 use crate::objects::{Entry, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -54,12 +54,6 @@ impl Model for Lock {
         None
     }
 
-    fn step(&self, state: &Option<u32>, op: &LockOp) -> Option<Option<u32>> {
-        publish::step(self, state, op)
-    }
-}
-
-impl InPlace for Lock {
     fn apply(&self, holder: &mut Option<u32>, op: &LockOp) -> bool {
         let (needed, next) = match *op {
             LockOp::Acquire(process) => (None, Some(process)),
@@ -67,19 +61,19 @@ impl InPlace for Lock {
         };
         std::mem::replace(holder, next) == needed
     }
+
+    fn describe(&self, holder: &Option<u32>) -> Option<String> {
+        Some(match holder {
+            Some(process) => format!("process {process} holds the lock"),
+            None => "the lock is free".to_owned(),
+        })
+    }
 }
 
 /// The parts are the sections, each with its end.
 impl Projected for Lock {}
 
 impl Recorded for Lock {
-    fn words(&self, holder: &Option<u32>) -> Option<String> {
-        Some(match holder {
-            Some(process) => format!("process {process} holds the lock"),
-            None => "the lock is free".to_owned(),
-        })
-    }
-
     fn op(&self, operation: &Operation) -> Option<LockOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_)) => None,

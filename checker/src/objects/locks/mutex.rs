@@ -9,7 +9,6 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace};
 use crate::model::{Calls, Model, Recorded};
 use crate::objects::Entry;
 use crate::verdict::{Algorithm, Decision};
@@ -51,12 +50,6 @@ impl Model for Mutex {
         false
     }
 
-    fn step(&self, state: &bool, op: &MutexOp) -> Option<bool> {
-        publish::step(self, state, op)
-    }
-}
-
-impl InPlace for Mutex {
     fn apply(&self, is_taken: &mut bool, op: &MutexOp) -> bool {
         let is_legal = *is_taken == (*op == MutexOp::Release);
         *is_taken = !*is_taken;

@@ -17,7 +17,6 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace};
 use crate::model::{Effect, Model, Recorded, tree_bytes};
 use crate::objects::register::CAS_REGISTER;
 use crate::objects::{Entry, answer, by_search};
@@ -78,23 +77,6 @@ impl Model for MultiRegister {
         BTreeMap::new()
     }
 
-    fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State> {
-        publish::step(self, state, op)
-    }
-
-    fn effect(&self, op: &Self::Op) -> Effect {
-        match op.iter().any(|micro| matches!(micro, RegisterMicro::Write(..))) {
-            true => Effect::Change,
-            false => Effect::Pure,
-        }
-    }
-
-    fn heap_bytes(&self, state: &Self::State) -> usize {
-        tree_bytes::<(Key, Value)>(state.len())
-    }
-}
-
-impl InPlace for MultiRegister {
     fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
         op.iter().all(|micro| match micro {
             RegisterMicro::Read(key, value) => state.get(key).unwrap_or(&self.initial) == value,
@@ -108,6 +90,17 @@ impl InPlace for MultiRegister {
                 true
             }
         })
+    }
+
+    fn effect(&self, op: &Self::Op) -> Effect {
+        match op.iter().any(|micro| matches!(micro, RegisterMicro::Write(..))) {
+            true => Effect::Change,
+            false => Effect::Pure,
+        }
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<(Key, Value)>(state.len())
     }
 }
 

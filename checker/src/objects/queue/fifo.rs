@@ -14,7 +14,7 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Judged, Projected};
+use crate::engine::publish::{self, Judged, Projected};
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::objects::QueueOp;
 use crate::objects::set::elements;
@@ -58,20 +58,6 @@ impl Model for FifoQueue {
         self.initial.clone()
     }
 
-    fn step(&self, state: &Self::State, op: &QueueOp) -> Option<Self::State> {
-        publish::step(self, state, op)
-    }
-
-    fn effect(&self, op: &QueueOp) -> Effect {
-        op.effect()
-    }
-
-    fn heap_bytes(&self, state: &Self::State) -> usize {
-        array_bytes::<Value>(state.capacity())
-    }
-}
-
-impl InPlace for FifoQueue {
     fn apply(&self, state: &mut Self::State, op: &QueueOp) -> bool {
         match op {
             QueueOp::Enqueue(value) => {
@@ -86,6 +72,19 @@ impl InPlace for FifoQueue {
             }
         }
     }
+
+    fn effect(&self, op: &QueueOp) -> Effect {
+        op.effect()
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        array_bytes::<Value>(state.capacity())
+    }
+
+    fn describe(&self, state: &Self::State) -> Option<String> {
+        let values: Vec<Value> = state.iter().cloned().collect();
+        Some(format!("the queue holds {}", brief(&Value::list(values))))
+    }
 }
 
 /// The parts are the values.
@@ -96,11 +95,6 @@ impl Projected for FifoQueue {
 }
 
 impl Recorded for FifoQueue {
-    fn words(&self, state: &Self::State) -> Option<String> {
-        let values: Vec<Value> = state.iter().cloned().collect();
-        Some(format!("the queue holds {}", brief(&Value::list(values))))
-    }
-
     fn op(&self, operation: &Operation) -> Option<QueueOp> {
         QueueOp::recorded(operation)
     }

@@ -11,7 +11,7 @@ use super::fifo::{initial_values, readable};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Judged, Projected};
+use crate::engine::publish::{self, Judged, Projected};
 use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
 use crate::objects::{Entry, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -87,29 +87,6 @@ impl Model for UnorderedQueue {
         self.initial.clone()
     }
 
-    fn step(&self, state: &Self::State, op: &QueueOp) -> Option<Self::State> {
-        publish::step(self, state, op)
-    }
-
-    fn steps(&self, state: &Self::State, op: &QueueOp, next: &mut Vec<Self::State>) {
-        if *op != QueueOp::Take || state.is_empty() {
-            return next.extend(self.step(state, op));
-        }
-        for value in state.keys() {
-            next.extend(self.step(state, &QueueOp::Dequeue(value.clone())));
-        }
-    }
-
-    fn effect(&self, op: &QueueOp) -> Effect {
-        op.effect()
-    }
-
-    fn heap_bytes(&self, state: &Self::State) -> usize {
-        tree_bytes::<(Value, usize)>(state.len())
-    }
-}
-
-impl InPlace for UnorderedQueue {
     fn apply(&self, state: &mut Self::State, op: &QueueOp) -> bool {
         let take = |state: &mut Self::State, value: &Value| match state.get_mut(value) {
             Some(1) => state.remove(value).is_some(),
@@ -131,6 +108,27 @@ impl InPlace for UnorderedQueue {
                 first.is_none_or(|value| take(state, &value))
             }
         }
+    }
+
+    fn branches(&self, op: &QueueOp) -> bool {
+        *op == QueueOp::Take
+    }
+
+    fn steps(&self, state: &Self::State, op: &QueueOp, next: &mut Vec<Self::State>) {
+        if *op != QueueOp::Take || state.is_empty() {
+            return next.extend(self.step(state, op));
+        }
+        for value in state.keys() {
+            next.extend(self.step(state, &QueueOp::Dequeue(value.clone())));
+        }
+    }
+
+    fn effect(&self, op: &QueueOp) -> Effect {
+        op.effect()
+    }
+
+    fn heap_bytes(&self, state: &Self::State) -> usize {
+        tree_bytes::<(Value, usize)>(state.len())
     }
 }
 

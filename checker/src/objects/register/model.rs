@@ -87,6 +87,17 @@ impl Model for Register {
         self.initial.clone()
     }
 
+    fn apply(&self, state: &mut Value, op: &RegisterOp) -> bool {
+        match self.step(state, op) {
+            Some(next) => {
+                *state = next;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Without a copy of a state that is only looked at: the search asks for nothing as often as for this.
     fn step(&self, state: &Value, op: &RegisterOp) -> Option<Value> {
         let keep = |legal: bool| legal.then(|| state.clone());
         match op {
@@ -105,13 +116,13 @@ impl Model for Register {
             RegisterOp::Cas(..) => Effect::Change,
         }
     }
+
+    fn describe(&self, state: &Value) -> Option<String> {
+        Some(format!("the value is {}", brief(state)))
+    }
 }
 
 impl Recorded for Register {
-    fn words(&self, state: &Value) -> Option<String> {
-        Some(format!("the value is {}", brief(state)))
-    }
-
     fn op(&self, operation: &Operation) -> Option<RegisterOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => {

@@ -35,11 +35,14 @@ impl Model for Holds {
         self.at_first
     }
 
-    fn step(&self, state: &bool, op: &HoldsOp) -> Option<bool> {
+    fn apply(&self, state: &mut bool, op: &HoldsOp) -> bool {
         match *op {
-            HoldsOp::Seen(holds) => (holds == *state).then_some(*state),
-            HoldsOp::Made(holds) => Some(holds),
-            HoldsOp::Changed(holds) => (holds != *state).then_some(holds),
+            HoldsOp::Seen(holds) => holds == *state,
+            HoldsOp::Made(holds) => {
+                *state = holds;
+                true
+            }
+            HoldsOp::Changed(holds) => std::mem::replace(state, holds) != holds,
         }
     }
 

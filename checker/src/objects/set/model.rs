@@ -12,7 +12,7 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 use crate::Options;
 use crate::consistency::sequential;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Projected};
+use crate::engine::publish::{self, Projected};
 use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
 use crate::objects::{Entry, answer, by_search, set_full};
 use crate::verdict::{Algorithm, Decision};
@@ -75,8 +75,14 @@ impl Model for Set {
         self.initial.clone()
     }
 
-    fn step(&self, state: &Self::State, op: &SetOp) -> Option<Self::State> {
-        publish::step(self, state, op)
+    fn apply(&self, state: &mut Self::State, op: &SetOp) -> bool {
+        match op {
+            SetOp::Add(element) => {
+                state.insert(element.clone());
+                true
+            }
+            SetOp::Read(seen) => state.len() == seen.len() && state.iter().eq(seen),
+        }
     }
 
     fn effect(&self, op: &SetOp) -> Effect {
@@ -88,18 +94,6 @@ impl Model for Set {
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
         tree_bytes::<Value>(state.len())
-    }
-}
-
-impl InPlace for Set {
-    fn apply(&self, state: &mut Self::State, op: &SetOp) -> bool {
-        match op {
-            SetOp::Add(element) => {
-                state.insert(element.clone());
-                true
-            }
-            SetOp::Read(seen) => state.len() == seen.len() && state.iter().eq(seen),
-        }
     }
 }
 

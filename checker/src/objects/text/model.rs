@@ -13,7 +13,7 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Judged};
+use crate::engine::publish::{self, Judged};
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -71,8 +71,13 @@ impl Model for KvAppend {
         self.initial.clone()
     }
 
-    fn step(&self, state: &String, op: &KvAppendOp) -> Option<String> {
-        publish::step(self, state, op)
+    fn apply(&self, state: &mut String, op: &KvAppendOp) -> bool {
+        match op {
+            KvAppendOp::Read(seen) => return *state == **seen,
+            KvAppendOp::Write(text) => state.clone_from(text),
+            KvAppendOp::Append(text) => state.push_str(text),
+        }
+        true
     }
 
     fn effect(&self, op: &KvAppendOp) -> Effect {
@@ -86,24 +91,13 @@ impl Model for KvAppend {
     fn heap_bytes(&self, state: &Self::State) -> usize {
         array_bytes::<u8>(state.capacity())
     }
-}
 
-impl InPlace for KvAppend {
-    fn apply(&self, state: &mut String, op: &KvAppendOp) -> bool {
-        match op {
-            KvAppendOp::Read(seen) => return *state == **seen,
-            KvAppendOp::Write(text) => state.clone_from(text),
-            KvAppendOp::Append(text) => state.push_str(text),
-        }
-        true
+    fn describe(&self, state: &Self::State) -> Option<String> {
+        Some(format!("the value is {}", brief(&Value::text(state.as_str()))))
     }
 }
 
 impl Recorded for KvAppend {
-    fn words(&self, state: &Self::State) -> Option<String> {
-        Some(format!("the value is {}", brief(&Value::text(state.as_str()))))
-    }
-
     fn op(&self, operation: &Operation) -> Option<KvAppendOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Read { .. }, Outcome::Ok(_)) => Some(KvAppendOp::Read(text(answer(operation)?)?)),

@@ -13,7 +13,7 @@ use crate::Options;
 use crate::consistency::sequential;
 use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, InPlace, Judged, Projected};
+use crate::engine::publish::{self, Judged, Projected};
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::objects::{Entry, Seen, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
@@ -102,25 +102,6 @@ impl Model for VersionedRegister {
         }
     }
 
-    fn step(
-        &self,
-        state: &VersionedRegisterState,
-        op: &VersionedRegisterOp,
-    ) -> Option<VersionedRegisterState> {
-        publish::step(self, state, op)
-    }
-
-    fn effect(&self, op: &VersionedRegisterOp) -> Effect {
-        use VersionedRegisterOp::{Cas, Found, Not, Read, Saw, Write};
-        match op {
-            Saw(_) | Not(_) | Found(..) => Effect::Pure,
-            // A read can tell a version that was not known before.
-            Read(..) | Write(..) | Cas(..) => Effect::Change,
-        }
-    }
-}
-
-impl InPlace for VersionedRegister {
     fn apply(&self, state: &mut VersionedRegisterState, op: &VersionedRegisterOp) -> bool {
         use VersionedRegisterOp::{Cas, Found, Not, Read, Saw, Write};
         match op {
@@ -140,6 +121,23 @@ impl InPlace for VersionedRegister {
             Write(new, version) => state.set(new, *version),
             Cas(expected, new, version) => state.value == *expected && state.set(new, *version),
         }
+    }
+
+    fn effect(&self, op: &VersionedRegisterOp) -> Effect {
+        use VersionedRegisterOp::{Cas, Found, Not, Read, Saw, Write};
+        match op {
+            Saw(_) | Not(_) | Found(..) => Effect::Pure,
+            // A read can tell a version that was not known before.
+            Read(..) | Write(..) | Cas(..) => Effect::Change,
+        }
+    }
+
+    fn describe(&self, state: &Self::State) -> Option<String> {
+        let version = match state.is_exact {
+            true => format!(" at version {}", state.version),
+            false => String::new(),
+        };
+        Some(format!("the value is {}{version}", brief(&state.value)))
     }
 }
 
@@ -162,14 +160,6 @@ impl Projected for VersionedRegister {
 }
 
 impl Recorded for VersionedRegister {
-    fn words(&self, state: &Self::State) -> Option<String> {
-        let version = match state.is_exact {
-            true => format!(" at version {}", state.version),
-            false => String::new(),
-        };
-        Some(format!("the value is {}{version}", brief(&state.value)))
-    }
-
     fn op(&self, operation: &Operation) -> Option<VersionedRegisterOp> {
         use VersionedRegisterOp::{Cas, Found, Not, Read, Saw, Write};
         match (&operation.op, &operation.outcome) {

@@ -16,7 +16,6 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use crate::Options;
 use crate::consistency::{self, sequential};
-use crate::engine::publish::{self, InPlace};
 use crate::model::{Calls, Model, Recorded, array_bytes};
 use crate::objects::set::elements;
 use crate::objects::{Entry, answer, by_search};
@@ -122,16 +121,6 @@ impl Model for Watched {
         WatchedState::default()
     }
 
-    fn step(&self, state: &WatchedState, op: &WatchedOp) -> Option<WatchedState> {
-        publish::step(self, state, op)
-    }
-
-    fn heap_bytes(&self, state: &WatchedState) -> usize {
-        array_bytes::<Event>(state.events.capacity())
-    }
-}
-
-impl InPlace for Watched {
     fn apply(&self, state: &mut WatchedState, op: &WatchedOp) -> bool {
         match op {
             WatchedOp::Write(value, revision) => {
@@ -174,6 +163,10 @@ impl InPlace for Watched {
                 state.settle(last)
             }
         }
+    }
+
+    fn heap_bytes(&self, state: &WatchedState) -> usize {
+        array_bytes::<Event>(state.events.capacity())
     }
 }
 
