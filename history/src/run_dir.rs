@@ -100,7 +100,13 @@ pub struct TestRecord {
     /// The colour of each nemesis in pictures, `#rrggbb`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub colours: BTreeMap<String, String>,
-    /// How often each nemesis must take hold, lest the run be unknown.
+    /// The faults as they were requested, in the language of `--nemesis`; absent if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_faults: Option<String>,
+    /// About how long a fault lasts, milliseconds; absent in the records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault_interval_ms: Option<u64>,
+    /// How often each nemesis must take hold; otherwise the run is unknown.
     #[serde(default)]
     pub min_faults: u32,
     /// The number of client threads.

@@ -114,8 +114,14 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
     let fields: [(&str, Field); 11] = [
         ("the workload", |run| run.test.workload.clone()),
         ("the nemeses", |run| run.test.nemesis.join(",")),
-        ("the faults that were asked for", |run| flag(run, "--nemesis")),
-        ("the interval of faults", |run| flag(run, "--fault-interval")),
+        ("the requested faults", |run| {
+            let faults = run.test.requested_faults.clone();
+            faults.unwrap_or_else(|| "none in particular".into())
+        }),
+        ("the interval of faults", |run| {
+            let interval_ms = run.test.fault_interval_ms;
+            interval_ms.map_or_else(|| "not recorded".into(), |ms| format!("{ms} ms"))
+        }),
         ("the number of nodes", |run| run.test.nodes.len().to_string()),
         ("the number of client threads", |run| {
             run.test.concurrency.to_string()
@@ -156,20 +162,6 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
         ));
     }
     sentences
-}
-
-/// What a flag of the run's command line was set to.
-fn flag(run: &Results, name: &str) -> String {
-    let words = &run.test.command;
-    let value = words
-        .iter()
-        .enumerate()
-        .find_map(|(place, word)| match word.strip_prefix(name) {
-            Some("") => words.get(place + 1).map(String::as_str),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        });
-    value.unwrap_or("as usual").to_owned()
 }
 
 /// What is clearly worse than in the baseline, in a sentence each. A verdict needs no statistics.

@@ -108,6 +108,8 @@ pub fn record(options: &Options) -> TestRecord {
         read_mode: None,
         endpoints: Vec::new(),
         left_behind: Vec::new(),
+        requested_faults: Some("kill,pause,partition".into()),
+        fault_interval_ms: Some(5_000),
         min_faults: 0,
         error_rules: Vec::new(),
         bug: options.plant.then(|| "stale-read".into()),
