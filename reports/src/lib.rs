@@ -6,30 +6,37 @@
 //! - A report is a self-contained file: it refers to nothing on any network.
 //! - Files are written whole or not at all: to a temporary name first, then renamed.
 
+mod checks;
+mod class;
 mod error;
 mod exporters;
 mod fault_bands;
+mod format;
 mod interactive;
 mod measure;
 mod pages;
 mod plots;
+mod remarks;
 mod results;
+mod scale;
+mod summary;
+mod svg;
 mod timeline;
+mod view;
 
+pub use checks::FEWEST_OK;
 pub use error::ReportError;
 pub use exporters::terminal::summary_text;
 pub use exporters::write_all;
 pub use measure::compare::{
     Change, Comparison, Estimate, FEWEST_SAMPLES, Group, compare, compare_html, compare_text, worse,
 };
-pub use measure::counts::{FEWEST_OK, grouped, summarize};
-pub use measure::coverage::{CoverageRow, Role};
-pub use measure::recovery::{Availability, Recovery};
 pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
 pub use pages::matrix_page::{Index, IndexRow, index_html, index_junit, index_markdown};
 pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
-pub use pages::still::{AnomalyRow, StillRecord, StillRow};
 pub use results::{
-    Check, CheckName, ConflictRecord, Counts, ErrorRow, FaultHold, FaultRow, KindCounts, LatencyRow, NoteRow,
-    OperationRecord, OtherNote, Results, SCHEMA_VERSION, schema,
+    AnomalyRow, Availability, Check, CheckName, ConflictRecord, Counts, CoverageRow, ErrorRow, FaultHold,
+    FaultRow, KindCounts, LatencyRow, NoteRow, OperationRecord, OtherNote, Recovery, Results, Role,
+    SCHEMA_VERSION, StillRecord, StillRow, schema,
 };
+pub use summary::summarize;

@@ -13,14 +13,15 @@ use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::measure::coverage::CoverageRow;
-use crate::measure::recovery::{Availability, Recovery};
-use crate::pages::still::StillRecord;
-
 /// The version of the form of `results.json`.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// What a run came to.
+/// The most operations that link a conflict together and are written out.
+pub(crate) const MOST_LINKS: usize = 100;
+/// The longest error text that is kept as an example, characters.
+pub(crate) const EXAMPLE_CHARS: usize = 500;
+
+/// The verdict of a run and its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Results {
     /// [`SCHEMA_VERSION`] of the perjury that wrote this.
@@ -298,6 +299,106 @@ pub struct OtherNote {
     pub row: NoteRow,
 }
 
+/// The main phase, as its clients saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Availability {
+    /// The length of the slices of time that are counted, milliseconds.
+    pub slice_ms: f64,
+    /// The share of slices in which anything was answered, from 0 to 1.
+    pub share_of_time: f64,
+    /// The share of operations that were answered, from 0 to 1. Clients that wait ask less, so that this flatters.
+    pub share_of_operations: f64,
+    /// The longest time without any answer, milliseconds.
+    pub longest_gap_ms: f64,
+}
+
+/// How clients felt a fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Recovery {
+    /// Whether the rate of answers fell below half of what it was before; absent where there were too few answers to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub felt: Option<bool>,
+    /// The longest time without any answer from the fault's start until the store was back, and of what began within a second after the
+    /// fault's end, milliseconds. The next fault and the end of the run cut it off.
+    pub longest_gap_ms: f64,
+    /// From the fault's start until the rate was back, milliseconds: 0 where it was not felt, absent where it was not seen to be back
+    /// before the next fault began or the run ended, or within ten seconds of the fault's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_ms: Option<f64>,
+    /// Where it was not seen to be back: how long that took at least, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_at_least_ms: Option<f64>,
+    /// Where the rate was not back before the fault ended: from its end until then, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_end_ms: Option<f64>,
+}
+
+/// The faults of one nemesis with one target that hit one role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CoverageRow {
+    /// Which nemesis.
+    pub nemesis: String,
+    /// At what they were aimed; the number of the nodes where it named them.
+    pub target: String,
+    /// Whom they hit.
+    pub role: Role,
+    /// How many were begun.
+    pub faults: u64,
+    /// How many of them took hold and ended, as far as the history reaches.
+    pub verified: u64,
+    /// Client operations that completed `ok` while one of them was in force.
+    pub ok: u64,
+    /// Client operations that ended otherwise, or not, and were invoked while one of them was in force.
+    pub not_ok: u64,
+}
+
+/// Whether the leader was among the nodes that a fault hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// It was.
+    Leader,
+    /// Only followers.
+    Followers,
+    /// No leader was known when the fault began.
+    Unknown,
+}
+
+/// The weaker models, how stale answers were, and the anomalies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StillRecord {
+    /// All in one line.
+    pub sentence: String,
+    /// The models, the strongest first.
+    pub models: Vec<StillRow>,
+    /// How stale answers were, in one sentence; empty if none was.
+    pub staleness: String,
+    /// What no register does.
+    pub anomalies: Vec<AnomalyRow>,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StillRow {
+    /// What it is called.
+    pub model: String,
+    /// `holds`, `violated` or `unknown`.
+    pub result: String,
+    /// Why, in sentences.
+    pub because: Vec<String>,
+}
+
+/// One kind of anomaly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnomalyRow {
+    /// What it is called.
+    pub anomaly: String,
+    /// How often it was seen.
+    pub count: usize,
+    /// The first one, in a sentence.
+    pub example: String,
+}
+
 impl Results {
     /// Everything that keeps the run from being valid, in one list.
     pub fn reasons(&self) -> impl Iterator<Item = &str> {
@@ -313,12 +414,12 @@ impl Results {
         rows.filter(|pair| pair[0].node != pair[1].node).count()
     }
 
-    /// The reasons for the verdict that the headline does not name already. What would only make it unknown is no reason
-    /// for an invalid one.
-    pub(crate) fn unsaid_reasons(&self) -> impl Iterator<Item = &str> {
+    /// The reasons for the verdict that the headline does not give already: it gives the first one. What would only make
+    /// a run unknown is no reason for an invalid one.
+    pub(crate) fn further_reasons(&self) -> impl Iterator<Item = &str> {
         let checks = self.checks.iter().filter(|check| check.verdict == self.verdict);
-        let reasons = checks.flat_map(|check| &check.reasons).map(String::as_str);
-        reasons.filter(|reason| !self.headline.contains(reason))
+        let reasons = checks.flat_map(|check| &check.reasons);
+        reasons.map(String::as_str).skip(1)
     }
 }
 
@@ -340,7 +441,28 @@ impl CheckName {
     }
 }
 
+impl Counts {
+    /// Both together.
+    pub(crate) fn plus(self, other: Counts) -> Counts {
+        Counts {
+            invoked: self.invoked + other.invoked,
+            ok: self.ok + other.ok,
+            mismatch: self.mismatch + other.mismatch,
+            fail: self.fail + other.fail,
+            info: self.info + other.info,
+        }
+    }
+}
+
 impl FaultRow {
+    /// `partition (halves)`.
+    pub(crate) fn name_and_target(&self) -> String {
+        match self.target.as_str() {
+            "" => self.nemesis.clone(),
+            target => format!("{} ({target})", self.nemesis),
+        }
+    }
+
     /// Whether it may have been in force, so that it is shown behind what happened meanwhile.
     pub(crate) fn is_drawn(&self) -> bool {
         self.hold != FaultHold::Skipped
@@ -360,6 +482,17 @@ impl FaultHold {
             FaultHold::Failed => "failed",
             FaultHold::Skipped => "skipped",
             FaultHold::Unfinished => "unfinished",
+        }
+    }
+}
+
+impl Role {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Leader => "leader",
+            Role::Followers => "followers",
+            Role::Unknown => "unknown",
         }
     }
 }

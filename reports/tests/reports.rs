@@ -408,7 +408,7 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         Verified,
         false,
         Unknown,
-        "none of 1 write operations was answered",
+        "no write operation was answered (1 invoked)",
     );
     check(
         20,
@@ -681,7 +681,7 @@ fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
         ([dead(), alive(), dead(), alive()], ""),
         (
             [alive(), alive(), dead(), dead()],
-            "1 of 2 keys could not be read any more",
+            "1 of 2 keys could not be read after",
         ),
         (
             [dead(), dead(), dead(), dead()],
@@ -738,7 +738,7 @@ fn what_else_a_reader_should_know() {
     let remarks = summarize(&record, &history, &analysis(&history, Vec::new())).remarks;
     for expected in [
         "stopped after 1.5 s of",
-        "nobody to agree with",
+        "no other node to agree with",
         "left in the store: all keys that begin with x",
     ] {
         assert!(

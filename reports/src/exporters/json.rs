@@ -1,6 +1,6 @@
 //! `results.json`.
 
-use crate::exporters::Run;
+use crate::view::Run;
 
 /// The results as indented JSON.
 pub(crate) fn render(run: &Run) -> Result<String, String> {

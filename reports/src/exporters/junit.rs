@@ -8,9 +8,9 @@ use std::time::Duration;
 use checker::Verdict;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::exporters::Run;
 use crate::exporters::terminal::{MOST_CONFLICTS, summary_text};
 use crate::results::{Check, CheckName, Results};
+use crate::view::Run;
 
 /// The run as JUnit XML.
 pub(crate) fn render(run: &Run) -> Result<String, String> {

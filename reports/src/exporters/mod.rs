@@ -13,10 +13,11 @@ use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
 use crate::fault_bands::Shade;
-use crate::measure::counts::summarize;
 use crate::pages::run_page;
-use crate::plots::{self, Plot};
+use crate::plots;
 use crate::results::Results;
+use crate::summary::summarize;
+use crate::view::Run;
 
 /// Files that are made of a run, with their text.
 type Files = Result<Vec<(PathBuf, String)>, String>;
@@ -31,16 +32,6 @@ const ALL: &[fn(&Run) -> Files] = &[
 
 fn one(path: PathBuf, text: Result<String, String>) -> Files {
     Ok(vec![(path, text?)])
-}
-
-/// What exporters see of a run.
-pub(crate) struct Run<'a> {
-    pub dir: &'a RunDir,
-    pub history: &'a History,
-    pub analysis: &'a Analysis,
-    pub results: &'a Results,
-    pub shade: &'a Shade,
-    pub plots: &'a [Plot],
 }
 
 /// Judges a run and writes all its reports.

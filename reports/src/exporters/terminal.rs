@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use history::OpKind;
+use history::units::{grouped, three_digits};
 
-use crate::measure::counts::grouped;
-use crate::results::{FaultHold, Results};
+use crate::format::faults_text;
+use crate::results::Results;
 
 /// The most conflicts that are told in words.
 pub(crate) const MOST_CONFLICTS: usize = 3;
@@ -46,7 +47,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
             writeln!(text, "  {}: {}", row.anomaly, row.example)?;
         }
     }
-    for reason in results.unsaid_reasons() {
+    for reason in results.further_reasons() {
         writeln!(text, "because: {reason}")?;
     }
     for remark in &results.remarks {
@@ -82,9 +83,9 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
             text,
             "  {:<6} p50 {} ms, p99 {} ms, max {} ms",
             row.f.name(),
-            short_ms(row.latency_ms_p50),
-            short_ms(row.latency_ms_p99),
-            short_ms(row.latency_ms_max)
+            three_digits(row.latency_ms_p50),
+            three_digits(row.latency_ms_p99),
+            three_digits(row.latency_ms_max)
         )?;
     }
     writeln!(text, "faults: {}", faults_text(results))?;
@@ -105,42 +106,4 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         )?;
     }
     Ok(())
-}
-
-/// `12 verified, 1 skipped; 4 changes of leader`
-pub(crate) fn faults_text(results: &Results) -> String {
-    let kinds = [
-        FaultHold::Verified,
-        FaultHold::Failed,
-        FaultHold::Skipped,
-        FaultHold::Unfinished,
-    ];
-    let mut parts: Vec<String> = kinds
-        .iter()
-        .map(|kind| {
-            (
-                kind,
-                results.faults.iter().filter(|fault| fault.hold == *kind).count(),
-            )
-        })
-        .filter(|(_, count)| *count > 0)
-        .map(|(kind, count)| format!("{count} {}", kind.name()))
-        .collect();
-    if parts.is_empty() {
-        parts.push("none".to_owned());
-    }
-    let elections = match results.changes_of_leader() {
-        1 => "1 change of leader".to_owned(),
-        count => format!("{count} changes of leader"),
-    };
-    format!("{}; {elections}", parts.join(", "))
-}
-
-/// Three digits or so: `0.42`, `7.3`, `128`.
-pub(crate) fn short_ms(ms: f64) -> String {
-    match ms {
-        ms if ms < 10.0 => format!("{ms:.2}"),
-        ms if ms < 100.0 => format!("{ms:.1}"),
-        ms => format!("{ms:.0}"),
-    }
 }

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use history::tell::cut;
 use history::{RunDir, TestRecord};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -19,7 +20,6 @@ use serde::Serialize;
 
 use super::choose::{touches, widest};
 use super::ms;
-use crate::measure::counts::shortened;
 
 /// The most text of all logs.
 const MOST_BYTES: usize = 500_000;
@@ -54,8 +54,7 @@ struct Line {
     left_out: usize,
 }
 
-// serde hands over a reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
 }
@@ -129,7 +128,7 @@ fn stamped(text: &str, node: usize, zero_ns: i128, end_ns: u64) -> Vec<Raw> {
         lines.push(Raw {
             at_ns,
             node,
-            text: shortened(line, LINE_CHARS),
+            text: cut(line, LINE_CHARS),
         });
     }
     if let Some(&last) = zoneless.last() {

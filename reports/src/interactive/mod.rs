@@ -14,13 +14,14 @@ mod pack;
 mod points;
 
 use checker::Analysis;
+use history::tell::cut;
 use history::{History, Key, NemesisSpan, RunDir, TestRecord};
 use serde::Serialize;
 
-use crate::fault_bands::{Shade, hex};
-use crate::measure::counts::{brief, name_and_target, shortened};
-use crate::plots::Class;
+use crate::class::Class;
+use crate::fault_bands::Shade;
 use crate::results::{FaultRow, NoteRow};
+use crate::svg::hex;
 use crate::timeline::{Subject, conflict_arrows, named, numbers};
 
 /// What makes a page of the data.
@@ -204,8 +205,8 @@ fn faults(rows: &[FaultRow], shade: &Shade) -> Vec<Fault> {
     let drawn = rows.iter().filter(|row| row.is_drawn());
     drawn
         .map(|row| Fault {
-            name: name_and_target(row),
-            detail: shortened(&row.detail, MOST_CHARS),
+            name: row.name_and_target(),
+            detail: cut(&row.detail, MOST_CHARS),
             hold: row.hold.name(),
             colour: hex(shade.colour_of(&row.nemesis)),
             from_ms: row.start_s * 1e3,
@@ -234,11 +235,11 @@ fn conflicts(analysis: &Analysis, subject: &Subject) -> Vec<Conflict> {
                 // Cut off where those of operations are, so that they compare.
                 key: match &conflict.key {
                     Key::Nil => String::new(),
-                    key => brief(key, pack::TEXT_CHARS),
+                    key => cut(key, pack::TEXT_CHARS),
                 },
                 rule: conflict.rule.name(),
                 sentences: (conflict.sentences.iter())
-                    .map(|sentence| shortened(sentence, MOST_CHARS))
+                    .map(|sentence| cut(sentence, MOST_CHARS))
                     .collect(),
                 operations: named.iter().copied().zip(numbers).collect(),
                 links: conflict.links.iter().copied().take(choose::MOST_LINKS).collect(),

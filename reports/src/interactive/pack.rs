@@ -21,14 +21,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use history::tell::{self, cut};
 use history::{Answer, Failure, History, Op, Operation, Outcome, Reason, Value};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use super::points::Points;
-use crate::measure::counts::{brief, shortened};
-use crate::plots::Class;
-use crate::timeline::{Place, transaction};
+use crate::class::Class;
+use crate::timeline::Place;
 
 /// The longest text of a value or an error, characters.
 pub(super) const TEXT_CHARS: usize = 160;
@@ -141,8 +141,8 @@ impl Packed {
                     Outcome::Ok(answer) => answer.value.as_ref(),
                     _ => None,
                 };
-                let text = transaction(micro_ops, answer, "read", "write");
-                self.text(shortened(&text, TEXT_CHARS));
+                let text = tell::transaction(micro_ops, answer);
+                self.text(cut(&text, TEXT_CHARS));
             }
         }
     }
@@ -155,7 +155,7 @@ impl Packed {
                 let zigzag = ((int << 1) ^ (int >> 63)) as u64;
                 self.number(zigzag * 2 + 1);
             }
-            Some(value) => self.text(brief(value, TEXT_CHARS)),
+            Some(value) => self.text(cut(value, TEXT_CHARS)),
         }
     }
 
@@ -170,7 +170,7 @@ impl Packed {
     }
 
     fn error(&mut self, reason: &Reason) {
-        let text = shortened(&format!("{}: {}", reason.class, reason.message), TEXT_CHARS);
+        let text = cut(&format!("{}: {}", reason.class, reason.message), TEXT_CHARS);
         let number = numbered(
             &mut self.error_numbers,
             &mut self.errors,

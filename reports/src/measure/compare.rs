@@ -14,9 +14,8 @@
 
 use askama::Template;
 use checker::Verdict;
+use history::units::{grouped, three_digits};
 
-use crate::exporters::terminal::short_ms;
-use crate::measure::counts::grouped;
 use crate::results::Results;
 
 /// So many samples are needed for an interval of 95 %: 1 − 2 · 2⁻⁶ = 0.97, and 0.94 of five.
@@ -341,7 +340,7 @@ impl Change {
 fn number(value: f64, unit: &str) -> String {
     match unit {
         _ if value.is_infinite() => "not seen".to_owned(),
-        "ms" => short_ms(value),
+        "ms" => three_digits(value),
         "%" => format!("{value:.2}"),
         _ => grouped(value.round() as u64),
     }

@@ -5,54 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use history::{History, NoteKind, TestRecord};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use history::units::seconds;
+use history::{History, NoteKind};
 
-use crate::measure::counts::seconds;
-use crate::results::FaultRow;
-
-/// The faults of one nemesis with one target that hit one role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CoverageRow {
-    /// Which nemesis.
-    pub nemesis: String,
-    /// At what they were aimed; the number of the nodes where it named them.
-    pub target: String,
-    /// Whom they hit.
-    pub role: Role,
-    /// How many were begun.
-    pub faults: u64,
-    /// How many of them took hold and ended, as far as the history reaches.
-    pub verified: u64,
-    /// Client operations that completed `ok` while one of them was in force.
-    pub ok: u64,
-    /// Client operations that ended otherwise, or not, and were invoked while one of them was in force.
-    pub not_ok: u64,
-}
-
-/// Whether the leader was among the nodes that a fault hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It was.
-    Leader,
-    /// Only followers.
-    Followers,
-    /// No leader was known when the fault began.
-    Unknown,
-}
-
-impl Role {
-    /// For people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Leader => "leader",
-            Role::Followers => "followers",
-            Role::Unknown => "unknown",
-        }
-    }
-}
+use crate::results::{CoverageRow, FaultRow, Role};
 
 /// Counts the faults, which are those of this history.
 pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRow> {
@@ -79,29 +35,6 @@ pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRo
         row.not_ok += completions.not_ok.between(fault.start_s, end_s);
     }
     rows.into_values().collect()
-}
-
-/// Each nemesis of the run that took hold fewer times than was asked for, in a sentence.
-pub(crate) fn missing(record: &TestRecord, faults: &[FaultRow]) -> Vec<String> {
-    let least = record.min_faults as usize;
-    let mut missing = Vec::new();
-    if record.nemesis.is_empty() && least > 0 {
-        missing.push(format!(
-            "no nemesis took part, and at least {least} faults were asked for (--min-faults)"
-        ));
-    }
-    for nemesis in &record.nemesis {
-        let held = faults
-            .iter()
-            .filter(|fault| fault.nemesis == *nemesis && fault.is_verified())
-            .count();
-        if held < least {
-            missing.push(format!(
-                "{nemesis} took hold {held} times, and at least {least} were asked for (--min-faults)"
-            ));
-        }
-    }
-    missing
 }
 
 /// A name of a target as it is; of one that names nodes, how many.
@@ -229,21 +162,6 @@ mod tests {
             };
             assert_eq!(role(&history, &fault), expected, "{target} {node} at {start_s}");
         }
-    }
-
-    #[test]
-    fn too_few_faults_are_missing() {
-        let record = TestRecord {
-            nemesis: vec!["kill".into(), "pause".into()],
-            min_faults: 1,
-            ..TestRecord::default()
-        };
-        assert_eq!(missing(&record, &[]).len(), 2);
-        let none_asked = TestRecord {
-            min_faults: 0,
-            ..record
-        };
-        assert!(missing(&none_asked, &[]).is_empty());
     }
 
     #[test]

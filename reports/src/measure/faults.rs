@@ -2,9 +2,9 @@
 //!
 //! A stop that ended nothing is a row only if it failed: then something may still be broken.
 
+use history::units::seconds;
 use history::{History, Hold, NemesisAction, NemesisSpan};
 
-use crate::measure::counts::seconds;
 use crate::results::{FaultHold, FaultRow};
 
 /// The faults of a run, in the order in which they began.

@@ -14,10 +14,8 @@
 //! The slices of a fault begin with it; only whole ones tell.
 
 use history::{History, TestRecord};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use crate::results::FaultRow;
+use crate::results::{Availability, FaultRow, Recovery};
 
 /// A tenth of a second.
 pub(crate) const SLICE_NS: u64 = 100_000_000;
@@ -30,40 +28,6 @@ const LONGEST_NS: u64 = 10_000_000_000;
 const MOST_SLICES: usize = 10_000_000;
 /// Below so many answers a slice, one without any may be chance.
 const FEWEST: u32 = 9;
-
-/// The main phase, as its clients saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Availability {
-    /// The length of the slices of time that are counted, milliseconds.
-    pub slice_ms: f64,
-    /// The share of slices in which anything was answered, from 0 to 1.
-    pub share_of_time: f64,
-    /// The share of operations that were answered, from 0 to 1. Clients that wait ask less, so that this flatters.
-    pub share_of_operations: f64,
-    /// The longest time without any answer, milliseconds.
-    pub longest_gap_ms: f64,
-}
-
-/// How clients felt a fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Recovery {
-    /// Whether the rate of answers fell below half of what it was before; absent where there were too few answers to say so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub felt: Option<bool>,
-    /// The longest time without any answer from the fault's start until the store was back, and of what began within a second after the
-    /// fault's end, milliseconds. The next fault and the end of the run cut it off.
-    pub longest_gap_ms: f64,
-    /// From the fault's start until the rate was back, milliseconds: 0 where it was not felt, absent where it was not seen to be back
-    /// before the next fault began or the run ended, or within ten seconds of the fault's end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_ms: Option<f64>,
-    /// Where it was not seen to be back: how long that took at least, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_at_least_ms: Option<f64>,
-    /// Where the rate was not back before the fault ended: from its end until then, milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_end_ms: Option<f64>,
-}
 
 /// The times of answers of a main phase.
 pub(crate) struct Answers {

@@ -8,18 +8,22 @@ use std::path::Path;
 
 use askama::Template;
 use checker::{Algorithm, Analysis, Verdict};
-use history::History;
+use history::tell::cut;
+use history::units::{grouped, seconds};
+use history::{History, units};
 
 use crate::error::ReportError;
 use crate::fault_bands::Shade;
+use crate::format::promise;
+use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
-use crate::measure::counts::{count_operations, grouped, notes, promise, seconds, shortened};
+use crate::measure::counts::{count_operations, notes};
 use crate::measure::faults::fault_rows;
 use crate::pages::conflict::{Pictured, Told, heading, is_per_key, told};
-use crate::pages::run_page::symbol;
-use crate::pages::still::{StillRecord, still_record};
+use crate::pages::still::still_record;
+use crate::results::StillRecord;
 use crate::results::{Counts, FaultRow, NoteRow};
-use crate::timeline::{Picture, Subject, duration};
+use crate::timeline::{Picture, Subject};
 
 /// The most undecided keys, and the most remarks, that are told.
 const MOST_TOLD: usize = 20;
@@ -115,23 +119,23 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
     let remarks = checked.remarks.iter().take(MOST_TOLD);
     let undecided = analysis.unknown.iter().take(MOST_TOLD);
     let page = Page {
-        name: shortened(checked.name, MOST_CHARS),
+        name: cut(checked.name, MOST_CHARS),
         verdict: analysis.verdict,
         symbol: symbol(analysis.verdict),
         headline: headline(analysis),
         model: analysis.model,
         decided_by: decided_by(analysis),
         facts: facts(history, analysis),
-        remarks: remarks.map(|remark| shortened(remark, MOST_CHARS)).collect(),
+        remarks: remarks.map(|remark| cut(remark, MOST_CHARS)).collect(),
         untold: (analysis.conflicts_total).saturating_sub(pictured.len() + told.len()),
         pictured,
         told,
         still: analysis.still.as_ref().map(still_record),
         account: (analysis.account.iter())
-            .map(|sentence| shortened(sentence, MOST_CHARS))
+            .map(|sentence| cut(sentence, MOST_CHARS))
             .collect(),
         undecided: undecided
-            .map(|(key, why)| (heading(key, analysis), shortened(why, MOST_CHARS)))
+            .map(|(key, why)| (heading(key, analysis), cut(why, MOST_CHARS)))
             .collect(),
         more_undecided: analysis.unknown_total.saturating_sub(MOST_TOLD),
         explained: (checked.linearization)
@@ -179,7 +183,7 @@ fn headline(analysis: &Analysis) -> String {
             grouped(analysis.conflicts_total as u64)
         ),
         Verdict::Unknown if analysis.keys <= 1 => match analysis.unknown.first() {
-            Some((_, why)) => format!("Nobody can say: {}.", shortened(why, MOST_CHARS)),
+            Some((_, why)) => format!("Nobody can say: {}.", cut(why, MOST_CHARS)),
             None => "Nobody can say, and no reason is given.".to_owned(),
         },
         Verdict::Unknown => format!(
@@ -205,7 +209,7 @@ fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> 
     facts.extend([
         counted(processes.len(), "process", "processes"),
         counted(open.count(), "of unknown outcome", "of unknown outcome"),
-        (duration(history.end_ns as f64), "to the last event"),
+        (units::duration(history.end_ns), "to the last event"),
     ]);
     facts
 }

@@ -2,11 +2,12 @@
 //! page that shows conflicts shows them so (`templates/conflicts.html`).
 
 use checker::{Analysis, Conflict};
-use history::{Key, Operation};
+use history::tell::{self, cut};
+use history::{Key, Operation, units};
 
-use crate::measure::counts::{EXAMPLE_CHARS, MOST_LINKS, node_name, shortened};
 use crate::pages::sentence::{Piece, marked};
-use crate::timeline::{Picture, Subject, circled, duration, in_words, named, numbers};
+use crate::results::{EXAMPLE_CHARS, MOST_LINKS};
+use crate::timeline::{Picture, Subject, circled, named, numbers};
 
 /// The most conflicts that are shown with a picture.
 const MOST_PICTURES: usize = 3;
@@ -82,7 +83,7 @@ impl Pictured {
             .collect();
         let links: Vec<&Operation> = conflict.links.iter().filter_map(of).collect();
         let described: Vec<(String, String)> = (proof.iter())
-            .map(|(mark, operation)| (mark.clone(), checker::describe(operation)))
+            .map(|(mark, operation)| (mark.clone(), tell::long(operation)))
             .collect();
         let named_links = links.iter().take(MOST_LINKS);
         let is_short = (proof.iter()).any(|(_, operation)| {
@@ -102,7 +103,7 @@ impl Pictured {
                 .collect(),
             rule_name: conflict.rule.name(),
             rule: conflict.rule.about(),
-            stale_by: conflict.stale_by_ns.map(at_least),
+            stale_by: conflict.stale_by_ns.map(units::at_least),
             confirmed: conflict.confirmed,
             picture: subject.conflict(conflict),
             order: longest_order(subject, conflict),
@@ -119,7 +120,7 @@ pub(crate) fn told(analysis: &Analysis) -> Vec<Told> {
         .map(|conflict| Told {
             heading: heading(&conflict.key, analysis),
             sentences: (conflict.sentences.iter())
-                .map(|sentence| shortened(sentence, MOST_CHARS))
+                .map(|sentence| cut(sentence, MOST_CHARS))
                 .collect(),
             rule_name: conflict.rule.name(),
         })
@@ -135,7 +136,7 @@ pub(crate) fn is_per_key(analysis: &Analysis) -> bool {
 pub(crate) fn heading(key: &Key, analysis: &Analysis) -> String {
     match key {
         Key::Nil if analysis.keys <= 1 => "The whole history".to_owned(),
-        key => shortened(&format!("Key {key}"), 80),
+        key => cut(&format!("Key {key}"), 80),
     }
 }
 
@@ -151,9 +152,9 @@ fn longest_order(subject: &Subject, conflict: &Conflict) -> Option<LongestOrder>
     Some(LongestOrder {
         skipped,
         last: last
-            .map(|(place, operation)| (place + 1, in_words(operation)))
+            .map(|(place, operation)| (place + 1, tell::short(operation)))
             .collect(),
-        stuck: in_words(stuck),
+        stuck: tell::short(stuck),
     })
 }
 
@@ -163,15 +164,15 @@ fn row(subject: &Subject, mark: &str, operation: &Operation, is_short: bool) -> 
     let outcome = operation.outcome.name();
     Row {
         mark: mark.to_owned(),
-        text: in_words(operation),
+        text: tell::short(operation),
         process: operation.process,
         node: operation
             .node
-            .map_or_else(|| "–".to_owned(), |node| node_name(subject.nodes, node)),
+            .map_or_else(|| "–".to_owned(), |node| tell::node(subject.nodes, node)),
         invoked_ms: time_ms(operation.invoked_ns),
         completed_ms: end.map_or_else(|| "never".to_owned(), |end| time_ms(end.get())),
         outcome: match operation.outcome.reason() {
-            Some(reason) => shortened(
+            Some(reason) => cut(
                 &format!("{outcome}: {}: {}", reason.class, reason.message),
                 EXAMPLE_CHARS,
             ),
@@ -180,39 +181,10 @@ fn row(subject: &Subject, mark: &str, operation: &Operation, is_short: bool) -> 
     }
 }
 
-/// Cut off after the microsecond, as in the checker's sentences, unless some operation took less than one.
+/// Down to the microsecond, unless some operation took less than one.
 fn time_ms(time_ns: u64, is_short: bool) -> String {
-    if is_short {
-        return format!("{}.{:06}", time_ns / 1_000_000, time_ns % 1_000_000);
-    }
-    format!("{}.{:03}", time_ns / 1_000_000, time_ns / 1_000 % 1_000)
-}
-/// A time that it was at least: cut off and not rounded, or it would be too long.
-fn at_least(ns: u64) -> String {
-    let digit = match ns {
-        1_000_000_000.. => 100_000_000,
-        10_000_000.. => 1_000_000,
-        1_000_000.. => 100_000,
-        _ => 1_000,
-    };
-    let cut = if ns < 1_000 { ns } else { ns - ns % digit };
-    duration(cut as f64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn at_least_is_never_more() {
-        for (ns, expected) in [
-            (999, "999 ns"),
-            (1_999, "1 µs"),
-            (1_166_000, "1.1 ms"),
-            (59_999_999, "59 ms"),
-            (1_990_000_000, "1.9 s"),
-        ] {
-            assert_eq!(at_least(ns), expected);
-        }
+    match is_short {
+        true => units::exact_time_ms(time_ns),
+        false => units::time_ms(time_ns),
     }
 }

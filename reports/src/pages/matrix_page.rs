@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use askama::Template;
 use checker::Verdict;
+use history::units::grouped;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::exporters::markdown::{plain, sign};
-use crate::measure::counts::grouped;
-use crate::pages::run_page::symbol;
+use crate::format::symbol;
+use crate::format::{emoji, markdown};
 use crate::results::Results;
 
 /// One run of a matrix.
@@ -133,8 +133,8 @@ pub fn index_markdown(index: Index) -> String {
     let verdict = index.verdict();
     let mut text = format!(
         "### {} {verdict}: perjury test-all {}\n\n",
-        sign(verdict),
-        plain(index.title)
+        emoji(verdict),
+        markdown(index.title)
     );
     if let Some(words) = index.not_run() {
         text.push_str(&format!("**{words}**\n\n"));
@@ -143,16 +143,16 @@ pub fn index_markdown(index: Index) -> String {
     for row in index.rows {
         text.push_str(&format!(
             "| {} {} | {} | {} | {} | {} | {} |\n",
-            sign(row.verdict),
+            emoji(row.verdict),
             row.verdict,
-            plain(&row.system),
-            plain(&row.workload),
-            plain(&row.nemesis),
+            markdown(&row.system),
+            markdown(&row.workload),
+            markdown(&row.nemesis),
             row.seed,
             [row.headline.as_str()]
                 .into_iter()
                 .chain(row.remarks().map(|remark| remark.as_str()))
-                .map(plain)
+                .map(markdown)
                 .collect::<Vec<_>>()
                 .join("<br>note: ")
         ));

@@ -8,18 +8,19 @@ use std::path::Path;
 
 use askama::Template;
 use checker::Verdict;
+use history::units::{grouped, three_digits};
 use history::{ErrorClass, OpKind};
 
-use crate::exporters::Run;
-use crate::exporters::terminal::short_ms;
-use crate::fault_bands::{Rgb, Shade, hex};
+use crate::fault_bands::Shade;
+use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
-use crate::measure::counts::{grouped, name_and_target};
-use crate::measure::recovery::Recovery;
 use crate::pages::conflict::{Pictured, Told, is_per_key, told};
-use crate::plots::Plot;
+use crate::results::Recovery;
 use crate::results::{CheckName, ErrorRow, FaultHold, Results};
+use crate::svg::{Rgb, hex};
 use crate::timeline::Subject;
+use crate::view::Plot;
+use crate::view::Run;
 
 #[derive(Template)]
 #[template(path = "run.html")]
@@ -101,7 +102,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
     let page = Page {
         symbol: symbol(results.verdict),
         reasons: results
-            .unsaid_reasons()
+            .further_reasons()
             .chain(results.remarks.iter().map(String::as_str))
             .collect(),
         facts: facts(results),
@@ -127,15 +128,6 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         results,
     };
     page.render().map_err(|error| error.to_string())
-}
-
-/// For those who do not see colours, and for grep.
-pub(crate) fn symbol(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Valid => "✓",
-        Verdict::Invalid => "✗",
-        Verdict::Unknown => "?",
-    }
 }
 
 fn facts(results: &Results) -> Vec<Fact> {
@@ -176,7 +168,7 @@ fn facts(results: &Results) -> Vec<Fact> {
             unit: "changes of leader seen",
         },
         Fact {
-            value: short_ms(slowest),
+            value: three_digits(slowest),
             unit: "ms, the slowest answer",
         },
     ]
@@ -261,7 +253,7 @@ fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
         .faults
         .iter()
         .map(|fault| FaultLine {
-            name: name_and_target(fault),
+            name: fault.name_and_target(),
             detail: &fault.detail,
             start: format!("{:.2}", fault.start_s),
             end: fault
@@ -277,7 +269,7 @@ fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
             why: fault.why.as_deref().unwrap_or_default(),
             gap: fault
                 .recovery
-                .map_or_else(String::new, |felt| short_ms(felt.longest_gap_ms)),
+                .map_or_else(String::new, |felt| three_digits(felt.longest_gap_ms)),
             back: fault.recovery.map_or_else(String::new, back),
             colour: shade
                 .legend
@@ -294,12 +286,14 @@ fn back(recovery: Recovery) -> String {
         (None, ..) => "too few answers to tell".to_owned(),
         (Some(false), ..) => "not felt".to_owned(),
         (Some(true), None, _) => {
-            let least = recovery.recovery_at_least_ms.map_or_else(String::new, short_ms);
+            let least = recovery
+                .recovery_at_least_ms
+                .map_or_else(String::new, three_digits);
             format!("not seen; {least} ms or more")
         }
-        (Some(true), Some(ms), None) => format!("{} ms", short_ms(ms)),
+        (Some(true), Some(ms), None) => format!("{} ms", three_digits(ms)),
         (Some(true), Some(ms), Some(after)) => {
-            format!("{} ms, {} after its end", short_ms(ms), short_ms(after))
+            format!("{} ms, {} after its end", three_digits(ms), three_digits(after))
         }
     }
 }
@@ -410,7 +404,7 @@ mod helpers {
     }
 
     pub fn ms(ms: &f64) -> String {
-        short_ms(*ms)
+        three_digits(*ms)
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use askama::Template;
 use checker::Verdict;
 use history::TestRecord;
+use history::units::grouped;
 
-use crate::measure::counts::grouped;
-use crate::pages::run_page::symbol;
+use crate::format::symbol;
 use crate::results::Results;
 
 /// A run directory.

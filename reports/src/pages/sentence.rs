@@ -1,6 +1,6 @@
 //! The checker's sentences with the numbers that their operations have in the picture.
 
-use crate::measure::counts::shortened;
+use history::tell::cut;
 
 /// The longest piece of a sentence, characters: values can be of any size.
 const MOST_CHARS: usize = 600;
@@ -37,7 +37,7 @@ pub(crate) fn marked(sentence: &str, described: &[(String, String)]) -> Vec<Piec
         if !text.is_empty() {
             pieces.push(Piece {
                 mark: mark.map(str::to_owned),
-                text: shortened(text, MOST_CHARS),
+                text: cut(text, MOST_CHARS),
             });
         }
     };

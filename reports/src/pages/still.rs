@@ -1,48 +1,12 @@
 //! What a history that is not linearizable still is, as a table.
 
 use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use history::tell::cut;
 
-use crate::measure::counts::shortened;
+use crate::results::{AnomalyRow, StillRecord, StillRow};
 
 /// The longest sentence, characters: values can be of any size.
 const MOST_CHARS: usize = 1_000;
-
-/// The weaker models, how stale answers were, and the anomalies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StillRecord {
-    /// All in one line.
-    pub sentence: String,
-    /// The models, the strongest first.
-    pub models: Vec<StillRow>,
-    /// How stale answers were, in one sentence; empty if none was.
-    pub staleness: String,
-    /// What no register does.
-    pub anomalies: Vec<AnomalyRow>,
-}
-
-/// One model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StillRow {
-    /// What it is called.
-    pub model: String,
-    /// `holds`, `violated` or `unknown`.
-    pub result: String,
-    /// Why, in sentences.
-    pub because: Vec<String>,
-}
-
-/// One kind of anomaly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AnomalyRow {
-    /// What it is called.
-    pub anomaly: String,
-    /// How often it was seen.
-    pub count: usize,
-    /// The first one, in a sentence.
-    pub example: String,
-}
 
 impl StillRecord {
     /// Whether the models are worth a table; not if no model can explain what was seen.
@@ -74,14 +38,14 @@ pub(crate) fn still_record(still: &Still) -> StillRecord {
         because: because(still, judged.guarantee, &judged.finding),
     });
     StillRecord {
-        sentence: shortened(&rest(&still.sentence()), MOST_CHARS),
+        sentence: cut(&rest(&still.sentence()), MOST_CHARS),
         models: models.collect(),
-        staleness: shortened(&still.staleness.sentence, MOST_CHARS),
+        staleness: cut(&still.staleness.sentence, MOST_CHARS),
         anomalies: (still.anomalies.iter())
             .map(|anomaly| AnomalyRow {
                 anomaly: anomaly.kind.name().to_owned(),
                 count: anomaly.count,
-                example: shortened(&anomaly.sentence, MOST_CHARS),
+                example: cut(&anomaly.sentence, MOST_CHARS),
             })
             .collect(),
     }
@@ -118,10 +82,10 @@ fn because(still: &Still, guarantee: Guarantee, finding: &Finding) -> Vec<String
             match weaker {
                 Some(weaker) => vec![format!("It would imply {}.", weaker.guarantee.words())],
                 None => (evidence.sentences.iter())
-                    .map(|sentence| shortened(sentence, MOST_CHARS))
+                    .map(|sentence| cut(sentence, MOST_CHARS))
                     .collect(),
             }
         }
-        Finding::Unknown { why } => vec![shortened(why, MOST_CHARS)],
+        Finding::Unknown { why } => vec![cut(why, MOST_CHARS)],
     }
 }

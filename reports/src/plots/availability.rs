@@ -2,12 +2,14 @@
 
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, colour};
 use super::samples::Sample;
-use super::ticks::{Axis, plain};
-use crate::fault_bands::{Rgb, Shade};
+use super::ticks::Axis;
+use crate::fault_bands::Shade;
 use crate::results::FaultRow;
+use crate::scale::plain;
+use crate::svg::Rgb;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 240;
 const SHARE: Rgb = (0x00, 0x72, 0xb2);
@@ -51,12 +53,14 @@ pub(crate) fn plot(
         name: "availability",
         title: "Availability",
         caption: format!(
-            "The share of the operations that ended which the store had answered, every {} s. Bars on top: from a fault's start until \
-             the rate of answers was back at half of what it had been, where it fell below that.",
+            "The share of completed operations that the store answered, every {} s. The bars on top reach from the start of \
+             a fault until the rate of answers was back at half of what it was before; there is none where it never fell \
+             below that.",
             plain(slice_s)
         ),
         legend: vec![("answered".to_owned(), SHARE), ("felt".to_owned(), FELT)],
         svg,
+        height_px: HEIGHT_PX,
     })
 }
 
@@ -76,7 +80,7 @@ fn shares(samples: &[Sample], slice_s: f64, end_s: f64) -> Vec<Option<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plots::Class;
+    use crate::class::Class;
 
     #[test]
     fn shares_are_of_what_ended() {

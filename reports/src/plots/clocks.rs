@@ -1,13 +1,14 @@
 //! How far the clocks of the nodes were off, as the nemesis set them.
 
 use history::History;
+use history::units::seconds;
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, colour};
 use super::ticks::Axis;
-use crate::fault_bands::{Rgb, Shade};
-use crate::measure::counts::seconds;
+use crate::fault_bands::Shade;
+use crate::svg::Rgb;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 240;
 /// How often a strobing clock jumps, as drawn.
@@ -56,13 +57,14 @@ pub(crate) fn plot(history: &History, nodes: &[String], shade: &Shade) -> Result
     Ok(Some(Plot {
         name: "clocks",
         title: "Clocks",
-        caption: "By how much the wall clocks that the store's processes saw were off, as the nemesis set them; a probe saw each \
-                  shift begin and end. A process that is started anew sees the right time again, which is not drawn."
+        caption: "How far off the wall clocks were that the store's processes saw, as set by the nemesis; a probe confirmed where \
+                  each shift began and ended. A process that was restarted sees the right time again, which is not drawn."
             .to_owned(),
         legend: (nodes.iter().enumerate())
             .map(|(index, node)| (node.clone(), NODES[index % NODES.len()]))
             .collect(),
         svg,
+        height_px: HEIGHT_PX,
     }))
 }
 

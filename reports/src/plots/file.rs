@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::Plot;
 use super::frame::WIDTH_PX;
-use crate::fault_bands::hex;
-use crate::timeline::escaped;
+use crate::svg::escaped;
+use crate::svg::hex;
+use crate::view::Plot;
 
 const HEAD_PX: u32 = 54;
 const FOOT_PX: u32 = 40;
@@ -14,7 +14,7 @@ const LINE_CHARS: usize = 170;
 
 /// The whole file.
 pub(crate) fn standalone(plot: &Plot, about: &str) -> String {
-    let height = height(&plot.svg);
+    let height = plot.height_px;
     let total = HEAD_PX + height + FOOT_PX;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{total}\" viewBox=\"0 0 {WIDTH_PX} {total}\" \
@@ -55,16 +55,6 @@ pub(crate) fn standalone(plot: &Plot, about: &str) -> String {
     svg
 }
 
-/// The height that a plot says it has.
-fn height(svg: &str) -> u32 {
-    let after = svg.split("height=\"").nth(1).unwrap_or_default();
-    after
-        .split('"')
-        .next()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(300)
-}
-
 fn lines(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -93,6 +83,7 @@ mod tests {
             caption: "word ".repeat(60),
             legend: vec![("n<1".to_owned(), (1, 2, 3))],
             svg: "<svg width=\"1120\" height=\"300\" viewBox=\"0 0 1120 300\"><g/></svg>".to_owned(),
+            height_px: 300,
         };
         let svg = standalone(&plot, "seed 7");
         for expected in [

@@ -7,7 +7,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::ticks::Axis;
-use crate::fault_bands::{Rgb, Shade};
+use crate::fault_bands::Shade;
+use crate::svg::Rgb;
 
 /// The width of every plot, pixels.
 pub(crate) const WIDTH_PX: u32 = 1120;

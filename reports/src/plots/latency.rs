@@ -2,11 +2,12 @@
 
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, WIDTH_PX, colour};
-use super::samples::{Class, Sample, thin};
+use super::samples::{Sample, thin};
 use super::ticks::Axis;
+use crate::class::Class;
 use crate::fault_bands::Shade;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 380;
 /// The most points of each class; together they keep the file small.
@@ -51,10 +52,12 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
     Ok(Plot {
         name: "latency",
         title: "Latency",
-        caption: "One point an operation, at its invocation. Logarithmic scale; where many fall together some are \
-                  left out, never the slowest. The latency of an info is how long the client waited before it gave up."
+        caption: "One point per operation, at the time of its invocation, on a logarithmic scale. Where many points coincide, some \
+                  are left out, but never the slowest. The latency of an info is how long the client waited before it \
+                  gave up."
             .to_owned(),
         legend: Class::ALL.iter().map(|class| (class.name().to_owned(), class.colour())).collect(),
         svg,
+        height_px: HEIGHT_PX,
     })
 }

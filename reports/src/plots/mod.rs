@@ -15,28 +15,13 @@ mod ticks;
 
 use std::path::PathBuf;
 
+use file::standalone;
 use history::History;
-
-use crate::exporters::Run;
-use crate::fault_bands::{Rgb, Shade};
-use crate::results::Results;
-
 use samples::samples;
 
-use file::standalone;
-pub(crate) use samples::Class;
-pub(crate) use ticks::round_step;
-
-/// One plot, ready to be put into a page.
-pub(crate) struct Plot {
-    /// Of its file, without `.svg`.
-    pub name: &'static str,
-    pub title: &'static str,
-    /// How to read it.
-    pub caption: String,
-    pub legend: Vec<(String, Rgb)>,
-    pub svg: String,
-}
+use crate::fault_bands::Shade;
+use crate::results::Results;
+use crate::view::{Plot, Run};
 
 /// Every plot as a file of its own.
 pub(crate) fn files(run: &Run) -> Result<Vec<(PathBuf, String)>, String> {

@@ -2,11 +2,13 @@
 
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, Drawn, colour};
 use super::samples::Sample;
-use super::ticks::{Axis, plain};
-use crate::fault_bands::{Rgb, Shade};
+use super::ticks::Axis;
+use crate::fault_bands::Shade;
+use crate::scale::plain;
+use crate::svg::Rgb;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 300;
 const LINES: &[(&str, f64, Rgb)] = &[
@@ -45,8 +47,8 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
         name: "quantiles",
         title: "Latency quantiles",
         caption: format!(
-            "Of operations that the store answered, by the time of their invocation, a value every {} s; logarithmic \
-             scale. A gap: nothing was answered.",
+            "Latency of the operations that the store answered, by the time of their invocation, one value every {} s, on a \
+             logarithmic scale. In a gap nothing was answered.",
             plain(slice_s)
         ),
         legend: LINES
@@ -54,6 +56,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
             .map(|(name, _, rgb)| ((*name).to_owned(), *rgb))
             .collect(),
         svg,
+        height_px: HEIGHT_PX,
     })
 }
 

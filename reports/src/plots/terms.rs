@@ -2,11 +2,12 @@
 
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, colour};
 use super::ticks::Axis;
-use crate::fault_bands::{Rgb, Shade};
+use crate::fault_bands::Shade;
 use crate::results::NoteRow;
+use crate::svg::Rgb;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 220;
 const TERM: Rgb = (0x00, 0x9e, 0x73);
@@ -37,10 +38,10 @@ pub(crate) fn plot(leaders: &[NoteRow], shade: &Shade) -> Result<Option<Plot>, S
     })?;
     let elections = terms.len() - 1;
     let skipped = (last.1 - first.1) as i64 - elections as i64;
-    let mut caption = "One point each time that a leader was seen in a new term".to_owned();
+    let mut caption = "One point for each leader seen in a new term".to_owned();
     if skipped > 0 {
         caption += &format!(
-            "; {skipped} terms between them had no leader that was seen: elections that failed, or leaders of a moment"
+            "; in {skipped} terms between them no leader was seen: their elections failed, or their leaders were short-lived"
         );
     }
     Ok(Some(Plot {
@@ -49,5 +50,6 @@ pub(crate) fn plot(leaders: &[NoteRow], shade: &Shade) -> Result<Option<Plot>, S
         caption: format!("{caption}."),
         legend: vec![("the newest leader's term".to_owned(), TERM)],
         svg,
+        height_px: HEIGHT_PX,
     }))
 }

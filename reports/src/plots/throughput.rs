@@ -2,11 +2,13 @@
 
 use plotters::prelude::*;
 
-use super::Plot;
 use super::frame::{self, colour};
-use super::samples::{Class, Sample};
-use super::ticks::{Axis, plain};
+use super::samples::Sample;
+use super::ticks::Axis;
+use crate::class::Class;
 use crate::fault_bands::Shade;
+use crate::scale::plain;
+use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 300;
 
@@ -37,7 +39,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
         name: "throughput",
         title: "Throughput",
         caption: format!(
-            "By the time of their completion, averaged over {} s.",
+            "Operations a second by the time of their completion, averaged over {} s.",
             plain(slice_s)
         ),
         legend: Class::ALL
@@ -45,6 +47,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
             .map(|class| (class.name().to_owned(), class.colour()))
             .collect(),
         svg,
+        height_px: HEIGHT_PX,
     })
 }
 

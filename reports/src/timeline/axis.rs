@@ -1,6 +1,6 @@
 //! A time axis that leaves out what would only be empty.
 
-use crate::plots::round_step;
+use crate::scale::round_step;
 
 /// Where the axis begins, and where it usually ends, pixels.
 pub(super) const LEFT_PX: f64 = 120.0;
@@ -135,19 +135,6 @@ impl TimeAxis {
             }
         }
         ticks
-    }
-}
-
-/// `340 µs`, `12 ms`, `1.8 s`, `2 h`
-pub(crate) fn duration(ns: f64) -> String {
-    match ns {
-        ns if ns < 1e3 => format!("{ns:.0} ns"),
-        ns if ns < 1e6 => format!("{:.0} µs", ns / 1e3),
-        ns if ns < 1e7 => format!("{:.1} ms", ns / 1e6),
-        ns if ns < 1e9 => format!("{:.0} ms", ns / 1e6),
-        ns if ns < 6e11 => format!("{:.1} s", ns / 1e9),
-        ns if ns < 3.6e12 => format!("{:.0} min", ns / 6e10),
-        ns => format!("{:.0} h", ns / 3.6e12),
     }
 }
 

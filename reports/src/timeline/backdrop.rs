@@ -2,9 +2,12 @@
 
 use std::fmt::{Result, Write};
 
-use super::axis::{LEFT_PX, TimeAxis, duration};
-use super::draw::{Frame, LETTER_PX, escaped, width_px};
-use crate::fault_bands::{Shade, hex};
+use history::units::duration;
+
+use super::axis::{LEFT_PX, TimeAxis};
+use super::frame::{Frame, LETTER_PX, is_seen, width_px};
+use crate::fault_bands::Shade;
+use crate::svg::{escaped, hex};
 
 /// Everything behind the bars.
 pub(super) fn write_backdrop(
@@ -54,24 +57,6 @@ pub(super) fn write_boundary(out: &mut String, axis: &TimeAxis, frame: &Frame, b
         r#"<text class="boundary-label" x="{x:.1}" y="{:.1}" text-anchor="{anchor}">{WORDS}</text>"#,
         frame.top - 4.0
     )
-}
-
-/// The faults that can be seen on an axis.
-pub(super) fn has_faults(axis: &TimeAxis, shade: &Shade) -> bool {
-    let seen = |band: &&crate::fault_bands::Band| is_seen(axis, band.start_s, band.end_s);
-    shade.bands.iter().find(seen).is_some()
-}
-
-/// Whether a change of leader can be seen on an axis.
-pub(super) fn has_leaders(axis: &TimeAxis, shade: &Shade) -> bool {
-    shade
-        .leaders
-        .iter()
-        .any(|(time_s, _)| is_seen(axis, *time_s, *time_s))
-}
-
-fn is_seen(axis: &TimeAxis, start_s: f64, end_s: f64) -> bool {
-    end_s * 1e9 >= axis.begin_ns() && start_s * 1e9 <= axis.end_ns()
 }
 
 fn write_faults(out: &mut String, axis: &TimeAxis, shade: &Shade, frame: &Frame, words_px: f64) -> Result {
@@ -138,7 +123,7 @@ fn write_leaders(out: &mut String, axis: &TimeAxis, shade: &Shade, frame: &Frame
 fn write_cuts(out: &mut String, axis: &TimeAxis, frame: &Frame) -> Result {
     for piece in axis.pieces.iter().filter(|piece| piece.is_cut) {
         let (from, to, bottom) = (piece.from_px, piece.to_px, frame.bottom);
-        let (middle, cut) = ((from + to) / 2.0, duration(piece.to_ns - piece.from_ns));
+        let (middle, cut) = ((from + to) / 2.0, duration((piece.to_ns - piece.from_ns) as u64));
         writeln!(
             out,
             r#"<rect class="cut" x="{from:.1}" y="{}" width="{:.1}" height="{:.1}"><title>{cut} were cut out here: nothing of the conflict happened in that time</title></rect>"#,

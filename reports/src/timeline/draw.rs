@@ -5,53 +5,19 @@ use std::fmt::{Result, Write};
 
 use super::arrow::{Meaning, Target, write_arrow};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
-use super::backdrop::{has_faults, has_leaders, write_backdrop, write_boundary};
+use super::backdrop::{write_backdrop, write_boundary};
+use super::frame::{Frame, MARGIN_PX, has_faults, size, width_px};
 use super::select::{Bar, Lane, Role, Scene};
 use super::{Picture, Shows};
 use crate::fault_bands::Shade;
+use crate::svg::escaped;
 
-/// The room to the right of the axis.
-const MARGIN_PX: f64 = 30.0;
-/// A lane of the conflict: room for words above a high bar.
-const HIGH: LaneSize = LaneSize {
-    lane_px: 44.0,
-    bar_px: 19.0,
-};
-/// Any other lane.
-const LOW: LaneSize = LaneSize {
-    lane_px: 30.0,
-    bar_px: 11.0,
-};
 /// The words' line above each bar.
 const WORDS_PX: f64 = 15.0;
 /// The room for the axis below the lanes.
 const BOTTOM_PX: f64 = 44.0;
 /// A bar is never narrower, however short its operation.
 const LEAST_BAR_PX: f64 = 5.0;
-/// The estimated width of a letter, on the large side.
-pub(super) const LETTER_PX: f64 = 6.9;
-
-/// The heights of a lane and its bars.
-#[derive(Clone, Copy)]
-struct LaneSize {
-    lane_px: f64,
-    bar_px: f64,
-}
-
-/// Where things stand on the page, pixels.
-pub(super) struct Frame {
-    pub width: f64,
-    /// Where the names of faults stand, if there are any.
-    pub faults_px: Option<f64>,
-    /// Where the names of leaders stand, if there are any.
-    pub leaders_px: Option<f64>,
-    /// Where the lanes begin and end.
-    pub top: f64,
-    pub bottom: f64,
-    /// The top of each lane.
-    lanes: Vec<f64>,
-}
-
 /// The picture.
 pub(super) fn picture(scene: &Scene, shade: &Shade) -> Picture {
     let mut svg = String::new();
@@ -69,28 +35,6 @@ pub(crate) fn circled(number: usize) -> String {
         Ok(n @ 1..=20) => char::from_u32(0x2460 + n - 1).map_or_else(|| number.to_string(), String::from),
         _ => format!("({number})"),
     }
-}
-
-/// Text for SVG.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // XML knows no such characters.
-            control if control.is_control() => out.push(' '),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
-/// The estimated width of a text.
-pub(super) fn width_px(text: &str) -> f64 {
-    text.chars().count() as f64 * LETTER_PX
 }
 
 fn shows(scene: &Scene, shade: &Shade) -> Shows {
@@ -114,39 +58,6 @@ fn shows(scene: &Scene, shade: &Shade) -> Shows {
         cuts: scene.axis.pieces.iter().any(|piece| piece.is_cut),
         faults: has_faults(&scene.axis, shade),
     }
-}
-
-impl Frame {
-    fn new(scene: &Scene, shade: &Shade) -> Frame {
-        let mut top = 6.0;
-        let mut line = |is_needed: bool| {
-            is_needed.then(|| {
-                top += 18.0;
-                top - 4.0
-            })
-        };
-        let faults_px = line(has_faults(&scene.axis, shade));
-        let leaders_px = line(has_leaders(&scene.axis, shade));
-        line(scene.boundary_ns.is_some());
-        let mut bottom = top;
-        let lanes = scene.lanes.iter().map(|lane| {
-            bottom += size(lane).lane_px;
-            bottom - size(lane).lane_px
-        });
-        let lanes = lanes.collect();
-        Frame {
-            width: scene.axis.right_px + MARGIN_PX,
-            faults_px,
-            leaders_px,
-            top,
-            bottom: bottom + 6.0,
-            lanes,
-        }
-    }
-}
-
-fn size(lane: &Lane) -> LaneSize {
-    if lane.has_proof() { HIGH } else { LOW }
 }
 
 fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {

@@ -15,6 +15,7 @@ mod arrow;
 mod axis;
 mod backdrop;
 mod draw;
+mod frame;
 mod label;
 mod order;
 mod select;
@@ -25,9 +26,7 @@ use history::History;
 use crate::fault_bands::Shade;
 
 pub(crate) use arrow::conflict_arrows;
-pub(crate) use axis::duration;
-pub(crate) use draw::{circled, escaped};
-pub(crate) use label::{in_words, transaction};
+pub(crate) use draw::circled;
 pub(crate) use order::{Place, places};
 pub(crate) use select::{named, numbers};
 

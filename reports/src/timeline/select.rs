@@ -6,13 +6,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use checker::{Conflict, Rule};
+use history::tell::{self, cut};
 use history::{Answer, Failure, History, Op, Operation, Outcome, Value};
 
 use super::arrow::{Arrow, arrows};
 use super::axis::{LEFT_PX, RIGHT_PX, TimeAxis};
 use super::order::{Place, places};
 use super::{Subject, label};
-use crate::measure::counts::shortened;
 
 /// The most bars in the picture of a conflict.
 pub(super) const MOST_BARS: usize = 60;
@@ -171,7 +171,7 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
             .collect(),
         boundary_ns,
         omitted: cast.omitted + cut_off(&conflict.operations, &proof) + cut_off(&conflict.links, &links),
-        description: shortened(
+        description: cut(
             &format!(
                 "Timeline of the operations that contradict each other: {}",
                 conflict.sentences.join(" ")
@@ -196,7 +196,7 @@ pub(crate) fn named(subject: &Subject, conflict: &Conflict) -> Vec<usize> {
                 continue;
             }
             // At the start of a sentence it has a capital.
-            let words = checker::describe(operation);
+            let words = tell::long(operation);
             let tail = words.strip_prefix('p').unwrap_or(&words);
             if conflict.sentences.iter().any(|sentence| sentence.contains(tail)) {
                 others.push(index);
@@ -356,7 +356,7 @@ impl Bar {
 
 fn bar(subject: &Subject, operation: &Operation, role: Role, place: Option<Place>) -> Bar {
     let key = match operation.op.key() {
-        key if !subject.per_key && !key.is_nil() => shortened(&format!("[{key}] "), 24),
+        key if !subject.per_key && !key.is_nil() => cut(&format!("[{key}] "), 24),
         _ => String::new(),
     };
     Bar {
@@ -365,8 +365,8 @@ fn bar(subject: &Subject, operation: &Operation, role: Role, place: Option<Place
         from_ns: operation.invoked_ns,
         to_ns: end_ns(operation),
         outcome: operation.outcome.name(),
-        label: format!("{key}{}", label::in_words(operation)),
-        letters: format!("{key}{}", label::with_letters(operation)),
+        label: format!("{key}{}", tell::short(operation)),
+        letters: format!("{key}{}", tell::letters(operation)),
         title: label::title(operation, subject.nodes),
     }
 }

@@ -1,0 +1,108 @@
+//! What a reader of the verdict should know although it does not change it.
+
+use std::collections::BTreeMap;
+
+use checker::Verdict;
+use history::units::{plural, seconds};
+use history::{History, NoteKind, TestRecord};
+
+use crate::checks::failed;
+use crate::results::{FaultHold, FaultRow};
+
+/// The remarks on a run with this verdict.
+pub(crate) fn remarks(
+    record: &TestRecord,
+    history: &History,
+    faults: &[FaultRow],
+    verdict: Verdict,
+) -> Vec<String> {
+    let mut remarks = Vec::new();
+    never_due(record, faults, &mut remarks);
+    ended_early(record, history, &mut remarks);
+    if record.nodes.len() == 1 && record.endpoints.is_empty() {
+        remarks.push(
+            "a single node has no other node to agree with: this run says nothing about replication"
+                .to_owned(),
+        );
+    }
+    remarks.extend(
+        record
+            .left_behind
+            .iter()
+            .map(|left| format!("left in the store: {left}")),
+    );
+    unfinished(history, faults, &mut remarks);
+    if verdict == Verdict::Invalid {
+        // An accusation comes with every fault that did not work as intended.
+        remarks.extend(faults.iter().filter_map(failed));
+    }
+    remarks
+}
+
+fn never_due(record: &TestRecord, faults: &[FaultRow], remarks: &mut Vec<String>) {
+    for nemesis in &record.nemesis {
+        if !faults.is_empty() && !faults.iter().any(|fault| fault.nemesis == *nemesis) {
+            remarks.push(format!(
+                "the nemesis {nemesis} never got a turn; a longer run would give it one"
+            ));
+        }
+    }
+}
+
+/// Processes that ended, and a run that was stopped.
+fn ended_early(record: &TestRecord, history: &History, remarks: &mut Vec<String>) {
+    let crashes = history
+        .notes
+        .iter()
+        .filter(|(_, note)| note.kind == NoteKind::Crash);
+    let mut crashed: BTreeMap<&str, usize> = BTreeMap::new();
+    crashes.for_each(|(_, note)| *crashed.entry(&note.node).or_default() += 1);
+    if !crashed.is_empty() {
+        let words: Vec<String> = (crashed.into_iter())
+            .map(|(node, times)| match times {
+                1 => format!("{node} once"),
+                times => format!("{node} {times} times"),
+            })
+            .collect();
+        remarks.push(format!(
+            "processes exited on their own: {}; see the nodes' logs",
+            words.join(", ")
+        ));
+    }
+    for (time_ns, note) in &history.notes {
+        if note.kind == NoteKind::Stopped {
+            remarks.push(format!(
+                "the run was stopped after {:.1} s of {} s: {}",
+                seconds(*time_ns),
+                record.time_limit_s,
+                note.detail
+            ));
+        }
+    }
+}
+
+/// What was still going on when the history ended.
+fn unfinished(history: &History, faults: &[FaultRow], remarks: &mut Vec<String>) {
+    let unfinished = faults
+        .iter()
+        .filter(|fault| fault.hold == FaultHold::Unfinished)
+        .count();
+    if unfinished > 0 {
+        remarks.push(format!(
+            "the history ends while {} {} being applied or undone",
+            plural(unfinished as u64, "fault"),
+            if unfinished == 1 { "is" } else { "are" }
+        ));
+    }
+    let open = history
+        .operations
+        .iter()
+        .filter(|operation| operation.completed_ns.is_none())
+        .count();
+    if open > 0 {
+        remarks.push(format!(
+            "without an answer when the history ended, and counted as unknown (info): {}",
+            plural(open as u64, "operation")
+        ));
+    }
+}
