@@ -174,6 +174,18 @@ pub struct TestArgs {
     /// Keep the nodes' data as well as their logs.
     #[arg(long)]
     pub keep_data: bool,
+    /// Which of these flags the command line gives, for the record; set by [`crate::plan::flags::parse`].
+    #[arg(skip)]
+    pub given: Vec<Given>,
+}
+
+/// A flag as the command line gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The name of its field.
+    pub id: String,
+    /// Its values; none for a switch.
+    pub values: Vec<std::ffi::OsString>,
 }
 
 /// Hosts behind SSH.

@@ -1,18 +1,41 @@
-//! How perjury ends: exit codes and the one line that says what went wrong.
+//! How perjury ends: the exit codes, all of them, and the one line that says what went wrong.
 //!
-//! 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
+//! Which verdict a history gets, the checker decides; which one a run gets, the checks in `reports`.
 
-use crate::output::{grumble, say};
 use std::fmt;
 use std::process::ExitCode;
 
 use checker::Verdict;
 use control::ControlError;
 
-/// The user asked for something that cannot be.
+use crate::output::{grumble, say};
+
+/// The history is valid, or the command judges nothing and did what it should.
+pub const VALID: u8 = 0;
+/// The history is invalid. Of a hunt: it found a violation; of `compare --fail-if-worse`: something is worse.
+pub const INVALID: u8 = 1;
+/// It is unknown whether the history is valid, or it says too little.
+pub const UNKNOWN: u8 = 2;
+/// The user called for something that is impossible.
 pub const USAGE: u8 = 254;
 /// The harness itself failed.
 pub const HARNESS: u8 = 255;
+
+/// The exit code of a verdict.
+fn of_verdict(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Valid => VALID,
+        Verdict::Invalid => INVALID,
+        Verdict::Unknown => UNKNOWN,
+    }
+}
+
+/// The verdict that an exit code stands for; `None` for a command that could not do its work.
+pub fn verdict_of(code: u8) -> Option<Verdict> {
+    [Verdict::Valid, Verdict::Invalid, Verdict::Unknown]
+        .into_iter()
+        .find(|verdict| of_verdict(*verdict) == code)
+}
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -23,7 +46,7 @@ pub enum Failure {
     Harness(anyhow::Error),
 }
 
-/// What a command comes to.
+/// How a command ended that did its work.
 pub enum Done {
     /// It did what it should, and there is nothing to judge.
     Fine,
@@ -70,7 +93,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub fn code(result: CommandResult) -> ExitCode {
     match result {
         Ok(Done::Fine) => ExitCode::SUCCESS,
-        Ok(Done::Judged(verdict)) => ExitCode::from(verdict.exit_code()),
+        Ok(Done::Judged(verdict)) => ExitCode::from(of_verdict(verdict)),
         Err(failure) => {
             grumble!("perjury: {failure}");
             ExitCode::from(match failure {

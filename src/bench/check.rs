@@ -13,10 +13,9 @@ use checker::synthetic::{self, Synthetic, Violation};
 use checker::{Options, Verdict, check};
 use history::{History, Value, formats};
 
+use super::{ROUNDS, median};
 use crate::output::say;
 
-/// How often each figure is taken; the median is what counts.
-const ROUNDS: usize = 5;
 /// What a cell of the grid may take.
 const CELL_TIME: Duration = Duration::from_secs(10);
 const CELL_BYTES: usize = 2 << 30;
@@ -199,11 +198,6 @@ fn seconds(work: impl FnOnce()) -> f64 {
     let began = Instant::now();
     work();
     began.elapsed().as_secs_f64()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// Lets the peak of this process's memory count from now on, where the system can do that (Linux).

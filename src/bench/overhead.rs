@@ -14,10 +14,10 @@ use generator::Generator;
 use history::ObjectKind;
 use serde_json::json;
 
-use super::{Cluster, HTTP_TIMEOUT, ROUNDS, has_etcd, median, start_etcd};
-use crate::commands::test::SystemConnect;
+use super::cluster::{Cluster, has_etcd, start_etcd};
+use super::{HTTP_TIMEOUT, ROUNDS, median};
 use crate::output::say;
-use crate::run::{Dispatcher, Journal, Runner, TokioRuntime};
+use crate::run::{Dispatcher, Journal, Runner, SystemConnect, TokioRuntime};
 
 /// Prints both rates and their ratio.
 pub async fn run(nodes: u16, clients: usize, time: Duration) -> Result<()> {

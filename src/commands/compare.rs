@@ -9,6 +9,7 @@ use reports::{Group, Results};
 use crate::cli::CompareArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::output::{grumble, say};
+use crate::versions::{by_version, version};
 
 /// Prints the comparison.
 pub fn run(args: &CompareArgs) -> CommandResult {
@@ -83,30 +84,6 @@ fn no_twins<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure>
     Ok(())
 }
 
-/// Runs by what they tested, in the order in which they were named; where that is the same for all, every run by itself.
-pub fn by_version(runs: &[(String, Results)]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group> = Vec::new();
-    for (_, results) in runs {
-        let name = version(results);
-        match groups.iter_mut().find(|group| group.name == name) {
-            Some(group) => group.runs.push(results),
-            None => groups.push(Group {
-                name,
-                runs: vec![results],
-            }),
-        }
-    }
-    if groups.len() < 2 {
-        return (runs.iter())
-            .map(|(name, results)| Group {
-                name: name.clone(),
-                runs: vec![results],
-            })
-            .collect();
-    }
-    groups
-}
-
 fn group(name: String, runs: &[(String, Results)]) -> Group<'_> {
     Group {
         name,
@@ -133,20 +110,6 @@ fn distinct(mut groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
         first.name.push_str(" (against)");
     }
     groups
-}
-
-/// `etcd 3.5.1 serializable`
-fn version(results: &Results) -> String {
-    let test = &results.test;
-    let bug = test.bug.as_ref().map(|bug| format!("with {bug}"));
-    let words = [
-        Some(test.system.clone()),
-        Some(test.system_version.clone()).filter(|version| !version.is_empty()),
-        test.read_mode.clone(),
-        bug,
-        Some(format!("perjury {}", test.perjury_version)).filter(|_| test.system != "bundled"),
-    ];
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// A run directory, or its `results.json`.

@@ -2,18 +2,19 @@
 
 #[cfg(target_os = "linux")]
 mod agent;
+mod bench;
 mod check;
 mod compare;
 mod doctor;
 mod export;
-pub(crate) mod heal;
+mod heal;
 mod hunt;
 mod list;
 mod node;
 mod report;
 mod serve;
 mod tamper;
-pub(crate) mod test;
+mod test;
 mod test_all;
 
 use crate::cli::Command;
@@ -35,7 +36,7 @@ pub fn run(command: Command) -> CommandResult {
         Command::Doctor(args) => doctor::run(&args),
         Command::Heal(args) => heal::run(&args),
         Command::Hunt(args) => hunt::run(&args),
-        Command::Bench(args) => crate::bench::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),
         Command::Tamper(args) => tamper::run(&args.what),
         #[cfg(target_os = "linux")]

@@ -6,20 +6,20 @@
 //! - Invalid beats unknown beats valid.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use checker::Verdict;
-use clap::Parser;
-use reports::{Index, IndexRow, Results};
+use reports::{Index, IndexRow};
 use serde::Deserialize;
 
-use crate::cli::{Cli, Command as Subcommand, TestAllArgs};
+use crate::cli::{Command, TestAllArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS};
 use crate::github;
 use crate::output::{command, say};
-use crate::plan::{Plan, has_objects};
+use crate::plan::{Plan, flags, has_objects};
+use crate::run::child::Children;
+use crate::run::directory;
 
 /// The most tests of a matrix.
 const MOST_TESTS: usize = 10_000;
@@ -84,12 +84,8 @@ struct Cell {
 pub fn run(args: &TestAllArgs) -> CommandResult {
     let matrix = read(&args.matrix)?;
     let cells = cells(&matrix)?;
-    std::fs::create_dir_all(&args.runs).map_err(|error| super::heal::unusable(&args.runs, &error))?;
-    let place =
-        std::fs::canonicalize(&args.runs).map_err(|error| super::heal::unusable(&args.runs, &error))?;
-    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
-    let place = place.join(format!("{stamp}-all"));
-    std::fs::create_dir(&place).map_err(|error| super::heal::unusable(&place, &error))?;
+    let place = directory::make(&args.runs, "all")?;
+    let children = Children::new()?;
     let title = args
         .matrix
         .file_name()
@@ -99,12 +95,13 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
     let mut rows: Vec<IndexRow> = Vec::new();
     let (mut has_failed, count) = (false, cells.len());
     for (number, (cell, time_limit)) in cells.iter().enumerate() {
+        let words = words(&matrix, cell);
         eprintln!(
             "perjury: test {} of {count}: perjury {}",
             number + 1,
-            words(&matrix, cell).join(" ")
+            words.join(" ")
         );
-        let (row, failed) = one(&matrix, cell, &place, *time_limit)?;
+        let (row, failed) = one(&children, &words, cell, &place, *time_limit)?;
         has_failed |= failed;
         say!(
             "{:<7} {} {} --nemesis {} --seed {}: {}",
@@ -124,11 +121,18 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
         rows.push(row);
         // After every test, so that one that is broken off leaves a page of those before.
         write(&place, index(&title, &rows, count))?;
+        if children.is_interrupted() {
+            break;
+        }
     }
     github::add_to_step_summary(&place.join("summary.md"));
     let verdict = index(&title, &rows, count).verdict();
     say!("verdict: {verdict}");
     say!("report: {}", place.join("index.html").display());
+    if children.is_interrupted() && verdict != Verdict::Invalid {
+        let why = anyhow::anyhow!("interrupted; {} of {count} tests were run", rows.len());
+        return Err(Failure::Harness(why));
+    }
     match (verdict, has_failed) {
         (Verdict::Unknown, true) => Err(Failure::Harness(anyhow::anyhow!(
             "some tests could not be finished; see the page"
@@ -212,9 +216,9 @@ fn check(matrix: &Matrix, cell: &Cell) -> Result<Duration, Failure> {
             "flags: {flag} is said by the matrix itself, or by --runs of test-all"
         )));
     }
-    let parsed = Cli::try_parse_from(["perjury"].into_iter().chain(line.iter().map(String::as_str)));
-    let cli = parsed.map_err(|error| mistake(error.to_string().lines().next().unwrap_or_default()))?;
-    let Subcommand::Test(args) = cli.command else {
+    let parsed = flags::parse(["perjury"].into_iter().chain(line.iter().map(String::as_str)));
+    let cli = parsed.map_err(|error| mistake(&flags::first_line(&error)))?;
+    let Command::Test(args) = cli.command else {
         return Err(mistake("that is no test"));
     };
     let time_limit = args.time_limit;
@@ -229,102 +233,42 @@ fn check(matrix: &Matrix, cell: &Cell) -> Result<Duration, Failure> {
 fn words(matrix: &Matrix, cell: &Cell) -> Vec<String> {
     let mut words = vec!["test".to_owned(), cell.system.clone()];
     words.extend(matrix.flags.iter().cloned());
-    for (flag, value) in [
-        ("--workload", cell.workload.clone()),
-        ("--nemesis", cell.nemesis.clone()),
-        ("--seed", cell.seed.to_string()),
-    ] {
-        words.extend([flag.to_owned(), value]);
-    }
-    words
+    let own = [
+        ("workload", cell.workload.clone()),
+        ("nemesis", cell.nemesis.clone()),
+        ("seed", cell.seed.to_string()),
+    ];
+    flags::with(words, &own)
 }
 
-/// One test, in a process of its own; also whether the harness failed.
+/// Runs one test; also tells whether it could not be finished.
 fn one(
-    matrix: &Matrix,
+    children: &Children,
+    words: &[String],
     cell: &Cell,
     place: &Path,
     time_limit: Duration,
 ) -> Result<(IndexRow, bool), Failure> {
     let start = Instant::now();
-    let runs = tempfile::Builder::new()
-        .prefix("run-")
-        .tempdir_in(place)
-        .context("cannot make a directory for a run")?
-        .keep();
-    let errors = runs.join("stderr");
-    let program = std::env::current_exe().context("cannot find the path of this program")?;
-    let mut command = Command::new(program);
-    // Who ends this program ends the test too, gently, so that it leaves nothing.
-    #[cfg(target_os = "linux")]
-    // SAFETY: one system call between fork and exec.
-    unsafe {
-        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGTERM).map_err(Into::into)
-        });
-    }
-    let mut child = command
-        .args(words(matrix, cell))
-        .arg("--runs")
-        .arg(&runs)
-        // The page is for them all.
-        .env_remove("GITHUB_STEP_SUMMARY")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(std::fs::File::create(&errors).context("cannot make a file for its errors")?)
-        .spawn()
-        .context("cannot start a test")?;
-    let deadline = Instant::now() + time_limit + OVERHEAD;
-    let status = loop {
-        if let Some(status) = child.try_wait().context("cannot wait for a test")? {
-            break status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            break child.wait().context("cannot wait for a test")?;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    let directory = std::fs::read_dir(&runs)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.join("results.json").is_file());
-    let results: Option<Results> = directory
-        .as_ref()
-        .and_then(|directory| std::fs::read(directory.join("results.json")).ok())
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let said = std::fs::read_to_string(&errors).unwrap_or_default();
-    let last = said
-        .trim()
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("perjury: ");
-    let verdict = match status.code() {
-        Some(0) => Verdict::Valid,
-        Some(1) => Verdict::Invalid,
-        _ => Verdict::Unknown,
-    };
-    let has_failed = !matches!(status.code(), Some(0..=2));
-    let headline = match (&results, has_failed) {
-        (Some(results), false) => results.headline.clone(),
-        _ if status.code() == Some(i32::from(HARNESS)) => format!("the harness failed: {last}"),
-        _ => format!("it could not be done: {last}"),
+    let ended = children.run(words, place, time_limit + OVERHEAD)?;
+    let verdict = ended.verdict();
+    let headline = match (&ended.results, ended.code) {
+        (Some(results), _) => results.headline.clone(),
+        (None, Some(HARNESS)) => format!("the harness failed: {}", ended.message),
+        (None, _) => format!("it could not be done: {}", ended.message),
     };
     let row = IndexRow {
         system: cell.system.clone(),
         workload: cell.workload.clone(),
         nemesis: cell.nemesis.clone(),
         seed: cell.seed,
-        verdict,
+        verdict: verdict.unwrap_or(Verdict::Unknown),
         headline,
-        directory: relative(place, directory),
-        results: results.filter(|_| !has_failed).map(Box::new),
+        directory: relative(place, ended.run.filter(|_| ended.results.is_some())),
+        results: ended.results.map(Box::new),
         duration_s: start.elapsed().as_secs_f64(),
     };
-    Ok((row, has_failed))
+    Ok((row, verdict.is_none()))
 }
 
 /// As a link of a page in `place`; empty without a directory.

@@ -101,32 +101,6 @@ pub fn named(args: &SshArgs) -> Result<Vec<SshAccess>, Failure> {
     Ok(hosts)
 }
 
-/// What of it belongs on a command line that runs the test again.
-pub fn flags(args: &TestArgs, hosts: &[SshAccess], flag: &mut impl FnMut(&str, Option<String>)) {
-    for host in hosts {
-        flag("node", Some(host.destination.clone()));
-    }
-    for (name, file) in [
-        ("ssh-key", &args.ssh.ssh_key),
-        ("known-hosts", &args.ssh.known_hosts),
-    ] {
-        if let Some(file) = file {
-            flag(name, Some(absolute(file).display().to_string()));
-        }
-    }
-    for (name, is_given) in [
-        ("ssh-no-host-key-check", args.ssh.ssh_no_host_key_check),
-        ("sudo", args.ssh.sudo),
-    ] {
-        if is_given {
-            flag(name, None);
-        }
-    }
-    if let Some(command) = &args.start_command {
-        flag("start-command", Some(command.clone()));
-    }
-}
-
 fn ssh_flags(args: &SshArgs) -> [(&'static str, bool); 4] {
     [
         ("--ssh-key", args.ssh_key.is_some()),

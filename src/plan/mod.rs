@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here touches the world, so every mistake found here leaves nothing behind.
 
+pub mod flags;
 pub mod hosts;
 pub mod replay_flags;
 mod system_options;
@@ -16,6 +17,9 @@ use workloads::WorkloadOptions;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
 
+/// A nemesis with its targets; none for the default mix.
+pub type Named = (&'static nemeses::Entry, Vec<String>);
+
 /// A test that makes sense.
 pub struct Plan {
     /// The flags.
@@ -25,7 +29,7 @@ pub struct Plan {
     /// The workload.
     pub workload: &'static workloads::Entry,
     /// The nemeses with their targets, and whether the user named them.
-    pub nemeses: Vec<(&'static nemeses::Entry, Vec<String>)>,
+    pub nemeses: Vec<Named>,
     /// Whether the user named the nemeses; those that are only the default give way to what the environment can.
     pub nemeses_named: bool,
     /// When which fault comes, if that is not drawn.
@@ -142,12 +146,11 @@ impl Plan {
 
     /// The nemeses that this environment can do (`can` says what), and a line for each that is left out. A nemesis that the user
     /// named is never left out silently: that is a usage error.
-    #[allow(clippy::type_complexity)]
     pub fn nemeses_in(
         &self,
         kind: EnvKind,
         can: impl Fn(Ability) -> Result<(), String>,
-    ) -> Result<(Vec<(&'static nemeses::Entry, Vec<String>)>, Vec<String>), Failure> {
+    ) -> Result<(Vec<Named>, Vec<String>), Failure> {
         if kind == EnvKind::External {
             let why = "no faults: the cluster was started by somebody else, and nothing is known of its nodes but \
                        their endpoints";
@@ -187,55 +190,14 @@ impl Plan {
 
     /// The arguments that run this test again.
     pub fn command(&self) -> Vec<String> {
-        let args = &self.args;
-        let mut command = vec!["test".to_owned(), args.system.clone()];
-        let mut flag = |name: &str, value: String| command.extend([format!("--{name}"), value]);
-        if args.endpoints.is_empty() {
-            flag("env", args.env.to_string());
-            flag("links", args.links.to_string());
-            if self.hosts.is_empty() {
-                flag("nodes", args.nodes.to_string());
-            }
-        }
-        if let Some(image) = &args.image {
-            flag("image", image.clone());
-        }
-        flag("workload", args.workload.clone());
-        if let Some(nemesis) = &args.nemesis {
-            flag("nemesis", nemesis.clone());
-        }
-        for (name, path) in [("schedule", &args.schedule), ("replay", &args.replay)] {
-            if let Some(path) = path {
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                flag(name, path.display().to_string());
-            }
-        }
-        flag("fault-interval", time(args.fault_interval));
-        if args.min_faults > 0 {
-            flag("min-faults", args.min_faults.to_string());
-        }
-        if let Some(bug) = &args.bug {
-            flag("bug", bug.clone());
-        }
-        system_options::flags(args, &mut flag);
-        flag("concurrency", args.concurrency.clone());
-        if let Some(rate) = args.rate {
-            flag("rate", rate.to_string());
-        }
-        flag("time-limit", time(args.time_limit));
-        if let Some(ops) = args.ops {
-            flag("ops", ops.to_string());
-        }
-        flag("op-timeout", time(args.op_timeout));
-        flag("seed", self.seed.to_string());
-        if args.stop_on_violation {
-            command.push("--stop-on-violation".into());
-        }
-        hosts::flags(args, &self.hosts, &mut |name, value| {
-            command.push(format!("--{name}"));
-            command.extend(value);
-        });
-        command
+        let is_program_on_nodes = matches!(self.args.env, EnvChoice::Docker | EnvChoice::Ssh);
+        flags::recorded(
+            &self.args.given,
+            &self.args.system,
+            self.seed,
+            &self.hosts,
+            is_program_on_nodes,
+        )
     }
 
     fn check_faults(&self, nodes: usize) -> Result<(), Failure> {
@@ -286,11 +248,6 @@ fn check_workload(args: &TestArgs, system: &systems::Entry, entry: &workloads::E
     Ok(())
 }
 
-/// A time as the command line reads it.
-fn time(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string().replace(' ', "")
-}
-
 /// How many nodes there are: those that are started, or those behind the endpoints.
 fn node_count(args: &TestArgs, options: &SystemOptions, hosts: &[SshAccess]) -> usize {
     match (options.endpoints.len(), hosts.len()) {
@@ -321,7 +278,7 @@ fn check_env(args: &TestArgs, system: &systems::Entry) -> Result<(), Failure> {
     }
 }
 
-fn parse_nemeses(list: Option<&str>) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {
+fn parse_nemeses(list: Option<&str>) -> Result<Vec<Named>, Failure> {
     match list {
         None => Ok(nemeses::ALL
             .iter()
@@ -351,10 +308,7 @@ fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
 }
 
 /// The nemeses of a schedule, each of whose targets makes sense.
-fn scheduled_nemeses(
-    schedule: &Schedule,
-    nodes: usize,
-) -> Result<Vec<(&'static nemeses::Entry, Vec<String>)>, Failure> {
+fn scheduled_nemeses(schedule: &Schedule, nodes: usize) -> Result<Vec<Named>, Failure> {
     for fault in &schedule.faults {
         let entry = nemeses::find(&fault.nemesis)
             .ok_or_else(|| unknown("nemesis", &fault.nemesis, nemeses::ALL.iter().map(|e| e.name)))?;
@@ -409,15 +363,12 @@ fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) ->
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::Command;
 
     fn plan(line: &str) -> Result<Plan, String> {
-        let cli = Cli::try_parse_from(["perjury", "test"].into_iter().chain(line.split_whitespace()))
-            .map_err(|error| error.to_string())?;
-        let Command::Test(args) = cli.command else {
+        let line = ["perjury", "test"].into_iter().chain(line.split_whitespace());
+        let Command::Test(args) = flags::parse(line).map_err(|error| error.to_string())?.command else {
             unreachable!("the line begins with `test`")
         };
         Plan::new(*args).map_err(|failure| match failure {

@@ -88,34 +88,6 @@ fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Re
     Ok(())
 }
 
-/// What of it belongs on a command line that runs the test again; no secrets.
-pub fn flags(args: &TestArgs, flag: &mut impl FnMut(&str, String)) {
-    if let Some(binary) = &args.binary {
-        flag("binary", binary.display().to_string());
-    }
-    if !args.endpoints.is_empty() {
-        flag("endpoints", args.endpoints.join(","));
-    }
-    if let Some(mode) = &args.read_mode {
-        flag("read-mode", mode.clone());
-    }
-    let files = [
-        ("password-file", &args.password_file),
-        ("token-file", &args.token_file),
-        ("ca-file", &args.ca_file),
-        ("cert-file", &args.cert_file),
-        ("key-file", &args.key_file),
-    ];
-    if let Some(user) = &args.user {
-        flag("user", split_user(user).0.to_owned());
-    }
-    for (name, file) in files {
-        if let Some(file) = file {
-            flag(name, file.display().to_string());
-        }
-    }
-}
-
 /// A cluster of which nothing is known but its endpoints suffers no faults.
 pub fn no_nemeses<T>(named: Option<&str>) -> Result<Vec<T>, Failure> {
     match named {

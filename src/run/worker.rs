@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use async_trait::async_trait;
-use control::{Client, ControlError};
+use control::Client;
 use generator::{Generator, Thread};
 use history::{
     ErrorClass, ErrorRule, EventKind, Failure, Hold, NemesisOp, NemesisOutcome, Op, Outcome, Process,
 };
 use nemeses::{Nemesis, NemesisContext};
 
+use super::connect::Connect;
 use super::dispatcher::{Caller, Dispatcher, Step};
 use super::runtime::Runtime;
 
@@ -37,13 +37,6 @@ pub static RULES: [ErrorRule; 2] = [
         "the request may have been sent, and may yet be served",
     ),
 ];
-
-/// How clients are connected; a [`control::System`] in tests of stores, something trivial in benchmarks.
-#[async_trait]
-pub trait Connect: Send + Sync + 'static {
-    /// Connects a new client to one node; nothing of an operation is sent before this succeeded.
-    async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError>;
-}
 
 /// Runs phases of a test: each a generator, performed by all client threads and the nemesis.
 pub struct Runner<R> {

@@ -18,23 +18,23 @@ mod shrink;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use checker::Verdict;
-use clap::Parser;
 use control::{EnvChoice, EnvKind, can};
 use nemeses::{FaultOptions, Schedule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use reports::Results;
 
 use history::units::plural;
 
-use crate::cli::{Cli, Command as Subcommand, HuntArgs, TestArgs};
-use crate::exit::{CommandResult, Done, Failure, HARNESS, USAGE};
+use crate::cli::{Command, HuntArgs, TestArgs};
+use crate::exit::{CommandResult, Done, Failure, USAGE};
 use crate::output::say;
+use crate::plan::flags;
+use crate::run::child::{Children, Ended};
+use crate::run::directory;
 use features::features;
 use mix::{Mix, Pool};
 
@@ -54,14 +54,10 @@ pub fn run(args: &HuntArgs) -> CommandResult {
     let test = parse(&args.test)?;
     let pool = pool(args, &test)?;
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
-    std::fs::create_dir_all(&args.runs).map_err(|error| super::heal::unusable(&args.runs, &error))?;
     let hunt = Hunt {
         args,
-        place: tempfile::Builder::new()
-            .prefix("hunt-")
-            .tempdir_in(&args.runs)
-            .context("cannot make a directory for the hunt")?
-            .keep(),
+        place: directory::make(&args.runs, "hunt")?,
+        children: Children::new()?,
     };
     say!("hunting with seed {seed} in {}", hunt.place.display());
     let Some((schedules, run)) = hunt.search(Mix::new(pool, args.run_time, seed), seed)? else {
@@ -82,7 +78,9 @@ pub fn run(args: &HuntArgs) -> CommandResult {
     say!("how often does it show? ({LAST_RUNS} runs)");
     let mut shown = 0;
     for n in 0..LAST_RUNS {
-        shown += u32::from(hunt.run(&smallest, seed.wrapping_add(u64::from(n)))?.verdict == Verdict::Invalid);
+        shown += u32::from(
+            hunt.run(&smallest, seed.wrapping_add(u64::from(n)))?.verdict() == Some(Verdict::Invalid),
+        );
     }
     match smallest.faults.len() {
         _ if shown == 0 => {
@@ -101,11 +99,9 @@ fn parse(words: &[String]) -> Result<TestArgs, Failure> {
     let line = ["perjury", "test"]
         .into_iter()
         .chain(words.iter().map(String::as_str));
-    let cli = Cli::try_parse_from(line).map_err(|error| {
-        let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-        Failure::Usage(format!("after `--`: {first}"))
-    })?;
-    let Subcommand::Test(test) = cli.command else {
+    let cli = flags::parse(line)
+        .map_err(|error| Failure::Usage(format!("after `--`: {}", flags::first_line(&error))))?;
+    let Command::Test(test) = cli.command else {
         return Err(Failure::Usage(
             "after `--` come the flags of `perjury test`".into(),
         ));
@@ -175,15 +171,7 @@ struct Hunt<'a> {
     args: &'a HuntArgs,
     /// Where its runs and schedules are.
     place: PathBuf,
-}
-
-/// What a run came to.
-struct Ran {
-    verdict: Verdict,
-    /// The directory that it has for itself, and its run directory there.
-    place: PathBuf,
-    directory: PathBuf,
-    results: Option<Results>,
+    children: Children,
 }
 
 impl Hunt<'_> {
@@ -202,23 +190,24 @@ impl Hunt<'_> {
                 if failures >= MOST_FAILURES {
                     return Err(anyhow!(
                         "{failures} runs in a row could not be finished; see {}",
-                        ran.directory.display()
+                        ran.place.display()
                     )
                     .into());
                 }
                 continue;
             };
             failures = 0;
-            if ran.verdict == Verdict::Invalid {
+            if results.verdict == Verdict::Invalid {
                 say!("run {runs}: a violation after {} s", start.elapsed().as_secs());
-                let executed = executed(&ran.directory).unwrap_or_else(|| schedule.clone());
-                return Ok(Some(([executed, schedule], ran.directory)));
+                let run = ran.run.unwrap_or(ran.place);
+                let executed = executed(&run).unwrap_or_else(|| schedule.clone());
+                return Ok(Some(([executed, schedule], run)));
             }
             let reached = features(results);
             let new = reached.difference(&known).count();
             say!(
                 "run {runs}: {}, {} fault(s), {new} new of {} reached (roles hit by faults, errors, elections)",
-                ran.verdict,
+                results.verdict,
                 schedule.faults.len(),
                 reached.len()
             );
@@ -305,77 +294,32 @@ impl Hunt<'_> {
     fn shows(&self, schedule: &Schedule, seed: u64) -> Result<bool, Failure> {
         let ran = self.run(schedule, seed)?;
         let _ = std::fs::remove_dir_all(&ran.place);
-        Ok(ran.verdict == Verdict::Invalid)
+        Ok(ran.verdict() == Some(Verdict::Invalid))
     }
 
     /// The words after `perjury test` of a run with this schedule.
     fn words(&self, schedule: &Path) -> Vec<String> {
-        let mut words = self.args.test.clone();
-        words.extend([
-            "--schedule".to_owned(),
-            schedule.display().to_string(),
-            "--time-limit".to_owned(),
-            humantime::format_duration(self.args.run_time)
-                .to_string()
-                .replace(' ', ""),
-        ]);
-        words
+        let own = [
+            ("schedule", schedule.display().to_string()),
+            ("time-limit", flags::time(self.args.run_time)),
+        ];
+        flags::with(self.args.test.clone(), &own)
     }
 
     /// One run, in a process of its own.
-    fn run(&self, schedule: &Schedule, seed: u64) -> Result<Ran, Failure> {
+    fn run(&self, schedule: &Schedule, seed: u64) -> Result<Ended, Failure> {
         let file = self.place.join("schedule.toml");
         std::fs::write(&file, schedule.to_toml())
             .with_context(|| format!("cannot write {}", file.display()))?;
-        let runs = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(&self.place)
-            .context("cannot make a directory for a run")?
-            .keep();
-        let program = std::env::current_exe().context("cannot find the path of this program")?;
-        let mut child = Command::new(program)
-            .arg("test")
-            .args(self.words(&file))
-            .args(["--seed", &seed.to_string(), "--runs"])
-            .arg(&runs)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(runs.join("stderr")).context("cannot make a file for its errors")?)
-            .spawn()
-            .context("cannot start a run")?;
-        let deadline = Instant::now() + self.args.run_time + OVERHEAD;
-        let status = loop {
-            if let Some(status) = child.try_wait().context("cannot wait for a run")? {
-                break status;
-            }
-            if Instant::now() > deadline {
-                let _ = child.kill();
-                break child.wait().context("cannot wait for a run")?;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        let said = || std::fs::read_to_string(runs.join("stderr")).unwrap_or_default();
-        if status.code() == Some(i32::from(USAGE)) {
-            return Err(Failure::Usage(
-                said().trim().trim_start_matches("perjury: ").to_owned(),
-            ));
+        let mut words = vec!["test".to_owned()];
+        words.extend(flags::with(self.words(&file), &[("seed", seed.to_string())]));
+        let ended = self
+            .children
+            .run(&words, &self.place, self.args.run_time + OVERHEAD)?;
+        match ended.code {
+            Some(USAGE) => Err(Failure::Usage(ended.message)),
+            _ => Ok(ended),
         }
-        let directory = only_directory(&runs).unwrap_or_else(|| runs.clone());
-        let results = std::fs::read(directory.join("results.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let verdict = match status.code() {
-            Some(0) => Verdict::Valid,
-            Some(1) => Verdict::Invalid,
-            _ => Verdict::Unknown,
-        };
-        let has_failed = status.code().is_none_or(|code| code == i32::from(HARNESS));
-        Ok(Ran {
-            verdict,
-            place: runs,
-            directory,
-            results: results.filter(|_| !has_failed),
-        })
     }
 }
 
@@ -383,12 +327,4 @@ impl Hunt<'_> {
 fn executed(run: &Path) -> Option<Schedule> {
     let text = std::fs::read_to_string(run.join("schedule.toml")).ok()?;
     Schedule::parse(&text).ok()
-}
-
-/// The run directory in a directory for one run.
-fn only_directory(runs: &Path) -> Option<PathBuf> {
-    let mut entries = std::fs::read_dir(runs).ok()?.flatten();
-    entries
-        .find(|entry| entry.path().is_dir())
-        .map(|entry| entry.path())
 }

@@ -35,6 +35,7 @@ use crate::cli::ServeArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::output::say;
 use crate::process::block_on;
+use crate::versions::by_version;
 
 /// What a page may do: show itself, with the styles and scripts that stand in it, and ask this server.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; \
@@ -214,7 +215,7 @@ async fn compare(State(server): State<Arc<Server>>, request: Request) -> Respons
         if runs.len() < 2 {
             return Err("choose two or more runs that were judged".to_owned());
         }
-        reports::compare_html(&super::compare::by_version(&runs))
+        reports::compare_html(&by_version(&runs))
     })
     .await
 }

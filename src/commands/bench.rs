@@ -1,0 +1,38 @@
+//! `perjury bench`: how fast perjury itself is, and the bundled cluster beside etcd on the same machine.
+
+use anyhow::anyhow;
+
+use crate::bench::{check, overhead, runner, store};
+use crate::cli::{BenchArgs, BenchWhat};
+use crate::exit::{CommandResult, Done, Failure};
+use crate::process::block_on;
+use crate::run::interrupts::watch_interrupts;
+
+/// Measures and prints medians.
+pub fn run(args: BenchArgs) -> CommandResult {
+    if let BenchWhat::Check { ops, grid_ops, seed } = args.what {
+        check::run(ops as usize, grid_ops as usize, seed)?;
+        return Ok(Done::Fine);
+    }
+    block_on(async {
+        let mut interrupts = watch_interrupts()?;
+        // Dropped when interrupted, and with it the processes that were started and their directory.
+        let measured = async {
+            match args.what {
+                BenchWhat::Runner { concurrency, ops } => runner::run(concurrency, ops).await,
+                BenchWhat::Check { .. } => Ok(()),
+                BenchWhat::Overhead { nodes, clients, time } => overhead::run(nodes, clients, time).await,
+                BenchWhat::Store {
+                    nodes,
+                    connections,
+                    time,
+                } => store::run(nodes, connections, time).await,
+            }
+        };
+        tokio::select! {
+            result = measured => result?,
+            _ = interrupts.wait_for(|count| *count >= 1) => return Err(anyhow!("interrupted").into()),
+        }
+        Ok::<_, Failure>(Done::Fine)
+    })
+}
