@@ -31,7 +31,7 @@ pub(crate) struct Band {
 }
 
 /// All that is drawn behind plots.
-pub(crate) struct Shade {
+pub(crate) struct Background {
     pub bands: Vec<Band>,
     /// When which node was seen to lead for the first time.
     pub leaders: Vec<(f64, String)>,
@@ -43,12 +43,12 @@ pub(crate) struct Shade {
     known: BTreeMap<String, Rgb>,
 }
 
-impl Shade {
+impl Background {
     /// The background of a run.
-    pub fn new(results: &Results) -> Shade {
+    pub fn new(results: &Results) -> Background {
         let leaders = results.leader_changes.iter();
         let known = results.test.colours.iter();
-        Shade::of(
+        Background::of(
             known
                 .filter_map(|(name, colour)| Some((name.clone(), rgb(colour)?)))
                 .collect(),
@@ -67,10 +67,10 @@ impl Shade {
         leaders: Vec<(f64, String)>,
         duration_s: f64,
         limit_s: f64,
-    ) -> Shade {
+    ) -> Background {
         // A run in which nothing happened still has an axis.
         let end_s = if duration_s > 0.0 { duration_s } else { 1.0 };
-        let mut shade = Shade {
+        let mut background = Background {
             bands: Vec::new(),
             leaders,
             legend: Vec::new(),
@@ -78,8 +78,8 @@ impl Shade {
             known,
         };
         for fault in faults.iter().filter(|fault| fault.is_drawn()) {
-            let colour = shade.colour(&fault.nemesis);
-            shade.bands.push(Band {
+            let colour = background.colour(&fault.nemesis);
+            background.bands.push(Band {
                 name: fault.nemesis.clone(),
                 title: format!(
                     "{} {}: {} ({})",
@@ -96,10 +96,10 @@ impl Shade {
         // Less could not be seen.
         if limit_s > 0.0 && end_s - limit_s > end_s * 0.01 {
             let name = "last reads";
-            shade
+            background
                 .legend
                 .push(("after the time limit: heal and last reads".to_owned(), AFTER));
-            shade.bands.push(Band {
+            background.bands.push(Band {
                 name: name.to_owned(),
                 title: "after the time limit: heal and last reads".to_owned(),
                 colour: AFTER,
@@ -107,7 +107,7 @@ impl Shade {
                 end_s,
             });
         }
-        shade
+        background
     }
 
     /// The colour of a nemesis that has a band.

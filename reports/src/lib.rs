@@ -28,11 +28,10 @@ pub use checks::FEWEST_OK;
 pub use error::ReportError;
 pub use exporters::terminal::summary_text;
 pub use exporters::write_all;
-pub use measure::compare::{
-    Change, Comparison, Estimate, FEWEST_SAMPLES, Group, compare, compare_html, compare_text, worse,
-};
+pub use measure::compare::{Change, Comparison, Estimate, FEWEST_SAMPLES, Group, compare, worse};
 pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
-pub use pages::matrix_page::{Index, IndexRow, index_html, index_junit, index_markdown};
+pub use pages::compare_page::{compare_html, compare_text};
+pub use pages::matrix_page::{MatrixPage, MatrixRow, matrix_html, matrix_junit, matrix_markdown};
 pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
 pub use results::{
     AnomalyRow, Availability, Check, CheckName, ConflictRecord, Counts, CoverageRow, ErrorRow, FaultHold,

@@ -3,7 +3,7 @@
 use checker::Analysis;
 use history::{History, RunDir};
 
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::results::Results;
 use crate::svg::Rgb;
 
@@ -13,7 +13,7 @@ pub(crate) struct Run<'a> {
     pub history: &'a History,
     pub analysis: &'a Analysis,
     pub results: &'a Results,
-    pub shade: &'a Shade,
+    pub background: &'a Background,
     pub plots: &'a [Plot],
 }
 

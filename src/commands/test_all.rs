@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use checker::Verdict;
-use reports::{Index, IndexRow};
+use reports::{MatrixPage, MatrixRow};
 use serde::Deserialize;
 
 use crate::cli::{Command, TestAllArgs};
@@ -92,7 +92,7 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let mut rows: Vec<IndexRow> = Vec::new();
+    let mut rows: Vec<MatrixRow> = Vec::new();
     let (mut has_failed, count) = (false, cells.len());
     for (number, (cell, time_limit)) in cells.iter().enumerate() {
         let words = words(&matrix, cell);
@@ -120,13 +120,13 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
         }
         rows.push(row);
         // After every test, so that one that is broken off leaves a page of those before.
-        write(&place, index(&title, &rows, count))?;
+        write(&place, page(&title, &rows, count))?;
         if children.is_interrupted() {
             break;
         }
     }
     github::add_to_step_summary(&place.join("summary.md"));
-    let verdict = index(&title, &rows, count).verdict();
+    let verdict = page(&title, &rows, count).verdict();
     say!("verdict: {verdict}");
     say!("report: {}", place.join("index.html").display());
     if children.is_interrupted() && verdict != Verdict::Invalid {
@@ -248,7 +248,7 @@ fn one(
     cell: &Cell,
     place: &Path,
     time_limit: Duration,
-) -> Result<(IndexRow, bool), Failure> {
+) -> Result<(MatrixRow, bool), Failure> {
     let start = Instant::now();
     let ended = children.run(words, place, time_limit + OVERHEAD)?;
     let verdict = ended.verdict();
@@ -257,7 +257,7 @@ fn one(
         (None, Some(HARNESS)) => format!("the harness failed: {}", ended.message),
         (None, _) => format!("it could not be done: {}", ended.message),
     };
-    let row = IndexRow {
+    let row = MatrixRow {
         system: cell.system.clone(),
         workload: cell.workload.clone(),
         nemesis: cell.nemesis.clone(),
@@ -278,16 +278,16 @@ fn relative(place: &Path, directory: Option<PathBuf>) -> String {
     inside.unwrap_or_default()
 }
 
-fn index<'a>(title: &'a str, rows: &'a [IndexRow], planned: usize) -> Index<'a> {
-    Index { title, rows, planned }
+fn page<'a>(title: &'a str, rows: &'a [MatrixRow], planned: usize) -> MatrixPage<'a> {
+    MatrixPage { title, rows, planned }
 }
 
-fn write(place: &Path, index: Index) -> Result<(), Failure> {
+fn write(place: &Path, page: MatrixPage) -> Result<(), Failure> {
     let bug = |why: String| Failure::Harness(anyhow::anyhow!("the page cannot be rendered: {why}"));
     let files = [
-        ("index.html", reports::index_html(index).map_err(bug)?),
-        ("junit.xml", reports::index_junit(index).map_err(bug)?),
-        ("summary.md", reports::index_markdown(index)),
+        ("index.html", reports::matrix_html(page).map_err(bug)?),
+        ("junit.xml", reports::matrix_junit(page).map_err(bug)?),
+        ("summary.md", reports::matrix_markdown(page)),
     ];
     for (name, text) in files {
         let path = place.join(name);

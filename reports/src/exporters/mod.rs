@@ -12,7 +12,7 @@ use checker::Analysis;
 use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::pages::run_page;
 use crate::plots;
 use crate::results::Results;
@@ -45,18 +45,18 @@ pub fn write_all(
     analysis: &Analysis,
 ) -> Result<Results, ReportError> {
     let results = summarize(record, history, analysis);
-    let shade = Shade::new(&results);
+    let background = Background::new(&results);
     let failed = |reason| ReportError::Render {
         path: run.root().to_owned(),
         reason,
     };
-    let plots = plots::all(&results, history, &shade).map_err(failed)?;
+    let plots = plots::all(&results, history, &background).map_err(failed)?;
     let view = Run {
         dir: run,
         history,
         analysis,
         results: &results,
-        shade: &shade,
+        background: &background,
         plots: &plots,
     };
     for exporter in ALL {

@@ -1,4 +1,4 @@
-//! The timeline that people explore: its data, as the page's script (`templates/timeline.js`) reads it.
+//! The timeline that people explore: its data, as the page's script (`templates/timeline/`) reads it.
 //!
 //! Invariants:
 //! - What a stretch of time is said to show whole, it shows whole: every operation that ran then. Elsewhere the page
@@ -19,13 +19,21 @@ use history::{History, Key, NemesisSpan, RunDir, TestRecord};
 use serde::Serialize;
 
 use crate::class::Class;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::results::{FaultRow, NoteRow};
 use crate::svg::hex;
 use crate::timeline::{Subject, conflict_arrows, named, numbers};
 
-/// What makes a page of the data.
-pub(crate) const SCRIPT: &str = include_str!("../../templates/timeline.js");
+/// The script that shows the data: plain JavaScript without dependencies. Its parts are one function, so that its names are
+/// the page's only by intent. It never makes markup out of data (only `textContent`).
+pub(crate) const SCRIPT: &str = concat!(
+    "'use strict';\n(() => {\n",
+    include_str!("../../templates/timeline/operations.js"),
+    include_str!("../../templates/timeline/canvas.js"),
+    include_str!("../../templates/timeline/details.js"),
+    include_str!("../../templates/timeline/controls.js"),
+    "})();\n"
+);
 /// The most operations that a page holds, one by one.
 const MOST_OPERATIONS: usize = 130_000;
 /// The most characters of packed operations.
@@ -110,7 +118,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
     let Explored {
         subject, analysis, ..
     } = *explored;
-    let (history, shade) = (subject.history, subject.shade);
+    let (history, background) = (subject.history, subject.background);
     let moments = moments(history, analysis);
     let points = points::points(history, analysis);
     // Short histories are told apart to the nanosecond.
@@ -126,7 +134,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
         }
     };
     let data = Data {
-        end_ms: shade.end_s * 1e3,
+        end_ms: background.end_s * 1e3,
         tick_ms: tick_ns as f64 / 1e6,
         total: history.operations.len(),
         kinds: history::OpKind::ALL.iter().map(|kind| kind.name()).collect(),
@@ -137,7 +145,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
             .collect(),
         packed,
         slices: slices(history),
-        faults: faults(explored.faults, shade),
+        faults: faults(explored.faults, background),
         leaders: leaders(explored.leaders),
         conflicts: conflicts(analysis, subject),
         logs: (explored.logs)
@@ -201,16 +209,16 @@ fn slices(history: &History) -> Slices {
     }
 }
 
-fn faults(rows: &[FaultRow], shade: &Shade) -> Vec<Fault> {
+fn faults(rows: &[FaultRow], background: &Background) -> Vec<Fault> {
     let drawn = rows.iter().filter(|row| row.is_drawn());
     drawn
         .map(|row| Fault {
             name: row.name_and_target(),
             detail: cut(&row.detail, MOST_CHARS),
             hold: row.hold.name(),
-            colour: hex(shade.colour_of(&row.nemesis)),
+            colour: hex(background.colour_of(&row.nemesis)),
             from_ms: row.start_s * 1e3,
-            to_ms: row.end_s.unwrap_or(shade.end_s) * 1e3,
+            to_ms: row.end_s.unwrap_or(background.end_s) * 1e3,
         })
         .collect()
 }

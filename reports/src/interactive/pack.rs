@@ -1,5 +1,5 @@
 //! Operations packed so that a page can hold many: numbers of variable length (seven bits a byte, the least ones
-//! first, as in LEB128), in Base64. `templates/timeline.js` reads exactly this.
+//! first, as in LEB128), in Base64. `templates/timeline/operations.js` reads exactly this.
 //!
 //! One operation, in the order of their invocations:
 //!

@@ -13,7 +13,7 @@ use history::units::{grouped, seconds};
 use history::{History, units};
 
 use crate::error::ReportError;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::format::promise;
 use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
@@ -92,11 +92,11 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
     } = *checked;
     let faults = fault_rows(history);
     let (leaders, _) = notes(history);
-    let shade = shade(history, &faults, &leaders);
+    let background = background(history, &faults, &leaders);
     let subject = Subject {
         history,
         nodes: checked.nodes,
-        shade: &shade,
+        background: &background,
         per_key: is_per_key(analysis),
     };
     let failed = |reason| ReportError::Render {
@@ -150,8 +150,8 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
 }
 
 /// Faults stand behind the picture if the history knows any.
-fn shade(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Shade {
-    Shade::of(
+fn background(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Background {
+    Background::of(
         BTreeMap::new(),
         faults,
         leaders.iter().map(|row| (row.time_s, row.node.clone())).collect(),

@@ -17,7 +17,7 @@ use crate::results::Results;
 
 /// One run of a matrix.
 #[derive(Clone, Debug)]
-pub struct IndexRow {
+pub struct MatrixRow {
     /// What was tested: system, workload, nemesis, seed.
     pub system: String,
     /// See there.
@@ -38,7 +38,7 @@ pub struct IndexRow {
     pub duration_s: f64,
 }
 
-impl IndexRow {
+impl MatrixRow {
     /// What the reader of the verdict should know.
     pub fn remarks(&self) -> impl Iterator<Item = &String> {
         self.results.iter().flat_map(|results| &results.remarks)
@@ -47,11 +47,11 @@ impl IndexRow {
 
 /// A matrix, as far as it has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Index<'a> {
+pub struct MatrixPage<'a> {
     /// What it is called.
     pub title: &'a str,
     /// The tests that were run.
-    pub rows: &'a [IndexRow],
+    pub rows: &'a [MatrixRow],
     /// How many tests there are to be.
     pub planned: usize,
 }
@@ -68,7 +68,7 @@ struct Page<'a> {
 }
 
 struct Row<'a> {
-    row: &'a IndexRow,
+    row: &'a MatrixRow,
     symbol: &'static str,
     remarks: &'a [String],
     operations: String,
@@ -76,7 +76,7 @@ struct Row<'a> {
     faults: String,
 }
 
-impl Index<'_> {
+impl MatrixPage<'_> {
     /// Invalid beats unknown beats valid; nothing at all is unknown, and so is what was not run.
     pub fn verdict(&self) -> Verdict {
         let first = match self.rows.is_empty() || self.not_run().is_some() {
@@ -99,8 +99,8 @@ impl Index<'_> {
 ///
 /// # Errors
 /// When it cannot be rendered, which is a bug.
-pub fn index_html(index: Index) -> Result<String, String> {
-    let (verdict, rows) = (index.verdict(), index.rows);
+pub fn matrix_html(matrix: MatrixPage) -> Result<String, String> {
+    let (verdict, rows) = (matrix.verdict(), matrix.rows);
     let kinds = [Verdict::Invalid, Verdict::Unknown, Verdict::Valid];
     let counted = kinds.map(|kind| (rows.iter().filter(|row| row.verdict == kind).count(), kind));
     let shown = rows.iter().map(|row| {
@@ -120,8 +120,8 @@ pub fn index_html(index: Index) -> Result<String, String> {
     let page = Page {
         verdict,
         symbol: symbol(verdict),
-        title: index.title,
-        not_run: index.not_run(),
+        title: matrix.title,
+        not_run: matrix.not_run(),
         counts: counted.into_iter().filter(|(count, _)| *count > 0).collect(),
         rows: shown.collect(),
     };
@@ -129,18 +129,18 @@ pub fn index_html(index: Index) -> Result<String, String> {
 }
 
 /// The same table in Markdown.
-pub fn index_markdown(index: Index) -> String {
-    let verdict = index.verdict();
+pub fn matrix_markdown(matrix: MatrixPage) -> String {
+    let verdict = matrix.verdict();
     let mut text = format!(
         "### {} {verdict}: perjury test-all {}\n\n",
         emoji(verdict),
-        markdown(index.title)
+        markdown(matrix.title)
     );
-    if let Some(words) = index.not_run() {
+    if let Some(words) = matrix.not_run() {
         text.push_str(&format!("**{words}**\n\n"));
     }
     text.push_str("| verdict | system | workload | nemesis | seed | why |\n|---|---|---|---|--:|---|\n");
-    for row in index.rows {
+    for row in matrix.rows {
         text.push_str(&format!(
             "| {} {} | {} | {} | {} | {} | {} |\n",
             emoji(row.verdict),
@@ -164,9 +164,9 @@ pub fn index_markdown(index: Index) -> String {
 ///
 /// # Errors
 /// When it cannot be written, which is a bug.
-pub fn index_junit(index: Index) -> Result<String, String> {
+pub fn matrix_junit(matrix: MatrixPage) -> Result<String, String> {
     let mut suite = TestSuite::new("perjury test-all");
-    for row in index.rows {
+    for row in matrix.rows {
         let kind = match row.verdict {
             Verdict::Valid => None,
             Verdict::Invalid => Some(NonSuccessKind::Failure),
@@ -187,7 +187,7 @@ pub fn index_junit(index: Index) -> Result<String, String> {
         case.set_time(Duration::try_from_secs_f64(row.duration_s).unwrap_or_default());
         suite.add_test_case(case);
     }
-    if let Some(words) = index.not_run() {
+    if let Some(words) = matrix.not_run() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_type(Verdict::Unknown.to_string());
         status.set_message(words.as_str());
@@ -202,8 +202,8 @@ pub fn index_junit(index: Index) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn row(system: &str, verdict: Verdict) -> IndexRow {
-        IndexRow {
+    fn row(system: &str, verdict: Verdict) -> MatrixRow {
+        MatrixRow {
             system: system.to_owned(),
             workload: "register".to_owned(),
             nemesis: "kill".to_owned(),
@@ -225,16 +225,16 @@ mod tests {
             (&[Valid, Unknown], Unknown),
             (&[Unknown, Invalid, Valid], Invalid),
         ] {
-            let rows: Vec<IndexRow> = verdicts.iter().map(|verdict| row("etcd", *verdict)).collect();
-            let index = |planned| Index {
+            let rows: Vec<MatrixRow> = verdicts.iter().map(|verdict| row("etcd", *verdict)).collect();
+            let matrix = |planned| MatrixPage {
                 title: "m.toml",
                 rows: &rows,
                 planned,
             };
-            assert_eq!(index(rows.len()).verdict(), expected, "{verdicts:?}");
+            assert_eq!(matrix(rows.len()).verdict(), expected, "{verdicts:?}");
             // Broken off.
             assert_eq!(
-                index(rows.len() + 1).verdict(),
+                matrix(rows.len() + 1).verdict(),
                 expected.merge(Unknown),
                 "{verdicts:?}"
             );
@@ -244,24 +244,24 @@ mod tests {
     #[test]
     fn every_run_is_there_and_nothing_is_markup() {
         let rows = [row("etcd", Verdict::Valid), row("<i>", Verdict::Invalid)];
-        let index = |planned| Index {
+        let matrix = |planned| MatrixPage {
             title: "a & b",
             rows: &rows,
             planned,
         };
-        let page = index_html(index(2)).expect("a page");
+        let page = matrix_html(matrix(2)).expect("a page");
         assert!(
             page.contains("runs/one/report.html") && page.contains("a &#38; b"),
             "{page}"
         );
         assert!(!page.contains("<i>") && !page.contains("<b>reason"), "{page}");
-        let junit = index_junit(index(2)).expect("XML");
+        let junit = matrix_junit(matrix(2)).expect("XML");
         assert_eq!(junit.matches("<testcase").count(), 2);
         assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
         for text in [
-            index_html(index(5)).expect("a page"),
-            index_junit(index(5)).expect("XML"),
-            index_markdown(index(5)),
+            matrix_html(matrix(5)).expect("a page"),
+            matrix_junit(matrix(5)).expect("XML"),
+            matrix_markdown(matrix(5)),
         ] {
             assert!(text.contains("3 of 5 tests not run"), "{text}");
         }

@@ -11,7 +11,7 @@ use checker::Verdict;
 use history::units::{grouped, three_digits};
 use history::{ErrorClass, OpKind};
 
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
 use crate::pages::conflict::{Pictured, Told, is_per_key, told};
@@ -33,7 +33,7 @@ struct Page<'a> {
     pictured: Vec<Pictured>,
     told: Vec<Told>,
     untold: usize,
-    shade: &'a Shade,
+    background: &'a Background,
     /// JSON for the script.
     timeline: String,
     script: &'static str,
@@ -83,11 +83,11 @@ struct FaultLine<'a> {
 /// The page of a run.
 pub(crate) fn render(run: &Run) -> Result<String, String> {
     let results = run.results;
-    let shade = run.shade;
+    let background = run.background;
     let subject = Subject {
         history: run.history,
         nodes: &results.test.nodes,
-        shade,
+        background,
         per_key: is_per_key(run.analysis),
     };
     let timeline = interactive::data(&Explored {
@@ -112,7 +112,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         pictured,
         told,
         errors: error_lines(results),
-        faults: fault_lines(results, shade),
+        faults: fault_lines(results, background),
         plan: plan(results),
         again: command(&results.test.command),
         replay: format!(
@@ -123,7 +123,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         directory: absolute(run.dir.root()),
         timeline,
         script: SCRIPT,
-        shade,
+        background,
         plots: run.plots,
         results,
     };
@@ -248,7 +248,7 @@ fn why_so(row: &ErrorRow) -> &'static str {
     }
 }
 
-fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
+fn fault_lines<'a>(results: &'a Results, background: &Background) -> Vec<FaultLine<'a>> {
     results
         .faults
         .iter()
@@ -271,7 +271,7 @@ fn fault_lines<'a>(results: &'a Results, shade: &Shade) -> Vec<FaultLine<'a>> {
                 .recovery
                 .map_or_else(String::new, |felt| three_digits(felt.longest_gap_ms)),
             back: fault.recovery.map_or_else(String::new, back),
-            colour: shade
+            colour: background
                 .legend
                 .iter()
                 .find(|(name, _)| *name == fault.nemesis)

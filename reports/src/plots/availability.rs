@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::frame::{self, colour};
 use super::samples::Sample;
 use super::ticks::Axis;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::results::FaultRow;
 use crate::scale::plain;
 use crate::svg::Rgb;
@@ -18,17 +18,17 @@ const FELT: Rgb = (0xd5, 0x2e, 0x00);
 pub(crate) fn plot(
     samples: &[Sample],
     faults: &[FaultRow],
-    shade: &Shade,
+    background: &Background,
     slice_s: f64,
 ) -> Result<Plot, String> {
     let axis = Axis::linear(112.0, 5.0);
-    let svg = frame::draw(shade, &axis, "answered (%)", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "answered (%)", HEIGHT_PX, |chart| {
         let mut run: Vec<(f64, f64)> = Vec::new();
         let mut runs: Vec<Vec<(f64, f64)>> = Vec::new();
-        for (index, share) in shares(samples, slice_s, shade.end_s).into_iter().enumerate() {
+        for (index, share) in shares(samples, slice_s, background.end_s).into_iter().enumerate() {
             let from = index as f64 * slice_s;
             match share {
-                Some(share) => run.extend([(from, share), ((from + slice_s).min(shade.end_s), share)]),
+                Some(share) => run.extend([(from, share), ((from + slice_s).min(background.end_s), share)]),
                 // Nothing was asked: a gap, not a line across it.
                 None => runs.push(std::mem::take(&mut run)),
             }

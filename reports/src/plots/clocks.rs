@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::frame::{self, colour};
 use super::ticks::Axis;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::svg::Rgb;
 use crate::view::Plot;
 
@@ -33,20 +33,24 @@ struct Shift {
 }
 
 /// Nothing where no clock was touched.
-pub(crate) fn plot(history: &History, nodes: &[String], shade: &Shade) -> Result<Option<Plot>, String> {
-    let shifts = shifts(history, shade.end_s);
+pub(crate) fn plot(
+    history: &History,
+    nodes: &[String],
+    background: &Background,
+) -> Result<Option<Plot>, String> {
+    let shifts = shifts(history, background.end_s);
     if shifts.is_empty() {
         return Ok(None);
     }
     let lines: Vec<(usize, Vec<(f64, f64)>)> = (nodes.iter().enumerate())
-        .map(|(index, node)| (index, offsets(node, &shifts, shade.end_s)))
+        .map(|(index, node)| (index, offsets(node, &shifts, background.end_s)))
         .collect();
     let values = || lines.iter().flat_map(|(_, line)| line.iter().map(|(_, ms)| *ms));
     let low = values().fold(0.0, f64::min);
     let high = values().fold(0.0, f64::max);
     let margin = (high - low).max(1.0) * 0.08;
     let axis = Axis::between(low - margin, high + margin, 5.0);
-    let svg = frame::draw(shade, &axis, "offset (ms)", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "offset (ms)", HEIGHT_PX, |chart| {
         for (index, line) in &lines {
             let style = colour(NODES[index % NODES.len()]).stroke_width(2);
             let line = LineSeries::new(line.iter().copied(), style);

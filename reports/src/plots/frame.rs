@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::ticks::Axis;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::svg::Rgb;
 
 /// The width of every plot, pixels.
@@ -33,7 +33,7 @@ pub(crate) type Drawn = Result<(), String>;
 
 /// Draws a plot of `height_px`: the frame, then what `series` adds. Gives the SVG.
 pub(crate) fn draw(
-    shade: &Shade,
+    background: &Background,
     y_axis: &Axis,
     y_label: &str,
     height_px: u32,
@@ -47,9 +47,9 @@ pub(crate) fn draw(
             .margin_right(RIGHT_PX)
             .set_label_area_size(LabelAreaPosition::Left, LEFT_PX)
             .set_label_area_size(LabelAreaPosition::Bottom, 46)
-            .build_cartesian_2d(Axis::linear(shade.end_s, 12.0), y_axis.clone())
+            .build_cartesian_2d(Axis::linear(background.end_s, 12.0), y_axis.clone())
             .map_err(text)?;
-        bands(&mut chart, shade, y_axis)?;
+        bands(&mut chart, background, y_axis)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -62,9 +62,9 @@ pub(crate) fn draw(
             .y_desc(y_label)
             .draw()
             .map_err(text)?;
-        leaders(&mut chart, shade, y_axis)?;
+        leaders(&mut chart, background, y_axis)?;
         series(&mut chart)?;
-        words(&root, &chart, shade, y_axis)?;
+        words(&root, &chart, background, y_axis)?;
         root.present().map_err(text)?;
     }
     Ok(svg)
@@ -79,12 +79,12 @@ pub(crate) fn colour((red, green, blue): Rgb) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-fn bands(chart: &mut Chart, shade: &Shade, y_axis: &Axis) -> Drawn {
-    let bands = shade.bands.iter().map(|band| {
+fn bands(chart: &mut Chart, background: &Background, y_axis: &Axis) -> Drawn {
+    let bands = background.bands.iter().map(|band| {
         Rectangle::new(
             [
                 (band.start_s, y_axis.low),
-                (band.end_s.min(shade.end_s), y_axis.high),
+                (band.end_s.min(background.end_s), y_axis.high),
             ],
             colour(band.colour).mix(0.2).filled(),
         )
@@ -93,8 +93,8 @@ fn bands(chart: &mut Chart, shade: &Shade, y_axis: &Axis) -> Drawn {
     Ok(())
 }
 
-fn leaders(chart: &mut Chart, shade: &Shade, y_axis: &Axis) -> Drawn {
-    let lines = shade.leaders.iter().map(|(time_s, _)| {
+fn leaders(chart: &mut Chart, background: &Background, y_axis: &Axis) -> Drawn {
+    let lines = background.leaders.iter().map(|(time_s, _)| {
         PathElement::new(
             vec![(*time_s, y_axis.low), (*time_s, y_axis.high)],
             INK.mix(0.6).stroke_width(1),
@@ -108,7 +108,7 @@ fn leaders(chart: &mut Chart, shade: &Shade, y_axis: &Axis) -> Drawn {
 fn words(
     root: &DrawingArea<SVGBackend, plotters::coord::Shift>,
     chart: &Chart,
-    shade: &Shade,
+    background: &Background,
     y_axis: &Axis,
 ) -> Drawn {
     let x_px = |time_s: f64| f64::from(chart.backend_coord(&(time_s, y_axis.high)).0);
@@ -118,8 +118,8 @@ fn words(
             .pos(Pos::new(align, VPos::Bottom))
     };
     let bottom_px = TOP_PX as i32;
-    for band in &shade.bands {
-        let (from, to) = (x_px(band.start_s), x_px(band.end_s.min(shade.end_s)));
+    for band in &background.bands {
+        let (from, to) = (x_px(band.start_s), x_px(band.end_s.min(background.end_s)));
         if to - from >= width_px(&band.name) {
             let at = (((from + to) / 2.0) as i32, bottom_px - 16);
             root.draw(&Text::new(band.name.clone(), at, style(HPos::Center)))
@@ -127,7 +127,7 @@ fn words(
         }
     }
     let mut free_from = 0.0;
-    for (time_s, node) in &shade.leaders {
+    for (time_s, node) in &background.leaders {
         let word = format!("▾{node}");
         let from = x_px(*time_s) - 4.0;
         if from >= free_from && from + width_px(&word) <= f64::from(WIDTH_PX) {

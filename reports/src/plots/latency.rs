@@ -6,14 +6,14 @@ use super::frame::{self, WIDTH_PX, colour};
 use super::samples::{Sample, thin};
 use super::ticks::Axis;
 use crate::class::Class;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 380;
 /// The most points of each class; together they keep the file small.
 const MOST_POINTS: usize = 3_000;
 
-pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
+pub(crate) fn plot(samples: &[Sample], background: &Background) -> Result<Plot, String> {
     let latencies = || samples.iter().map(Sample::latency_ms).filter(|ms| *ms > 0.0);
     let low = latencies().fold(f64::INFINITY, f64::min);
     let high = latencies().fold(0.0, f64::max);
@@ -22,7 +22,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
     } else {
         Axis::log(1.0, 10.0)
     };
-    let svg = frame::draw(shade, &axis, "latency (ms)", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "latency (ms)", HEIGHT_PX, |chart| {
         // Errors are drawn last, over the many that went well.
         for class in [Class::Mismatch, Class::Ok, Class::Fail, Class::Info] {
             let of_class: Vec<Sample> = samples
@@ -31,7 +31,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade) -> Result<Plot, String> {
                 .copied()
                 .collect();
             let place = |sample: &Sample| {
-                let x = sample.invoked_s / shade.end_s * f64::from(WIDTH_PX);
+                let x = sample.invoked_s / background.end_s * f64::from(WIDTH_PX);
                 let y = 1.0 - axis.share(sample.latency_ms());
                 (x, y * f64::from(HEIGHT_PX))
             };

@@ -19,7 +19,7 @@ use file::standalone;
 use history::History;
 use samples::samples;
 
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::results::Results;
 use crate::view::{Plot, Run};
 
@@ -35,16 +35,20 @@ pub(crate) fn files(run: &Run) -> Result<Vec<(PathBuf, String)>, String> {
 }
 
 /// All plots of a run, in the order in which a report shows them. A new one is a file and a line here.
-pub(crate) fn all(results: &Results, history: &History, shade: &Shade) -> Result<Vec<Plot>, String> {
+pub(crate) fn all(
+    results: &Results,
+    history: &History,
+    background: &Background,
+) -> Result<Vec<Plot>, String> {
     let samples = &samples(history);
     let slice_s = samples::slice_s(results.duration_s);
     let plots = [
-        Some(latency::plot(samples, shade)?),
-        Some(quantiles::plot(samples, shade, slice_s)?),
-        Some(throughput::plot(samples, shade, slice_s)?),
-        Some(availability::plot(samples, &results.faults, shade, slice_s)?),
-        terms::plot(&results.leader_changes, shade)?,
-        clocks::plot(history, &results.test.nodes, shade)?,
+        Some(latency::plot(samples, background)?),
+        Some(quantiles::plot(samples, background, slice_s)?),
+        Some(throughput::plot(samples, background, slice_s)?),
+        Some(availability::plot(samples, &results.faults, background, slice_s)?),
+        terms::plot(&results.leader_changes, background)?,
+        clocks::plot(history, &results.test.nodes, background)?,
     ];
     Ok(plots.into_iter().flatten().collect())
 }

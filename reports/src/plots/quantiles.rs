@@ -5,7 +5,7 @@ use plotters::prelude::*;
 use super::frame::{self, Drawn, colour};
 use super::samples::Sample;
 use super::ticks::Axis;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::scale::plain;
 use crate::svg::Rgb;
 use crate::view::Plot;
@@ -18,7 +18,7 @@ const LINES: &[(&str, f64, Rgb)] = &[
     ("max", 1.0, (0x8c, 0x95, 0x9f)),
 ];
 
-pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Plot, String> {
+pub(crate) fn plot(samples: &[Sample], background: &Background, slice_s: f64) -> Result<Plot, String> {
     let slices = slices(samples, slice_s);
     let answered = || slices.iter().flatten();
     let low = answered().copied().fold(f64::INFINITY, f64::min);
@@ -28,11 +28,11 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
     } else {
         Axis::log(1.0, 10.0)
     };
-    let svg = frame::draw(shade, &axis, "latency (ms)", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "latency (ms)", HEIGHT_PX, |chart| {
         for &(_, quantile, rgb) in LINES.iter().rev() {
             let mut run: Vec<(f64, f64)> = Vec::new();
             for (index, slice) in slices.iter().enumerate() {
-                let middle_s = ((index as f64 + 0.5) * slice_s).min(shade.end_s);
+                let middle_s = ((index as f64 + 0.5) * slice_s).min(background.end_s);
                 match at_quantile(slice, quantile) {
                     Some(ms) => run.push((middle_s, ms)),
                     // A slice without answers is a gap, not a line across it.

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::frame::{self, colour};
 use super::ticks::Axis;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::results::NoteRow;
 use crate::svg::Rgb;
 use crate::view::Plot;
@@ -13,7 +13,7 @@ const HEIGHT_PX: u32 = 220;
 const TERM: Rgb = (0x00, 0x9e, 0x73);
 
 /// Nothing where no leader told a term.
-pub(crate) fn plot(leaders: &[NoteRow], shade: &Shade) -> Result<Option<Plot>, String> {
+pub(crate) fn plot(leaders: &[NoteRow], background: &Background) -> Result<Option<Plot>, String> {
     let terms: Vec<(f64, f64)> = (leaders.iter())
         .filter_map(|row| Some((row.time_s, row.term? as f64)))
         .collect();
@@ -26,10 +26,10 @@ pub(crate) fn plot(leaders: &[NoteRow], shade: &Shade) -> Result<Option<Plot>, S
     for pair in terms.windows(2) {
         steps.extend([(pair[1].0, pair[0].1), pair[1]]);
     }
-    steps.push((shade.end_s, last.1));
+    steps.push((background.end_s, last.1));
     // Terms count from 1 and may be large; what matters is how they grow.
     let axis = Axis::between(low - 1.0, high + 1.0, 4.0);
-    let svg = frame::draw(shade, &axis, "term", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "term", HEIGHT_PX, |chart| {
         let line = LineSeries::new(steps, colour(TERM).stroke_width(2));
         chart.draw_series(line).map_err(frame::text)?;
         let dots = terms.iter().map(|at| Circle::new(*at, 3, colour(TERM).filled()));

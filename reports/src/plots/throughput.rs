@@ -6,17 +6,17 @@ use super::frame::{self, colour};
 use super::samples::Sample;
 use super::ticks::Axis;
 use crate::class::Class;
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::scale::plain;
 use crate::view::Plot;
 
 const HEIGHT_PX: u32 = 300;
 
-pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Plot, String> {
-    let rates = rates(samples, slice_s, shade.end_s);
+pub(crate) fn plot(samples: &[Sample], background: &Background, slice_s: f64) -> Result<Plot, String> {
+    let rates = rates(samples, slice_s, background.end_s);
     let high = rates.iter().flatten().copied().fold(0.0, f64::max);
     let axis = Axis::linear(high * 1.08, 5.0);
-    let svg = frame::draw(shade, &axis, "operations a second", HEIGHT_PX, |chart| {
+    let svg = frame::draw(background, &axis, "operations a second", HEIGHT_PX, |chart| {
         for class in Class::ALL {
             let rates = &rates[class as usize];
             // What never happened needs no line along the bottom.
@@ -25,7 +25,7 @@ pub(crate) fn plot(samples: &[Sample], shade: &Shade, slice_s: f64) -> Result<Pl
             }
             let points = rates.iter().enumerate().flat_map(|(index, rate)| {
                 let from = index as f64 * slice_s;
-                let to = (from + slice_s).min(shade.end_s);
+                let to = (from + slice_s).min(background.end_s);
                 [(from, *rate), (to, *rate)]
             });
             let style = colour(class.colour()).stroke_width(2);

@@ -6,14 +6,14 @@ use history::units::duration;
 
 use super::axis::{LEFT_PX, TimeAxis};
 use super::frame::{Frame, LETTER_PX, is_seen, width_px};
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::svg::{escaped, hex};
 
 /// Everything behind the bars.
 pub(super) fn write_backdrop(
     out: &mut String,
     axis: &TimeAxis,
-    shade: &Shade,
+    background: &Background,
     frame: &Frame,
     boundary_ns: Option<u64>,
 ) -> Result {
@@ -28,10 +28,10 @@ pub(super) fn write_backdrop(
         )?;
     }
     if let Some(words_px) = frame.faults_px {
-        write_faults(out, axis, shade, frame, words_px)?;
+        write_faults(out, axis, background, frame, words_px)?;
     }
     if let Some(words_px) = frame.leaders_px {
-        write_leaders(out, axis, shade, frame, words_px)?;
+        write_leaders(out, axis, background, frame, words_px)?;
     }
     write_cuts(out, axis, frame)?;
     write_ticks(out, axis, frame)
@@ -59,9 +59,15 @@ pub(super) fn write_boundary(out: &mut String, axis: &TimeAxis, frame: &Frame, b
     )
 }
 
-fn write_faults(out: &mut String, axis: &TimeAxis, shade: &Shade, frame: &Frame, words_px: f64) -> Result {
+fn write_faults(
+    out: &mut String,
+    axis: &TimeAxis,
+    background: &Background,
+    frame: &Frame,
+    words_px: f64,
+) -> Result {
     let mut words_end = LEFT_PX;
-    for band in &shade.bands {
+    for band in &background.bands {
         if !is_seen(axis, band.start_s, band.end_s) {
             continue;
         }
@@ -89,9 +95,15 @@ fn write_faults(out: &mut String, axis: &TimeAxis, shade: &Shade, frame: &Frame,
     Ok(())
 }
 
-fn write_leaders(out: &mut String, axis: &TimeAxis, shade: &Shade, frame: &Frame, words_px: f64) -> Result {
+fn write_leaders(
+    out: &mut String,
+    axis: &TimeAxis,
+    background: &Background,
+    frame: &Frame,
+    words_px: f64,
+) -> Result {
     let mut words_end = LEFT_PX;
-    for (time_s, node) in &shade.leaders {
+    for (time_s, node) in &background.leaders {
         if !is_seen(axis, *time_s, *time_s) {
             continue;
         }

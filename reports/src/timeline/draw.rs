@@ -9,7 +9,7 @@ use super::backdrop::{write_backdrop, write_boundary};
 use super::frame::{Frame, MARGIN_PX, has_faults, size, width_px};
 use super::select::{Bar, Lane, Role, Scene};
 use super::{Picture, Shows};
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 use crate::svg::escaped;
 
 /// The words' line above each bar.
@@ -19,13 +19,13 @@ const BOTTOM_PX: f64 = 44.0;
 /// A bar is never narrower, however short its operation.
 const LEAST_BAR_PX: f64 = 5.0;
 /// The picture.
-pub(super) fn picture(scene: &Scene, shade: &Shade) -> Picture {
+pub(super) fn picture(scene: &Scene, background: &Background) -> Picture {
     let mut svg = String::new();
-    write_svg(&mut svg, scene, shade).expect("writing to a string does not fail");
+    write_svg(&mut svg, scene, background).expect("writing to a string does not fail");
     Picture {
         svg,
         omitted: scene.omitted,
-        shows: shows(scene, shade),
+        shows: shows(scene, background),
     }
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn circled(number: usize) -> String {
     }
 }
 
-fn shows(scene: &Scene, shade: &Shade) -> Shows {
+fn shows(scene: &Scene, background: &Background) -> Shows {
     let any = |wanted: &dyn Fn(&Bar) -> bool| {
         let mut bars = scene.lanes.iter().flat_map(|lane| &lane.bars);
         bars.any(wanted)
@@ -56,12 +56,12 @@ fn shows(scene: &Scene, shade: &Shade) -> Shows {
         needed: arrow(Meaning::Needed),
         must: arrow(Meaning::Must),
         cuts: scene.axis.pieces.iter().any(|piece| piece.is_cut),
-        faults: has_faults(&scene.axis, shade),
+        faults: has_faults(&scene.axis, background),
     }
 }
 
-fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
-    let frame = Frame::new(scene, shade);
+fn write_svg(out: &mut String, scene: &Scene, background: &Background) -> Result {
+    let frame = Frame::new(scene, background);
     let (width, height) = (frame.width, frame.bottom + BOTTOM_PX);
     let wide = if scene.axis.right_px > RIGHT_PX {
         " wide"
@@ -73,7 +73,7 @@ fn write_svg(out: &mut String, scene: &Scene, shade: &Shade) -> Result {
         r#"<svg xmlns="http://www.w3.org/2000/svg" class="timeline{wide}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">"#
     )?;
     writeln!(out, "<title>{}</title>", escaped(&scene.description))?;
-    write_backdrop(out, &scene.axis, shade, &frame, scene.boundary_ns)?;
+    write_backdrop(out, &scene.axis, background, &frame, scene.boundary_ns)?;
     // Where the bars of the conflict stand, by their numbers.
     let mut targets: Vec<(usize, Target)> = Vec::new();
     // Words stand over everything else.

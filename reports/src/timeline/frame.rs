@@ -2,7 +2,7 @@
 
 use super::axis::TimeAxis;
 use super::select::{Lane, Scene};
-use crate::fault_bands::{Band, Shade};
+use crate::fault_bands::{Background, Band};
 
 /// The room to the right of the axis.
 pub(super) const MARGIN_PX: f64 = 30.0;
@@ -42,7 +42,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Makes room for all that the scene shows.
-    pub fn new(scene: &Scene, shade: &Shade) -> Frame {
+    pub fn new(scene: &Scene, background: &Background) -> Frame {
         let mut top = 6.0;
         let mut line = |is_needed: bool| {
             is_needed.then(|| {
@@ -50,8 +50,8 @@ impl Frame {
                 top - 4.0
             })
         };
-        let faults_px = line(has_faults(&scene.axis, shade));
-        let leaders_px = line(has_leaders(&scene.axis, shade));
+        let faults_px = line(has_faults(&scene.axis, background));
+        let leaders_px = line(has_leaders(&scene.axis, background));
         line(scene.boundary_ns.is_some());
         let mut bottom = top;
         let lanes = scene.lanes.iter().map(|lane| {
@@ -81,14 +81,14 @@ pub(super) fn width_px(text: &str) -> f64 {
 }
 
 /// The faults that can be seen on an axis.
-pub(super) fn has_faults(axis: &TimeAxis, shade: &Shade) -> bool {
+pub(super) fn has_faults(axis: &TimeAxis, background: &Background) -> bool {
     let seen = |band: &&Band| is_seen(axis, band.start_s, band.end_s);
-    shade.bands.iter().find(seen).is_some()
+    background.bands.iter().find(seen).is_some()
 }
 
 /// Whether a change of leader can be seen on an axis.
-pub(super) fn has_leaders(axis: &TimeAxis, shade: &Shade) -> bool {
-    shade
+pub(super) fn has_leaders(axis: &TimeAxis, background: &Background) -> bool {
+    background
         .leaders
         .iter()
         .any(|(time_s, _)| is_seen(axis, *time_s, *time_s))

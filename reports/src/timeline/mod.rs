@@ -23,7 +23,7 @@ mod select;
 use checker::Conflict;
 use history::History;
 
-use crate::fault_bands::Shade;
+use crate::fault_bands::Background;
 
 pub(crate) use arrow::conflict_arrows;
 pub(crate) use draw::circled;
@@ -35,7 +35,7 @@ pub(crate) struct Subject<'a> {
     pub history: &'a History,
     /// The names of the nodes that operations were sent to, by their numbers there.
     pub nodes: &'a [String],
-    pub shade: &'a Shade,
+    pub background: &'a Background,
     /// Whether every key is an object of its own. If not, all keys stand in one picture.
     pub per_key: bool,
 }
@@ -75,12 +75,12 @@ pub(crate) struct Shows {
 impl Subject<'_> {
     /// The picture of a conflict, or nothing if the conflict names no operation of this history.
     pub fn conflict(&self, conflict: &Conflict) -> Option<Picture> {
-        Some(draw::picture(&select::conflict(self, conflict)?, self.shade))
+        Some(draw::picture(&select::conflict(self, conflict)?, self.background))
     }
 
     /// The picture of a whole small history in an order that explains it; nothing if the order is empty.
     pub fn order(&self, order: &[usize]) -> Option<Picture> {
-        Some(draw::picture(&select::whole(self, order)?, self.shade))
+        Some(draw::picture(&select::whole(self, order)?, self.background))
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
             let subject = Subject {
                 history: &history,
                 nodes: &["a".to_owned(), "b".to_owned()],
-                shade: &Shade::of(Default::default(), &[], Vec::new(), 0.0, 0.0),
+                background: &Background::of(Default::default(), &[], Vec::new(), 0.0, 0.0),
                 per_key,
             };
             let svg = subject.conflict(&conflict).expect("there is a picture").svg;
