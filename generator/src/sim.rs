@@ -213,7 +213,7 @@ pub fn ok(action: &Action) -> EventKind {
         Action::Nemesis(_) => EventKind::NemesisComplete(Box::new(NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
-            exact: String::new(),
+            exact: Default::default(),
             hold: Hold::Verified,
         })),
     }

@@ -175,7 +175,7 @@ mod tests {
                 _ => NemesisOp {
                     nemesis: name.to_owned(),
                     action,
-                    target: String::new(),
+                    target: Default::default(),
                 },
             }));
             let hold = match sign {
@@ -187,7 +187,7 @@ mod tests {
             events.push(EventKind::NemesisComplete(Box::new(NemesisOutcome {
                 nodes: Vec::new(),
                 detail: name.to_owned(),
-                exact: String::new(),
+                exact: Default::default(),
                 hold,
             })));
         }

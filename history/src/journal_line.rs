@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp, NemesisOutcome,
-    Note, Op, OpKind, Outcome, Process, Reason, Value,
+    Aim, Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp,
+    NemesisOutcome, Note, Op, OpKind, Outcome, Process, Reason, Target, Value,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -64,14 +64,17 @@ pub(crate) struct Line {
     nemesis: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     action: Option<NemesisAction>,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    target: String,
+    #[serde(default, skip_serializing_if = "Target::is_empty")]
+    target: Target,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     nodes: Vec<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     detail: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    exact: String,
+    #[serde(default, skip_serializing_if = "Target::is_empty")]
+    exact: Target,
+    /// What `target` or `exact` means, for other programs. Here the text is read again, which gives the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aim: Option<Aim>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hold: Option<Hold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +93,11 @@ enum Kind {
     NemesisInvoke,
     NemesisComplete,
     Note,
+}
+
+/// What to write beside the text of a target.
+fn aim(target: &Target) -> Option<Aim> {
+    target.aim().filter(|_| !target.is_empty()).cloned()
 }
 
 impl From<Event> for Line {
@@ -112,10 +120,11 @@ impl From<Event> for Line {
             message: String::new(),
             nemesis: None,
             action: None,
-            target: String::new(),
+            target: Target::default(),
             nodes: Vec::new(),
             detail: String::new(),
-            exact: String::new(),
+            exact: Target::default(),
+            aim: None,
             hold: None,
             note: None,
             term: None,
@@ -179,12 +188,14 @@ impl From<Event> for Line {
                 line.kind = Kind::NemesisInvoke;
                 line.nemesis = Some(op.nemesis);
                 line.action = Some(op.action);
+                line.aim = aim(&op.target);
                 line.target = op.target;
             }
             EventKind::NemesisComplete(outcome) => {
                 line.kind = Kind::NemesisComplete;
                 line.nodes = outcome.nodes;
                 line.detail = outcome.detail;
+                line.aim = aim(&outcome.exact);
                 line.exact = outcome.exact;
                 line.hold = Some(outcome.hold);
             }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Target;
+
 /// One act of a nemesis, as asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NemesisOp {
@@ -9,9 +11,9 @@ pub struct NemesisOp {
     pub nemesis: String,
     /// Whether the fault begins or ends.
     pub action: NemesisAction,
-    /// What it is aimed at, in that nemesis' own words: `one`, `leader`, `majorities-ring`, …
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub target: String,
+    /// What it is aimed at: `one`, `leader`, `jump=50@n1`, …
+    #[serde(default, skip_serializing_if = "Target::is_empty")]
+    pub target: Target,
 }
 
 impl NemesisOp {
@@ -20,7 +22,7 @@ impl NemesisOp {
         NemesisOp {
             nemesis: HEAL.to_owned(),
             action: NemesisAction::Stop,
-            target: String::new(),
+            target: Target::default(),
         }
     }
 
@@ -52,10 +54,10 @@ pub struct NemesisOutcome {
     /// What was done, for people: `n1 n2 | n3 n4 n5`, `killed n3 (leader)`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// The target that does exactly this again, as the nemesis reads it: `n1+n3`, `n1>n2+n3;n2>n1`. Empty where there is
-    /// none but the one that was asked for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub exact: String,
+    /// The target that does exactly this again: `n1+n3`, `n1>n2+n3;n2>n1`. Empty where there is none but the one that it
+    /// was aimed at.
+    #[serde(default, skip_serializing_if = "Target::is_empty")]
+    pub exact: Target,
     /// Whether it took hold.
     pub hold: Hold,
 }

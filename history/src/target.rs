@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! target  = whom | kind [ "=" number ] [ "@" whom ]      leader    jump=-30000@n1+n3    loss@n1>n2
+//! kind    = lowercase letters, digits and "-"
 //! whom    = pick | nodes | links
 //! pick    = one | minority | leader | bridge | …         see Pick: decided when the fault begins
 //! nodes   = node { "+" node }                            n1+n3
@@ -15,6 +16,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +25,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Target {
-    text: String,
-    aim: Option<Aim>,
+    text: Arc<str>,
+    aim: Option<Arc<Aim>>,
 }
 
 /// What a target means.
@@ -104,6 +106,9 @@ pub enum Pick {
 /// Why a text is no target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
+    /// What should be the name of a kind.
+    #[error("`{0}` is not a name")]
+    Kind(String),
     /// What follows the `@` is neither a pick nor names of nodes.
     #[error("`{0}` names no nodes; write names such as `n1+n2`, or a word such as `leader`")]
     Whom(String),
@@ -182,7 +187,7 @@ impl Target {
 
     /// What it means, unless it is written in another language.
     pub fn aim(&self) -> Option<&Aim> {
-        self.aim.as_ref()
+        self.aim.as_deref()
     }
 
     /// How the nodes are picked, where they are.
@@ -232,6 +237,10 @@ fn read_kind(text: &str) -> Result<Aim, TargetError> {
         let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
         value.ok_or_else(|| TargetError::Value(text.to_owned()))
     };
+    let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if kind.is_empty() || !kind.bytes().all(is_name) {
+        return Err(TargetError::Kind(kind.to_owned()));
+    }
     Ok(Aim {
         kind: Some(kind.to_owned()),
         value: value.map(number).transpose()?,
@@ -327,8 +336,8 @@ impl fmt::Display for Target {
 impl From<String> for Target {
     fn from(text: String) -> Target {
         Target {
-            aim: text.parse().ok(),
-            text,
+            aim: text.parse().ok().map(Arc::new),
+            text: text.into(),
         }
     }
 }
@@ -342,15 +351,15 @@ impl From<&str> for Target {
 impl From<Aim> for Target {
     fn from(aim: Aim) -> Target {
         Target {
-            text: aim.to_string(),
-            aim: Some(aim),
+            text: aim.to_string().into(),
+            aim: Some(Arc::new(aim)),
         }
     }
 }
 
 impl From<Target> for String {
     fn from(target: Target) -> String {
-        target.text
+        target.as_str().to_owned()
     }
 }
 
@@ -398,6 +407,8 @@ mod tests {
                 "loss=12.5@n1>n2",
                 r#"{"kind":"loss","value":12.5,"whom":{"links":[{"one-way":{"from":["n1"],"to":["n2"]}}]}}"#,
             ),
+            ("[:n1 :n2]", "error: `[:n1 :n2]` is not a name"),
+            ("@leader", "error: `` is not a name"),
             // Kinds are the nemesis' own.
             ("node1", r#"{"kind":"node1"}"#),
             ("jump=soon", "error: `soon` is not a number"),

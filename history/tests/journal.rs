@@ -65,7 +65,7 @@ fn episode() -> impl Strategy<Value = Vec<EventKind>> {
 fn nemesis_op() -> impl Strategy<Value = NemesisOp> {
     (".{0,8}", ".{0,8}", any::<bool>()).prop_map(|(nemesis, target, start)| NemesisOp {
         nemesis,
-        target,
+        target: target.into(),
         action: match start {
             true => NemesisAction::Start,
             false => NemesisAction::Stop,
@@ -76,7 +76,7 @@ fn nemesis_op() -> impl Strategy<Value = NemesisOp> {
 fn nemesis_outcome() -> impl Strategy<Value = NemesisOutcome> {
     (proptest::collection::vec(".{0,4}", 0..3), ".{0,8}", hold()).prop_map(|(nodes, detail, hold)| {
         NemesisOutcome {
-            exact: nodes.join("+"),
+            exact: nodes.join("+").into(),
             nodes,
             detail,
             hold,

@@ -216,14 +216,14 @@ fn faults_and_notes() {
     let nemesis = |action, target: &str| NemesisOp {
         nemesis: "partition".to_owned(),
         action,
-        target: target.to_owned(),
+        target: target.into(),
     };
     let events = [
         EventKind::NemesisInvoke(nemesis(NemesisAction::Start, "ring")),
         EventKind::NemesisComplete(Box::new(NemesisOutcome {
             nodes: vec!["n1".into()],
             detail: "n1 | n2".into(),
-            exact: String::new(),
+            exact: Default::default(),
             hold: Hold::Verified,
         })),
         EventKind::Note(Box::new(Note {

@@ -7,25 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::{CONTROLLER, Db, ProcessState};
-use history::{Hold, NemesisOutcome};
+use history::{Aim, Hold, NemesisOutcome, Target};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
-use crate::target::nodes::name_nodes;
+use crate::target::nodes::by_name;
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// How long a process may take to reach the state that it was sent to; one that waits for a busy disk takes its time.
 const STATE_LIMIT: Duration = Duration::from_secs(15);
-/// How often the state of a process is asked.
+/// How often the state of a process is looked at.
 const STATE_POLL: Duration = Duration::from_millis(5);
-/// How long a leader is waited for, when the leader is to be hit.
+/// How long to wait for a leader, when the leader is to be hit.
 const LEADER_LIMIT: Duration = Duration::from_millis(1500);
-/// How often it is asked who leads.
+/// How often the store is asked who leads.
 const LEADER_POLL: Duration = Duration::from_millis(100);
 
-/// Does something on several nodes at once; gives the nodes on which it went wrong, with the reason.
+/// Does something on several nodes at once; gives the nodes on which it failed, with the reason.
 pub(crate) async fn on_each<F, E>(
     ctx: &NemesisContext,
     nodes: &[usize],
@@ -43,7 +43,7 @@ where
             match timeout(CALL_LIMIT, work).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some((node, error.to_string())),
-                Err(_) => Some((node, format!("no end within {} s", CALL_LIMIT.as_secs()))),
+                Err(_) => Some((node, too_slow(CALL_LIMIT))),
             }
         });
         node_of.insert(task.id(), node);
@@ -75,13 +75,13 @@ pub(crate) async fn settle(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return Err(format!("it is still {}", word(state)));
+            return Err(format!("it is still {}", name_of(state)));
         }
         sleep(STATE_POLL).await;
     }
 }
 
-/// The nodes whose process is in a state that `wanted` accepts. A node that does not say is left out.
+/// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is left out.
 pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState) -> bool) -> Vec<usize> {
     let mut found = Vec::new();
     for node in ctx.environment.nodes() {
@@ -94,8 +94,8 @@ pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState)
     found
 }
 
-/// The node that leads. When it is to be hit (`wanted`) it is waited for a little while, because often an election is
-/// under way; else it is asked once, so that the history can say whether it was hit.
+/// The node that leads. When it is to be hit (`wanted`) this waits a little while for one, because often an election is
+/// under way; else it asks once, so that the history can say whether the leader was hit.
 pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> {
     let deadline = Instant::now() + LEADER_LIMIT;
     loop {
@@ -111,8 +111,8 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
     }
 }
 
-/// Starts those of the nodes whose store has ended itself, as it may when its disk fails; gives words for the detail, empty if
-/// there were none.
+/// Starts those of the nodes whose store has ended itself, as it may when its disk fails; gives the end of a detail,
+/// empty if there were none.
 pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors: &mut Vec<String>) -> String {
     let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
     let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
@@ -124,7 +124,7 @@ pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors:
     }
 }
 
-/// A line for each node on which something went wrong.
+/// A line for each node on which something failed.
 pub(crate) fn lines(ctx: &NemesisContext, errors: Vec<(usize, String)>) -> Vec<String> {
     errors
         .into_iter()
@@ -142,7 +142,10 @@ pub(crate) fn outcome(
     NemesisOutcome {
         nodes: nodes.iter().map(|&node| name(ctx, node)).collect(),
         detail,
-        exact: name_nodes(ctx.environment.nodes(), nodes),
+        exact: match nodes {
+            [] => Target::default(),
+            nodes => Aim::at(by_name(ctx.environment.nodes(), nodes)).into(),
+        },
         hold: if errors.is_empty() {
             Hold::Verified
         } else {
@@ -151,13 +154,28 @@ pub(crate) fn outcome(
     }
 }
 
-/// Nothing was done, for a reason.
-pub(crate) fn skipped(why: impl Into<String>) -> NemesisOutcome {
+/// That something did not end in time.
+pub(crate) fn too_slow(limit: Duration) -> String {
+    format!("it did not end within {} s", limit.as_secs())
+}
+
+/// There was nothing to do.
+pub(crate) fn nothing() -> NemesisOutcome {
     NemesisOutcome {
         nodes: Vec::new(),
         detail: String::new(),
-        exact: String::new(),
-        hold: Hold::Skipped(why.into()),
+        exact: Target::default(),
+        hold: Hold::Verified,
+    }
+}
+
+/// Nothing was done, for a reason.
+pub(crate) fn skipped(why: String) -> NemesisOutcome {
+    NemesisOutcome {
+        nodes: Vec::new(),
+        detail: String::new(),
+        exact: Target::default(),
+        hold: Hold::Skipped(why),
     }
 }
 
@@ -172,7 +190,7 @@ pub(crate) fn name(ctx: &NemesisContext, node: usize) -> String {
         .map_or_else(|| format!("node {node}"), |node| node.name.clone())
 }
 
-fn word(state: ProcessState) -> &'static str {
+fn name_of(state: ProcessState) -> &'static str {
     match state {
         ProcessState::Running => "running",
         ProcessState::Stopped => "stopped",

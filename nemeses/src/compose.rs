@@ -1,60 +1,74 @@
 //! Several faults as one.
 
-use async_trait::async_trait;
-use history::{Hold, NemesisOp, NemesisOutcome};
+use generator::Generator;
+use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 
+use crate::act::skipped;
 use crate::on_off::Turns;
-use crate::{Fault, Nemesis, NemesisContext};
+use crate::{Entry, Fault, Nemesis, NemesisContext};
 
-/// Makes one fault of several. They take turns at random, each from its start to its stop with the quiet in between,
-/// so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. No faults at all make a
-/// fault that never comes.
-pub fn compose(faults: Vec<Fault>, seed: u64) -> Fault {
+/// The faults of a run.
+pub struct Faults {
+    /// What performs them.
+    pub nemeses: Nemeses,
+    /// When they begin and end. Without end, so put a time limit around it.
+    pub generator: Box<dyn Generator>,
+}
+
+/// What performs the faults of a run.
+pub struct Nemeses(Vec<(&'static Entry, Box<dyn Nemesis>)>);
+
+/// Makes one of several faults. They take turns at random, each from its beginning to its end with the quiet in
+/// between, so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. Of no faults it
+/// makes one that never comes.
+pub fn compose(faults: Vec<Fault>, seed: u64) -> Faults {
     let mut nemeses = Vec::new();
     let mut generators = Vec::new();
     for fault in faults {
-        nemeses.push((fault.name, fault.nemesis));
+        nemeses.push((fault.entry, fault.nemesis));
         generators.push(fault.generator);
     }
-    Fault {
-        name: "faults",
-        nemesis: Box::new(Composed { nemeses }),
+    Faults {
+        nemeses: Nemeses(nemeses),
         generator: Box::new(Turns::new(generators, seed)),
     }
 }
 
-struct Composed {
-    nemeses: Vec<(&'static str, Box<dyn Nemesis>)>,
-}
-
-#[async_trait]
-impl Nemesis for Composed {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match self.nemeses.iter_mut().find(|(name, _)| *name == op.nemesis) {
-            Some((_, nemesis)) => nemesis.invoke(ctx, op).await,
-            None => NemesisOutcome {
-                nodes: Vec::new(),
-                detail: String::new(),
-                exact: String::new(),
-                hold: Hold::Skipped(format!("there is no nemesis `{}` in this run", op.nemesis)),
-            },
+impl Nemeses {
+    /// Begins or ends a fault.
+    pub async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
+        let Some((entry, nemesis)) = (self.0.iter_mut()).find(|(entry, _)| entry.name == op.nemesis) else {
+            return skipped(format!("this run has no nemesis `{}`", op.nemesis));
+        };
+        match op.action {
+            NemesisAction::Stop => nemesis.end(ctx).await,
+            NemesisAction::Start => {
+                let nodes = ctx.environment.nodes();
+                let begun = match entry.targets.check(entry.name, &op.target, nodes) {
+                    Ok(aim) => nemesis.begin(ctx, aim).await,
+                    Err(why) => Err(why),
+                };
+                begun.unwrap_or_else(skipped)
+            }
         }
     }
 
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+    /// Undoes everything that these nemeses can do, and verifies it. May be called any number of times.
+    pub async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         let mut merged = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
-            exact: String::new(),
+            exact: Default::default(),
             hold: Hold::Verified,
         };
         let mut details = Vec::new();
         let mut outcomes = Vec::new();
-        for (_, nemesis) in &mut self.nemeses {
+        for (_, nemesis) in &mut self.0 {
             outcomes.push(nemesis.heal(ctx).await);
         }
-        for ((_, nemesis), mut outcome) in self.nemeses.iter_mut().zip(outcomes) {
-            // What could not be healed while another fault still held: a process that does not stay up on a disk that fails.
+        for ((_, nemesis), mut outcome) in self.0.iter_mut().zip(outcomes) {
+            // It may have failed because another fault was still in force: a process does not stay up on a disk that
+            // fails. By now all are healed.
             if matches!(outcome.hold, Hold::Failed(_)) {
                 outcome = nemesis.heal(ctx).await;
             }

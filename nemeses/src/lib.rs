@@ -4,7 +4,7 @@
 //! - A fault is verified by a probe, never by the exit code of the tool that installed it.
 //! - A fault that could not be installed is an outcome (`Skipped`, `Failed`) with its reason, never a panic.
 //! - Every wait is bounded.
-//! - Who is hit is decided from the seed (and, for `leader`, from what the store says).
+//! - Which nodes are hit is decided from the seed (and, for `leader`, from what the store says).
 
 mod act;
 mod compose;
@@ -15,9 +15,9 @@ mod schedule;
 mod tamper;
 mod target;
 
-pub use compose::compose;
+pub use compose::{Faults, Nemeses, compose};
 pub use faults::{ALL, find};
-pub use nemesis::{Cuts, Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+pub use nemesis::{ByDefault, Cuts, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
 pub use schedule::{Schedule, Scheduled};
-pub use target::links::{Grudge, Shape, grudge, named_links};
 pub use target::list::parse;
+pub use target::{Kind, Names, Row, Targets, Values};

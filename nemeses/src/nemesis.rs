@@ -7,7 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use control::{Ability, Db, Environment, Link};
 use generator::Generator;
-use history::{NemesisOp, NemesisOutcome};
+use history::{Aim, NemesisOutcome, Target};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::on_off::{OnOff, Span};
+use crate::target::Targets;
 
 /// What a nemesis can reach.
 #[derive(Clone)]
@@ -46,36 +51,51 @@ impl Cuts {
     }
 }
 
-/// Performs faults. It never panics and never waits without a limit; what could not be done stands in the outcome.
+/// Performs the faults of one entry of the list. It never panics and never waits without a limit.
 #[async_trait]
 pub trait Nemesis: Send {
-    /// Begins or ends a fault, and verifies by a probe that it took hold or is gone.
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome;
+    /// Begins a fault, and verifies by a probe that it took hold. What went wrong is part of the outcome.
+    ///
+    /// # Errors
+    /// Why it was not even tried; nothing was changed then.
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String>;
 
-    /// Undoes everything that this nemesis can do, whether or not it thinks that it did, and verifies it. May be
+    /// Ends all its faults that are in force, and verifies by a probe that they are gone.
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome;
+
+    /// Undoes everything that this nemesis can do, whether or not it recalls having done it, and verifies it. May be
     /// called any number of times.
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome;
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        self.end(ctx).await
+    }
 }
 
-/// A fault, ready to run: one, or several that take turns (see [`crate::compose`]).
+/// A fault, ready to run. [`crate::compose`] makes one of several that take turns.
 pub struct Fault {
-    /// Its name, by which [`NemesisOp::nemesis`] addresses it.
-    pub name: &'static str,
+    /// Which of the list.
+    pub entry: &'static Entry,
     /// What performs it.
     pub nemesis: Box<dyn Nemesis>,
-    /// When it starts and stops. Without end, so put a time limit around it; each start is followed by a stop before
-    /// the next start.
+    /// When it begins and ends. Without end, so put a time limit around it; each beginning is followed by an end
+    /// before the next beginning.
     pub generator: Box<dyn Generator>,
+}
+
+/// A nemesis with its targets, all of which make sense: a fault can be made of it without an error.
+#[derive(Clone)]
+pub struct Planned {
+    /// Which of the list.
+    pub entry: &'static Entry,
+    targets: Vec<Target>,
+    interval: Duration,
 }
 
 /// What the user may set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultOptions {
-    /// The seed of everything random.
-    pub seed: u64,
     /// How many nodes there are.
     pub nodes: usize,
-    /// At what it is aimed, each one of [`Entry::targets`]; empty for the default mix.
+    /// The targets it is aimed at, as on the command line; empty for the default mix.
     pub targets: Vec<String>,
     /// About how long a fault lasts; the quiet after it is somewhat shorter.
     pub interval: Duration,
@@ -83,31 +103,69 @@ pub struct FaultOptions {
 
 /// One line of the list of faults.
 pub struct Entry {
-    /// Its name on the command line.
+    /// Its name on the command line, by which [`history::NemesisOp::nemesis`] addresses it.
     pub name: &'static str,
-    /// One line for people.
+    /// One line for the user.
     pub description: &'static str,
-    /// At what it can be aimed.
-    pub targets: &'static [&'static str],
-    /// What it needs of the environment.
+    /// The targets it can be aimed at.
+    pub targets: Targets,
+    /// What it needs of the environment and of the store.
     pub needs: &'static [Ability],
-    /// Whether it is among the faults of a run that names none: those that no store in order fails at.
-    pub by_default: bool,
-    /// The smallest number of nodes with which any of it makes sense.
-    pub min_nodes: usize,
-    /// The colour of its shade in pictures, `#rrggbb`; the plan of a run says it, since reports know no nemesis.
+    /// Where it takes part although the user named no nemesis.
+    pub by_default: ByDefault,
+    /// The colour of its band in pictures, `#rrggbb`. The plan of a run records it, since reports know no nemesis.
     pub colour: &'static str,
-    /// Makes it.
+    /// How long a fault lasts, at least and at most, as multiples of the interval.
+    pub hold: (f64, f64),
+    /// How long it is quiet before a fault, at least and at most, as multiples of the interval.
+    pub quiet: (f64, f64),
+    /// Makes what performs it; all that is random comes from this generator.
+    pub new: fn(ChaCha8Rng) -> Box<dyn Nemesis>,
+}
+
+/// Where a nemesis takes part although the user named none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByDefault {
+    /// Everywhere: no store in order fails because of it.
+    Everywhere,
+    /// In hunts only.
+    InHunts,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Entry {
+    /// Reads the targets.
     ///
     /// # Errors
-    /// One line for a user who asked for what cannot be, such as a majority of two nodes.
-    pub make: fn(&FaultOptions) -> Result<Fault, String>,
+    /// One line for a user who wants the impossible, such as a majority of two nodes.
+    pub fn plan(&'static self, options: &FaultOptions) -> Result<Planned, String> {
+        Ok(Planned {
+            entry: self,
+            targets: self.targets.bag(self.name, options)?,
+            interval: options.interval,
+        })
+    }
+}
+
+impl Planned {
+    /// Makes the fault; `seed` decides everything random.
+    pub fn fault(&self, seed: u64) -> Fault {
+        let entry = self.entry;
+        let hold = Span::of(self.interval, entry.hold);
+        let quiet = Span::of(self.interval, entry.quiet);
+        let targets = self.targets.clone();
+        Fault {
+            entry,
+            nemesis: (entry.new)(ChaCha8Rng::seed_from_u64(seed)),
+            generator: Box::new(OnOff::new(entry.name, targets, hold, quiet, seed)),
+        }
+    }
 }
 
 impl Default for FaultOptions {
     fn default() -> Self {
         FaultOptions {
-            seed: 0,
             nodes: 5,
             targets: Vec::new(),
             interval: Duration::from_millis(2500),

@@ -1,10 +1,9 @@
 //! When faults come and go: quiet, start, hold, stop, and again; and several faults taking turns.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{EventKind, Hold, NemesisAction, NemesisOp};
+use history::{EventKind, Hold, NemesisAction, NemesisOp, Target};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +18,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// From `least` to `most` times `interval`.
-    pub fn of(interval: Duration, least: f64, most: f64) -> Span {
+    pub fn of(interval: Duration, (least, most): (f64, f64)) -> Span {
         let interval_ns = (interval.as_nanos() as f64).max(1.0);
         Span {
             least_ns: interval_ns * least,
@@ -40,20 +39,20 @@ impl Span {
 ///
 /// Both times run from the end of the act before, so that a slow act does not eat the quiet in which the cluster
 /// recovers.
-pub(crate) struct Cycle {
+pub(crate) struct OnOff {
     nemesis: &'static str,
     hold: Span,
     quiet: Span,
-    targets: Bag<Arc<str>>,
+    targets: Bag<Target>,
     /// The target of the start that was handed out and not yet followed by its stop.
-    open: Option<Arc<str>>,
+    open: Option<Target>,
     rng: ChaCha8Rng,
 }
 
-impl Cycle {
+impl OnOff {
     /// `targets` is drawn from without replacement, then filled anew.
-    pub fn new(nemesis: &'static str, targets: Vec<Arc<str>>, hold: Span, quiet: Span, seed: u64) -> Cycle {
-        Cycle {
+    pub fn new(nemesis: &'static str, targets: Vec<Target>, hold: Span, quiet: Span, seed: u64) -> OnOff {
+        OnOff {
             nemesis,
             hold,
             quiet,
@@ -64,7 +63,7 @@ impl Cycle {
     }
 }
 
-impl Generator for Cycle {
+impl Generator for OnOff {
     fn next(&mut self, ctx: &Context) -> Next {
         if ctx.thread != Thread::Nemesis {
             return Next::Done;
@@ -84,7 +83,7 @@ impl Generator for Cycle {
             action: Action::Nemesis(NemesisOp {
                 nemesis: self.nemesis.to_owned(),
                 action,
-                target: target.to_string(),
+                target,
             }),
         }
     }

@@ -18,10 +18,8 @@
 use std::time::Duration;
 
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{History, NemesisAction, NemesisOp};
+use history::{History, NemesisAction, NemesisOp, Pick, Target};
 use serde::{Deserialize, Serialize};
-
-use crate::target::nodes::needs_leader;
 
 /// The most faults of a schedule.
 const MOST: usize = 10_000;
@@ -48,7 +46,7 @@ pub struct Scheduled {
     /// Which nemesis.
     pub nemesis: String,
     /// At what it is aimed, as on the command line.
-    pub target: String,
+    pub target: Target,
 }
 
 impl Schedule {
@@ -86,16 +84,17 @@ impl Schedule {
                 continue;
             }
             let end_ns = fault.end.map_or(history.end_ns, |end| spans[end].invoked_ns);
-            let exact = span.outcome.as_ref().map_or("", |outcome| &outcome.exact);
-            let target = match needs_leader(&span.op.target) || exact.is_empty() {
-                true => &span.op.target,
-                false => exact,
+            let exact = span.outcome.as_ref().map(|outcome| &outcome.exact);
+            let speaks_of_leader = span.op.target.pick().and_then(Pick::with_leader).is_some();
+            let target = match exact {
+                Some(exact) if !exact.is_empty() && !speaks_of_leader => exact,
+                _ => &span.op.target,
             };
             faults.push(Scheduled {
                 at: to_ms(span.invoked_ns),
                 lasts: to_ms(end_ns.saturating_sub(span.invoked_ns)),
                 nemesis: span.op.nemesis.clone(),
-                target: target.to_owned(),
+                target: target.clone(),
             });
         }
         Schedule { faults }

@@ -9,12 +9,18 @@ use control::ProcessState;
 use fakes::{Flaw, World};
 use generator::sim::{End, Sim};
 use generator::{Action, time_limit};
-use history::{EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
-use nemeses::{ALL, Fault, FaultOptions, Nemesis, NemesisContext, compose, find};
+use history::{Aim, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
+use nemeses::{ALL, Fault, FaultOptions, Faults, Nemesis, NemesisContext, compose, find};
 
-fn make(name: &str) -> Fault {
-    let entry = find(name).expect("in the list");
-    (entry.make)(&FaultOptions::default()).expect("five nodes are enough for the default mix")
+fn fault(name: &str, seed: u64) -> Fault {
+    let planned = find(name).expect("in the list").plan(&FaultOptions::default());
+    planned
+        .expect("five nodes are enough for the default mix")
+        .fault(seed)
+}
+
+fn make(name: &str) -> Faults {
+    compose(vec![fault(name, 0)], 1)
 }
 
 fn act(nemesis: &str, action: NemesisAction, target: &str) -> NemesisOp {
@@ -26,7 +32,7 @@ fn act(nemesis: &str, action: NemesisAction, target: &str) -> NemesisOp {
 }
 
 /// `verified`, or `failed: why`, or `skipped: why`.
-fn told(outcome: &NemesisOutcome) -> String {
+fn held(outcome: &NemesisOutcome) -> String {
     match &outcome.hold {
         Hold::Verified => "verified".into(),
         Hold::Failed(why) => format!("failed: {why}"),
@@ -37,15 +43,15 @@ fn told(outcome: &NemesisOutcome) -> String {
 #[tokio::test(start_paused = true)]
 async fn every_fault_with_every_target_takes_hold_and_is_undone() {
     for entry in ALL {
-        for target in entry.targets {
+        for target in entry.targets.listed() {
             let world = World::new(5, &[]);
             let ctx = world.context();
             let mut fault = make(entry.name);
             let started = fault
-                .nemesis
+                .nemeses
                 .invoke(&ctx, &act(entry.name, NemesisAction::Start, target))
                 .await;
-            assert_eq!(told(&started), "verified", "{}:{target}", entry.name);
+            assert_eq!(held(&started), "verified", "{}:{target}", entry.name);
             // What operators do is done at once and for good, but for a change of members.
             let calls = world.calls.lock().expect("no test thread panicked").len();
             let is_lasting = matches!(entry.name, "transfer" | "compact");
@@ -56,10 +62,10 @@ async fn every_fault_with_every_target_takes_hold_and_is_undone() {
                 "{started:?}"
             );
             let stopped = fault
-                .nemesis
+                .nemeses
                 .invoke(&ctx, &act(entry.name, NemesisAction::Stop, target))
                 .await;
-            assert_eq!(told(&stopped), "verified", "{}:{target}", entry.name);
+            assert_eq!(held(&stopped), "verified", "{}:{target}", entry.name);
             assert!(world.is_whole(), "{}:{target} was not undone", entry.name);
         }
     }
@@ -79,7 +85,7 @@ async fn the_right_nodes_are_hit() {
     for (name, target, state, least, most) in cases {
         let world = World::new(5, &[]);
         let started = make(name)
-            .nemesis
+            .nemeses
             .invoke(&world.context(), &act(name, NemesisAction::Start, target))
             .await;
         let hit = world.nodes_in(state);
@@ -95,12 +101,12 @@ async fn the_leader_is_the_one_that_the_store_names() {
     let ctx = world.context();
     *world.leader.lock().expect("no test thread panicked") = Some(3);
     let outcome = make("kill")
-        .nemesis
+        .nemeses
         .invoke(&ctx, &act("kill", NemesisAction::Start, "leader"))
         .await;
     assert_eq!(outcome.detail, "killed n4 (leader)");
     let outcome = make("partition")
-        .nemesis
+        .nemeses
         .invoke(&ctx, &act("partition", NemesisAction::Start, "leader"))
         .await;
     assert_eq!(outcome.detail, "n4 | n1 n2 n3 n5");
@@ -108,11 +114,11 @@ async fn the_leader_is_the_one_that_the_store_names() {
     *world.leader.lock().expect("no test thread panicked") = None;
     for name in ["kill", "pause", "partition"] {
         let outcome = make(name)
-            .nemesis
+            .nemeses
             .invoke(&ctx, &act(name, NemesisAction::Start, "leader"))
             .await;
         assert_eq!(
-            told(&outcome),
+            held(&outcome),
             "skipped: no node says that it is leader",
             "{name}"
         );
@@ -124,13 +130,13 @@ async fn nothing_more_is_killed_once_one_did_not_come_back() {
     for flaws in [&[][..], &[Flaw::StartFails]] {
         let world = World::new(5, flaws);
         let ctx = world.context();
-        let mut kill = make("kill").nemesis;
+        let mut kill = make("kill").nemeses;
         // Two that overlap, as a schedule may want them.
         for target in ["n1", "n2"] {
             let killed = kill
                 .invoke(&ctx, &act("kill", NemesisAction::Start, target))
                 .await;
-            assert_eq!(told(&killed), "verified", "{target}");
+            assert_eq!(held(&killed), "verified", "{target}");
         }
         kill.invoke(&ctx, &act("kill", NemesisAction::Stop, "n1")).await;
         let third = kill.invoke(&ctx, &act("kill", NemesisAction::Start, "n3")).await;
@@ -141,7 +147,7 @@ async fn nothing_more_is_killed_once_one_did_not_come_back() {
                 vec![0, 1],
             ),
         };
-        let mut words: Vec<String> = told(&third).split(' ').map(str::to_owned).collect();
+        let mut words: Vec<String> = held(&third).split(' ').map(str::to_owned).collect();
         // They are started in random order.
         if words.len() > 2 {
             words[1..3].sort();
@@ -154,26 +160,26 @@ async fn nothing_more_is_killed_once_one_did_not_come_back() {
 #[tokio::test(start_paused = true)]
 async fn what_another_fault_has_cut_is_no_surprise() {
     let ctx = World::new(3, &[]).context();
-    let mut partition = make("partition").nemesis;
+    let mut partition = make("partition").nemeses;
     for target in ["n1|n2+n3", "n3|n1+n2"] {
         let cut = partition
             .invoke(&ctx, &act("partition", NemesisAction::Start, target))
             .await;
-        assert_eq!(told(&cut), "verified", "{target}");
+        assert_eq!(held(&cut), "verified", "{target}");
     }
     let healed = partition
         .invoke(&ctx, &act("partition", NemesisAction::Stop, "n1|n2+n3"))
         .await;
-    assert_eq!(told(&healed), "verified");
+    assert_eq!(held(&healed), "verified");
     // What was cut before the heal must be open now.
     let cut = partition
         .invoke(&ctx, &act("partition", NemesisAction::Start, "n1>n2"))
         .await;
-    assert_eq!(told(&cut), "verified");
+    assert_eq!(held(&cut), "verified");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_take_hold_is_told() {
+async fn what_does_not_take_hold_is_reported() {
     // (fault, target, flaw, what the start says, what the stop says)
     let cases = [
         (
@@ -216,7 +222,7 @@ async fn what_does_not_take_hold_is_told() {
             "leader",
             Flaw::StartNeverEnds,
             "verified",
-            "failed: n1: no end within 20 s",
+            "failed: n1: it did not end within 20 s",
         ),
         (
             "partition",
@@ -306,7 +312,8 @@ async fn what_does_not_take_hold_is_told() {
             "kill",
             "nobody",
             Flaw::NoLinks,
-            "skipped: no target `nobody` of 5 node(s)",
+            "skipped: kill has no target `nobody`; it has one, minority, majority, all, leader, minority-with-leader, \
+             minority-without-leader, majority-with-leader, majority-without-leader, or names of nodes",
             "verified",
         ),
     ];
@@ -315,15 +322,15 @@ async fn what_does_not_take_hold_is_told() {
         let ctx = world.context();
         let mut fault = make(name);
         let started = fault
-            .nemesis
+            .nemeses
             .invoke(&ctx, &act(name, NemesisAction::Start, target))
             .await;
         let stopped = fault
-            .nemesis
+            .nemeses
             .invoke(&ctx, &act(name, NemesisAction::Stop, target))
             .await;
         assert_eq!(
-            (told(&started).as_str(), told(&stopped).as_str()),
+            (held(&started).as_str(), held(&stopped).as_str()),
             (start, stop),
             "{flaw:?}"
         );
@@ -334,23 +341,23 @@ async fn what_does_not_take_hold_is_told() {
 async fn heal_undoes_everything_and_can_be_repeated() {
     let world = World::new(5, &[]);
     let ctx = world.context();
-    let mut fault = compose(ALL.iter().map(|entry| make(entry.name)).collect(), 1);
+    let mut fault = compose(ALL.iter().map(|entry| fault(entry.name, 0)).collect(), 1);
     for (name, target) in [("partition", "bridge"), ("pause", "minority"), ("kill", "one")] {
         let outcome = fault
-            .nemesis
+            .nemeses
             .invoke(&ctx, &act(name, NemesisAction::Start, target))
             .await;
-        assert_eq!(told(&outcome), "verified");
+        assert_eq!(held(&outcome), "verified");
     }
     // What another controller left behind is healed too.
     world.states.lock().expect("no test thread panicked")[4] = ProcessState::Gone;
     for _ in 0..2 {
-        assert_eq!(told(&fault.nemesis.heal(&ctx).await), "verified");
+        assert_eq!(held(&fault.nemeses.heal(&ctx).await), "verified");
         assert!(world.is_whole());
     }
     let fresh = World::new(5, &[]);
     let calls = || fresh.calls.lock().expect("no test thread panicked").clone();
-    assert_eq!(told(&fault.nemesis.heal(&fresh.context()).await), "verified");
+    assert_eq!(held(&fault.nemeses.heal(&fresh.context()).await), "verified");
     assert!(calls().is_empty(), "a whole cluster is left alone: {:?}", calls());
 }
 
@@ -364,14 +371,18 @@ fn healed(hold: Hold) -> NemesisOutcome {
     NemesisOutcome {
         nodes: Vec::new(),
         detail: String::new(),
-        exact: String::new(),
+        exact: Default::default(),
         hold,
     }
 }
 
 #[async_trait::async_trait]
 impl Nemesis for Hindered {
-    async fn invoke(&mut self, _: &NemesisContext, _: &NemesisOp) -> NemesisOutcome {
+    async fn begin(&mut self, _: &NemesisContext, _: &Aim) -> Result<NemesisOutcome, String> {
+        Ok(healed(Hold::Verified))
+    }
+
+    async fn end(&mut self, _: &NemesisContext) -> NemesisOutcome {
         healed(Hold::Verified)
     }
 
@@ -385,7 +396,11 @@ impl Nemesis for Hindered {
 
 #[async_trait::async_trait]
 impl Nemesis for Hindrance {
-    async fn invoke(&mut self, _: &NemesisContext, _: &NemesisOp) -> NemesisOutcome {
+    async fn begin(&mut self, _: &NemesisContext, _: &Aim) -> Result<NemesisOutcome, String> {
+        Ok(healed(Hold::Verified))
+    }
+
+    async fn end(&mut self, _: &NemesisContext) -> NemesisOutcome {
         healed(Hold::Verified)
     }
 
@@ -402,30 +417,30 @@ async fn what_another_fault_hinders_is_healed_after_it() {
         let holds = Arc::new(AtomicBool::new(true));
         let hindered = Fault {
             nemesis: Box::new(Hindered(holds.clone())),
-            ..make("kill")
+            ..fault("kill", 0)
         };
         let hindrance = Fault {
             nemesis: Box::new(Hindrance(holds.clone())),
-            ..make("pause")
+            ..fault("pause", 0)
         };
         let mut faults = vec![hindered, hindrance];
         if !first_is_hindered {
             faults.reverse();
         }
         let mut fault = compose(faults, 1);
-        assert_eq!(told(&fault.nemesis.heal(&ctx).await), "verified");
+        assert_eq!(held(&fault.nemeses.heal(&ctx).await), "verified");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_composed_fault_refuses_strangers() {
+async fn a_nemesis_that_takes_no_part_is_refused() {
     let world = World::new(5, &[]);
-    let mut fault = compose(vec![make("kill")], 1);
+    let mut fault = make("kill");
     let outcome = fault
-        .nemesis
+        .nemeses
         .invoke(&world.context(), &act("pause", NemesisAction::Start, "one"))
         .await;
-    assert_eq!(told(&outcome), "skipped: there is no nemesis `pause` in this run");
+    assert_eq!(held(&outcome), "skipped: this run has no nemesis `pause`");
 }
 
 #[test]
@@ -447,7 +462,7 @@ fn what_makes_no_sense_is_refused() {
             targets: vec![target.into()],
             ..FaultOptions::default()
         };
-        let made = (find(name).expect("in the list").make)(&options);
+        let made = find(name).expect("in the list").plan(&options);
         assert_eq!(
             made.is_ok(),
             possible,
@@ -462,8 +477,8 @@ fn what_makes_no_sense_is_refused() {
                 ..FaultOptions::default()
             };
             assert_eq!(
-                (entry.make)(&options).is_ok(),
-                nodes >= entry.min_nodes,
+                entry.plan(&options).is_ok(),
+                nodes >= entry.targets.min_nodes(),
                 "{} of {nodes}",
                 entry.name
             );
@@ -472,13 +487,13 @@ fn what_makes_no_sense_is_refused() {
 }
 
 /// The schedule of 30 s in which every act takes 300 ms: `(time, act)`; `skip` says which starts are skipped.
-fn schedule(fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
-    schedule_of(30, fault, skip)
+fn schedule(faults: Faults, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
+    schedule_of(30, faults, skip)
 }
 
 /// The same of so many seconds.
-fn schedule_of(seconds: u64, fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
-    let mut generator = time_limit(seconds * 1_000_000_000, fault.generator);
+fn schedule_of(seconds: u64, faults: Faults, skip: fn(&NemesisOp) -> bool) -> Vec<(u64, NemesisOp)> {
+    let mut generator = time_limit(seconds * 1_000_000_000, faults.generator);
     let sim = Sim {
         nemesis: true,
         ..Sim::default()
@@ -495,7 +510,7 @@ fn schedule_of(seconds: u64, fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<
         let outcome = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
-            exact: String::new(),
+            exact: Default::default(),
             hold,
         };
         (300_000_000, EventKind::NemesisComplete(Box::new(outcome)))
@@ -511,12 +526,7 @@ fn schedule_of(seconds: u64, fault: Fault, skip: fn(&NemesisOp) -> bool) -> Vec<
 fn thirty_seconds_hold_many_cycles() {
     for seed in 0..20 {
         for (name, least) in [("kill", 9), ("pause", 5), ("partition", 5)] {
-            let options = FaultOptions {
-                seed,
-                ..FaultOptions::default()
-            };
-            let fault = (find(name).expect("in the list").make)(&options).expect("five nodes");
-            let acts = schedule(fault, |_| false);
+            let acts = schedule(compose(vec![fault(name, seed)], seed), |_| false);
             let starts = acts
                 .iter()
                 .filter(|(_, op)| op.action == NemesisAction::Start)
@@ -527,16 +537,9 @@ fn thirty_seconds_hold_many_cycles() {
 }
 
 #[test]
-fn starts_and_stops_alternate_and_everybody_has_a_turn() {
+fn starts_and_stops_alternate_and_every_fault_has_a_turn() {
     for seed in 0..20 {
-        let options = |position| FaultOptions {
-            seed: seed + position,
-            ..FaultOptions::default()
-        };
-        let faults = ALL
-            .iter()
-            .zip(0..)
-            .map(|(entry, i)| (entry.make)(&options(i)).expect("five nodes"));
+        let faults = (ALL.iter().zip(seed..)).map(|(entry, seed)| fault(entry.name, seed));
         // A turn takes no more than 8 s.
         let acts = schedule_of(8 * ALL.len() as u64, compose(faults.collect(), seed), |_| false);
         for pair in acts.chunks(2) {
@@ -559,13 +562,13 @@ fn starts_and_stops_alternate_and_everybody_has_a_turn() {
 
 #[test]
 fn a_skipped_start_is_not_stopped() {
-    let faults = ALL.iter().map(|entry| make(entry.name)).collect();
-    let acts = schedule(compose(faults, 3), |op| op.target == "leader");
+    let faults = ALL.iter().map(|entry| fault(entry.name, 0)).collect();
+    let acts = schedule(compose(faults, 3), |op| op.target.as_str() == "leader");
     let mut open = None;
     let mut skipped = 0;
     for (_, op) in &acts {
         match op.action {
-            NemesisAction::Start if op.target == "leader" => skipped += 1,
+            NemesisAction::Start if op.target.as_str() == "leader" => skipped += 1,
             NemesisAction::Start => assert_eq!(open.replace(&op.nemesis), None),
             NemesisAction::Stop => assert_eq!(open.take(), Some(&op.nemesis)),
         }

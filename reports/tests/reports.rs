@@ -50,7 +50,7 @@ fn fault(time_ms: u64, action: NemesisAction, hold: Option<Hold>) -> Vec<Event> 
         let outcome = NemesisOutcome {
             nodes: vec!["n2".into()],
             detail: "n2 | n1 n3".into(),
-            exact: String::new(),
+            exact: Default::default(),
             hold,
         };
         events.push(event(time_ms + 5, EventKind::NemesisComplete(Box::new(outcome))));
@@ -660,7 +660,7 @@ fn a_key_that_never_answers_after_the_heal_may_hide_what_it_lost() {
         let outcome = NemesisOutcome {
             nodes: Vec::new(),
             detail: String::new(),
-            exact: String::new(),
+            exact: Default::default(),
             hold: Hold::Verified,
         };
         [

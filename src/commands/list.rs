@@ -19,7 +19,11 @@ pub fn run() -> CommandResult {
     say!("\nnemeses");
     for entry in nemeses::ALL {
         say!("  {:<18} {}", entry.name, entry.description);
-        say!("  {:<18} targets: {}", "", entry.targets.join(", "));
+        say!(
+            "  {:<18} targets: {}",
+            "",
+            entry.targets.listed().collect::<Vec<_>>().join(", ")
+        );
     }
     say!("\nmodels");
     for entry in checker::objects::MODELS {

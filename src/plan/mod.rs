@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here touches the world, so every mistake found here leaves nothing behind.
 
+pub mod faults;
 pub mod flags;
 pub mod hosts;
 pub mod replay_flags;
@@ -11,14 +12,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use control::{Ability, EnvChoice, EnvKind, LinkChoice, SshAccess, SystemOptions, can};
-use nemeses::Schedule;
+use nemeses::{Planned, Schedule};
 use workloads::WorkloadOptions;
 
+use self::faults::FaultPlan;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
-
-/// A nemesis with its targets; none for the default mix.
-pub type Named = (&'static nemeses::Entry, Vec<String>);
 
 /// A test that makes sense.
 pub struct Plan {
@@ -28,10 +27,8 @@ pub struct Plan {
     pub system: &'static systems::Entry,
     /// The workload.
     pub workload: &'static workloads::Entry,
-    /// The nemeses with their targets, and whether the user named them.
-    pub nemeses: Vec<Named>,
-    /// Whether the user named the nemeses; those that are only the default give way to what the environment can.
-    pub nemeses_named: bool,
+    /// The nemeses with their targets.
+    pub faults: FaultPlan,
     /// When which fault comes, if that is not drawn.
     pub schedule: Option<Schedule>,
     /// Client threads.
@@ -77,13 +74,16 @@ impl Plan {
             (None, None) => None,
         };
         let is_foreign = !options.endpoints.is_empty();
-        let nemeses = match (&schedule, is_foreign, hosts.is_empty()) {
+        let faults = match (&schedule, is_foreign, hosts.is_empty()) {
             (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
-            (Some(schedule), _, _) => scheduled_nemeses(schedule, nodes)?,
+            (Some(schedule), _, _) => FaultPlan::of_schedule(schedule, nodes)?,
             (None, true, true) => system_options::no_nemeses(args.nemesis.as_deref())?,
             // Nothing is done to somebody else's cluster that was not asked for.
-            (None, true, false) => parse_nemeses(Some(args.nemesis.as_deref().unwrap_or("none")))?,
-            (None, false, _) => parse_nemeses(args.nemesis.as_deref())?,
+            (None, true, false) => {
+                let named = args.nemesis.as_deref().unwrap_or("none");
+                FaultPlan::new(Some(named), nodes, args.fault_interval)?
+            }
+            (None, false, _) => FaultPlan::new(args.nemesis.as_deref(), nodes, args.fault_interval)?,
         };
         if args.env == EnvChoice::Local && args.links != LinkChoice::Auto {
             return Err(Failure::Usage(
@@ -108,7 +108,7 @@ impl Plan {
         if args.time_limit > Duration::from_secs(7 * 24 * 3600) {
             return Err(Failure::Usage("--time-limit: at most a week".into()));
         }
-        for (entry, _) in &nemeses {
+        for entry in faults.entries() {
             let is_missing = |need: &&Ability| need.is_of_store() && !system.abilities.contains(need);
             if entry.needs.iter().any(|need| is_missing(&need)) {
                 return Err(Failure::Usage(format!(
@@ -117,21 +117,17 @@ impl Plan {
                 )));
             }
         }
-        let nemeses_named = args.nemesis.is_some() || schedule.is_some();
         let plan = Plan {
             args,
             system,
             workload,
-            nemeses,
-            nemeses_named,
+            faults,
             schedule,
             concurrency,
             seed,
             options,
             hosts,
         };
-        // Made once for the mistakes that only the nemesis itself can see, such as too few nodes for its target.
-        plan.check_faults(nodes)?;
         if plan.args.env == EnvChoice::Local {
             // Known already; what else the environment will be shows only when it is opened.
             plan.nemeses_in(EnvKind::Local, |need| can(EnvKind::Local, need))?;
@@ -144,48 +140,23 @@ impl Plan {
         node_count(&self.args, &self.options, &self.hosts)
     }
 
-    /// The nemeses that this environment can do (`can` says what), and a line for each that is left out. A nemesis that the user
-    /// named is never left out silently: that is a usage error.
+    /// The nemeses that this environment can do (`can` says what), and a line for each that is left out.
+    ///
+    /// # Errors
+    /// When it cannot do one that the user named.
     pub fn nemeses_in(
         &self,
         kind: EnvKind,
         can: impl Fn(Ability) -> Result<(), String>,
-    ) -> Result<(Vec<Named>, Vec<String>), Failure> {
-        if kind == EnvKind::External {
-            let why = "no faults: the cluster was started by somebody else, and nothing is known of its nodes but \
-                       their endpoints";
-            return Ok((Vec::new(), vec![why.to_owned()]));
-        }
-        let can = |need| {
-            match (need, kind) {
-                (Ability::Restart, EnvKind::Reached) if self.options.start_command.is_none() => Err(
-                    "nothing says how the store is started again; give --start-command (`true` where something else \
-                     does it)"
-                        .to_owned(),
-                ),
-                _ => can(need),
-            }
-        };
-        let mut taken = Vec::new();
-        let mut lost = Vec::new();
-        if kind == EnvKind::Reached && self.nemeses.is_empty() {
-            lost.push("no faults: none were asked for with --nemesis".to_owned());
-        }
-        for (entry, targets) in &self.nemeses {
-            if !self.nemeses_named && self.nodes() < entry.min_nodes {
-                lost.push(format!(
-                    "the nemesis `{}` is left out: it needs {} nodes",
-                    entry.name, entry.min_nodes
-                ));
-                continue;
-            }
-            match entry.needs.iter().try_for_each(|&need| can(need)) {
-                Ok(()) => taken.push((*entry, targets.clone())),
-                Err(why) if self.nemeses_named => return Err(cannot_work(entry, kind, &why)),
-                Err(why) => lost.push(format!("the nemesis `{}` is left out: {why}", entry.name)),
-            }
-        }
-        Ok((taken, lost))
+    ) -> Result<(Vec<Planned>, Vec<String>), Failure> {
+        self.faults.in_environment(kind, |need| match (need, kind) {
+            (Ability::Restart, EnvKind::Reached) if self.options.start_command.is_none() => Err(
+                "nothing says how the store is started again; give --start-command (`true` where something else does \
+                 it)"
+                    .to_owned(),
+            ),
+            _ => can(need),
+        })
     }
 
     /// The arguments that run this test again.
@@ -198,23 +169,6 @@ impl Plan {
             &self.hosts,
             is_program_on_nodes,
         )
-    }
-
-    fn check_faults(&self, nodes: usize) -> Result<(), Failure> {
-        for (entry, targets) in &self.nemeses {
-            let options = nemeses::FaultOptions {
-                nodes,
-                targets: targets.clone(),
-                seed: self.seed,
-                ..Default::default()
-            };
-            if let Err(why) = (entry.make)(&options)
-                && self.nemeses_named
-            {
-                return Err(Failure::Usage(why));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -278,61 +232,10 @@ fn check_env(args: &TestArgs, system: &systems::Entry) -> Result<(), Failure> {
     }
 }
 
-fn parse_nemeses(list: Option<&str>) -> Result<Vec<Named>, Failure> {
-    match list {
-        None => Ok(nemeses::ALL
-            .iter()
-            .filter(|entry| entry.by_default)
-            .map(|entry| (entry, Vec::new()))
-            .collect()),
-        Some("none") => Ok(Vec::new()),
-        Some(list) => {
-            let named =
-                nemeses::parse(list).map_err(|why| Failure::Usage(format!("--nemesis {list}: {why}")))?;
-            named
-                .into_iter()
-                .map(|(name, targets)| {
-                    let entry = nemeses::find(&name)
-                        .ok_or_else(|| unknown("nemesis", &name, nemeses::ALL.iter().map(|e| e.name)))?;
-                    Ok((entry, targets))
-                })
-                .collect()
-        }
-    }
-}
-
 fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
     let mistake = |why: String| Failure::Usage(format!("--schedule {}: {why}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| mistake(error.to_string()))?;
     Schedule::parse(&text).map_err(mistake)
-}
-
-/// The nemeses of a schedule, each of whose targets makes sense.
-fn scheduled_nemeses(schedule: &Schedule, nodes: usize) -> Result<Vec<Named>, Failure> {
-    for fault in &schedule.faults {
-        let entry = nemeses::find(&fault.nemesis)
-            .ok_or_else(|| unknown("nemesis", &fault.nemesis, nemeses::ALL.iter().map(|e| e.name)))?;
-        let options = nemeses::FaultOptions {
-            nodes,
-            targets: vec![fault.target.clone()],
-            ..Default::default()
-        };
-        (entry.make)(&options).map_err(Failure::Usage)?;
-    }
-    let names = schedule.nemeses();
-    Ok(nemeses::ALL
-        .iter()
-        .filter(|entry| names.contains(&entry.name))
-        .map(|entry| (entry, Vec::new()))
-        .collect())
-}
-
-fn cannot_work(entry: &nemeses::Entry, kind: EnvKind, why: &str) -> Failure {
-    Failure::Usage(format!(
-        "--nemesis {} cannot work with --env {}: {why}",
-        entry.name,
-        kind.name()
-    ))
 }
 
 /// `12` or `2n`.

@@ -10,6 +10,7 @@ use control::{Access, EnvChoice, Secret, SystemOptions};
 
 use crate::cli::TestArgs;
 use crate::exit::Failure;
+use crate::plan::faults::FaultPlan;
 
 /// Checks the flags and finds the store's program.
 pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<SystemOptions, Failure> {
@@ -89,9 +90,9 @@ fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Re
 }
 
 /// A cluster of which nothing is known but its endpoints suffers no faults.
-pub fn no_nemeses<T>(named: Option<&str>) -> Result<Vec<T>, Failure> {
+pub fn no_nemeses(named: Option<&str>) -> Result<FaultPlan, Failure> {
     match named {
-        None | Some("none") => Ok(Vec::new()),
+        None | Some("none") => Ok(FaultPlan::none()),
         Some(list) => Err(Failure::Usage(format!(
             "--nemesis {list}: nothing can be done to the nodes behind --endpoints unless --node says how they are reached"
         ))),

@@ -78,12 +78,9 @@ pub fn perform(plan: &Plan) -> CommandResult {
     directory::heal_all(runs)?;
     let place = place(plan)?;
     // Refused here rather than inside: a nemesis that this environment cannot do.
-    let (entries, _) = plan.nemeses_in(place.kind, |need| can(place.kind, need))?;
-    let abilities: BTreeSet<Ability> = entries
-        .iter()
-        .flat_map(|(entry, _)| entry.needs)
-        .copied()
-        .collect();
+    let (planned, _) = plan.nemeses_in(place.kind, |need| can(place.kind, need))?;
+    let needs = planned.iter().flat_map(|planned| planned.entry.needs);
+    let abilities: BTreeSet<Ability> = needs.copied().collect();
     // Tested here: within a user namespace every user is root over their own files.
     directory::make_writable(runs)?;
     if place.kind == EnvKind::Netns {

@@ -10,7 +10,7 @@ use checker::stream::Violation;
 use control::{ControlError, Db, EnvKind, Environment, Node, System};
 use generator::Generator;
 use history::{NoteKind, RunDir, TestRecord};
-use nemeses::{Fault, FaultOptions, NemesisContext};
+use nemeses::{Faults, NemesisContext, Planned};
 use workloads::{Workload, WorkloadOptions};
 
 use super::connect::SystemConnect;
@@ -59,10 +59,10 @@ impl Test<'_> {
         })?;
         let _ = self.db.set(system.db());
         let workload = self.workload();
-        let (entries, left_out) =
+        let (planned, left_out) =
             plan.nemeses_in(self.environment.kind(), |need| self.environment.can(need))?;
-        let fault = self.fault(&entries)?;
-        let nemeses: Vec<_> = entries.iter().map(|(entry, _)| *entry).collect();
+        let faults = self.faults(&planned);
+        let nemeses: Vec<_> = planned.iter().map(|planned| planned.entry).collect();
         let mut record = record::record(plan, &*self.environment, &workload, &nemeses);
         record.lost.extend(left_out);
         if self.environment.kind().is_foreign() {
@@ -83,7 +83,7 @@ impl Test<'_> {
         self.run.write_test(&record).context("cannot write test.json")?;
 
         tracing::info!("the cluster answers, version {}", record.system_version);
-        self.drive(record, system, db, workload, fault).await?;
+        self.drive(record, system, db, workload, faults).await?;
         tracing::info!("the last reads are done");
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Test<'_> {
         system: Arc<dyn System>,
         db: Arc<dyn Db>,
         mut workload: Workload,
-        fault: Fault,
+        faults: Faults,
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
@@ -149,7 +149,7 @@ impl Test<'_> {
             .map(|watcher| tokio::spawn(stop_on_violation(dispatcher.clone(), watcher.shared())));
 
         let runner = Runner::new(dispatcher.clone(), connect, plan.nodes(), plan.args.op_timeout);
-        let result = self.phases(&dispatcher, runner, db, workload, fault).await;
+        let result = self.phases(&dispatcher, runner, db, workload, faults).await;
         for task in side_tasks.into_iter().chain(stopper) {
             task.abort();
         }
@@ -171,7 +171,7 @@ impl Test<'_> {
         mut runner: Runner<TokioRuntime>,
         db: Arc<dyn Db>,
         workload: Workload,
-        mut fault: Fault,
+        mut faults: Faults,
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
@@ -181,9 +181,9 @@ impl Test<'_> {
             cuts: nemeses::Cuts::default(),
         };
         let clients = limited(workload.generator, plan, limit_ns);
-        let main = generator::split(clients, generator::time_limit(limit_ns, fault.generator));
+        let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));
         runner
-            .run(Box::new(main), Some((&mut *fault.nemesis, &context)))
+            .run(Box::new(main), Some((&mut faults.nemeses, &context)))
             .await?;
         if let Some(last) = workload.final_generator
             && !dispatcher.is_stopping()
@@ -237,26 +237,17 @@ impl Test<'_> {
         })
     }
 
-    fn fault(&self, entries: &[(&'static nemeses::Entry, Vec<String>)]) -> Result<Fault, Failure> {
-        let mut faults = Vec::new();
-        for (position, (entry, targets)) in entries.iter().enumerate() {
-            let options = FaultOptions {
-                nodes: self.plan.nodes(),
-                targets: targets.clone(),
-                seed: self.plan.seed.wrapping_add(position as u64 + 1),
-                interval: self.plan.args.fault_interval,
-            };
-            match (entry.make)(&options) {
-                Ok(fault) => faults.push(fault),
-                Err(why) if self.plan.nemeses_named => return Err(Failure::Usage(why)),
-                Err(why) => tracing::info!("the nemesis {} is left out: {why}", entry.name),
-            }
-        }
-        let mut fault = nemeses::compose(faults, self.plan.seed);
+    fn faults(&self, planned: &[Planned]) -> Faults {
+        let seeds = (1..).map(|n| self.plan.seed.wrapping_add(n));
+        let faults = planned
+            .iter()
+            .zip(seeds)
+            .map(|(planned, seed)| planned.fault(seed));
+        let mut faults = nemeses::compose(faults.collect(), self.plan.seed);
         if let Some(schedule) = &self.plan.schedule {
-            fault.generator = schedule.generator();
+            faults.generator = schedule.generator();
         }
-        Ok(fault)
+        faults
     }
 }
 

@@ -9,7 +9,7 @@ use generator::{Generator, Thread};
 use history::{
     ErrorClass, ErrorRule, EventKind, Failure, Hold, NemesisOp, NemesisOutcome, Op, Outcome, Process,
 };
-use nemeses::{Nemesis, NemesisContext};
+use nemeses::{Nemeses, NemesisContext};
 
 use super::connect::Connect;
 use super::dispatcher::{Caller, Dispatcher, Step};
@@ -74,7 +74,7 @@ impl<R: Runtime> Runner<R> {
     pub async fn run(
         &mut self,
         generator: Box<dyn Generator>,
-        nemesis: Option<(&mut dyn Nemesis, &NemesisContext)>,
+        nemesis: Option<(&mut Nemeses, &NemesisContext)>,
     ) -> Result<()> {
         self.dispatcher.install(generator);
         let mut tasks = Vec::new();
@@ -225,7 +225,7 @@ impl<R: Runtime> Worker<R> {
 /// Lets the nemesis do all that the generator asks of it.
 async fn drive_nemesis<R: Runtime>(
     dispatcher: &Dispatcher<R>,
-    nemesis: &mut dyn Nemesis,
+    nemesis: &mut Nemeses,
     context: &NemesisContext,
 ) {
     let mut completed = None;
@@ -252,7 +252,7 @@ async fn drive_nemesis<R: Runtime>(
 }
 
 /// Undoes every fault, as an act of the nemesis in the history.
-async fn heal<R: Runtime>(dispatcher: &Dispatcher<R>, nemesis: &mut dyn Nemesis, context: &NemesisContext) {
+async fn heal<R: Runtime>(dispatcher: &Dispatcher<R>, nemesis: &mut Nemeses, context: &NemesisContext) {
     dispatcher.tell_unasked(EventKind::NemesisInvoke(NemesisOp::heal()));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
@@ -263,7 +263,7 @@ fn too_slow() -> NemesisOutcome {
     NemesisOutcome {
         nodes: Vec::new(),
         detail: String::new(),
-        exact: String::new(),
+        exact: Default::default(),
         hold: Hold::Failed(format!("did not end within {} s", NEMESIS_LIMIT.as_secs())),
     }
 }

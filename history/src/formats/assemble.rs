@@ -287,7 +287,7 @@ impl Assembler {
         {
             span.completed_ns = Some(time_ns);
             if !detail.is_empty() {
-                span.op.target = detail;
+                span.op.target = detail.into();
             }
             return;
         }
@@ -296,7 +296,7 @@ impl Assembler {
             op: NemesisOp {
                 nemesis: nemesis.to_owned(),
                 action,
-                target: detail,
+                target: detail.into(),
             },
             outcome: None,
             invoked_ns: time_ns,

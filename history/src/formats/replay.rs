@@ -221,8 +221,8 @@ impl<'a> Told<'a> {
             What::Note((_, note)) => return Some(Value::text(&note.detail)),
             What::Nemesis(span) => {
                 let detail = match (self.kind, &span.outcome) {
-                    (Kind::Info, Some(outcome)) => &outcome.detail,
-                    _ => &span.op.target,
+                    (Kind::Info, Some(outcome)) => outcome.detail.as_str(),
+                    _ => span.op.target.as_str(),
                 };
                 return Some(if detail.is_empty() {
                     Value::Nil

@@ -1,81 +1,69 @@
 //! `client-partition`: cuts links between clients and nodes, while the nodes still hear each other.
 //!
-//! Shows: what a store and its clients make of requests that are lost, and of requests that are served while their answers are
-//! lost, which nobody who asked can tell apart: an update that is done twice by a client that repeats it, a lock whose holder is
-//! taken for dead while it works. Published case: etcd's Java client repeating transactions that it took for lost (Jepsen, jetcd
-//! 0.8.2, 2024).
+//! Shows: what a store and its clients make of requests that are lost, and of requests that are served while their answers
+//! are lost, which no client can tell apart: an update that is done twice by a client that repeats it, a lock whose holder
+//! is taken for dead while it works. Published case: etcd's Java client repeating transactions that it took for lost
+//! (Jepsen, jetcd 0.8.2, 2024).
 //!
-//! Targets are `both`, `requests`, `answers`, each with or without `@WHO`: `answers@leader`. What is left out is drawn. All
-//! clients are hit alike, and so is whoever asks the nodes who leads.
+//! Targets are `both`, `requests`, `answers`, each with or without `@WHOM`: `answers@leader`. What is left out is drawn. All
+//! clients are hit alike, and so is the watch on who leads.
 
 use async_trait::async_trait;
-use control::{Ability, CONTROLLER, Link, Node};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use control::{Ability, CONTROLLER, Link};
+use history::{Aim, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{outcome, skipped};
+use crate::act::outcome;
 use crate::faults::partition::{cut, heal};
-use crate::on_off::{Cycle, Span};
-use crate::target::kinds::{Asked, Kind, knows_nodes, parse};
+use crate::nemesis::ByDefault;
+use crate::target::kinds::{Kind, draw, names_of};
 use crate::target::nodes::names;
-use crate::target::nodes::{Target, bag_of, name_nodes, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "client-partition";
+use crate::target::{Names, Targets};
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// Whom a target may name, besides nodes.
-const WHO: &[&str] = &["one", "leader", "minority", "majority", "all"];
+const WHOM: &[Pick] = &[Pick::One, Pick::Leader, Pick::Minority, Pick::Majority, Pick::All];
 
-static KINDS: [Kind; 3] = [kind("both"), kind("requests"), kind("answers")];
+/// What is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Both,
+    Requests,
+    Answers,
+}
 
-const TARGETS: &[Target] = &[
-    target("both", 1, 1),
-    target("requests", 1, 1),
-    target("answers", 1, 2),
+const KINDS: [(What, Kind); 3] = [
+    (What::Both, kind("both", 1)),
+    (What::Requests, kind("requests", 1)),
+    (What::Answers, kind("answers", 2)),
 ];
 
-const fn kind(name: &'static str) -> Kind {
+const fn kind(name: &'static str, weight: usize) -> Kind {
     Kind {
         name,
-        unit: "",
-        least: 1.0,
-        most: 1.0,
-        limit: 1.0,
-        is_signed: false,
+        min_nodes: 1,
+        weight,
+        values: None,
     }
 }
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
-    description: "cuts links between clients and nodes: what clients ask, what they are answered, or both is lost",
-    targets: &["both", "requests", "answers", "answers@leader", "both@n1+n2"],
+    name: "client-partition",
+    description: "cuts links between clients and nodes: requests, answers, or both are lost",
+    targets: Targets {
+        picks: &[],
+        kinds: &names_of(&KINDS),
+        whom: WHOM,
+        names: Names::Nodes,
+        examples: &["answers@leader", "both@n1+n2"],
+    },
     needs: &[Ability::CutClients],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#9c755f",
-    make,
+    hold: (0.4, 1.0),
+    quiet: (0.3, 0.6),
+    new: |rng| Box::new(ClientPartition { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
-        Some(read(target, nodes)?.map(drop))
-    })?;
-    let hold = Span::of(options.interval, 0.4, 1.0);
-    let quiet = Span::of(options.interval, 0.3, 0.6);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(ClientPartition {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
-
-/// Reads a target; `None` if it begins with none of the words.
-fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
-    parse(&KINDS, target, |who| knows_nodes(WHO, nodes, who))
-}
 
 struct ClientPartition {
     rng: ChaCha8Rng,
@@ -83,55 +71,41 @@ struct ClientPartition {
 
 #[async_trait]
 impl Nemesis for ClientPartition {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.begin(ctx, &op.target).await,
-            NemesisAction::Stop => heal(ctx).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        heal(ctx).await
-    }
-}
-
-impl ClientPartition {
-    async fn begin(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let all = ctx.environment.nodes();
-        let asked = match read(target, all) {
-            Some(Ok(asked)) => asked,
-            Some(Err(why)) => return skipped(why),
-            None => return skipped(format!("no target `{target}`")),
-        };
-        let drawn = match asked.draw(ctx, WHO, &mut self.rng).await {
-            Ok(drawn) => drawn,
-            Err(why) => return skipped(why),
-        };
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let hit = &drawn.hit.nodes;
         let mut links = Vec::new();
-        for &node in &drawn.nodes {
-            if drawn.kind.name != "answers" {
-                links.push(Link {
+        for &node in hit {
+            let (to_node, to_client) = (
+                Link {
                     from: CONTROLLER,
                     to: node,
-                });
-            }
-            if drawn.kind.name != "requests" {
-                links.push(Link {
+                },
+                Link {
                     from: node,
                     to: CONTROLLER,
-                });
+                },
+            );
+            match drawn.what {
+                What::Both => links.extend([to_node, to_client]),
+                What::Requests => links.push(to_node),
+                What::Answers => links.push(to_client),
             }
         }
         let errors = cut(ctx, &links).await;
-        let who = names(all, &drawn.nodes);
-        let text = match drawn.kind.name {
-            "requests" => format!("what clients ask {who} is lost"),
-            "answers" => format!("what {who} answer clients is lost"),
-            _ => format!("clients | {who}"),
+        let who = names(ctx.environment.nodes(), hit);
+        let text = match drawn.what {
+            What::Both => format!("clients | {who}"),
+            What::Requests => format!("requests of clients to {who} are lost"),
+            What::Answers => format!("answers of {who} to clients are lost"),
         };
-        NemesisOutcome {
-            exact: format!("{}@{}", drawn.kind.name, name_nodes(all, &drawn.nodes)),
-            ..outcome(ctx, &drawn.nodes, text, errors)
-        }
+        Ok(NemesisOutcome {
+            exact: drawn.exact(ctx),
+            ..outcome(ctx, hit, text, errors)
+        })
+    }
+
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        heal(ctx).await
     }
 }

@@ -6,43 +6,30 @@
 //!
 //! It is over at once, as with `transfer`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use control::Ability;
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use control::{Ability, Db};
+use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{leader, lines, on_each, outcome, skipped};
-use crate::faults::kill::describe;
-use crate::on_off::{Cycle, Span};
-use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "compact";
+use crate::act::{lines, nothing, on_each, outcome};
+use crate::nemesis::ByDefault;
+use crate::target::PROCESSES;
+use crate::target::hit::Hit;
+use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "compact",
     description: "has nodes replace their logs by snapshots and drop old revisions",
-    targets: PROCESS_NAMES,
+    targets: PROCESSES,
     needs: &[Ability::Compact],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#bab0ac",
-    make,
+    hold: (0.1, 0.2),
+    quiet: (0.1, 0.4),
+    new: |rng| Box::new(Compact { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, PROCESSES, options)?;
-    let hold = Span::of(options.interval, 0.1, 0.2);
-    let quiet = Span::of(options.interval, 0.1, 0.4);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Compact {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
 
 struct Compact {
     rng: ChaCha8Rng,
@@ -50,32 +37,15 @@ struct Compact {
 
 #[async_trait]
 impl Nemesis for Compact {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.compact(ctx, &op.target).await,
-            NemesisAction::Stop => outcome(ctx, &[], String::new(), Vec::new()),
-        }
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let compact = |db: Arc<dyn Db>, node| async move { db.compact(node).await.map(drop) };
+        let errors = on_each(ctx, &hit.nodes, compact).await;
+        let detail = format!("compacted {}", hit.describe(ctx));
+        Ok(outcome(ctx, &hit.nodes, detail, lines(ctx, errors)))
     }
 
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        outcome(ctx, &[], String::new(), Vec::new())
-    }
-}
-
-impl Compact {
-    async fn compact(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx, needs_leader(target)).await;
-        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
-            Ok(nodes) => nodes,
-            Err(why) => return skipped(why),
-        };
-        let errors = on_each(
-            ctx,
-            &nodes,
-            |db, node| async move { db.compact(node).await.map(drop) },
-        )
-        .await;
-        let detail = format!("compacted {}", describe(ctx, &nodes, leader));
-        outcome(ctx, &nodes, detail, lines(ctx, errors))
+    async fn end(&mut self, _ctx: &NemesisContext) -> NemesisOutcome {
+        nothing()
     }
 }

@@ -6,7 +6,7 @@
 //! `bitflip` and `truncate-file` do the same.
 //!
 //! A node is killed, one of its files is damaged, and it is started again. What then happens is for the verdict:
-//! - It runs: the damage stays. It was corrected, or nobody has looked there yet.
+//! - It runs: the damage stays. It was corrected, or the store has not read that place yet.
 //! - It refuses to start: the store has seen it. At the end of the fault the files are put back as they were before the
 //!   damage; the node has done nothing since, so that it has forgotten nothing.
 //! - It runs and ends later: its files cannot be put back without forgetting what it did meanwhile, which no consensus
@@ -22,52 +22,60 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::ProcessState;
-use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
+use history::{Aim, NemesisOutcome, Whom};
+use rand::RngExt;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::act::{name, nodes_in, outcome, settle, skipped};
-use crate::on_off::{Cycle, Span};
+use crate::act::{name, nodes_in, outcome, settle};
+use crate::nemesis::ByDefault;
 use crate::tamper::tamper;
-use crate::target::nodes::{Target, bag, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "corrupt";
-
-const TARGETS: &[Target] = &[target("bitflip", 3, 1), target("truncate", 3, 1)];
+use crate::target::kinds::{Kind, kind_of};
+use crate::target::nodes::{by_name, indices};
+use crate::target::{Names, Targets};
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// How long a node must run after its start to count as one that takes its files for good.
 const RUNS_AFTER: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(20);
 
-pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
-    description: "damages a file of a killed node and starts it; at most a minority of the nodes in a run",
-    targets: &["bitflip", "truncate"],
-    needs: &[],
-    by_default: false,
-    min_nodes: 3,
-    colour: "#d37295",
-    make,
-};
+/// What is done to a file, by the names under which `perjury tamper damage` does it.
+const KINDS: [Kind; 2] = [kind("bitflip"), kind("truncate")];
 
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, TARGETS, options)?;
-    let hold = Span::of(options.interval, 0.4, 1.2);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Corrupt {
+const fn kind(name: &'static str) -> Kind {
+    Kind {
+        name,
+        min_nodes: 3,
+        weight: 1,
+        values: None,
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "corrupt",
+    description: "damages a file of a killed node and starts it; at most a minority of the nodes in a run",
+    targets: Targets {
+        picks: &[],
+        kinds: &KINDS,
+        whom: &[],
+        names: Names::Nodes,
+        examples: &["bitflip@n2"],
+    },
+    needs: &[],
+    by_default: ByDefault::Nowhere,
+    colour: "#d37295",
+    hold: (0.4, 1.2),
+    quiet: (0.4, 0.8),
+    new: |rng| {
+        Box::new(Corrupt {
             hit: BTreeSet::new(),
             refusing: None,
             lost: BTreeSet::new(),
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
+            rng,
+        })
+    },
+};
 
 struct Corrupt {
     /// Every node that was ever hit.
@@ -81,15 +89,29 @@ struct Corrupt {
 
 #[async_trait]
 impl Nemesis for Corrupt {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.hit(ctx, &op.target).await,
-            NemesisAction::Stop => self.heal(ctx).await,
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let kind = kind_of(&KINDS, aim)?;
+        let node = self.choose(ctx, aim.whom.as_ref()).await?;
+        let detail;
+        let mut errors = Vec::new();
+        match self.damage(ctx, node, kind).await {
+            Ok((what, runs)) => {
+                let then = if runs { "it runs" } else { "it refuses to start" };
+                detail = format!("{}: {what}; {then}", name(ctx, node));
+            }
+            Err(why) => {
+                detail = String::new();
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
         }
+        Ok(NemesisOutcome {
+            exact: kind.exactly(0.0, by_name(ctx.environment.nodes(), &[node])),
+            ..outcome(ctx, &[node], detail, errors)
+        })
     }
 
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        let mut told = Vec::new();
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let mut done = Vec::new();
         let mut errors = Vec::new();
         let mut nodes = Vec::new();
         if let Some(node) = self.refusing {
@@ -97,7 +119,7 @@ impl Nemesis for Corrupt {
             match self.put_back(ctx, node).await {
                 Ok(()) => {
                     self.refusing = None;
-                    told.push(format!("{}'s files put back", name(ctx, node)));
+                    done.push(format!("{}'s files put back", name(ctx, node)));
                 }
                 Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
             }
@@ -107,64 +129,41 @@ impl Nemesis for Corrupt {
         for node in gone {
             nodes.push(node);
             match (start(ctx, node).await, self.hit.contains(&node)) {
-                (Ok(true), _) => told.push(format!("{} started again", name(ctx, node))),
+                (Ok(true), _) => done.push(format!("{} started again", name(ctx, node))),
                 (Ok(false), true) => {
                     self.lost.insert(node);
                     ctx.db.give_up(node).await;
-                    told.push(format!(
+                    done.push(format!(
                         "{} does not stay up with its damage and is given up",
                         name(ctx, node)
                     ));
                 }
-                // Not of this fault; that it does not come back is told at the end of the run.
-                (Ok(false), false) => told.push(format!("{} does not stay up", name(ctx, node))),
+                // Not of this fault; that it does not come back shows at the end of the run.
+                (Ok(false), false) => done.push(format!("{} does not stay up", name(ctx, node))),
                 (Err(why), _) => errors.push(format!("{}: {why}", name(ctx, node))),
             }
         }
-        outcome(ctx, &nodes, told.join("; "), errors)
+        outcome(ctx, &nodes, done.join("; "), errors)
     }
 }
 
 impl Corrupt {
-    async fn hit(&mut self, ctx: &NemesisContext, kind: &str) -> NemesisOutcome {
-        if TARGETS.iter().all(|target| target.name != kind) {
-            return skipped(format!("no target `{kind}`"));
-        }
-        let Some(node) = self.choose(ctx).await else {
-            return skipped("no node that may be damaged is up");
+    /// A random node, of those that are named if any are; once a minority was hit, one of those.
+    async fn choose(&mut self, ctx: &NemesisContext, whom: Option<&Whom>) -> Result<usize, String> {
+        let nodes = ctx.environment.nodes();
+        let named = match whom {
+            Some(Whom::Nodes(names)) => Some(indices(names, nodes)?),
+            _ => None,
         };
-        let seed: u64 = self.rng.random();
-        match self.damage(ctx, node, kind, seed).await {
-            Ok((what, runs)) => {
-                let then = if runs { "it runs" } else { "it refuses to start" };
-                outcome(
-                    ctx,
-                    &[node],
-                    format!("{}: {what}; {then}", name(ctx, node)),
-                    Vec::new(),
-                )
-            }
-            Err(why) => NemesisOutcome {
-                nodes: vec![name(ctx, node)],
-                detail: String::new(),
-                exact: String::new(),
-                hold: Hold::Failed(format!("{}: {why}", name(ctx, node))),
-            },
-        }
-    }
-
-    /// A random node; once a minority was hit, one of those.
-    async fn choose(&mut self, ctx: &NemesisContext) -> Option<usize> {
-        let count = ctx.environment.nodes().len();
-        let most = count.saturating_sub(1) / 2;
-        let up = nodes_in(ctx, |state| state != ProcessState::Gone).await;
-        let may: Vec<usize> = up
-            .into_iter()
-            .filter(|node| self.hit.len() < most || self.hit.contains(node))
-            .collect();
-        let node = may.choose(&mut self.rng).copied()?;
+        let most = nodes.len().saturating_sub(1) / 2;
+        let mut may = nodes_in(ctx, |state| state != ProcessState::Gone).await;
+        may.retain(|node| self.hit.len() < most || self.hit.contains(node));
+        may.retain(|node| named.as_ref().is_none_or(|named| named.contains(node)));
+        let node = *may
+            .choose(&mut self.rng)
+            .ok_or("no node that may be damaged is up")?;
         self.hit.insert(node);
-        Some(node)
+        Ok(node)
     }
 
     /// Gives what was damaged, and whether the node runs all the same.
@@ -172,14 +171,14 @@ impl Corrupt {
         &mut self,
         ctx: &NemesisContext,
         node: usize,
-        kind: &str,
-        seed: u64,
+        kind: Kind,
     ) -> Result<(String, bool), String> {
+        let seed: u64 = self.rng.random();
         let directory = data_dir(ctx, node);
         ctx.db.kill(node).await.map_err(|error| error.to_string())?;
         settle(ctx.db.clone(), node, |state| state == ProcessState::Gone).await?;
         damage(ctx, node, &["copy", &directory, &spare(ctx, node)]).await?;
-        let what = damage(ctx, node, &[kind, &seed.to_string(), &directory]).await?;
+        let what = damage(ctx, node, &[kind.name, &seed.to_string(), &directory]).await?;
         let runs = start(ctx, node).await?;
         self.refusing = (!runs).then_some(node);
         Ok((what, runs))

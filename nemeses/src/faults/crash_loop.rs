@@ -1,25 +1,17 @@
 //! `crash-loop`: kills processes again and again, before they have recovered from the time before.
 //!
-//! Shows: recovery that cannot be interrupted (a log that is cut twice, a snapshot that is renamed half), votes that are given again by a process
-//! that forgot them, terms that run away.
+//! Shows: recovery that cannot be interrupted (a log that is cut twice, a snapshot that is renamed half), votes that are
+//! given again by a process that forgot them, terms that run away.
 
-use control::Ability;
-
-use crate::faults::kill::{How, fault};
-use crate::target::nodes::PROCESS_NAMES;
-use crate::{Entry, Fault, FaultOptions};
+use crate::Entry;
+use crate::faults::kill::{self, How, Kill};
+use crate::nemesis::ByDefault;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "crash-loop",
     description: "kills processes several times, each time soon after they were started",
-    targets: PROCESS_NAMES,
-    needs: &[Ability::Restart],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#a0522d",
-    make,
+    new: |rng| Box::new(Kill::new(How::InLoop, rng)),
+    ..kill::ENTRY
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    fault(ENTRY.name, How::InLoop, options)
-}

@@ -10,43 +10,32 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use control::Ability;
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{leader, name, outcome, restart_ended, skipped};
-use crate::faults::kill::describe;
-use crate::on_off::{Cycle, Span};
+use crate::act::{name, nothing, outcome, restart_ended};
+use crate::nemesis::ByDefault;
 use crate::tamper::disk;
-use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "disk-full";
+use crate::target::PROCESSES;
+use crate::target::hit::Hit;
+use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "disk-full",
     description: "fills the disks of nodes, and makes room again",
-    targets: PROCESS_NAMES,
+    targets: PROCESSES,
     needs: &[Ability::Fill],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#bab0ac",
-    make,
-};
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, PROCESSES, options)?;
-    let hold = Span::of(options.interval, 0.4, 1.2);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(DiskFull {
+    hold: (0.4, 1.2),
+    quiet: (0.4, 0.8),
+    new: |rng| {
+        Box::new(DiskFull {
             full: BTreeSet::new(),
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
+            rng,
+        })
+    },
+};
 
 struct DiskFull {
     /// The nodes whose disks were filled and not yet seen to have room.
@@ -56,40 +45,23 @@ struct DiskFull {
 
 #[async_trait]
 impl Nemesis for DiskFull {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.fill(ctx, &op.target).await,
-            NemesisAction::Stop => self.make_room(ctx).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        self.make_room(ctx).await
-    }
-}
-
-impl DiskFull {
-    async fn fill(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx, needs_leader(target)).await;
-        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
-            Ok(nodes) => nodes,
-            Err(why) => return skipped(why),
-        };
-        self.full.extend(&nodes);
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        self.full.extend(&hit.nodes);
         let mut errors = Vec::new();
-        for &node in &nodes {
+        for &node in &hit.nodes {
             if let Some(why) = contradiction(disk(ctx, node, "fill").await, "false") {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
-        let detail = format!("filled the disk of {}", describe(ctx, &nodes, leader));
-        outcome(ctx, &nodes, detail, errors)
+        let detail = format!("filled the disk of {}", hit.describe(ctx));
+        Ok(outcome(ctx, &hit.nodes, detail, errors))
     }
 
-    async fn make_room(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         let nodes: Vec<usize> = std::mem::take(&mut self.full).into_iter().collect();
         if nodes.is_empty() {
-            return outcome(ctx, &[], String::new(), Vec::new());
+            return nothing();
         }
         let mut errors = Vec::new();
         for &node in &nodes {

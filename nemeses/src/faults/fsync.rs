@@ -15,78 +15,78 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use control::Ability;
 use control::inside::FsyncCounts;
-use control::{Ability, Node};
-use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, Hold, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::act::{name, outcome, restart_ended, skipped};
-use crate::faults::kill::describe;
-use crate::on_off::{Cycle, Span};
+use crate::act::{name, nothing, outcome, restart_ended};
+use crate::nemesis::ByDefault;
 use crate::tamper::tamper;
-use crate::target::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
-use crate::target::nodes::{Target, bag_of, name_nodes, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+use crate::target::kinds::{Kind, Values, draw, names_of};
+use crate::target::{Names, Targets};
+use crate::{Entry, Nemesis, NemesisContext};
 
-const NAME: &str = "fsync";
-
-/// How long a first call is waited for at the end of a fault during which none was seen.
+/// How long to wait for a first call at the end of a fault during which none was seen.
 const LAST_CALL: Duration = Duration::from_secs(2);
-/// Whom a target may name.
-const WHO: &[&str] = &["one", "minority", "majority", "all", "leader"];
+/// Whom a target may name, besides nodes.
+const WHOM: &[Pick] = &[Pick::One, Pick::Minority, Pick::Majority, Pick::All, Pick::Leader];
 
-static KINDS: [Kind; 3] = [
-    kind("lie", "", 1.0, 1.0),
-    kind("fail", "", 1.0, 1.0),
-    kind("slow", "ms", 50.0, 1000.0),
+/// What fsync does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Lie,
+    Fail,
+    Slow,
+}
+
+const KINDS: [(What, Kind); 3] = [
+    (What::Lie, kind("lie", 1, None)),
+    (What::Fail, kind("fail", 1, None)),
+    (What::Slow, kind("slow", 2, Some(DELAYS))),
 ];
 
-const TARGETS: &[Target] = &[target("lie", 1, 1), target("fail", 1, 1), target("slow", 1, 2)];
+const DELAYS: Values = Values {
+    unit: "ms",
+    least: 50.0,
+    most: 1000.0,
+    limit: 60_000.0,
+    is_signed: false,
+};
 
-const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> Kind {
+const fn kind(name: &'static str, weight: usize, values: Option<Values>) -> Kind {
     Kind {
         name,
-        unit,
-        least,
-        most,
-        limit: 60_000.0,
-        is_signed: false,
+        min_nodes: 1,
+        weight,
+        values,
     }
 }
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "fsync",
     description: "makes fsync say that it did what it did not, fail, or be slow",
-    targets: &["lie", "fail", "slow", "slow=500@leader", "fail@n1"],
+    targets: Targets {
+        picks: &[],
+        kinds: &names_of(&KINDS),
+        whom: WHOM,
+        names: Names::Nodes,
+        examples: &["slow=500@leader", "fail@n1"],
+    },
     needs: &[Ability::Fsync],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#9c755f",
-    make,
-};
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
-        Some(read(target, nodes)?.map(drop))
-    })?;
-    let hold = Span::of(options.interval, 0.4, 1.2);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Fsync {
+    hold: (0.4, 1.2),
+    quiet: (0.4, 0.8),
+    new: |rng| {
+        Box::new(Fsync {
             hit: BTreeSet::new(),
             before: FsyncCounts::default(),
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
-
-fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
-    parse(&KINDS, target, |who| knows_nodes(WHO, nodes, who))
-}
+            rng,
+        })
+    },
+};
 
 struct Fsync {
     /// The nodes whose fsync is not honest, or not yet seen to be.
@@ -98,44 +98,21 @@ struct Fsync {
 
 #[async_trait]
 impl Nemesis for Fsync {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.begin(ctx, &op.target).await,
-            NemesisAction::Stop => self.end(ctx, true).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        self.end(ctx, false).await
-    }
-}
-
-impl Fsync {
-    async fn begin(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let nodes = ctx.environment.nodes();
-        let asked = match read(target, nodes) {
-            Some(Ok(asked)) => asked,
-            Some(Err(why)) => return skipped(why),
-            None => return skipped(format!("no kind of trouble `{target}`")),
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let (mode, text) = match drawn.what {
+            What::Slow => {
+                let ms = drawn.value;
+                (format!("{}", ms as u64), format!("takes {ms} ms more"))
+            }
+            What::Lie => ("lie".to_owned(), "lies".to_owned()),
+            What::Fail => ("fail".to_owned(), "fails".to_owned()),
         };
-        let Drawn {
-            kind,
-            value,
-            nodes: hit,
-            leader,
-        } = match asked.draw(ctx, WHO, &mut self.rng).await {
-            Ok(drawn) => drawn,
-            Err(why) => return skipped(why),
-        };
-        let (mode, words) = match kind.name {
-            "slow" => (format!("{}", value as u64), format!("takes {value} ms more")),
-            "lie" => ("lie".to_owned(), "lies".to_owned()),
-            name => (name.to_owned(), "fails".to_owned()),
-        };
-        self.hit.extend(&hit);
+        let hit = &drawn.hit.nodes;
+        self.hit.extend(hit);
         self.before = FsyncCounts::default();
         let mut errors = Vec::new();
-        for &node in &hit {
+        for &node in hit {
             match set(ctx, node, Some(&mode)).await {
                 Ok(counts) if counts.programs == 0 => {
                     errors.push(format!(
@@ -147,24 +124,29 @@ impl Fsync {
                 Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
             }
         }
-        let detail = format!("{words} on {}", describe(ctx, &hit, leader));
-        let value = if kind.unit.is_empty() {
-            String::new()
-        } else {
-            format!("={value}")
-        };
-        NemesisOutcome {
-            exact: format!("{}{value}@{}", kind.name, name_nodes(nodes, &hit)),
-            ..outcome(ctx, &hit, detail, errors)
-        }
+        let detail = format!("{text} on {}", drawn.hit.describe(ctx));
+        Ok(NemesisOutcome {
+            exact: drawn.exact(ctx),
+            ..outcome(ctx, hit, detail, errors)
+        })
     }
 
-    /// Makes fsync honest again and starts what ended itself meanwhile. `counts`: a fault during which nobody called fsync
-    /// had nothing to act on.
-    async fn end(&mut self, ctx: &NemesisContext, counts: bool) -> NemesisOutcome {
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        self.restore(ctx, true).await
+    }
+
+    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        self.restore(ctx, false).await
+    }
+}
+
+impl Fsync {
+    /// Makes fsync honest again and starts what ended itself meanwhile. `counts`: a fault during which no process called
+    /// fsync had nothing to act on.
+    async fn restore(&mut self, ctx: &NemesisContext, counts: bool) -> NemesisOutcome {
         let nodes: Vec<usize> = std::mem::take(&mut self.hit).into_iter().collect();
         if nodes.is_empty() {
-            return outcome(ctx, &[], String::new(), Vec::new());
+            return nothing();
         }
         let mut errors = Vec::new();
         let answered = match counts {

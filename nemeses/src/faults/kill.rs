@@ -9,19 +9,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, ProcessState};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
+use history::{Aim, NemesisOutcome};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
-use crate::act::{leader, lines, nodes_in, on_each, outcome, settle, skipped};
-use crate::on_off::{Cycle, Span};
+use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
+use crate::nemesis::ByDefault;
+use crate::target::PROCESSES;
+use crate::target::hit::Hit;
 use crate::target::nodes::names;
-use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "kill";
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// How long after its start a process must still run for the restart to count.
 const STILL_RUNNING: Duration = Duration::from_millis(200);
@@ -32,23 +31,23 @@ const LIFE_MS: (f64, f64) = (5.0, 600.0);
 const RESTART_GAP_MS: u64 = 150;
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "kill",
     description: "ends processes with SIGKILL, and starts them again after a short while",
-    targets: PROCESS_NAMES,
+    targets: PROCESSES,
     needs: &[Ability::Restart],
-    by_default: true,
-    min_nodes: 1,
+    by_default: ByDefault::Everywhere,
     colour: "#e15759",
-    make,
+    // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
+    hold: (0.04, 0.8),
+    // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets wrong
+    // shows only in some of the kills.
+    quiet: (0.2, 0.6),
+    new: |rng| Box::new(Kill::new(How::Once, rng)),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    fault(NAME, How::Once, options)
-}
 
 /// How processes are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(super) enum How {
     /// By SIGKILL.
     Once,
     /// By SIGKILL, and again as soon as they have been started, several times.
@@ -57,27 +56,8 @@ pub(crate) enum How {
     Gently,
 }
 
-/// A fault that ends processes and starts them again.
-pub(crate) fn fault(name: &'static str, how: How, options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(name, PROCESSES, options)?;
-    // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
-    let hold = Span::of(options.interval, 0.04, 0.8);
-    // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets wrong
-    // shows only in some of the kills.
-    let quiet = Span::of(options.interval, 0.2, 0.6);
-    Ok(Fault {
-        name,
-        nemesis: Box::new(Kill {
-            how,
-            killed: BTreeSet::new(),
-            away: Vec::new(),
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(name, targets, hold, quiet, options.seed)),
-    })
-}
-
-struct Kill {
+/// Ends processes and starts them again.
+pub(super) struct Kill {
     how: How,
     /// The nodes that we ended and have not yet seen running again.
     killed: BTreeSet<usize>,
@@ -88,14 +68,46 @@ struct Kill {
 
 #[async_trait]
 impl Nemesis for Kill {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.kill(ctx, &op.target).await,
-            NemesisAction::Stop => {
-                let nodes = self.killed.iter().copied().collect();
-                self.start(ctx, nodes).await
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        // What did not come back stays away; one more could cost the store its quorum, and its owner the store.
+        if !self.away.is_empty() {
+            let away = names(ctx.environment.nodes(), &self.away);
+            return Err(format!("{away} did not come back, so nothing more is killed"));
+        }
+        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let nodes = &hit.nodes;
+        if self.how == How::Gently {
+            // A process that was stopped does not act on SIGTERM.
+            let stopped = nodes_in(ctx, |state| state == ProcessState::Stopped).await;
+            if nodes.iter().any(|node| stopped.contains(node)) {
+                let who = names(ctx.environment.nodes(), &stopped);
+                return Err(format!("{who} are frozen, so that they would not act on SIGTERM"));
             }
         }
+        self.killed.extend(nodes);
+        let mut errors = self.stop(ctx, nodes).await;
+        let who = hit.describe(ctx);
+        let detail = match self.how {
+            How::Once => format!("killed {who}"),
+            How::Gently => format!("stopped {who}"),
+            How::InLoop => {
+                let times = self.rng.random_range(LOOPS);
+                for _ in 1..times {
+                    sleep(Duration::from_millis(self.rng.random_range(0..=RESTART_GAP_MS))).await;
+                    let started = on_each(ctx, nodes, |db, node| async move { db.start(node).await }).await;
+                    errors.extend(started);
+                    sleep(self.life()).await;
+                    errors.extend(self.stop(ctx, nodes).await);
+                }
+                format!("killed {who} {times} times")
+            }
+        };
+        Ok(outcome(ctx, nodes, detail, lines(ctx, errors)))
+    }
+
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let nodes = self.killed.iter().copied().collect();
+        self.start(ctx, nodes).await
     }
 
     async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
@@ -112,47 +124,16 @@ impl Nemesis for Kill {
 }
 
 impl Kill {
-    async fn kill(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        // What did not come back stays away; one more could cost the store its quorum, and its owner the store.
-        if !self.away.is_empty() {
-            let away = names(ctx.environment.nodes(), &self.away);
-            return skipped(format!("{away} did not come back, so nothing more is killed"));
+    pub fn new(how: How, rng: ChaCha8Rng) -> Kill {
+        Kill {
+            how,
+            killed: BTreeSet::new(),
+            away: Vec::new(),
+            rng,
         }
-        let leader = leader(ctx, needs_leader(target)).await;
-        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
-            Ok(nodes) => nodes,
-            Err(why) => return skipped(why),
-        };
-        if self.how == How::Gently {
-            // SIGTERM is not heard by who was stopped.
-            let stopped = nodes_in(ctx, |state| state == ProcessState::Stopped).await;
-            if nodes.iter().any(|node| stopped.contains(node)) {
-                let who = names(ctx.environment.nodes(), &stopped);
-                return skipped(format!("{who} stand still, so that SIGTERM is not heard"));
-            }
-        }
-        self.killed.extend(&nodes);
-        let mut errors = self.end(ctx, &nodes).await;
-        let who = describe(ctx, &nodes, leader);
-        let detail = match self.how {
-            How::Once => format!("killed {who}"),
-            How::Gently => format!("stopped {who}"),
-            How::InLoop => {
-                let times = self.rng.random_range(LOOPS);
-                for _ in 1..times {
-                    sleep(Duration::from_millis(self.rng.random_range(0..=RESTART_GAP_MS))).await;
-                    let started = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
-                    errors.extend(started);
-                    sleep(self.life()).await;
-                    errors.extend(self.end(ctx, &nodes).await);
-                }
-                format!("killed {who} {times} times")
-            }
-        };
-        outcome(ctx, &nodes, detail, lines(ctx, errors))
     }
 
-    async fn end(&self, ctx: &NemesisContext, nodes: &[usize]) -> Vec<(usize, String)> {
+    async fn stop(&self, ctx: &NemesisContext, nodes: &[usize]) -> Vec<(usize, String)> {
         let gently = self.how == How::Gently;
         on_each(ctx, nodes, |db, node| async move {
             let ended = if gently {
@@ -166,8 +147,8 @@ impl Kill {
         .await
     }
 
-    /// How long a process lives in a crash loop: log-uniformly, because it may die while it reads its log, in its first election, or just
-    /// after it.
+    /// How long a process lives in a crash loop: log-uniformly, because it may die while it reads its log, in its first
+    /// election, or just after it.
     fn life(&mut self) -> Duration {
         let (least, most) = LIFE_MS;
         Duration::from_secs_f64(least * (most / least).powf(self.rng.random()) / 1e3)
@@ -177,7 +158,7 @@ impl Kill {
     /// the others are still down is where forgotten votes show.
     async fn start(&mut self, ctx: &NemesisContext, mut nodes: Vec<usize>) -> NemesisOutcome {
         if nodes.is_empty() {
-            return outcome(ctx, &[], String::new(), Vec::new());
+            return nothing();
         }
         nodes.shuffle(&mut self.rng);
         let mut errors = Vec::new();
@@ -214,20 +195,4 @@ impl Kill {
 fn without(nodes: &[usize], errors: &[(usize, String)]) -> Vec<usize> {
     let went_wrong = |node| errors.iter().any(|(other, _)| *other == node);
     nodes.iter().copied().filter(|&node| !went_wrong(node)).collect()
-}
-
-/// `n1 n3 (leader)`.
-pub(crate) fn describe(ctx: &NemesisContext, nodes: &[usize], leader: Option<usize>) -> String {
-    let names: Vec<String> = nodes
-        .iter()
-        .map(|&node| {
-            let name = crate::act::name(ctx, node);
-            if Some(node) == leader {
-                format!("{name} (leader)")
-            } else {
-                name
-            }
-        })
-        .collect();
-    names.join(" ")
 }

@@ -11,61 +11,41 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, ControlError};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::act::{leader, name, outcome, skipped};
-use crate::faults::kill::describe;
-use crate::on_off::{Cycle, Span};
+use crate::act::{name, nothing, outcome, too_slow};
+use crate::nemesis::ByDefault;
+use crate::target::hit::Hit;
 use crate::target::nodes::names;
-use crate::target::nodes::{Target, bag, choose, needs_leader, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "membership";
+use crate::target::{PROCESSES, Targets, row};
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// How long one change may take: a cluster may want to be quiet before it, and a node has to catch up after it.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 
-const TARGETS: &[Target] = &[
-    target("one", 3, 1),
-    target("leader", 3, 1),
-    target("minority", 3, 1),
-    target("minority-with-leader", 3, 0),
-    target("minority-without-leader", 3, 0),
-];
-
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "membership",
     description: "removes nodes from the cluster, and adds them again",
-    targets: &[
-        "one",
-        "leader",
-        "minority",
-        "minority-with-leader",
-        "minority-without-leader",
-        "n2",
-    ],
+    targets: Targets {
+        picks: &[
+            row(Pick::One, 3, 1),
+            row(Pick::Leader, 3, 1),
+            row(Pick::Minority, 3, 1),
+            row(Pick::MinorityWithLeader, 3, 0),
+            row(Pick::MinorityWithoutLeader, 3, 0),
+        ],
+        examples: &["n2"],
+        ..PROCESSES
+    },
     needs: &[Ability::Membership],
-    by_default: false,
-    min_nodes: 3,
+    by_default: ByDefault::Nowhere,
     colour: "#b07aa1",
-    make,
+    hold: (0.4, 1.0),
+    quiet: (0.4, 0.8),
+    new: |rng| Box::new(Membership { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, TARGETS, options)?;
-    let hold = Span::of(options.interval, 0.4, 1.0);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Membership {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
 
 struct Membership {
     rng: ChaCha8Rng,
@@ -73,39 +53,23 @@ struct Membership {
 
 #[async_trait]
 impl Nemesis for Membership {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.remove(ctx, &op.target).await,
-            NemesisAction::Stop => add_missing(ctx).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        add_missing(ctx).await
-    }
-}
-
-impl Membership {
-    async fn remove(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
         let nodes = ctx.environment.nodes();
-        let leader = leader(ctx, needs_leader(target)).await;
-        let chosen = match choose(target, nodes, leader, &mut self.rng) {
-            Ok(chosen) if 2 * chosen.len() >= nodes.len() => {
-                return skipped("a majority of the nodes must remain members");
-            }
-            Ok(chosen) => chosen,
-            Err(why) => return skipped(why),
-        };
+        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        if 2 * hit.nodes.len() >= nodes.len() {
+            return Err("a majority of the nodes must remain members".into());
+        }
         let mut errors = Vec::new();
         // One after the other: so the two majorities overlap.
-        for &node in &chosen {
+        for &node in &hit.nodes {
             if let Err(why) = change(ctx.db.remove_member(node)).await {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
         match members(ctx).await {
             Ok(members) => {
-                let still: Vec<usize> = chosen
+                let still: Vec<usize> = hit
+                    .nodes
                     .iter()
                     .copied()
                     .filter(|node| members.contains(node))
@@ -116,12 +80,16 @@ impl Membership {
             }
             Err(why) => errors.push(why),
         }
-        let detail = format!("removed {}", describe(ctx, &chosen, leader));
-        outcome(ctx, &chosen, detail, errors)
+        let detail = format!("removed {}", hit.describe(ctx));
+        Ok(outcome(ctx, &hit.nodes, detail, errors))
+    }
+
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        add_missing(ctx).await
     }
 }
 
-/// Takes back whoever is no member, and sees that all are.
+/// Adds the nodes that are not members, and checks that then all are.
 async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
     let nodes = ctx.environment.nodes();
     let missing = |members: &BTreeSet<usize>| -> Vec<usize> {
@@ -133,7 +101,7 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
         Err(why) => return outcome(ctx, &[], String::new(), vec![why]),
     };
     if added.is_empty() {
-        return outcome(ctx, &[], String::new(), Vec::new());
+        return nothing();
     }
     let mut errors = Vec::new();
     for &node in &added {
@@ -160,6 +128,6 @@ async fn members(ctx: &NemesisContext) -> Result<BTreeSet<usize>, String> {
 async fn change<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, String> {
     match timeout(CHANGE_LIMIT, work).await {
         Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no end within {} s", CHANGE_LIMIT.as_secs())),
+        Err(_) => Err(too_slow(CHANGE_LIMIT)),
     }
 }

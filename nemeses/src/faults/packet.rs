@@ -2,166 +2,136 @@
 //!
 //! Shows: elections that never end because timeouts are shorter than round trips, messages handled twice or in the wrong
 //! order, leases that are kept by a clock while the messages that end them are late. Published cases: etcd's and TiKV's
-//! elections under packet delay (Chaos Mesh's reports), Redis-Raft's and Hazelcast's trouble with slow networks (Jepsen
+//! elections under packet delay (Chaos Mesh's reports), what Redis-Raft and Hazelcast get wrong in slow networks (Jepsen
 //! 2020, 2017).
 //!
-//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHO`: `delay`, `loss=30@n1`, `slow-link=1000@leader`, `jitter@all`,
+//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `delay`, `loss=30@n1`, `slow-link=1000@leader`, `jitter@all`,
 //! `delay=50@n1>n2`. What is left out is drawn. Only what nodes send each other is touched; clients are not.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Ability, Link, Node, Sample, Shape as LinkShape, links_between};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::{RngExt, SeedableRng};
+use control::{Ability, Link, Sample, Shape as LinkShape, links_between};
+use history::{Aim, NemesisOutcome, Pick, Whom};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::act::{name, outcome, skipped};
+use crate::act::{nothing, outcome};
 use crate::faults::partition::open_all;
-use crate::on_off::{Cycle, Span};
-use crate::target::kinds::{Asked, Drawn, Kind, knows_nodes, parse};
-use crate::target::links::{Grudge, named_links};
-use crate::target::nodes::{Target, bag_of, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "packet";
+use crate::nemesis::ByDefault;
+use crate::target::kinds::{Kind, Values, draw, names_of, typed_kind_of};
+use crate::target::links::{Grudge, named};
+use crate::target::nodes::names;
+use crate::target::{Names, Targets};
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// Whom a target may name, besides nodes and links.
-const WHO: &[&str] = &["one", "leader", "all"];
+const WHOM: &[Pick] = &[Pick::One, Pick::Leader, Pick::All];
 /// How long one change to the network may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// How many datagrams a sample has.
 const SAMPLED: usize = 60;
-/// How large they are where the link is slow, and else.
+/// How large they are on a slow link, and on others.
 const LARGE: usize = 1200;
 const SMALL: usize = 64;
-/// How long after the last datagram of a sample the others are waited for, besides the longest delay.
+/// How long to wait for the others after the last datagram of a sample was sent, besides the longest delay.
 const LATE: Duration = Duration::from_millis(300);
 
-static KINDS: [Kind; 7] = [
-    kind("delay", "ms", 10.0, 250.0),
-    kind("jitter", "ms", 20.0, 200.0),
-    kind("loss", "%", 10.0, 60.0),
-    kind("duplicate", "%", 10.0, 60.0),
-    kind("reorder", "%", 10.0, 50.0),
-    kind("corrupt", "%", 10.0, 40.0),
-    kind("slow-link", "kbit/s", 200.0, 4000.0),
+/// What happens to packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Delay,
+    Jitter,
+    Loss,
+    Duplicate,
+    Reorder,
+    Corrupt,
+    SlowLink,
+}
+
+const KINDS: [(What, Kind); 7] = [
+    (What::Delay, kind("delay", 2, MS, 10.0, 250.0)),
+    (What::Jitter, kind("jitter", 1, MS, 20.0, 200.0)),
+    (What::Loss, kind("loss", 2, PERCENT, 10.0, 60.0)),
+    (What::Duplicate, kind("duplicate", 1, PERCENT, 10.0, 60.0)),
+    (What::Reorder, kind("reorder", 1, PERCENT, 10.0, 50.0)),
+    (What::Corrupt, kind("corrupt", 1, PERCENT, 10.0, 40.0)),
+    (What::SlowLink, kind("slow-link", 1, KBIT, 200.0, 4000.0)),
 ];
 
-const TARGETS: &[Target] = &[
-    target("delay", 2, 2),
-    target("jitter", 2, 1),
-    target("loss", 2, 2),
-    target("duplicate", 2, 1),
-    target("reorder", 2, 1),
-    target("corrupt", 2, 1),
-    target("slow-link", 2, 1),
-];
+/// Units, and the most that can be set.
+const MS: (&str, f64) = ("ms", 60_000.0);
+const PERCENT: (&str, f64) = ("%", 100.0);
+const KBIT: (&str, f64) = ("kbit/s", 1e9);
 
-const fn kind(name: &'static str, unit: &'static str, least: f64, most: f64) -> Kind {
-    let limit = match unit.as_bytes() {
-        b"%" => 100.0,
-        b"ms" => 60_000.0,
-        _ => 1e9,
-    };
+const fn kind(
+    name: &'static str,
+    weight: usize,
+    (unit, limit): (&'static str, f64),
+    least: f64,
+    most: f64,
+) -> Kind {
     Kind {
         name,
-        unit,
-        least,
-        most,
-        limit,
-        is_signed: false,
+        min_nodes: 2,
+        weight,
+        values: Some(Values {
+            unit,
+            least,
+            most,
+            limit,
+            is_signed: false,
+        }),
     }
 }
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "packet",
     description: "delays, loses, doubles, reorders and damages packets between nodes, or makes links slow",
-    targets: &[
-        "delay",
-        "jitter",
-        "loss",
-        "duplicate",
-        "reorder",
-        "corrupt",
-        "slow-link",
-        "delay=50@leader",
-        "loss=30@n1>n2",
-    ],
+    targets: Targets {
+        picks: &[],
+        kinds: &names_of(&KINDS),
+        whom: WHOM,
+        names: Names::NodesAndLinks,
+        examples: &["delay=50@leader", "loss=30@n1>n2"],
+    },
     needs: &[Ability::Shape],
-    by_default: false,
-    min_nodes: 2,
+    by_default: ByDefault::InHunts,
     colour: "#76b7b2",
-    make,
+    hold: (0.6, 1.2),
+    quiet: (0.3, 0.6),
+    new: |rng| Box::new(Packet { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag_of(NAME, TARGETS, options, |target, nodes| {
-        Some(read(target, nodes)?.map(drop))
-    })?;
-    let hold = Span::of(options.interval, 0.6, 1.2);
-    let quiet = Span::of(options.interval, 0.3, 0.6);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Packet {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
 
 struct Packet {
     rng: ChaCha8Rng,
 }
 
-/// Reads a target; `None` if it begins with no kind of trouble.
-fn read<'a>(target: &'a str, nodes: &[Node]) -> Option<Result<Asked<'a>, String>> {
-    parse(&KINDS, target, |who| match named_links(who, nodes) {
-        Some(links) => links.map(drop),
-        None => knows_nodes(WHO, nodes, who),
-    })
-}
-
-/// The links and how they are shaped.
-struct Trouble {
-    kind: &'static Kind,
+/// What happens to the packets of which links.
+struct Disturbance {
+    what: What,
+    kind: Kind,
     value: f64,
     grudge: Grudge,
 }
 
-impl Trouble {
+impl Disturbance {
     fn shape(&self) -> LinkShape {
         let ms = Duration::from_secs_f64(self.value / 1e3);
         let share = self.value / 100.0;
-        let plain = LinkShape::default();
-        match self.kind.name {
-            "delay" => LinkShape { delay: ms, ..plain },
-            "jitter" => LinkShape {
-                delay: ms,
-                jitter: ms,
-                ..plain
-            },
-            "loss" => LinkShape { loss: share, ..plain },
-            "duplicate" => LinkShape {
-                duplicate: share,
-                ..plain
-            },
+        let mut shape = LinkShape::default();
+        match self.what {
+            What::Delay => shape.delay = ms,
+            What::Jitter => (shape.delay, shape.jitter) = (ms, ms),
+            What::Loss => shape.loss = share,
+            What::Duplicate => shape.duplicate = share,
             // Only what is delayed can be overtaken.
-            "reorder" => LinkShape {
-                delay: Duration::from_millis(20),
-                reorder: share,
-                ..plain
-            },
-            "corrupt" => LinkShape {
-                corrupt: share,
-                ..plain
-            },
-            _ => LinkShape {
-                rate: (self.value * 1e3) as u64,
-                ..plain
-            },
+            What::Reorder => (shape.delay, shape.reorder) = (Duration::from_millis(20), share),
+            What::Corrupt => shape.corrupt = share,
+            What::SlowLink => shape.rate = (self.value * 1e3) as u64,
         }
+        shape
     }
 
     /// Why a sample of a shaped link contradicts the shape; bounds that hold on a busy machine, which only adds delays and
@@ -171,14 +141,14 @@ impl Trouble {
         let share = self.value / 100.0;
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let lost = sample.sent.saturating_sub(sample.arrived);
-        let wrong = match self.kind.name {
-            "delay" => sample.arrived > 0 && ms(sample.way(10)) < self.value * 0.95,
+        let wrong = match self.what {
+            What::Delay => sample.arrived > 0 && ms(sample.way(10)) < self.value * 0.95,
             // From nothing to twice the value: half of them more than the value.
-            "jitter" => sample.arrived > 0 && ms(sample.way(90)) - ms(sample.way(10)) < self.value * 0.5,
-            "loss" | "corrupt" => (lost as f64) < count * share / 4.0,
-            "duplicate" => (sample.again as f64) < count * share / 4.0,
-            "reorder" => sample.overtaken == 0 && count * share > 8.0,
-            _ => {
+            What::Jitter => sample.arrived > 0 && ms(sample.way(90)) - ms(sample.way(10)) < self.value * 0.5,
+            What::Loss | What::Corrupt => (lost as f64) < count * share / 4.0,
+            What::Duplicate => (sample.again as f64) < count * share / 4.0,
+            What::Reorder => sample.overtaken == 0 && count * share > 8.0,
+            What::SlowLink => {
                 let bits = (sample.sent * LARGE * 8) as f64;
                 lost == 0 && sample.lasted.as_secs_f64() < 0.8 * bits / (self.value * 1e3)
             }
@@ -187,7 +157,7 @@ impl Trouble {
             format!(
                 "a sample of {} datagrams contradicts {}: {} arrived, {} twice, {} overtaken, median way {:.1} ms",
                 sample.sent,
-                self.words(),
+                self.describe(),
                 sample.arrived,
                 sample.again,
                 sample.overtaken,
@@ -196,79 +166,63 @@ impl Trouble {
         })
     }
 
-    fn words(&self) -> String {
-        format!("{} {} {}", self.kind.name, self.value, self.kind.unit)
+    fn describe(&self) -> String {
+        format!("{} {} {}", self.kind.name, self.value, self.kind.unit())
     }
 }
 
 #[async_trait]
 impl Nemesis for Packet {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.shape(ctx, &op.target).await,
-            NemesisAction::Stop => heal(ctx).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        heal(ctx).await
-    }
-}
-
-impl Packet {
-    async fn shape(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
         let net = ctx.environment.net();
         if !net.can_shape() {
-            return skipped("links cannot be shaped in this environment");
+            return Err("links cannot be shaped in this environment".into());
         }
-        let trouble = match self.draw(ctx, target).await {
-            Ok(trouble) => trouble,
-            Err(why) => return skipped(why),
-        };
-        let shape = trouble.shape();
+        let disturbance = self.draw(ctx, aim).await?;
+        let shape = disturbance.shape();
+        let Disturbance {
+            kind, value, grudge, ..
+        } = &disturbance;
         let mut errors = Vec::new();
-        for &link in &trouble.grudge.links {
+        for &link in &grudge.links {
             if let Err(error) = net.shape(link, shape).await {
                 errors.push(error.to_string());
                 break;
             }
         }
         if errors.is_empty() {
-            errors.extend(self.verify(ctx, &trouble).await);
+            errors.extend(self.verify(ctx, &disturbance).await);
         }
-        let detail = format!("{} on {}", trouble.words(), trouble.grudge.text);
-        let exact = format!(
-            "{}={}@{}",
-            trouble.kind.name,
-            trouble.value,
-            trouble.grudge.exact(ctx.environment.nodes())
-        );
-        NemesisOutcome {
-            exact,
-            ..outcome(ctx, &trouble.grudge.nodes, detail, errors)
-        }
+        let detail = format!("{} on {}", disturbance.describe(), grudge.text);
+        Ok(NemesisOutcome {
+            exact: kind.exactly(*value, grudge.by_name(ctx.environment.nodes())),
+            ..outcome(ctx, &grudge.nodes, detail, errors)
+        })
     }
 
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        heal(ctx).await
+    }
+}
+
+impl Packet {
     /// Decides what a target leaves open.
-    async fn draw(&mut self, ctx: &NemesisContext, target: &str) -> Result<Trouble, String> {
+    async fn draw(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<Disturbance, String> {
         let nodes = ctx.environment.nodes();
-        let asked = read(target, nodes).ok_or_else(|| format!("no kind of trouble `{target}`"))??;
-        if let Some(links) = asked.who.and_then(|who| named_links(who, nodes)) {
-            return Ok(Trouble {
-                kind: asked.kind,
-                value: asked.value(&mut self.rng),
-                grudge: links?,
+        if let Some(Whom::Links(cuts)) = &aim.whom {
+            let (what, kind) = typed_kind_of(&KINDS, aim)?;
+            return Ok(Disturbance {
+                what,
+                kind,
+                value: kind.value(aim, &mut self.rng),
+                grudge: named(cuts, nodes)?,
             });
         }
-        let Drawn {
-            kind,
-            value,
-            nodes: hit,
-            ..
-        } = asked.draw(ctx, WHO, &mut self.rng).await?;
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let hit = drawn.hit.nodes;
         let all: Vec<usize> = nodes.iter().map(|node| node.index).collect();
         // What these nodes send, what they are sent, or both.
-        let direction = match asked.who {
+        let direction = match aim.whom {
             None => self.rng.random_range(0..3),
             Some(_) => 2,
         };
@@ -281,30 +235,28 @@ impl Packet {
         }
         links.sort_unstable();
         links.dedup();
-        let names: Vec<String> = hit.iter().map(|&node| name(ctx, node)).collect();
         let way = ["what they send", "what they are sent", "all links"][direction];
-        Ok(Trouble {
-            kind,
-            value,
+        Ok(Disturbance {
+            what: drawn.what,
+            kind: drawn.kind,
+            value: drawn.value,
             grudge: Grudge {
                 links,
-                text: format!("{} ({way})", names.join(" ")),
+                text: format!("{} ({way})", names(nodes, &hit)),
                 nodes: hit,
             },
         })
     }
 
     /// Looks at one of the links, by a sample.
-    async fn verify(&mut self, ctx: &NemesisContext, trouble: &Trouble) -> Option<String> {
-        let mut links = trouble.grudge.links.clone();
+    async fn verify(&mut self, ctx: &NemesisContext, disturbance: &Disturbance) -> Option<String> {
+        let mut links = disturbance.grudge.links.clone();
         links.retain(|link| !ctx.cuts.contains(link));
         if links.is_empty() {
-            return Some(
-                "another fault has cut all of these links, so that nothing can be seen of it".into(),
-            );
+            return Some("another fault has cut all of these links, so that it cannot be probed".into());
         }
         let link = links[self.rng.random_range(0..links.len())];
-        let shape = trouble.shape();
+        let shape = disturbance.shape();
         let bytes = if shape.rate > 0 { LARGE } else { SMALL };
         let queued = match shape.rate {
             0 => Duration::ZERO,
@@ -312,7 +264,7 @@ impl Packet {
         };
         let limit = shape.delay + shape.jitter + queued + LATE;
         match sample(ctx, link, bytes, limit).await {
-            Ok(sample) => trouble.contradiction(&sample),
+            Ok(sample) => disturbance.contradiction(&sample),
             Err(why) => Some(why),
         }
     }
@@ -322,20 +274,25 @@ async fn sample(ctx: &NemesisContext, link: Link, bytes: usize, limit: Duration)
     let net = ctx.environment.net();
     timeout(limit + CALL_LIMIT, net.sample(link, SAMPLED, bytes, limit))
         .await
-        .map_err(|_| "the sample of a link does not end".to_owned())?
+        .map_err(|_| "sampling a link does not end".to_owned())?
         .map_err(|error| format!("a link cannot be sampled: {error}"))
 }
 
 /// Undoes every shape, and every cut, and looks at a link.
 async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
     if !ctx.environment.net().can_shape() {
-        return outcome(ctx, &[], String::new(), Vec::new());
+        return nothing();
     }
     let errors = match open_all(ctx).await {
         Ok(()) => looks_open(ctx).await,
         Err(why) => Some(why),
     };
-    outcome(ctx, &[], "all links as they were".into(), Vec::from_iter(errors))
+    outcome(
+        ctx,
+        &[],
+        "all links are as they were".into(),
+        Vec::from_iter(errors),
+    )
 }
 
 /// Why a sample of a link contradicts that nothing is done to it.
@@ -357,40 +314,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn targets() {
-        let nodes = Node::numbered(3);
-        // (target, what was read or the error)
-        let cases = [
-            ("delay", "delay None None"),
-            ("delay=50", "delay Some(50.0) None"),
-            ("loss=30@n1", "loss Some(30.0) Some(\"n1\")"),
-            ("jitter@all", "jitter None Some(\"all\")"),
-            (
-                "slow-link=500@n1>n2+n3",
-                "slow-link Some(500.0) Some(\"n1>n2+n3\")",
-            ),
-            ("loss=101", "error: `101` should be more than 0 and at most 100 %"),
-            ("delay=0", "error: `0` should be more than 0 and at most 60000 ms"),
-            ("delay@n9", "error: there is no node n9 among 3"),
-            (
-                "delay@some",
-                "error: `some` should be one, leader, all, or names of nodes such as n1+n2",
-            ),
-        ];
-        for (target, expected) in cases {
-            let told = match read(target, &nodes).expect("a kind") {
-                Ok(asked) => format!("{} {:?} {:?}", asked.kind.name, asked.value, asked.who),
-                Err(why) => format!("error: {why}"),
-            };
-            assert_eq!(told, expected, "{target}");
-        }
-        assert!(read("halves", &nodes).is_none());
-    }
-
-    #[test]
     fn samples_that_contradict() {
-        let trouble = |name: &str, value| Trouble {
-            kind: KINDS.iter().find(|kind| kind.name == name).expect("a kind"),
+        let disturbance = |what: What, value| Disturbance {
+            what,
+            kind: KINDS
+                .iter()
+                .find(|(other, _)| *other == what)
+                .expect("in the table")
+                .1,
             value,
             grudge: Grudge {
                 links: Vec::new(),
@@ -406,16 +337,17 @@ mod tests {
             lasted: ms(120),
             ..Sample::default()
         };
-        for kind in &KINDS {
+        for (what, kind) in KINDS {
+            let value = kind.values.expect("all have values").most / 2.0;
             assert!(
-                trouble(kind.name, kind.most / 2.0).contradiction(&calm).is_some(),
+                disturbance(what, value).contradiction(&calm).is_some(),
                 "{}",
                 kind.name
             );
         }
         let cases = [
             (
-                "delay",
+                What::Delay,
                 50.0,
                 Sample {
                     ways: vec![ms(50); 60],
@@ -423,7 +355,7 @@ mod tests {
                 },
             ),
             (
-                "jitter",
+                What::Jitter,
                 50.0,
                 Sample {
                     ways: (0..60).map(|n| ms(n * 100 / 60)).collect(),
@@ -431,7 +363,7 @@ mod tests {
                 },
             ),
             (
-                "loss",
+                What::Loss,
                 30.0,
                 Sample {
                     arrived: 45,
@@ -439,7 +371,7 @@ mod tests {
                 },
             ),
             (
-                "duplicate",
+                What::Duplicate,
                 30.0,
                 Sample {
                     again: 15,
@@ -447,7 +379,7 @@ mod tests {
                 },
             ),
             (
-                "reorder",
+                What::Reorder,
                 30.0,
                 Sample {
                     overtaken: 9,
@@ -455,7 +387,7 @@ mod tests {
                 },
             ),
             (
-                "corrupt",
+                What::Corrupt,
                 30.0,
                 Sample {
                     arrived: 45,
@@ -463,7 +395,7 @@ mod tests {
                 },
             ),
             (
-                "slow-link",
+                What::SlowLink,
                 1000.0,
                 Sample {
                     lasted: ms(580),
@@ -471,8 +403,8 @@ mod tests {
                 },
             ),
         ];
-        for (name, value, sample) in cases {
-            assert_eq!(trouble(name, value).contradiction(&sample), None, "{name}");
+        for (what, value, sample) in cases {
+            assert_eq!(disturbance(what, value).contradiction(&sample), None, "{what:?}");
         }
     }
 }

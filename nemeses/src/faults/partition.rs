@@ -10,37 +10,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, CONTROLLER, Link, LinkControl, links_between};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, NemesisOutcome, Pick, Whom};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::act::{leader, name, outcome, skipped};
-use crate::on_off::{Cycle, Span};
-use crate::target::links::{Grudge, Shape, grudge, named_links};
-use crate::target::nodes::{Target, bag_of, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
+use crate::act::{leader, name, nothing, outcome, too_slow};
+use crate::nemesis::ByDefault;
+use crate::target::grudges::{grudge, prefers_leader};
+use crate::target::links::{Grudge, named};
+use crate::target::{Names, Targets, row};
+use crate::{Entry, Nemesis, NemesisContext};
 
-const NAME: &str = "partition";
-
-/// The shapes. Those that part the leader from a majority come more often: that is where stale reads and
-/// lost writes come from.
-const SHAPES: &[Target] = &[
-    target("halves", 2, 1),
-    target("one", 2, 1),
-    target("leader", 2, 3),
-    target("majority", 3, 2),
-    target("minority", 3, 1),
-    target("minority-with-leader", 3, 0),
-    target("minority-without-leader", 3, 0),
-    target("majorities-ring", 4, 1),
-    target("bridge", 3, 1),
-    target("one-way", 2, 1),
-];
-
-/// How long a packet over a cut link is waited for.
+/// How long to wait for a packet over a cut link.
 const CUT_LIMIT: Duration = Duration::from_millis(250);
-/// How long a packet over an open link is waited for.
+/// How long to wait for a packet over an open link.
 const OPEN_LIMIT: Duration = Duration::from_secs(1);
 /// How often an open link is probed before it counts as not passing: a busy machine loses packets.
 const OPEN_TRIES: usize = 3;
@@ -48,43 +31,35 @@ const OPEN_TRIES: usize = 3;
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "partition",
     description: "cuts links between nodes, and heals them",
-    targets: &[
-        "halves",
-        "one",
-        "leader",
-        "majority",
-        "minority",
-        "minority-with-leader",
-        "minority-without-leader",
-        "majorities-ring",
-        "bridge",
-        "one-way",
-        "n1+n2|n3",
-        "n1>n2",
-    ],
+    targets: Targets {
+        // Those that part the leader from a majority come more often: that is where stale reads and lost writes come
+        // from.
+        picks: &[
+            row(Pick::Halves, 2, 1),
+            row(Pick::One, 2, 1),
+            row(Pick::Leader, 2, 3),
+            row(Pick::Majority, 3, 2),
+            row(Pick::Minority, 3, 1),
+            row(Pick::MinorityWithLeader, 3, 0),
+            row(Pick::MinorityWithoutLeader, 3, 0),
+            row(Pick::MajoritiesRing, 4, 1),
+            row(Pick::Bridge, 3, 1),
+            row(Pick::OneWay, 2, 1),
+        ],
+        kinds: &[],
+        whom: &[],
+        names: Names::Links,
+        examples: &["n1+n2|n3", "n1>n2"],
+    },
     needs: &[Ability::Cut],
-    by_default: true,
-    min_nodes: 2,
+    by_default: ByDefault::Everywhere,
     colour: "#4e79a7",
-    make,
+    hold: (0.6, 1.2),
+    quiet: (0.4, 0.8),
+    new: |rng| Box::new(Partition { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag_of(NAME, SHAPES, options, |target, nodes| {
-        Some(named_links(target, nodes)?.map(drop))
-    })?;
-    let hold = Span::of(options.interval, 0.6, 1.2);
-    let quiet = Span::of(options.interval, 0.4, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Partition {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
 
 struct Partition {
     rng: ChaCha8Rng,
@@ -92,67 +67,58 @@ struct Partition {
 
 #[async_trait]
 impl Nemesis for Partition {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.cut(ctx, &op.target).await,
-            NemesisAction::Stop => heal(ctx).await,
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        if ctx.environment.net().control() == LinkControl::None {
+            return Err("links cannot be cut in this environment".into());
         }
+        let grudge = self.grudge(ctx, aim).await?;
+        let errors = cut(ctx, &grudge.links).await;
+        Ok(NemesisOutcome {
+            exact: Aim::at(grudge.by_name(ctx.environment.nodes())).into(),
+            ..outcome(ctx, &grudge.nodes, grudge.text, errors)
+        })
     }
 
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         heal(ctx).await
     }
 }
 
 impl Partition {
-    async fn cut(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        if ctx.environment.net().control() == LinkControl::None {
-            return skipped("links cannot be cut in this environment");
-        }
-        let grudge = match self.grudge(ctx, target).await {
-            Ok(grudge) => grudge,
-            Err(why) => return skipped(why),
-        };
-        let exact = grudge.exact(ctx.environment.nodes());
-        let Grudge { links, nodes, text } = grudge;
-        let errors = cut(ctx, &links).await;
-        NemesisOutcome {
-            exact,
-            ..outcome(ctx, &nodes, text, errors)
-        }
-    }
-
     /// Which links a target means now.
-    async fn grudge(&mut self, ctx: &NemesisContext, target: &str) -> Result<Grudge, String> {
+    async fn grudge(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<Grudge, String> {
         let nodes = ctx.environment.nodes();
-        if let Some(named) = named_links(target, nodes) {
-            return named;
+        match &aim.whom {
+            Some(Whom::Links(cuts)) => named(cuts, nodes),
+            Some(Whom::Pick(pick)) => {
+                let leader = match prefers_leader(*pick) {
+                    true => leader(ctx, pick.with_leader().is_some()).await,
+                    false => None,
+                };
+                grudge(*pick, nodes, leader, &mut self.rng)
+            }
+            Some(Whom::Nodes(_)) | None => Err(format!("`{aim}` names no links")),
         }
-        let shape = Shape::named(target).ok_or_else(|| format!("no shape `{target}`"))?;
-        let leader = match shape.prefers_leader() {
-            true => leader(ctx, shape.needs_leader()).await,
-            false => None,
-        };
-        grudge(shape, nodes, leader, &mut self.rng)
     }
 }
 
-/// Cuts these links, and sees that nothing passes them or those that other faults have cut, and that all others pass; gives a line for each thing that went wrong.
+/// Cuts these links, and probes that nothing passes them or those that other faults have cut, and that all others pass;
+/// gives a line for each thing that went wrong.
 pub(crate) async fn cut(ctx: &NemesisContext, links: &[Link]) -> Vec<String> {
     let net = ctx.environment.net();
     let all = ctx.cuts.add(links);
     match timeout(CALL_LIMIT, net.cut(links)).await {
         Ok(Ok(())) => verify(ctx, &all).await,
         Ok(Err(error)) => vec![error.to_string()],
-        Err(_) => vec![format!("no end within {} s", CALL_LIMIT.as_secs())],
+        Err(_) => vec![too_slow(CALL_LIMIT)],
     }
 }
 
-/// Undoes every cut, ours or not, and sees that every link passes.
+/// Undoes every cut, ours or not, and probes that every link passes.
 pub(crate) async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
     let net = ctx.environment.net();
     if net.control() == LinkControl::None {
-        return outcome(ctx, &[], String::new(), Vec::new());
+        return nothing();
     }
     let errors = match open_all(ctx).await {
         Ok(()) => verify(ctx, &[]).await,
@@ -166,7 +132,7 @@ pub(crate) async fn open_all(ctx: &NemesisContext) -> Result<(), String> {
     ctx.cuts.clear();
     match timeout(CALL_LIMIT, ctx.environment.net().heal()).await {
         Ok(healed) => healed.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no end within {} s", CALL_LIMIT.as_secs())),
+        Err(_) => Err(too_slow(CALL_LIMIT)),
     }
 }
 

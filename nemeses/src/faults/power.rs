@@ -12,45 +12,34 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
-use history::{NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{leader, lines, name, nodes_in, on_each, outcome, settle, skipped};
-use crate::faults::kill::describe;
-use crate::on_off::{Cycle, Span};
+use crate::act::{lines, name, nodes_in, nothing, on_each, outcome, settle};
+use crate::nemesis::ByDefault;
 use crate::tamper::disk;
+use crate::target::PROCESSES;
+use crate::target::hit::Hit;
 use crate::target::nodes::names;
-use crate::target::nodes::{PROCESS_NAMES, PROCESSES, bag, choose, needs_leader};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "power";
+use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "power",
     description: "cuts the power of nodes: processes end, and what was not synced is gone; then starts them again",
-    targets: PROCESS_NAMES,
+    targets: PROCESSES,
     needs: &[Ability::Power],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#ff9da7",
-    make,
-};
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, PROCESSES, options)?;
-    let hold = Span::of(options.interval, 0.04, 0.4);
-    let quiet = Span::of(options.interval, 0.3, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Power {
+    hold: (0.04, 0.4),
+    quiet: (0.3, 0.8),
+    new: |rng| {
+        Box::new(Power {
             off: BTreeSet::new(),
             dark: BTreeSet::new(),
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
+            rng,
+        })
+    },
+};
 
 struct Power {
     /// The nodes whose power was cut and that were not yet seen running again.
@@ -62,28 +51,13 @@ struct Power {
 
 #[async_trait]
 impl Nemesis for Power {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.cut(ctx, &op.target).await,
-            NemesisAction::Stop => self.start(ctx).await,
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        self.start(ctx).await
-    }
-}
-
-impl Power {
-    async fn cut(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
-        let leader = leader(ctx, needs_leader(target)).await;
-        let nodes = match choose(target, ctx.environment.nodes(), leader, &mut self.rng) {
-            Ok(nodes) => nodes,
-            Err(why) => return skipped(why),
-        };
-        self.off.extend(&nodes);
-        // Frozen first: whoever loses power says nothing more. A process that went on while its disk is off could acknowledge a write
-        // whose sync had begun before: the file system, which was told to stop at once, may let such a sync end without an error.
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
+        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let nodes = &hit.nodes;
+        self.off.extend(nodes);
+        // Frozen first: what loses power says nothing more. A process that went on while its disk is off could acknowledge
+        // a write whose sync had begun before: the file system, which stops at once, may let such a sync end without an
+        // error.
         let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
         let alive: Vec<usize> = nodes
             .iter()
@@ -97,23 +71,42 @@ impl Power {
         .await;
         let mut errors = lines(ctx, frozen);
         // All disks before any process ends, so that no node hears what another one no longer knows.
-        for &node in &nodes {
+        for &node in nodes {
             if let Err(why) = disk(ctx, node, "cut-power").await {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
-        let killed = on_each(ctx, &nodes, |db, node| async move {
+        let killed = on_each(ctx, nodes, |db, node| async move {
             db.kill(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state == ProcessState::Gone).await
         })
         .await;
         errors.extend(lines(ctx, killed));
-        self.dark.extend(&nodes);
+        self.dark.extend(nodes);
         errors.extend(self.restore(ctx).await);
-        let detail = format!("cut the power of {}", describe(ctx, &nodes, leader));
-        outcome(ctx, &nodes, detail, errors)
+        let detail = format!("cut the power of {}", hit.describe(ctx));
+        Ok(outcome(ctx, nodes, detail, errors))
     }
 
+    async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let nodes: Vec<usize> = std::mem::take(&mut self.off).into_iter().collect();
+        if nodes.is_empty() {
+            return nothing();
+        }
+        let mut told = self.restore(ctx).await;
+        let errors = on_each(ctx, &nodes, |db, node| async move {
+            db.start(node).await.map_err(|error| error.to_string())?;
+            settle(db, node, |state| state == ProcessState::Running).await
+        })
+        .await;
+        self.off.extend(errors.iter().map(|(node, _)| *node));
+        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        told.extend(lines(ctx, errors));
+        outcome(ctx, &nodes, detail, told)
+    }
+}
+
+impl Power {
     /// Brings back the disks that are still without power; gives what went wrong, a line each.
     async fn restore(&mut self, ctx: &NemesisContext) -> Vec<String> {
         let mut errors = Vec::new();
@@ -136,22 +129,5 @@ impl Power {
             errors.push(format!("{}: {why}", name(ctx, node)));
         }
         errors
-    }
-
-    async fn start(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        let nodes: Vec<usize> = std::mem::take(&mut self.off).into_iter().collect();
-        if nodes.is_empty() {
-            return outcome(ctx, &[], String::new(), Vec::new());
-        }
-        let mut told = self.restore(ctx).await;
-        let errors = on_each(ctx, &nodes, |db, node| async move {
-            db.start(node).await.map_err(|error| error.to_string())?;
-            settle(db, node, |state| state == ProcessState::Running).await
-        })
-        .await;
-        self.off.extend(errors.iter().map(|(node, _)| *node));
-        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
-        told.extend(lines(ctx, errors));
-        outcome(ctx, &nodes, detail, told)
     }
 }

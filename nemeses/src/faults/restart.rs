@@ -1,25 +1,17 @@
-//! `restart`: asks processes with SIGTERM to end, and starts them again, as an upgrade does.
+//! `restart`: has processes end by SIGTERM, and starts them again, as an upgrade does.
 //!
-//! Shows: what a store does wrong when it has the time to do it: connections that are told that all is well, leadership that is handed over
-//! half, files that are written anew on the way out.
+//! Shows: what a store does wrong when it has the time to do it: connections that are closed with a success, leadership
+//! that is handed over half, files that are written anew on the way out.
 
-use control::Ability;
-
-use crate::faults::kill::{How, fault};
-use crate::target::nodes::PROCESS_NAMES;
-use crate::{Entry, Fault, FaultOptions};
+use crate::Entry;
+use crate::faults::kill::{self, How, Kill};
+use crate::nemesis::ByDefault;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "restart",
     description: "ends processes with SIGTERM, and starts them again after a short while",
-    targets: PROCESS_NAMES,
-    needs: &[Ability::Restart],
-    by_default: false,
-    min_nodes: 1,
+    by_default: ByDefault::Nowhere,
     colour: "#d37295",
-    make,
+    new: |rng| Box::new(Kill::new(How::Gently, rng)),
+    ..kill::ENTRY
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    fault(ENTRY.name, How::Gently, options)
-}

@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, Node};
-use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
-use rand::SeedableRng;
+use history::{Aim, Hold, NemesisOutcome, Pick, Whom};
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::act::{leader, name, outcome, skipped};
-use crate::on_off::{Cycle, Span};
-use crate::target::nodes::{Target, bag, name_nodes, named_nodes, target};
-use crate::{Entry, Fault, FaultOptions, Nemesis, NemesisContext};
-
-const NAME: &str = "transfer";
+use crate::act::{leader, name, nothing, outcome, too_slow};
+use crate::nemesis::ByDefault;
+use crate::target::nodes::{by_name, indices};
+use crate::target::{PROCESSES, Targets, row};
+use crate::{Entry, Nemesis, NemesisContext};
 
 /// How long the store may take.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(20);
@@ -29,31 +27,21 @@ const LEADER_LIMIT: Duration = Duration::from_secs(2);
 /// How often it is asked.
 const LEADER_POLL: Duration = Duration::from_millis(20);
 
-const TARGETS: &[Target] = &[target("one", 2, 1)];
-
 pub(super) const ENTRY: Entry = Entry {
-    name: NAME,
+    name: "transfer",
     description: "hands leadership to another node, as operators do",
-    targets: &["one", "n2"],
+    targets: Targets {
+        picks: &[row(Pick::One, 2, 1)],
+        examples: &["n2"],
+        ..PROCESSES
+    },
     needs: &[Ability::Transfer],
-    by_default: false,
-    min_nodes: 2,
+    by_default: ByDefault::Nowhere,
     colour: "#ff9da7",
-    make,
+    hold: (0.1, 0.3),
+    quiet: (0.2, 0.8),
+    new: |rng| Box::new(Transfer { rng }),
 };
-
-fn make(options: &FaultOptions) -> Result<Fault, String> {
-    let targets = bag(NAME, TARGETS, options)?;
-    let hold = Span::of(options.interval, 0.1, 0.3);
-    let quiet = Span::of(options.interval, 0.2, 0.8);
-    Ok(Fault {
-        name: NAME,
-        nemesis: Box::new(Transfer {
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-        }),
-        generator: Box::new(Cycle::new(NAME, targets, hold, quiet, options.seed)),
-    })
-}
 
 struct Transfer {
     rng: ChaCha8Rng,
@@ -61,31 +49,13 @@ struct Transfer {
 
 #[async_trait]
 impl Nemesis for Transfer {
-    async fn invoke(&mut self, ctx: &NemesisContext, op: &NemesisOp) -> NemesisOutcome {
-        match op.action {
-            NemesisAction::Start => self.transfer(ctx, &op.target).await,
-            NemesisAction::Stop => outcome(ctx, &[], String::new(), Vec::new()),
-        }
-    }
-
-    async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        outcome(ctx, &[], String::new(), Vec::new())
-    }
-}
-
-impl Transfer {
-    async fn transfer(&mut self, ctx: &NemesisContext, target: &str) -> NemesisOutcome {
+    async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
         let nodes = ctx.environment.nodes();
-        let Some(from) = leader(ctx, true).await else {
-            return skipped("no node says that it is leader");
-        };
-        let to = match self.choose(target, nodes, from) {
-            Ok(to) => to,
-            Err(why) => return skipped(why),
-        };
+        let from = leader(ctx, true).await.ok_or("no node says that it is leader")?;
+        let to = self.choose(aim, nodes, from)?;
         let done = match timeout(TRANSFER_LIMIT, ctx.db.transfer_leadership(to)).await {
             Ok(done) => done.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no end within {} s", TRANSFER_LIMIT.as_secs())),
+            Err(_) => Err(too_slow(TRANSFER_LIMIT)),
         };
         let detail = format!("from {} to {}", name(ctx, from), name(ctx, to));
         // A store may refuse, as long as it has not recovered from another fault: nothing was broken then. It must not say that it
@@ -96,19 +66,25 @@ impl Transfer {
                 .map_or_else(Hold::Failed, |()| Hold::Verified),
             Err(why) => Hold::Skipped(format!("{detail}: {why}")),
         };
-        NemesisOutcome {
-            exact: name_nodes(nodes, &[to]),
+        Ok(NemesisOutcome {
+            exact: Aim::at(by_name(nodes, &[to])).into(),
             hold,
             ..outcome(ctx, &[from], detail, Vec::new())
-        }
+        })
     }
 
-    fn choose(&mut self, target: &str, nodes: &[Node], from: usize) -> Result<usize, String> {
-        let others: Vec<usize> = match named_nodes(target, nodes) {
-            Some(named) => named?,
-            None => nodes.iter().map(|node| node.index).collect(),
+    async fn end(&mut self, _ctx: &NemesisContext) -> NemesisOutcome {
+        nothing()
+    }
+}
+
+impl Transfer {
+    fn choose(&mut self, aim: &Aim, nodes: &[Node], from: usize) -> Result<usize, String> {
+        let mut others: Vec<usize> = match &aim.whom {
+            Some(Whom::Nodes(names)) => indices(names, nodes)?,
+            _ => nodes.iter().map(|node| node.index).collect(),
         };
-        let others: Vec<usize> = others.into_iter().filter(|node| *node != from).collect();
+        others.retain(|node| *node != from);
         let drawn = others.choose(&mut self.rng).copied();
         drawn.ok_or_else(|| "the node leads already".to_owned())
     }

@@ -1,146 +1,166 @@
-//! Targets that say what is done and to whom: `KIND`, `KIND=VALUE`, either with `@WHO`. What is left out is drawn.
+//! Kinds of a fault: their names, their values, and the choice of what a target leaves open.
 
-use control::Node;
+use history::{Aim, Pick, Target, Whom};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::NemesisContext;
-use crate::act::leader;
-use crate::target::nodes::{choose, needs_leader};
+use crate::target::hit::Hit;
+use crate::target::nodes;
 
-/// A kind of trouble, with the unit and the bounds between which its value is drawn, log-uniformly.
-#[derive(Debug)]
-pub(crate) struct Kind {
+/// One of several things that a nemesis does. A nemesis' table pairs each with a variant of an enum of its own, by
+/// which it knows what to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kind {
+    /// Its name in a target.
     pub name: &'static str,
-    /// Empty for one without a value.
+    /// With fewer nodes it makes no sense.
+    pub min_nodes: usize,
+    /// How often it comes in the default mix.
+    pub weight: usize,
+    /// Its value, if it has one.
+    pub values: Option<Values>,
+}
+
+/// The values of a kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Values {
+    /// Their unit.
     pub unit: &'static str,
+    /// The bounds between which one is drawn, log-uniformly.
     pub least: f64,
+    /// The other bound.
     pub most: f64,
-    /// The most that may be asked for.
+    /// The most that a user may set.
     pub limit: f64,
     /// Whether it may be negative; a drawn one then is in half of all cases.
     pub is_signed: bool,
 }
 
-/// A target, read.
-#[derive(Debug)]
-pub(crate) struct Asked<'a> {
-    pub kind: &'static Kind,
-    pub value: Option<f64>,
-    /// `None` to draw it.
-    pub who: Option<&'a str>,
+/// The kinds without what the nemesis calls them, for its list entry.
+pub(crate) const fn names_of<K: Copy, const N: usize>(kinds: &[(K, Kind); N]) -> [Kind; N] {
+    let mut names = [kinds[0].1; N];
+    let mut at = 0;
+    while at < N {
+        names[at] = kinds[at].1;
+        at += 1;
+    }
+    names
 }
 
-/// Reads a target; `None` if it begins with none of these kinds. `knows` says whether a WHO makes sense.
-pub(crate) fn parse<'a>(
-    kinds: &'static [Kind],
-    target: &'a str,
-    knows: impl Fn(&str) -> Result<(), String>,
-) -> Option<Result<Asked<'a>, String>> {
-    let (what, who) = match target.split_once('@') {
-        Some((what, who)) => (what, Some(who)),
-        None => (target, None),
-    };
-    let (name, value) = match what.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (what, None),
-    };
-    let kind = kinds.iter().find(|kind| kind.name == name)?;
-    let value = value.map(|text| kind.read(text)).transpose();
-    Some(value.and_then(|value| {
-        who.map_or(Ok(()), knows)?;
-        Ok(Asked { kind, value, who })
-    }))
-}
-
-/// A target with all that it left open.
+/// What a target means once all that it left open is drawn.
 #[derive(Debug)]
-pub(crate) struct Drawn {
-    pub kind: &'static Kind,
+pub(crate) struct Drawn<K> {
+    /// What is done.
+    pub what: K,
+    /// The line of the table that it comes from.
+    pub kind: Kind,
+    /// How much of it; 0 for a kind without values.
     pub value: f64,
-    /// The nodes to hit.
-    pub nodes: Vec<usize>,
-    /// Who leads, if it was asked for.
-    pub leader: Option<usize>,
+    /// Who is hit.
+    pub hit: Hit,
 }
 
-impl Asked<'_> {
-    /// The value that was asked for, or one that is drawn.
-    pub fn value(&self, rng: &mut ChaCha8Rng) -> f64 {
-        // Drawn in any case, so that what is drawn later does not hang on what was asked for.
-        let drawn = self.kind.draw(rng);
-        self.value.unwrap_or(drawn)
-    }
-
-    /// Draws what was left open; whom, from `words`.
-    ///
-    /// # Errors
-    /// When the leader was asked for by name and nobody leads, or there are too few nodes.
-    pub async fn draw(
-        &self,
-        ctx: &NemesisContext,
-        words: &[&'static str],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<Drawn, String> {
-        let nodes = ctx.environment.nodes();
-        let value = self.value(rng);
-        let drawn = words.choose(rng).copied().unwrap_or("one");
-        let who = self.who.unwrap_or(drawn);
-        let leader = leader(ctx, needs_leader(who)).await;
-        let chosen = match choose(who, nodes, leader, rng) {
-            // Nobody asked for it: with too few nodes, or without a leader, one will do.
-            Err(_) if self.who.is_none() => choose("one", nodes, leader, rng),
-            chosen => chosen,
-        };
-        Ok(Drawn {
-            kind: self.kind,
-            value,
-            nodes: chosen?,
-            leader,
-        })
-    }
-}
-
-/// Whether a WHO is one of these words or names nodes.
+/// Draws what a target leaves open: the value, and whom, from `whom`.
 ///
 /// # Errors
-/// One line for the user.
-pub(crate) fn knows_nodes(words: &[&str], nodes: &[Node], who: &str) -> Result<(), String> {
-    if words.contains(&who) {
-        return Ok(());
-    }
-    match crate::target::nodes::named_nodes(who, nodes) {
-        Some(named) => named.map(drop),
-        None => Err(format!(
-            "`{who}` should be {}, or names of nodes such as n1+n2",
-            words.join(", ")
-        )),
+/// When the leader is wanted by name and none is known, or there are too few nodes.
+pub(crate) async fn draw<K: Copy>(
+    ctx: &NemesisContext,
+    kinds: &[(K, Kind)],
+    aim: &Aim,
+    whom: &[Pick],
+    rng: &mut ChaCha8Rng,
+) -> Result<Drawn<K>, String> {
+    let (what, kind) = typed_kind_of(kinds, aim)?;
+    let value = kind.value(aim, rng);
+    let drawn = Whom::Pick(whom.choose(rng).copied().unwrap_or(Pick::One));
+    let hit = match Hit::at(ctx, aim.whom.as_ref().unwrap_or(&drawn), rng).await {
+        // The pick was only drawn: with too few nodes for it, or without a leader, one node will do.
+        Err(_) if aim.whom.is_none() => Hit::at(ctx, &Whom::Pick(Pick::One), rng).await,
+        hit => hit,
+    }?;
+    Ok(Drawn {
+        what,
+        kind,
+        value,
+        hit,
+    })
+}
+
+/// The kind that a target wants.
+///
+/// # Errors
+/// When there is none of that name.
+pub(crate) fn kind_of(kinds: &[Kind], aim: &Aim) -> Result<Kind, String> {
+    let found = kinds.iter().find(|kind| aim.kind.as_deref() == Some(kind.name));
+    found.copied().ok_or_else(|| format!("no target `{aim}`"))
+}
+
+/// The same, with what the nemesis calls it.
+pub(crate) fn typed_kind_of<K: Copy>(kinds: &[(K, Kind)], aim: &Aim) -> Result<(K, Kind), String> {
+    let found = kinds
+        .iter()
+        .find(|(_, kind)| aim.kind.as_deref() == Some(kind.name));
+    found.copied().ok_or_else(|| format!("no target `{aim}`"))
+}
+
+impl<K> Drawn<K> {
+    /// The target that does exactly this again.
+    pub fn exact(&self, ctx: &NemesisContext) -> Target {
+        let whom = nodes::by_name(ctx.environment.nodes(), &self.hit.nodes);
+        self.kind.exactly(self.value, whom)
     }
 }
 
 impl Kind {
-    fn read(&self, text: &str) -> Result<f64, String> {
-        if self.unit.is_empty() {
-            return Err(format!("`{}` takes no value, and `{text}` is one", self.name));
-        }
-        match text.parse::<f64>() {
-            Ok(value) if value != 0.0 && value.abs() <= self.limit && (self.is_signed || value > 0.0) => {
-                Ok(value)
-            }
-            _ if self.is_signed => Err(format!(
-                "`{text}` should be between -{0} and {0} {1}, and not 0",
-                self.limit, self.unit
+    /// The unit of its values, empty if it has none.
+    pub(crate) fn unit(&self) -> &'static str {
+        self.values.map_or("", |values| values.unit)
+    }
+
+    /// Whether this value can be set.
+    ///
+    /// # Errors
+    /// One line for the user.
+    pub(crate) fn check(&self, value: Option<f64>) -> Result<(), String> {
+        let Some(value) = value else { return Ok(()) };
+        let Some(values) = self.values else {
+            return Err(format!("`{}` takes no value, and `{value}` is one", self.name));
+        };
+        let Values { unit, limit, .. } = values;
+        match values.is_signed {
+            true if value != 0.0 && value.abs() <= limit => Ok(()),
+            true => Err(format!(
+                "`{value}` should be between -{limit} and {limit} {unit}, and not 0"
             )),
-            _ => Err(format!(
-                "`{text}` should be more than 0 and at most {} {}",
-                self.limit, self.unit
+            false if value > 0.0 && value <= limit => Ok(()),
+            false => Err(format!(
+                "`{value}` should be more than 0 and at most {limit} {unit}"
             )),
         }
     }
 
-    /// A value to have where none was asked for.
-    pub fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
+    /// The value that a target sets, or one that is drawn; 0 for a kind without values.
+    pub(crate) fn value(&self, aim: &Aim, rng: &mut ChaCha8Rng) -> f64 {
+        // Drawn in any case, so that what is drawn later does not depend on what the target sets.
+        let drawn = self.values.map_or(0.0, |values| values.draw(rng));
+        aim.value.unwrap_or(drawn)
+    }
+
+    /// The target for this value and these nodes or links.
+    pub(crate) fn exactly(&self, value: f64, whom: Whom) -> Target {
+        Target::from(Aim {
+            kind: Some(self.name.to_owned()),
+            value: self.values.map(|_| value),
+            whom: Some(whom),
+        })
+    }
+}
+
+impl Values {
+    fn draw(&self, rng: &mut ChaCha8Rng) -> f64 {
         let value = (self.least * (self.most / self.least).powf(rng.random())).round();
         match self.is_signed && rng.random_bool(0.5) {
             true => -value,

@@ -1,8 +1,8 @@
 //! The list of faults as a user writes it: `kill,pause,partition:leader`.
 
 /// Splits `kill,partition:leader,partition:bridge` into names and their targets, in order of first mention; a name
-/// without targets has the default mix. Whether the names and targets exist is for [`crate::find`] and
-/// [`crate::Entry::make`] to say.
+/// without targets has the default mix. Whether the names and targets exist, [`crate::find`] and
+/// [`crate::Entry::plan`] say.
 ///
 /// # Errors
 /// One line for the user.
@@ -30,7 +30,7 @@ pub fn parse(list: &str) -> Result<Vec<(String, Vec<String>)>, String> {
             }
             (Some(_), _) => {
                 return Err(format!(
-                    "`{name}` stands both with and without a target, or twice; drop one"
+                    "`{name}` is listed both with and without a target, or twice; drop one"
                 ));
             }
         }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     /// `kill; partition leader bridge`, or the error's first words.
-    fn told(list: &str) -> String {
+    fn parsed(list: &str) -> String {
         match parse(list) {
             Ok(named) => {
                 let words = |(name, targets): (String, Vec<String>)| [vec![name], targets].concat().join(" ");
@@ -69,12 +69,12 @@ mod tests {
             (":leader", "error: a name is mi"),
             ("kill:", "error: `kill:` shou"),
             ("kill:a:b", "error: `kill:a:b` s"),
-            ("kill,kill", "error: `kill` stand"),
-            ("kill,kill:one", "error: `kill` stand"),
-            ("kill:one,kill", "error: `kill` stand"),
+            ("kill,kill", "error: `kill` is li"),
+            ("kill,kill:one", "error: `kill` is li"),
+            ("kill:one,kill", "error: `kill` is li"),
         ];
         for (list, expected) in cases {
-            assert_eq!(told(list), expected, "{list}");
+            assert_eq!(parsed(list), expected, "{list}");
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use history::units::seconds;
-use history::{History, NoteKind};
+use history::{Aim, History, NoteKind, Pick, Target, Whom};
 
 use crate::results::{CoverageRow, FaultRow, Role};
 
@@ -15,8 +15,9 @@ pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRo
     let mut rows: BTreeMap<(String, String, Role), CoverageRow> = BTreeMap::new();
     let completions = Completions::new(history);
     for fault in faults.iter().filter(|fault| fault.is_drawn()) {
-        let role = role(history, fault);
-        let target = kind_of_target(&fault.target);
+        let target = Target::from(fault.target.as_str());
+        let role = role(history, fault, &target);
+        let target = kind_of_target(&target);
         let row = rows
             .entry((fault.nemesis.clone(), target.clone(), role))
             .or_insert_with(|| CoverageRow {
@@ -37,28 +38,29 @@ pub(crate) fn coverage(history: &History, faults: &[FaultRow]) -> Vec<CoverageRo
     rows.into_values().collect()
 }
 
-/// A name of a target as it is; of one that names nodes, how many.
-fn kind_of_target(target: &str) -> String {
-    let names_nodes = |text: &str| {
-        text.split(['+', '|', '>', ';']).all(|name| {
-            name.len() > 1 && name.starts_with('n') && name[1..].bytes().all(|b| b.is_ascii_digit())
-        })
-    };
-    if !names_nodes(target) {
-        return target.to_owned();
-    }
-    match target.contains(['|', '>']) {
-        true => "named links".to_owned(),
-        false => format!("{} named", target.split('+').count()),
+/// A target as it is written; of one that only names nodes, how many.
+fn kind_of_target(target: &Target) -> String {
+    match target.aim() {
+        Some(Aim {
+            kind: None,
+            whom: Some(Whom::Nodes(nodes)),
+            ..
+        }) => format!("{} named", nodes.len()),
+        Some(Aim {
+            kind: None,
+            whom: Some(Whom::Links(_)),
+            ..
+        }) => "named links".to_owned(),
+        _ => target.to_string(),
     }
 }
 
-fn role(history: &History, fault: &FaultRow) -> Role {
-    // Who aimed at the leader asked for it just then; the notes come from somebody who asks now and then.
-    match fault.target.as_str() {
-        target if target.ends_with("without-leader") => return Role::Followers,
-        target if target.ends_with("leader") => return Role::Leader,
-        _ => {}
+fn role(history: &History, fault: &FaultRow, target: &Target) -> Role {
+    // A fault that is aimed at the leader asks who leads just then; the notes come from a poll now and then.
+    match target.pick().and_then(Pick::with_leader) {
+        Some(true) => return Role::Leader,
+        Some(false) => return Role::Followers,
+        None => {}
     }
     let leads = history
         .notes
@@ -123,7 +125,7 @@ mod tests {
             ("majorities-ring", "majorities-ring"),
             ("", ""),
         ] {
-            assert_eq!(kind_of_target(target), expected, "{target}");
+            assert_eq!(kind_of_target(&target.into()), expected, "{target}");
         }
     }
 
@@ -160,7 +162,11 @@ mod tests {
                 why: None,
                 recovery: None,
             };
-            assert_eq!(role(&history, &fault), expected, "{target} {node} at {start_s}");
+            assert_eq!(
+                role(&history, &fault, &target.into()),
+                expected,
+                "{target} {node} at {start_s}"
+            );
         }
     }
 

@@ -44,7 +44,7 @@ fn started(span: &NemesisSpan) -> FaultRow {
     let start_s = seconds(span.invoked_ns);
     let mut row = FaultRow {
         nemesis: span.op.nemesis.clone(),
-        target: span.op.target.clone(),
+        target: span.op.target.to_string(),
         detail: String::new(),
         nodes: Vec::new(),
         start_s,

@@ -1,7 +1,7 @@
 //! How far the clocks of the nodes were off, as the nemesis set them.
 
-use history::History;
 use history::units::seconds;
+use history::{History, Target, Whom};
 use plotters::prelude::*;
 
 use super::frame::{self, colour};
@@ -21,11 +21,19 @@ const NODES: [Rgb; 5] = [
     (0xb8, 0x9b, 0x00),
 ];
 
+/// What a clock did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum How {
+    Jump,
+    Drift,
+    Strobe,
+}
+
 /// One fault of the clocks.
 #[derive(Debug, PartialEq)]
 struct Shift {
     nodes: Vec<String>,
-    kind: String,
+    how: How,
     /// Milliseconds; of a drift, microseconds a second.
     value: f64,
     from_s: f64,
@@ -75,26 +83,30 @@ pub(crate) fn plot(
 fn shifts(history: &History, end_s: f64) -> Vec<Shift> {
     let spans = &history.nemesis;
     (history.faults().iter())
-        .filter(|fault| spans[fault.start].op.nemesis == "clock")
         .filter_map(|fault| {
             let at_s = |place: usize| seconds(spans[place].completed_ns.unwrap_or(spans[place].invoked_ns));
-            let exact = spans[fault.start]
-                .outcome
-                .as_ref()
-                .map_or("", |outcome| &outcome.exact);
-            read(exact, at_s(fault.start), fault.end.map_or(end_s, at_s))
+            let exact = &spans[fault.start].outcome.as_ref()?.exact;
+            shift(exact, at_s(fault.start), fault.end.map_or(end_s, at_s))
         })
         .collect()
 }
 
-/// `jump=-30000@n1+n3`
-fn read(exact: &str, from_s: f64, to_s: f64) -> Option<Shift> {
-    let (what, nodes) = exact.split_once('@')?;
-    let (kind, value) = what.split_once('=')?;
+/// What a fault did to clocks, if it did anything to them.
+fn shift(exact: &Target, from_s: f64, to_s: f64) -> Option<Shift> {
+    let aim = exact.aim()?;
+    let how = match aim.kind.as_deref()? {
+        "jump" => How::Jump,
+        "drift" => How::Drift,
+        "strobe" => How::Strobe,
+        _ => return None,
+    };
+    let Some(Whom::Nodes(nodes)) = &aim.whom else {
+        return None;
+    };
     Some(Shift {
-        nodes: nodes.split('+').map(str::to_owned).collect(),
-        kind: kind.to_owned(),
-        value: value.parse().ok()?,
+        nodes: nodes.clone(),
+        how,
+        value: aim.value?,
         from_s,
         to_s,
     })
@@ -108,12 +120,12 @@ fn offsets(node: &str, shifts: &[Shift], end_s: f64) -> Vec<(f64, f64)> {
         .filter(|shift| shift.nodes.iter().any(|name| name == node))
     {
         line.push((shift.from_s, 0.0));
-        match shift.kind.as_str() {
-            "drift" => {
+        match shift.how {
+            How::Drift => {
                 let end_ms = shift.value / 1e3 * (shift.to_s - shift.from_s);
                 line.push((shift.to_s, end_ms));
             }
-            "strobe" => {
+            How::Strobe => {
                 let steps = ((shift.to_s - shift.from_s) / STROBE_S).ceil() as usize;
                 for step in 0..steps {
                     let from_s = shift.from_s + step as f64 * STROBE_S;
@@ -121,7 +133,7 @@ fn offsets(node: &str, shifts: &[Shift], end_s: f64) -> Vec<(f64, f64)> {
                     line.extend([(from_s, ms), ((from_s + STROBE_S).min(shift.to_s), ms)]);
                 }
             }
-            _ => line.extend([(shift.from_s, shift.value), (shift.to_s, shift.value)]),
+            How::Jump => line.extend([(shift.from_s, shift.value), (shift.to_s, shift.value)]),
         }
         line.push((shift.to_s, 0.0));
     }
@@ -136,9 +148,9 @@ mod tests {
     #[test]
     fn offsets_are_those_that_were_set() {
         let shifts = [
-            read("jump=-300@n1+n3", 1.0, 2.0).expect("a jump"),
-            read("drift=50000@n1", 4.0, 6.0).expect("a drift"),
-            read("strobe=10@n2", 1.0, 1.3).expect("a strobe"),
+            shift(&"jump=-300@n1+n3".into(), 1.0, 2.0).expect("a jump"),
+            shift(&"drift=50000@n1".into(), 4.0, 6.0).expect("a drift"),
+            shift(&"strobe=10@n2".into(), 1.0, 1.3).expect("a strobe"),
         ];
         let line = |node: &str| offsets(node, &shifts, 10.0);
         let expected = [(0.0, 0.0), (1.0, 0.0), (1.0, -300.0), (2.0, -300.0), (2.0, 0.0)];
@@ -161,6 +173,6 @@ mod tests {
             ]
         );
         assert_eq!(line("n4"), [(0.0, 0.0), (10.0, 0.0)]);
-        assert_eq!(read("", 0.0, 1.0), None);
+        assert_eq!(shift(&"".into(), 0.0, 1.0), None);
     }
 }

@@ -357,7 +357,7 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         let outcome = NemesisOutcome {
             nodes: nodes.iter().map(|node| (*node).into()).collect(),
             detail: detail.into(),
-            exact: String::new(),
+            exact: Default::default(),
             hold,
         };
         events.push(at(
@@ -379,7 +379,7 @@ fn nemesis_events(spans: &[(usize, f64, f64)]) -> Vec<Event> {
         let healed = NemesisOutcome {
             nodes: Vec::new(),
             detail: "healed".into(),
-            exact: String::new(),
+            exact: Default::default(),
             hold: Hold::Verified,
         };
         events.push(at(

@@ -83,7 +83,7 @@ impl Mix {
             at: self.beginning(),
             lasts: self.duration(),
             nemesis: nemesis.to_owned(),
-            target,
+            target: target.as_str().into(),
         }
     }
 

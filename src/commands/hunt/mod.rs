@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use checker::Verdict;
 use control::{EnvChoice, EnvKind, can};
-use nemeses::{FaultOptions, Schedule};
+use nemeses::{ByDefault, Schedule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -135,24 +135,11 @@ fn pool(args: &HuntArgs, test: &TestArgs) -> Result<Pool, Failure> {
         match (named.contains(&entry.name), can_be_had) {
             (true, Err(why)) => return Err(Failure::Usage(format!("--nemesis {}: {why}", entry.name))),
             (true, Ok(())) => {}
-            (false, Ok(())) if named.is_empty() && (entry.by_default || entry.name == "packet") => {}
+            (false, Ok(())) if named.is_empty() && entry.by_default != ByDefault::Nowhere => {}
             (false, _) => continue,
         }
-        let makes_sense = |target: &&&str| {
-            let options = FaultOptions {
-                nodes: usize::from(test.nodes),
-                targets: vec![(**target).to_owned()],
-                ..FaultOptions::default()
-            };
-            // Not the examples of targets that name nodes or values.
-            !target.contains(['=', '@', '+', '|', '>']) && (entry.make)(&options).is_ok()
-        };
-        let targets = entry
-            .targets
-            .iter()
-            .filter(makes_sense)
-            .map(|target| (*target).to_owned());
-        pool.add(entry.name, targets.collect());
+        let targets = entry.targets.drawable(usize::from(test.nodes));
+        pool.add(entry.name, targets.map(str::to_owned).collect());
     }
     if let Some(strange) = named.iter().find(|name| nemeses::find(name).is_none()) {
         return Err(Failure::Usage(format!(

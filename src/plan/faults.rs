@@ -1,0 +1,136 @@
+//! Which nemeses take part, and at what they are aimed.
+//!
+//! Invariant: every target is read once, here. A nemesis that the user named either takes part or is a usage error; one
+//! that takes part by default gives way, with a line that says why.
+
+use std::time::Duration;
+
+use control::{Ability, EnvKind};
+use nemeses::{ByDefault, Entry, FaultOptions, Planned, Schedule};
+
+use super::unknown;
+use crate::exit::Failure;
+
+/// The nemeses of a test.
+pub struct FaultPlan {
+    /// Those that take part, if the environment can do them.
+    planned: Vec<Planned>,
+    /// A line for each that gives way already.
+    left_out: Vec<String>,
+    /// Whether the user named them.
+    is_named: bool,
+}
+
+impl FaultPlan {
+    /// No nemesis at all.
+    pub fn none() -> FaultPlan {
+        FaultPlan {
+            planned: Vec::new(),
+            left_out: Vec::new(),
+            is_named: false,
+        }
+    }
+
+    /// What `--nemesis` says, or else those that take part by default.
+    pub fn new(list: Option<&str>, nodes: usize, interval: Duration) -> Result<FaultPlan, Failure> {
+        let plan = |entry: &'static Entry, targets| {
+            entry.plan(&FaultOptions {
+                nodes,
+                targets,
+                interval,
+            })
+        };
+        let mut faults = FaultPlan {
+            is_named: list.is_some(),
+            ..FaultPlan::none()
+        };
+        let Some(list) = list else {
+            for entry in (nemeses::ALL.iter()).filter(|entry| entry.by_default == ByDefault::Everywhere) {
+                match plan(entry, Vec::new()) {
+                    Ok(planned) => faults.planned.push(planned),
+                    Err(why) => faults.leave_out(entry, &why),
+                }
+            }
+            return Ok(faults);
+        };
+        if list != "none" {
+            let named =
+                nemeses::parse(list).map_err(|why| Failure::Usage(format!("--nemesis {list}: {why}")))?;
+            for (name, targets) in named {
+                let planned = plan(find(&name)?, targets).map_err(Failure::Usage)?;
+                faults.planned.push(planned);
+            }
+        }
+        Ok(faults)
+    }
+
+    /// The nemeses of a schedule, each of whose targets makes sense.
+    pub fn of_schedule(schedule: &Schedule, nodes: usize) -> Result<FaultPlan, Failure> {
+        let mut faults = FaultPlan {
+            is_named: true,
+            ..FaultPlan::none()
+        };
+        for fault in &schedule.faults {
+            let options = FaultOptions {
+                nodes,
+                targets: vec![fault.target.to_string()],
+                ..FaultOptions::default()
+            };
+            let planned = find(&fault.nemesis)?.plan(&options).map_err(Failure::Usage)?;
+            if faults.entries().all(|entry| entry.name != planned.entry.name) {
+                faults.planned.push(planned);
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Their entries in the list of nemeses.
+    pub fn entries(&self) -> impl Iterator<Item = &'static Entry> {
+        self.planned.iter().map(|planned| planned.entry)
+    }
+
+    /// Those that this environment can do (`can` says what), and a line for each that is left out.
+    pub fn in_environment(
+        &self,
+        kind: EnvKind,
+        can: impl Fn(Ability) -> Result<(), String>,
+    ) -> Result<(Vec<Planned>, Vec<String>), Failure> {
+        if kind == EnvKind::External {
+            let why = "no faults: perjury did not start the cluster, and knows nothing of its nodes but their endpoints";
+            return Ok((Vec::new(), vec![why.to_owned()]));
+        }
+        let mut taken = FaultPlan {
+            left_out: self.left_out.clone(),
+            ..FaultPlan::none()
+        };
+        if kind == EnvKind::Reached && self.planned.is_empty() {
+            taken.left_out.push("no faults: --nemesis names none".to_owned());
+        }
+        for planned in &self.planned {
+            let entry = planned.entry;
+            match entry.needs.iter().try_for_each(|&need| can(need)) {
+                Ok(()) => taken.planned.push(planned.clone()),
+                Err(why) if self.is_named => return Err(cannot_work(entry, kind, &why)),
+                Err(why) => taken.leave_out(entry, &why),
+            }
+        }
+        Ok((taken.planned, taken.left_out))
+    }
+
+    fn leave_out(&mut self, entry: &Entry, why: &str) {
+        self.left_out
+            .push(format!("the nemesis `{}` is left out: {why}", entry.name));
+    }
+}
+
+fn find(name: &str) -> Result<&'static Entry, Failure> {
+    nemeses::find(name).ok_or_else(|| unknown("nemesis", name, nemeses::ALL.iter().map(|entry| entry.name)))
+}
+
+fn cannot_work(entry: &Entry, kind: EnvKind, why: &str) -> Failure {
+    Failure::Usage(format!(
+        "--nemesis {} cannot work with --env {}: {why}",
+        entry.name,
+        kind.name()
+    ))
+}
