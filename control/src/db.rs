@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{ControlError, Pid, ProcessState};
+use crate::{ControlError, Operators, Pid, ProcessState};
 
 /// A node that believes to be leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,11 @@ pub struct Primary {
 }
 
 /// A store that runs on the nodes of an environment. Nodes are indices into [`crate::Environment::nodes`].
+///
+/// Of [`Operators`], removing a member also ends its process and deletes its data where the store demands it, and adding one
+/// starts its process.
 #[async_trait]
-pub trait Db: Send + Sync {
+pub trait Db: Operators {
     /// Starts the store on `node`, anew or after a kill. Does nothing if it runs. Does not wait until it answers.
     async fn start(&self, node: usize) -> Result<(), ControlError>;
 
@@ -56,59 +59,6 @@ pub trait Db: Send + Sync {
     /// Whether [`Db::give_up`] was called for a node.
     async fn is_given_up(&self, _node: usize) -> bool {
         false
-    }
-
-    /// Hands leadership to `to`, as an operator would; returns once the store says that it was done.
-    ///
-    /// # Errors
-    /// When it was not, or when the store has no such thing ([`crate::Ability::Transfer`]).
-    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
-        let _ = to;
-        Err(ControlError::Other(
-            "this store cannot hand over leadership".into(),
-        ))
-    }
-
-    /// The nodes that are members, as the store says.
-    ///
-    /// # Errors
-    /// When it does not say, or has no such thing ([`crate::Ability::Membership`]).
-    async fn members(&self) -> Result<Vec<usize>, ControlError> {
-        Err(ControlError::Other(
-            "this store does not say who its members are".into(),
-        ))
-    }
-
-    /// Takes a node out of the cluster, as an operator would; where the store demands it, its process is ended and its data are
-    /// deleted.
-    ///
-    /// # Errors
-    /// As for [`Db::members`].
-    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
-        let _ = node;
-        Err(ControlError::Other(
-            "this store's members cannot be changed".into(),
-        ))
-    }
-
-    /// Takes a node that was removed back into the cluster and starts its process, as a voter.
-    ///
-    /// # Errors
-    /// As for [`Db::members`].
-    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
-        let _ = node;
-        Err(ControlError::Other(
-            "this store's members cannot be changed".into(),
-        ))
-    }
-
-    /// Has `node` drop what it keeps of the past (log, old revisions), and verifies it; gives words for what was done.
-    ///
-    /// # Errors
-    /// When it did not, or when the store has no such thing ([`crate::Ability::Compact`]).
-    async fn compact(&self, node: usize) -> Result<String, ControlError> {
-        let _ = node;
-        Err(ControlError::Other("this store's past cannot be dropped".into()))
     }
 
     /// The nodes whose process has ended although nobody ended it.

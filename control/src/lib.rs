@@ -19,6 +19,7 @@ mod error;
 pub mod inside;
 mod links;
 mod net;
+mod operators;
 mod processes;
 mod remote;
 mod system;
@@ -38,6 +39,7 @@ pub use environments::{
 };
 pub use error::ControlError;
 pub use net::{CONTROLLER, Link, LinkControl, Net, Sample, Shape, both_ways, links_between};
+pub use operators::Operators;
 pub use remote::{Command, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
 pub use system::{Access, MakeSystem, Secret, System, SystemOptions};
 pub use undo::{HealReport, has_something_to_undo, heal};

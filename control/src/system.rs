@@ -70,9 +70,6 @@ impl fmt::Debug for Secret {
 /// A system under test, ready to run in one environment.
 #[async_trait]
 pub trait System: Send + Sync {
-    /// Its name on the command line.
-    fn name(&self) -> &'static str;
-
     /// The store's processes.
     fn db(&self) -> Arc<dyn Db>;
 

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use control::{Access, EnvChoice, Secret, SystemOptions};
 
+use systems::Demand;
+
 use crate::cli::TestArgs;
 use crate::exit::Failure;
 use crate::plan::faults::FaultPlan;
@@ -15,7 +17,7 @@ use crate::plan::faults::FaultPlan;
 /// Checks the flags and finds the store's program.
 pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<SystemOptions, Failure> {
     let endpoints: Vec<String> = (args.endpoints.iter())
-        .map(|endpoint| url(endpoint))
+        .map(|endpoint| url(endpoint, system))
         .collect::<Result<_, _>>()?;
     if !endpoints.is_empty() {
         for (flag, is_given) in [("--bug", args.bug.is_some()), ("--binary", args.binary.is_some())] {
@@ -54,37 +56,33 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
 /// checked by it.
 fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Result<(), Failure> {
     let given = [
-        ("user", args.user.is_some()),
-        ("password-file", args.password_file.is_some()),
-        ("token-file", args.token_file.is_some()),
-        ("ca-file", args.ca_file.is_some()),
-        ("cert-file", args.cert_file.is_some()),
-        ("key-file", args.key_file.is_some()),
+        (Demand::User, args.user.is_some()),
+        (Demand::Password, args.password_file.is_some()),
+        (Demand::Token, args.token_file.is_some()),
+        (Demand::Ca, args.ca_file.is_some()),
+        (Demand::Cert, args.cert_file.is_some()),
+        (Demand::Key, args.key_file.is_some()),
     ];
-    for (flag, _) in given.iter().filter(|(_, is_given)| *is_given) {
+    for (demand, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        let flag = demand.flag();
         if endpoints.is_empty() {
             return Err(Failure::Usage(format!(
                 "--{flag} has no meaning without --endpoints: the cluster that perjury starts demands nothing of its clients"
             )));
         }
-        if !system.access.contains(flag) {
+        if !system.demands.contains(demand) {
             return Err(Failure::Usage(format!(
                 "--{flag}: the client of `{}` knows {}",
                 system.name,
-                match system.access {
+                match system.demands {
                     [] => "no login and no TLS".to_owned(),
-                    known => format!("only --{}", known.join(", --")),
+                    known => {
+                        let flags: Vec<&str> = known.iter().map(|demand| demand.flag()).collect();
+                        format!("only --{}", flags.join(", --"))
+                    }
                 }
             )));
         }
-    }
-    if !system.access.contains(&"ca-file")
-        && let Some(url) = endpoints.iter().find(|url| url.starts_with("https:"))
-    {
-        return Err(Failure::Usage(format!(
-            "--endpoints {url}: the client of `{}` speaks no TLS",
-            system.name
-        )));
     }
     Ok(())
 }
@@ -116,16 +114,21 @@ fn read_mode(named: Option<&str>, system: &systems::Entry) -> Result<Option<Stri
     }
 }
 
-/// `http://host:port`, or `https`; without a scheme `http` is meant.
-fn url(endpoint: &str) -> Result<String, Failure> {
+/// `http://host:port`; without a scheme the first one of the system is meant.
+fn url(endpoint: &str, system: &systems::Entry) -> Result<String, Failure> {
     let text = endpoint.trim().trim_end_matches('/');
     let text = match text.contains("://") {
         true => text.to_owned(),
-        false => format!("http://{text}"),
+        false => format!("{}://{text}", system.schemes[0]),
     };
+    let example = system.example_endpoint;
     match reqwest::Url::parse(&text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https" | "redis" | "zookeeper") => Err(Failure::Usage(format!(
-            "--endpoints {endpoint}: write it like `http://10.0.0.1:2379` or `https://store.example:2379`"
+        Ok(url) if url.scheme() == "https" && !system.schemes.contains(&"https") => Err(Failure::Usage(format!(
+            "--endpoints {endpoint}: the client of `{}` speaks no TLS",
+            system.name
+        ))),
+        Ok(url) if !system.schemes.contains(&url.scheme()) => Err(Failure::Usage(format!(
+            "--endpoints {endpoint}: write it like `{example}`"
         ))),
         // It would stand in the run directory.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(Failure::Usage(
@@ -133,10 +136,10 @@ fn url(endpoint: &str) -> Result<String, Failure> {
         )),
         Ok(url) if url.has_host() && url.query().is_none() => Ok(text),
         Ok(_) => Err(Failure::Usage(format!(
-            "--endpoints {endpoint}: there is no host in it, or too much behind it; write it like `http://10.0.0.1:2379`"
+            "--endpoints {endpoint}: there is no host in it, or too much behind it; write it like `{example}`"
         ))),
         Err(error) => Err(Failure::Usage(format!(
-            "--endpoints {endpoint}: {error}; write it like `http://10.0.0.1:2379`"
+            "--endpoints {endpoint}: {error}; write it like `{example}`"
         ))),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    Ability, Access, Client, ControlError, Daemon, Db, Environment, Primary, System, SystemOptions,
+    Ability, Access, Client, ControlError, Daemon, Db, Environment, Operators, Primary, System, SystemOptions,
 };
 use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, Outcome, Value};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,9 @@ pub(crate) const ENTRY: Entry = Entry {
     objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
     abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
     read_modes: &[],
-    access: &[],
+    demands: &[],
+    schemes: &["http"],
+    example_endpoint: "http://10.0.0.1:8000",
     errors: &ERRORS,
     locate: None,
     make,
@@ -130,10 +132,6 @@ struct Nodes {
 
 #[async_trait]
 impl System for Bundled {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
     fn db(&self) -> Arc<dyn Db> {
         self.cluster.clone()
     }
@@ -303,7 +301,10 @@ impl Store for Nodes {
             None => String::new(),
         }
     }
+}
 
+#[async_trait]
+impl Operators for Nodes {
     async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
         self.operate("transfer-leadership", &serde_json::json!({ "to": to + 1 }))
             .await

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    ControlError, Daemon, Db, EnvKind, Environment, Pid, Primary, ProcessState, Signal, SystemOptions,
+    ControlError, Daemon, Db, EnvKind, Environment, Operators, Pid, Primary, ProcessState, Signal,
+    SystemOptions,
 };
 use tokio::time::Instant;
 
@@ -24,8 +25,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(9);
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a system knows of its own processes.
+///
+/// What it does as [`Operators`] leaves the processes and their data to [`Cluster`].
 #[async_trait]
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait Store: Operators {
     /// Its name in messages: `the bundled cluster`.
     fn title(&self) -> &'static str;
 
@@ -47,48 +50,9 @@ pub(crate) trait Store: Send + Sync {
     /// See [`Db::version`].
     async fn version(&self) -> String;
 
-    /// See [`Db::transfer_leadership`].
-    async fn transfer_leadership(&self, _to: usize) -> Result<(), ControlError> {
-        Err(ControlError::Other(format!(
-            "{} cannot hand over leadership",
-            self.title()
-        )))
-    }
-
-    /// See [`Db::members`].
-    async fn members(&self) -> Result<Vec<usize>, ControlError> {
-        Err(ControlError::Other(format!(
-            "{} does not say who its members are",
-            self.title()
-        )))
-    }
-
-    /// Takes a node out; its processes and data are left to [`Cluster`].
-    async fn remove_member(&self, _node: usize) -> Result<(), ControlError> {
-        Err(ControlError::Other(format!(
-            "the members of {} cannot be changed",
-            self.title()
-        )))
-    }
-
-    /// Takes a node in that was removed. Where [`Store::REJOINS_EMPTY`], its processes are started only afterwards.
-    async fn add_member(&self, _node: usize) -> Result<(), ControlError> {
-        Err(ControlError::Other(format!(
-            "the members of {} cannot be changed",
-            self.title()
-        )))
-    }
-
-    /// Whether a member that was removed comes back as another one, with no data.
+    /// Whether a member that was removed comes back as another one, with no data. Its processes are then started only
+    /// after it was added.
     const REJOINS_EMPTY: bool = false;
-
-    /// See [`Db::compact`].
-    async fn compact(&self, _node: usize) -> Result<String, ControlError> {
-        Err(ControlError::Other(format!(
-            "the past of {} cannot be dropped",
-            self.title()
-        )))
-    }
 }
 
 /// The processes of a [`Store`] in an environment.
@@ -407,6 +371,21 @@ impl<S: Store> Db for Cluster<S> {
         self.store.primaries().await
     }
 
+    async fn version(&self) -> String {
+        self.store.version().await
+    }
+
+    fn log_files(&self, node: usize) -> Vec<PathBuf> {
+        if self.own().is_empty() {
+            return Vec::new();
+        }
+        let daemons = self.store.daemons(node);
+        daemons.into_iter().map(|daemon| daemon.log).collect()
+    }
+}
+
+#[async_trait]
+impl<S: Store> Operators for Cluster<S> {
     async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
         self.store.transfer_leadership(to).await
     }
@@ -445,17 +424,5 @@ impl<S: Store> Db for Cluster<S> {
 
     async fn compact(&self, node: usize) -> Result<String, ControlError> {
         self.store.compact(node).await
-    }
-
-    async fn version(&self) -> String {
-        self.store.version().await
-    }
-
-    fn log_files(&self, node: usize) -> Vec<PathBuf> {
-        if self.own().is_empty() {
-            return Vec::new();
-        }
-        let daemons = self.store.daemons(node);
-        daemons.into_iter().map(|daemon| daemon.log).collect()
     }
 }

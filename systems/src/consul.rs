@@ -25,7 +25,7 @@ use control::{Client, ControlError, Db, Environment, System, SystemOptions};
 use history::ObjectKind;
 
 use crate::cluster::Cluster;
-use crate::{Entry, ReadMode, find_program};
+use crate::{Demand, Entry, ReadMode, find_program};
 use agent::Agents;
 use client::ConsulClient;
 use requests::{Asking, Reads};
@@ -55,7 +55,9 @@ pub(crate) const ENTRY: Entry = Entry {
             description: "any server answers, with no upper limit on the staleness",
         },
     ],
-    access: &["token-file", "ca-file", "cert-file", "key-file"],
+    demands: &[Demand::Token, Demand::Ca, Demand::Cert, Demand::Key],
+    schemes: &["http", "https"],
+    example_endpoint: "http://10.0.0.1:8500",
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,
@@ -86,10 +88,6 @@ struct Consul {
 
 #[async_trait]
 impl System for Consul {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
     fn db(&self) -> Arc<dyn Db> {
         self.cluster.clone()
     }

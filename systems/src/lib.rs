@@ -37,6 +37,37 @@ pub struct ReadMode {
     pub description: &'static str,
 }
 
+/// What a system can demand of its clients, each with a flag of its own on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// A user to log in as.
+    User,
+    /// That user's password.
+    Password,
+    /// A token instead of a login.
+    Token,
+    /// TLS with certificates that an authority of its own has signed.
+    Ca,
+    /// A certificate of the client.
+    Cert,
+    /// That certificate's key.
+    Key,
+}
+
+impl Demand {
+    /// Its flag, without the two dashes.
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Demand::User => "user",
+            Demand::Password => "password-file",
+            Demand::Token => "token-file",
+            Demand::Ca => "ca-file",
+            Demand::Cert => "cert-file",
+            Demand::Key => "key-file",
+        }
+    }
+}
+
 /// Finds a store's program: where the user says it is, or else where it usually is. It fails with one line for the user
 /// that names the remedy.
 pub type Locate = fn(Option<&Path>) -> Result<PathBuf, String>;
@@ -56,9 +87,12 @@ pub struct Entry {
     pub abilities: &'static [Ability],
     /// How reads can be done, the usual way first; empty where there is only one.
     pub read_modes: &'static [ReadMode],
-    /// The flags for what it can demand of its clients: `user`, `password-file`, `token-file`, `ca-file`, `cert-file`,
-    /// `key-file`.
-    pub access: &'static [&'static str],
+    /// What it can demand of its clients.
+    pub demands: &'static [Demand],
+    /// The schemes that its endpoints may have; the first is meant where the user writes none.
+    pub schemes: &'static [&'static str],
+    /// How an endpoint of it is written.
+    pub example_endpoint: &'static str,
     /// What each kind of error means; unique names.
     pub errors: &'static [ErrorRule],
     /// Finds the store's program; `None` where there is nothing to find.

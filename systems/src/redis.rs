@@ -28,7 +28,7 @@ use control::{Client, ControlError, Db, Environment, System, SystemOptions};
 use history::ObjectKind;
 
 use crate::cluster::Cluster;
-use crate::{Entry, find_program};
+use crate::{Demand, Entry, find_program};
 use client::RedisClient;
 use link::Login;
 use store::Nodes;
@@ -40,7 +40,9 @@ pub(crate) const ENTRY: Entry = Entry {
     objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
     abilities: &[],
     read_modes: &[],
-    access: &["user", "password-file"],
+    demands: &[Demand::User, Demand::Password],
+    schemes: &["redis", "http"],
+    example_endpoint: "redis://10.0.0.1:6379",
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,
@@ -89,10 +91,6 @@ fn prefix() -> Arc<str> {
 
 #[async_trait]
 impl System for Redis {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
     fn db(&self) -> Arc<dyn Db> {
         self.cluster.clone()
     }

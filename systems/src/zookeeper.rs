@@ -39,7 +39,7 @@ use control::{Client, ControlError, Db, Environment, System, SystemOptions};
 use history::ObjectKind;
 
 use crate::cluster::Cluster;
-use crate::{Entry, ReadMode, find_program};
+use crate::{Demand, Entry, ReadMode, find_program};
 use client::{Reads, ZooKeeperClient};
 use node::Nodes;
 use session::Sessions;
@@ -69,7 +69,9 @@ pub(crate) const ENTRY: Entry = Entry {
             description: "read at the connected server, ZooKeeper's own default; sequentially consistent, may be stale",
         },
     ],
-    access: &["user", "password-file"],
+    demands: &[Demand::User, Demand::Password],
+    schemes: &["zookeeper", "http"],
+    example_endpoint: "zookeeper://10.0.0.1:2181",
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,
@@ -153,10 +155,6 @@ struct ZooKeeper {
 
 #[async_trait]
 impl System for ZooKeeper {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
     fn db(&self) -> Arc<dyn Db> {
         self.cluster.clone()
     }

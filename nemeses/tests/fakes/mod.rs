@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{
-    Command, ControlError, Daemon, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Output, Pid,
-    Primary, ProcessState, Remote, Sample, Shape, Signal,
+    Command, ControlError, Daemon, Db, EnvKind, Environment, Link, LinkControl, Net, Node, Operators, Output,
+    Pid, Primary, ProcessState, Remote, Sample, Shape, Signal,
 };
 use nemeses::NemesisContext;
 
@@ -286,6 +286,57 @@ impl Remote for Machine {
 }
 
 #[async_trait]
+impl Operators for Handle {
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
+        self.0.note(format!("transfer {}", self.0.nodes[to].name));
+        if !self.0.has(Flaw::TransferDoesNothing) {
+            *self.0.leader.lock().expect("no test thread panicked") = Some(to);
+        }
+        Ok(())
+    }
+
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        let removed = self.0.removed.lock().expect("no test thread panicked");
+        Ok((0..self.0.nodes.len())
+            .filter(|node| !removed.contains(node))
+            .collect())
+    }
+
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
+        self.0.note(format!("remove {}", self.0.nodes[node].name));
+        if !self.0.has(Flaw::RemoveDoesNothing) {
+            self.0
+                .removed
+                .lock()
+                .expect("no test thread panicked")
+                .insert(node);
+        }
+        Ok(())
+    }
+
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        if self.0.has(Flaw::AddFails) {
+            return Err(ControlError::Other("it does not catch up".into()));
+        }
+        self.0.note(format!("add {}", self.0.nodes[node].name));
+        self.0
+            .removed
+            .lock()
+            .expect("no test thread panicked")
+            .remove(&node);
+        Ok(())
+    }
+
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
+        if self.0.has(Flaw::CompactFails) {
+            return Err(ControlError::Other("the past can still be read".into()));
+        }
+        self.0.note(format!("compact {}", self.0.nodes[node].name));
+        Ok(String::new())
+    }
+}
+
+#[async_trait]
 impl Db for Handle {
     async fn start(&self, node: usize) -> Result<(), ControlError> {
         if self.0.has(Flaw::StartFails) {
@@ -343,54 +394,6 @@ impl Db for Handle {
                 .set("resume", node, &[ProcessState::Stopped], ProcessState::Running);
         }
         Ok(())
-    }
-
-    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
-        self.0.note(format!("transfer {}", self.0.nodes[to].name));
-        if !self.0.has(Flaw::TransferDoesNothing) {
-            *self.0.leader.lock().expect("no test thread panicked") = Some(to);
-        }
-        Ok(())
-    }
-
-    async fn members(&self) -> Result<Vec<usize>, ControlError> {
-        let removed = self.0.removed.lock().expect("no test thread panicked");
-        Ok((0..self.0.nodes.len())
-            .filter(|node| !removed.contains(node))
-            .collect())
-    }
-
-    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
-        self.0.note(format!("remove {}", self.0.nodes[node].name));
-        if !self.0.has(Flaw::RemoveDoesNothing) {
-            self.0
-                .removed
-                .lock()
-                .expect("no test thread panicked")
-                .insert(node);
-        }
-        Ok(())
-    }
-
-    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
-        if self.0.has(Flaw::AddFails) {
-            return Err(ControlError::Other("it does not catch up".into()));
-        }
-        self.0.note(format!("add {}", self.0.nodes[node].name));
-        self.0
-            .removed
-            .lock()
-            .expect("no test thread panicked")
-            .remove(&node);
-        Ok(())
-    }
-
-    async fn compact(&self, node: usize) -> Result<String, ControlError> {
-        if self.0.has(Flaw::CompactFails) {
-            return Err(ControlError::Other("the past can still be read".into()));
-        }
-        self.0.note(format!("compact {}", self.0.nodes[node].name));
-        Ok(String::new())
     }
 
     async fn wipe(&self, _: usize) -> Result<(), ControlError> {

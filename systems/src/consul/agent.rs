@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Command, ControlError, Daemon, Environment, Primary, SystemOptions};
+use control::{Command, ControlError, Daemon, Environment, Operators, Primary, SystemOptions};
 use serde_json::json;
 
 use super::requests::{Asking, HTTP_PORT, SESSION_TTL};
@@ -146,6 +146,8 @@ fn minor_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.lines().next()?.split_once(" v")?.1.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
+
+impl Operators for Agents {}
 
 #[async_trait]
 impl Store for Agents {

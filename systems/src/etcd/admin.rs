@@ -9,7 +9,8 @@
 
 use std::time::Duration;
 
-use control::ControlError;
+use async_trait::async_trait;
+use control::{ControlError, Operators};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
@@ -98,8 +99,11 @@ impl Members {
         let missing = || ControlError::Other(format!("etcd knows no member n{}", node + 1));
         found.map(|(_, id)| id).ok_or_else(missing)
     }
+}
 
-    pub(super) async fn move_leader(&self, to: usize) -> Result<(), ControlError> {
+#[async_trait]
+impl Operators for Members {
+    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
         let id = self.id_of(to).await?;
         let body = json!({ "targetID": id.to_string() });
         self.operate::<Json>("v3/maintenance/transfer-leadership", &body)
@@ -107,25 +111,25 @@ impl Members {
             .map(drop)
     }
 
-    pub(super) async fn member_nodes(&self) -> Result<Vec<usize>, ControlError> {
+    async fn members(&self) -> Result<Vec<usize>, ControlError> {
         Ok(self.list().await?.into_iter().map(|(node, _)| node).collect())
     }
 
-    pub(super) async fn member_remove(&self, node: usize) -> Result<(), ControlError> {
+    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
         let id = self.id_of(node).await?;
         let body = json!({ "ID": id.to_string() });
         match self.operate::<Json>("v3/cluster/member/remove", &body).await {
             Ok(_) => Ok(()),
             // The answer may have been lost with the leader that was removed; a second request finds no such member.
-            Err(error) => match self.member_nodes().await?.contains(&node) {
+            Err(error) => match self.members().await?.contains(&node) {
                 true => Err(error),
                 false => Ok(()),
             },
         }
     }
 
-    pub(super) async fn member_add(&self, node: usize) -> Result<(), ControlError> {
-        let mut members = self.member_nodes().await?;
+    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
+        let mut members = self.members().await?;
         // An earlier try may have come through.
         if !members.contains(&node) {
             let body = json!({ "peerURLs": [format!("http://{}", self.peers[node])] });
@@ -137,7 +141,7 @@ impl Members {
     }
 
     /// Compacts all revisions but the newest, and gives the room back on this member.
-    pub(super) async fn compact_all(&self, node: usize) -> Result<String, ControlError> {
+    async fn compact(&self, node: usize) -> Result<String, ControlError> {
         let failed =
             |what: &str, trouble: Trouble| ControlError::Other(format!("{what}: {}", trouble.message));
         let look = requests::range(&format!("{}look", self.names.prefix()), false);

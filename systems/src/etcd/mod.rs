@@ -31,7 +31,7 @@ use history::ObjectKind;
 use serde_json::json;
 
 use crate::cluster::{Cluster, Store, data_dir, log_file};
-use crate::{Entry, ReadMode, find_program, http, random_name};
+use crate::{Demand, Entry, ReadMode, find_program, http, random_name};
 use client::EtcdClient;
 use gateway::{Gateway, Range, Status};
 use requests::Names;
@@ -50,7 +50,15 @@ pub(crate) const ENTRY: Entry = Entry {
     ],
     abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
     read_modes: &READ_MODES,
-    access: &["user", "password-file", "ca-file", "cert-file", "key-file"],
+    demands: &[
+        Demand::User,
+        Demand::Password,
+        Demand::Ca,
+        Demand::Cert,
+        Demand::Key,
+    ],
+    schemes: &["http", "https"],
+    example_endpoint: "http://10.0.0.1:2379",
     errors: &errors::ERRORS,
     locate: Some(locate),
     make,
@@ -141,10 +149,6 @@ struct Members {
 
 #[async_trait]
 impl System for Etcd {
-    fn name(&self) -> &'static str {
-        ENTRY.name
-    }
-
     fn db(&self) -> Arc<dyn Db> {
         self.cluster.clone()
     }
@@ -275,24 +279,4 @@ impl Store for Members {
     }
 
     const REJOINS_EMPTY: bool = true;
-
-    async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
-        self.move_leader(to).await
-    }
-
-    async fn members(&self) -> Result<Vec<usize>, ControlError> {
-        self.member_nodes().await
-    }
-
-    async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
-        self.member_remove(node).await
-    }
-
-    async fn add_member(&self, node: usize) -> Result<(), ControlError> {
-        self.member_add(node).await
-    }
-
-    async fn compact(&self, node: usize) -> Result<String, ControlError> {
-        self.compact_all(node).await
-    }
 }

@@ -32,7 +32,7 @@ struct Line {
 /// `WatchResponse`
 #[derive(Deserialize)]
 struct Watched {
-    #[allow(dead_code)]
+    #[expect(dead_code, reason = "an answer without a header is not understood")]
     header: Header,
     #[serde(default)]
     created: bool,

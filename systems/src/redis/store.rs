@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Command, ControlError, Daemon, Environment, Primary};
+use control::{Command, ControlError, Daemon, Environment, Operators, Primary};
 use redis::cmd;
 
 use super::failover_views::{self, Said};
@@ -147,6 +147,8 @@ impl Nodes {
         nodes.iter().map(|node| node.name.as_str()).collect()
     }
 }
+
+impl Operators for Nodes {}
 
 #[async_trait]
 impl Store for Nodes {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{ControlError, Daemon, Environment, Primary};
+use control::{ControlError, Daemon, Environment, Operators, Primary};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -168,6 +168,8 @@ impl Nodes {
         futures_util::future::join_all(asked).await
     }
 }
+
+impl Operators for Nodes {}
 
 #[async_trait]
 impl Store for Nodes {

@@ -158,7 +158,10 @@ async fn make(options: &OpenOptions, run: &str, label: &str) -> Result<Made, Con
     Ok((nodes, containers, Arc::new(links), can_cut))
 }
 
-#[allow(clippy::too_many_arguments)]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "called once; each is an argument of `docker create`"
+)]
 fn create_args(
     options: &OpenOptions,
     bundle: &Bundle,

@@ -14,7 +14,6 @@ use crate::links::prober::{self, Prober};
 use crate::{CONTROLLER, ControlError, EnvKind, Link, LinkControl, Net, Sample, Shape};
 
 /// With what links are cut.
-#[allow(private_interfaces)]
 pub(crate) enum Cutter {
     Iptables(Arc<Chains>),
     /// `None` once it was stopped.

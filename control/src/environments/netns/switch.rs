@@ -45,7 +45,7 @@ const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// The running switch; stops when dropped.
 #[derive(Debug)]
-pub(super) struct Switch {
+pub(crate) struct Switch {
     rules: Arc<Mutex<Rules>>,
     /// Its end tells the thread to stop.
     stop: Option<PipeWriter>,
