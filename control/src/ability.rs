@@ -1,7 +1,7 @@
 //! What an environment can do to its nodes besides starting, killing and freezing processes, and why not.
 //!
-//! Invariant: [`can`] only looks and tries in places of its own; it changes nothing. One arm an ability, so that whoever
-//! adds one must say for every kind of environment how it is had.
+//! Invariant: [`can`] only looks and tries in places of its own; it changes nothing. One arm for each
+//! ability, so that a developer who adds one must say for every kind of environment whether it is available.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,23 +10,23 @@ use crate::EnvKind;
 /// Something that a fault needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Ability {
-    /// Starting a store again that was killed.
+    /// Restarting a store that was killed.
     Restart,
-    /// Handing leadership to another node; the store's affair.
+    /// Handing leadership to another node; depends on the store.
     Transfer,
-    /// Taking nodes out of the cluster and back; the store's affair.
+    /// Taking nodes out of the cluster and back; depends on the store.
     Membership,
-    /// Dropping the past: log and old revisions; the store's affair.
+    /// Dropping the past: log and old revisions; depends on the store.
     Compact,
     /// Cutting links between nodes.
     Cut,
     /// Cutting links between clients and nodes.
     CutClients,
-    /// Delaying, losing, doubling, reordering and damaging what passes a link, and making it slow.
+    /// Delaying, losing, duplicating, reordering and corrupting what passes a link, and limiting its rate.
     Shape,
     /// Shifting the wall clocks of single processes.
     Clock,
-    /// Making fsync lie, fail or slow.
+    /// Making fsync lie, fail or take long.
     Fsync,
     /// Losing the power of single nodes' disks: what was not synced is gone.
     Power,
@@ -50,12 +50,12 @@ impl Ability {
         Ability::Fill,
     ];
 
-    /// Whether it is the store that has it, and not the place where it runs.
+    /// Whether it depends on the store, and not on the place where it runs.
     pub fn is_of_store(self) -> bool {
         matches!(self, Ability::Transfer | Ability::Membership | Ability::Compact)
     }
 
-    /// Its name among programs.
+    /// Its name on command lines and between programs.
     pub fn name(self) -> &'static str {
         match self {
             Ability::Restart => "restart",
@@ -81,18 +81,19 @@ impl Ability {
     }
 }
 
-/// Whether environments of this kind can do that on this machine.
+/// Whether environments of this kind have this ability on this machine.
 ///
 /// # Errors
 /// Why not, and what to do about it, in one line for the user that can follow "cannot work: ".
 pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
     match (ability, kind) {
-        (_, EnvKind::External) => Err(
-            "the cluster was started by somebody else, and nothing is known of its nodes but their endpoints"
-                .into(),
-        ),
+        (_, EnvKind::External) => {
+            Err("perjury did not start this cluster and knows only its endpoints, not its hosts".into())
+        }
         (Ability::Membership, EnvKind::Reached) => Err(
-            "a member that comes back may have to begin with an empty disk, and these are somebody else's".into(),
+            "a member that comes back may have to start with an empty disk, and perjury did not start this \
+             cluster"
+                .into(),
         ),
         (Ability::Restart | Ability::Transfer | Ability::Membership | Ability::Compact, _) => Ok(()),
         (Ability::Cut, EnvKind::Docker) => may_enter_containers(),
@@ -104,13 +105,15 @@ pub fn can(kind: EnvKind, ability: Ability) -> Result<(), String> {
         }
         (Ability::Clock | Ability::Fsync | Ability::Fill, EnvKind::Docker) => crate::inside::can(),
         (Ability::CutClients, EnvKind::Docker | EnvKind::Ssh | EnvKind::Reached) => Err(
-            "the clients' host has its own network to keep, and perjury its lines to the nodes; use --env netns".into(),
+            "the clients share a host with perjury, which needs its own connections to the nodes; use --env \
+             netns"
+                .into(),
         ),
         // The hosts say so themselves once they are reached.
         (_, EnvKind::Ssh) => Ok(()),
         (Ability::Cut | Ability::Clock, EnvKind::Reached) => Ok(()),
         (Ability::Fsync | Ability::Power | Ability::Fill, EnvKind::Reached) => {
-            Err("the store was started by somebody else, on a disk of somebody else's".into())
+            Err("perjury did not start this store, and its disk is not perjury's to break".into())
         }
         // The switch needs nothing but the namespaces.
         (Ability::Cut | Ability::CutClients | Ability::Shape, EnvKind::Netns) => Ok(()),
@@ -143,7 +146,8 @@ fn may_trace() -> Result<(), String> {
         "" | "0" => Ok(()),
         _ if nix::unistd::geteuid().is_root() && scope.trim() != "3" => Ok(()),
         scope => Err(format!(
-            "kernel.yama.ptrace_scope is {scope}, so that processes may not be traced; run as root, or use --env netns"
+            "kernel.yama.ptrace_scope is {scope}, so processes may not be traced; run as root, or use --env \
+             netns"
         )),
     }
 }

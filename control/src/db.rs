@@ -7,28 +7,29 @@ use async_trait::async_trait;
 
 use crate::{ControlError, Operators, Pid, ProcessState};
 
-/// A node that believes to be leader.
+/// A node that believes it is the leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Primary {
     /// Which node, as an index into [`crate::Environment::nodes`].
     pub node: usize,
-    /// The term in which it leads, where the store has terms and tells.
+    /// The term in which it leads, where the store has terms and reports them.
     pub term: Option<u64>,
 }
 
 /// A store that runs on the nodes of an environment. Nodes are indices into [`crate::Environment::nodes`].
 ///
-/// Of [`Operators`], removing a member also ends its process and deletes its data where the store demands it, and adding one
-/// starts its process.
+/// Of [`Operators`], removing a member also ends its process and deletes its data where the store demands it,
+/// and adding one starts its process.
 #[async_trait]
 pub trait Db: Operators {
-    /// Starts the store on `node`, anew or after a kill. Does nothing if it runs. Does not wait until it answers.
+    /// Starts the store on `node`, for the first time or after a kill. Does nothing if it runs. Does not wait
+    /// until it answers.
     async fn start(&self, node: usize) -> Result<(), ControlError>;
 
     /// Ends it with SIGKILL. Does nothing if it is gone.
     async fn kill(&self, node: usize) -> Result<(), ControlError>;
 
-    /// Asks it with SIGTERM to end, and waits until it has. Does nothing if it is gone.
+    /// Sends it SIGTERM, and waits until it has ended. Does nothing if it is gone.
     ///
     /// # Errors
     /// When it does not end within ten seconds.
@@ -37,7 +38,7 @@ pub trait Db: Operators {
     /// Freezes it with SIGSTOP.
     async fn pause(&self, node: usize) -> Result<(), ControlError>;
 
-    /// Lets a frozen one go on.
+    /// Resumes a frozen one.
     async fn resume(&self, node: usize) -> Result<(), ControlError>;
 
     /// Deletes the data of a node whose store is not running.
@@ -52,8 +53,8 @@ pub trait Db: Operators {
     /// The directory on `node` in which the store keeps its data; it need not exist.
     fn data_dir(&self, node: usize) -> PathBuf;
 
-    /// A node whose store was damaged so that it does not stay up: from now on nobody waits for it, and that it is down is
-    /// nobody's surprise.
+    /// Gives up on a node whose store was damaged so that it does not stay up: from now on it is not waited
+    /// for, and it is expected to be down.
     async fn give_up(&self, _node: usize) {}
 
     /// Whether [`Db::give_up`] was called for a node.
@@ -61,7 +62,7 @@ pub trait Db: Operators {
         false
     }
 
-    /// The nodes whose process has ended although nobody ended it.
+    /// The nodes whose process has ended although perjury did not end it.
     async fn crashed(&self) -> Vec<usize> {
         Vec::new()
     }
@@ -69,14 +70,14 @@ pub trait Db: Operators {
     /// Waits until the whole store answers.
     ///
     /// # Errors
-    /// [`ControlError::Deadline`] with the place of the logs.
+    /// [`ControlError::Deadline`], which says where the logs are.
     async fn ready(&self, limit: Duration) -> Result<(), ControlError>;
 
-    /// The nodes that now believe to be leader, asked with a short deadline; where there are terms, the newest first.
-    /// Unreachable nodes are left out.
+    /// The nodes that now believe they are the leader, queried with a short deadline; where there are terms,
+    /// the newest first. Unreachable nodes are left out.
     async fn primaries(&self) -> Vec<Primary>;
 
-    /// The version of the store, as it tells itself; empty if it does not.
+    /// The version that the store reports; empty if it reports none.
     async fn version(&self) -> String;
 
     /// The log files of a node, on that node.

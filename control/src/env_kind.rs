@@ -7,18 +7,18 @@ pub enum EnvKind {
     Netns,
     /// Plain processes on loopback ports, whose links cannot be cut.
     Local,
-    /// A cluster that somebody else started: clients only.
+    /// A cluster that perjury did not start: clients only.
     External,
     /// One container a node.
     Docker,
     /// One host a node, reached by SSH.
     Ssh,
-    /// A cluster that somebody else started, on hosts that are reached by SSH.
+    /// A cluster that perjury did not start, on hosts that are reached by SSH.
     Reached,
 }
 
 impl EnvKind {
-    /// Whether the store was started by somebody else.
+    /// Whether perjury did not start the store.
     pub fn is_foreign(self) -> bool {
         matches!(self, EnvKind::External | EnvKind::Reached)
     }

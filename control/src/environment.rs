@@ -22,16 +22,16 @@ pub trait Environment: Send + Sync {
     /// The network between the nodes.
     fn net(&self) -> Arc<dyn Net>;
 
-    /// Where a service of `node` that wants `port` listens, for its peers and for the controller. The address is
-    /// the same for all of a run; the port may be another one where the nodes share an address.
+    /// Where a service of `node` that wants `port` listens, for its peers and for the controller. The address
+    /// is the same for all of a run; the port may be another one where the nodes share an address.
     fn endpoint(&self, node: usize, port: u16) -> Result<SocketAddr, ControlError>;
 
-    /// Whether an address is known to be this node's and no other one's.
+    /// Whether an address is known to belong to this node and to no other.
     fn owns(&self, node: usize, address: IpAddr) -> bool {
         self.endpoint(node, 0).is_ok_and(|own| own.ip() == address)
     }
 
-    /// Whether this can be done to its nodes; see [`crate::can`], which knows it before the environment is opened.
+    /// Whether it has this ability; see [`crate::can`], which answers before the environment is opened.
     ///
     /// # Errors
     /// Why not, and what to do about it, in one line.
@@ -39,7 +39,7 @@ pub trait Environment: Send + Sync {
         crate::can(self.kind(), ability)
     }
 
-    /// What this environment cannot do here, and how to get it; for people, one line each.
+    /// What this environment cannot do here, and how to get it; human-readable, one line each.
     fn lost(&self) -> &[String];
 
     /// Ends every process that was started here and removes what was made. May be called twice.

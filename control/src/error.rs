@@ -1,14 +1,15 @@
-//! What can go wrong when the world is touched.
+//! What can go wrong with nodes, links and processes.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why something could not be done to a node, a link or a process. Each text names the remedy where there is one.
+/// Why something could not be done to a node, a link or a process. Each text names the remedy where there is
+/// one.
 #[derive(Debug, Error)]
 pub enum ControlError {
-    /// The environment cannot be had on this machine.
+    /// The environment is not available on this machine.
     #[error("the environment `{env}` is not available here: {why}; {remedy}")]
     Unavailable {
         /// Which environment.
@@ -23,7 +24,7 @@ pub enum ControlError {
     Unsupported {
         /// Which environment.
         env: &'static str,
-        /// What was asked.
+        /// What was requested.
         what: String,
     },
     /// A program could not be started.

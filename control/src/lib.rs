@@ -1,7 +1,7 @@
 //! Where a cluster runs and what can be done to it: the I/O traits and the environments that implement them.
 //!
 //! Invariants:
-//! - Async stops here: whoever implements [`Remote`], [`Net`], [`Db`] or [`Client`] may wait for the world;
+//! - Async stops here: what implements [`Remote`], [`Net`], [`Db`] or [`Client`] may wait for the world;
 //!   history, generator, checker and the reports never do. Every wait has a deadline.
 //! - Faults are scoped: own namespaces, own iptables chains, own processes by number. Nothing here matches a
 //!   process by name or flushes a table.

@@ -10,8 +10,8 @@ use crate::ControlError;
 /// Stands for the controller in a [`Link`], and so for all clients, which it runs.
 pub const CONTROLLER: usize = usize::MAX;
 
-/// A link has a direction: what `from` sends to `to`. Nodes are indices into [`crate::Environment::nodes`], or [`CONTROLLER`],
-/// whose links can be cut and probed where [`crate::Ability::CutClients`] is had.
+/// A link has a direction: what `from` sends to `to`. Nodes are indices into [`crate::Environment::nodes`],
+/// or [`CONTROLLER`], whose links can be cut and probed where [`crate::Ability::CutClients`] is available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Link {
     /// The sender.
@@ -20,7 +20,7 @@ pub struct Link {
     pub to: usize,
 }
 
-/// With what links are cut.
+/// How links are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkControl {
@@ -32,13 +32,14 @@ pub enum LinkControl {
     None,
 }
 
-/// How a link treats what passes it. The words are those of tc-netem(8).
+/// How a link treats what passes it. The terms are those of tc-netem(8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shape {
-    /// Added to each packet's way.
+    /// Added to each packet's travel time.
     pub delay: Duration,
-    /// How much more or less than `delay` it may be, evenly spread; packets may then overtake each other.
+    /// How much more or less than `delay` it may be, uniformly distributed; packets may then overtake each
+    /// other.
     pub jitter: Duration,
     /// The share of packets that is lost, 0 to 1.
     pub loss: f64,
@@ -46,15 +47,15 @@ pub struct Shape {
     pub duplicate: f64,
     /// The share of packets that is not delayed and so overtakes those that are, 0 to 1.
     pub reorder: f64,
-    /// The share of packets of which a bit is flipped on the way, 0 to 1. The receiver sees it by the checksum and drops
-    /// them, as it does with all but one in 65,536 of those that a real network damages.
+    /// The share of packets in which a bit is flipped on the way, 0 to 1. The receiver sees it by the
+    /// checksum and drops them, as it does with all but one in 65,536 of those that a real network damages.
     pub corrupt: f64,
-    /// Bits a second; 0 for no limit. What would wait longer than a second is dropped.
+    /// Bits per second; 0 for no limit. What would wait longer than a second is dropped.
     pub rate: u64,
 }
 
 impl Shape {
-    /// Whether all shares are shares.
+    /// Checks that every share is between 0 and 1.
     ///
     /// # Errors
     /// Which one is not, and its value.
@@ -68,7 +69,7 @@ impl Shape {
         match shares.iter().find(|(_, share)| !(0.0..=1.0).contains(share)) {
             None => Ok(()),
             Some((name, share)) => Err(ControlError::Other(format!(
-                "a share of {share} for {name} is not from 0 to 1"
+                "a share of {share} for {name} is not between 0 and 1"
             ))),
         }
     }
@@ -85,14 +86,14 @@ pub struct Sample {
     pub again: usize,
     /// How many arrived after one that was sent later.
     pub overtaken: usize,
-    /// How long each was on its way, in the order of their arrival.
+    /// How long each was on its way, in order of arrival.
     pub ways: Vec<Duration>,
     /// From the first sending to the last arrival.
     pub lasted: Duration,
 }
 
 impl Sample {
-    /// The way that so many of a hundred do not exceed; zero if nothing arrived.
+    /// This percentile of the travel times; zero if nothing arrived.
     pub fn way(&self, percent: usize) -> Duration {
         let mut ways = self.ways.clone();
         ways.sort_unstable();
@@ -110,8 +111,8 @@ pub trait Net: Send + Sync {
     /// Whether [`Net::shape`] works.
     fn can_shape(&self) -> bool;
 
-    /// Cuts exactly these links, besides those cut already. Established connections across them go silent; they
-    /// are not reset.
+    /// Cuts exactly these links, besides those cut already. Established connections across them go silent;
+    /// they are not reset.
     async fn cut(&self, links: &[Link]) -> Result<(), ControlError>;
 
     /// Shapes a link; the default shape undoes it.
@@ -120,8 +121,8 @@ pub trait Net: Send + Sync {
     /// Undoes every cut and every shape.
     async fn heal(&self) -> Result<(), ControlError>;
 
-    /// Sends `count` datagrams of `bytes` (at least 40) over a link, two milliseconds apart, and waits for them until `limit`
-    /// after the last one.
+    /// Sends `count` datagrams of `bytes` (at least 40) over a link, two milliseconds apart, and waits for
+    /// them until `limit` after the last one.
     async fn sample(
         &self,
         link: Link,
@@ -133,8 +134,8 @@ pub trait Net: Send + Sync {
         Err(ControlError::Other("links cannot be sampled here".into()))
     }
 
-    /// Whether a packet sent over each of these links arrives, tried for at most `limit` a link (all at once).
-    /// A link that was not cut and does not answer in time is reported as not passing.
+    /// Whether a packet sent over each of these links arrives, tried for at most `limit` a link (all at
+    /// once). A link that was not cut but over which nothing arrives in time is reported as not passing.
     async fn probe(&self, links: &[Link], limit: Duration) -> Result<Vec<bool>, ControlError>;
 }
 

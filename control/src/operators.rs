@@ -40,7 +40,8 @@ pub trait Operators: Send + Sync {
         Err(cannot("change its members"))
     }
 
-    /// Has `node` drop what it keeps of the past (log, old revisions), and verifies it; returns what was done, human-readable.
+    /// Has `node` drop what it keeps of the past (log, old revisions), and verifies it; returns a
+    /// human-readable account.
     ///
     /// # Errors
     /// When it did not, or when the store cannot do it ([`crate::Ability::Compact`]).

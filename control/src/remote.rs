@@ -64,7 +64,8 @@ pub struct Daemon {
 pub struct Pid {
     /// The number, as the node's kernel (or the controller's namespace) counts.
     pub pid: i32,
-    /// When it was started, in the unit of the node's kernel (field 22 of Linux' `/proc/PID/stat`); 0 if unknown.
+    /// When it was started, in the unit of the node's kernel (field 22 of Linux' `/proc/PID/stat`); 0 if
+    /// unknown.
     pub started: u64,
 }
 
@@ -82,13 +83,13 @@ pub enum ProcessState {
 /// The signals that perjury sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Signal {
-    /// SIGTERM: please end.
+    /// SIGTERM: end in an orderly way.
     Term,
-    /// SIGKILL: end now; what was not fsynced by the process' own buffers is lost.
+    /// SIGKILL: end now; what the process still held in its own buffers is lost.
     Kill,
     /// SIGSTOP: freeze.
     Stop,
-    /// SIGCONT: go on.
+    /// SIGCONT: resume.
     Cont,
 }
 
@@ -113,29 +114,29 @@ pub trait Remote: Send + Sync {
     /// Copies a file from the node.
     async fn download(&self, remote: &Path, local: &Path) -> Result<(), ControlError>;
 
-    /// Deletes a directory of the node's and all that is in it; one that is not there is no error. Where a filesystem is
-    /// mounted only what is on it is deleted.
+    /// Deletes a directory on the node and all that is in it; a missing one is no error. Where a filesystem
+    /// is mounted only what is on it is deleted.
     async fn remove_dir(&self, path: &Path) -> Result<(), ControlError>;
 
     /// Starts a daemon. It is in the undo log before this returns.
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError>;
 
-    /// Which process of the node listens on this TCP port, whoever started it: at `address` if that is given, one of the node's own,
-    /// or else at any.
+    /// Which process of the node listens on this TCP port, no matter who started it: at `address`, one of the
+    /// node's own, if given, or else at any address.
     ///
     /// # Errors
-    /// Where that cannot be told, or several do.
+    /// When that cannot be determined, or several processes do.
     async fn listener(&self, port: u16, address: Option<IpAddr>) -> Result<Option<Pid>, ControlError> {
         let _ = (port, address);
         Err(ControlError::Other(format!(
-            "{}: whose process listens there cannot be told here",
+            "{}: which process listens there cannot be determined here",
             self.node().name
         )))
     }
 
-    /// Sends a signal to a process that [`Remote::spawn`] started, and to what that one started in its process group;
-    /// to one that is gone, does nothing. It has taken hold when this returns: killed means gone, stopped means
-    /// stopped. Only [`Signal::Term`] is not waited for.
+    /// Sends a signal to a process that [`Remote::spawn`] started, and to what that one started in its
+    /// process group; to one that is gone, does nothing. It has taken hold when this returns: killed means
+    /// gone, stopped means stopped. Only [`Signal::Term`] is not waited for.
     async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError>;
 
     /// What a process that [`Remote::spawn`] started is doing.

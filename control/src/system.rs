@@ -10,17 +10,17 @@ use history::ObjectKind;
 
 use crate::{Client, ControlError, Db, Environment};
 
-/// What the user may set for any system.
+/// What the user may set for every system.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SystemOptions {
     /// A planted bug to switch on, by name; only the bundled cluster has any.
     pub bug: Option<String>,
     /// The store's program, as [`System`]s' own lists found it; `None` where there is nothing to find.
     pub binary: Option<PathBuf>,
-    /// The endpoints of a cluster that somebody else started, one a node: `http://10.0.0.1:2379`. Empty for a cluster
-    /// that is started here.
+    /// The endpoints of a cluster that perjury did not start, one for each node: `http://10.0.0.1:2379`.
+    /// Empty for a cluster that it starts.
     pub endpoints: Vec<String>,
-    /// The command that starts the store of somebody else's again on one of its hosts, run there by `sh -c`.
+    /// The command that restarts a store that perjury did not start, run by `sh -c` on the store's host.
     pub start_command: Option<String>,
     /// How reads are done, by the name in the system's list; `None` for the first one.
     pub read_mode: Option<String>,
@@ -28,7 +28,7 @@ pub struct SystemOptions {
     pub access: Access,
 }
 
-/// What a store demands of its clients. Nothing of it is printed or recorded.
+/// What a store demands of its clients. It is neither printed nor recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Whom to log in as.
@@ -45,12 +45,12 @@ pub struct Access {
     pub key_file: Option<PathBuf>,
 }
 
-/// A text that must not be seen. `Debug` hides it, there is no `Display`, and it cannot be serialized.
+/// A text that must not be shown. `Debug` hides it, there is no `Display`, and it cannot be serialized.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
@@ -73,7 +73,8 @@ pub trait System: Send + Sync {
     /// The store's processes.
     fn db(&self) -> Arc<dyn Db>;
 
-    /// What its clients leave in a store of somebody else's, and how that is removed; one line for people.
+    /// What its clients leave behind in a store that perjury did not start, and how to remove it; one
+    /// human-readable line.
     fn left_behind(&self) -> Option<String> {
         None
     }

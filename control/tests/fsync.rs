@@ -1,6 +1,7 @@
 //! What fsync does in a program that was launched so that it can be tampered with.
 //!
-//! Without a harness of its own: the launched program is this one, started again, and a launcher must have one thread.
+//! Without a harness of its own: the launched program is this one, started again, and a launcher must have
+//! one thread.
 
 #[path = "../../tests/support/missing.rs"]
 mod missing;
@@ -59,7 +60,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Answers each line with the errno of an fsync or fdatasync, and how many microseconds it took; `two` does two at once.
+/// Answers each line with the errno of an fsync or fdatasync, and how many microseconds it took; `two` does
+/// two at once.
 fn child() {
     extern "C" fn nothing(_: libc::c_int) {}
     let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::SA_RESTART, SigSet::empty());
@@ -145,7 +147,8 @@ impl Launched {
         (errno.parse().expect("a number"), Duration::from_micros(micros))
     }
 
-    /// The program and the supervisor, as far as they live: whoever was started with this control file.
+    /// The program and the supervisor, as far as they are alive: the processes that were started with this
+    /// control file.
     fn both(&self) -> Vec<i32> {
         let control = format!("{LAUNCHER}={}", self.control.display());
         let carries = |pid: &i32| {
@@ -303,8 +306,8 @@ fn signals(directory: &Path) {
     }
     let counts = counts(directory);
     assert_eq!(counts.honest, before);
-    // Were each of some sixty interruptions counted, there would be as many. The kernel takes an answer also in the moment in which
-    // its thread was woken by a signal, and then that call, too, comes again.
+    // Were each of some sixty interruptions counted, there would be as many. The kernel takes an answer also
+    // in the moment in which its thread was woken by a signal, and then that call, too, comes again.
     for count in [counts.slowed, counts.failed, counts.lied] {
         assert!((1..=2).contains(&count), "{counts:?}");
     }

@@ -1,8 +1,9 @@
-//! What a node needs to run this program: the program, the libraries that it is linked with, and the loader.
+//! What a node needs to run this program: the program, the libraries it is linked with, and the loader.
 //!
-//! A program that is linked dynamically runs on another machine only if the libraries there are new enough, and in an empty
-//! image not at all. So they come along, and the program is started by its own loader (ld.so(8)). Which they are is what the
-//! kernel has mapped into this process (proc_pid_maps(5)): nothing here was loaded for a while only.
+//! A program that is linked dynamically runs on another machine only if the libraries there are new enough,
+//! and in an empty image not at all. So they come along, and the program is started by its own loader
+//! (ld.so(8)). Which they are is what the kernel has mapped into this process (proc_pid_maps(5)): this
+//! program unloads none.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,7 +64,7 @@ impl Bundle {
         words
     }
 
-    /// The arguments by which the agent knows how it was started.
+    /// The arguments that tell the agent how it was started.
     pub(crate) fn agent_args(&self, directory: &Path) -> Vec<String> {
         let mut args = vec![format!("--own={}", directory.join(PROGRAM).display())];
         if let Some(loader) = &self.loader {
@@ -72,8 +73,8 @@ impl Bundle {
         args
     }
 
-    /// A tar archive of the bundle, with all its files below `directory` (a relative path), as `docker import` and `docker cp`
-    /// read it.
+    /// A tar archive of the bundle, with all its files below `directory` (a relative path), as `docker
+    /// import` and `docker cp` read it.
     pub(crate) fn tar(&self, directory: &str) -> Result<Vec<u8>, ControlError> {
         let failed = |source| ControlError::System {
             what: "cannot pack this program".into(),
@@ -93,7 +94,7 @@ impl Bundle {
     }
 }
 
-/// The files that are mapped to be executed, but for the program itself.
+/// The files that are mapped as executable, except the program itself.
 fn libraries(maps: &str, program: &Path) -> BTreeSet<PathBuf> {
     maps.lines()
         .filter_map(|line| {
@@ -106,8 +107,9 @@ fn libraries(maps: &str, program: &Path) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// What the loader looks for: the name under which a library is found, which the mapped file may carry only in part
-/// (`libc-2.31.so` for `libc.so.6`). Where a link beside it has the name that it gives itself, that is taken.
+/// What the loader looks for: the name under which a library is found, which the mapped file may carry only
+/// in part (`libc-2.31.so` for `libc.so.6`). Where a link beside it has the name that it gives itself, that
+/// is taken.
 fn file_name(path: &Path) -> String {
     let own = path
         .file_name()

@@ -9,7 +9,7 @@ use crate::ControlError;
 use crate::links::iptables::{Family, Iptables};
 use crate::undo::UndoLog;
 
-/// The chains of a host, one a family of addresses.
+/// The chains of a host, one for each address family.
 #[derive(Debug)]
 pub(super) struct HostChain {
     undo: Arc<UndoLog>,
@@ -30,7 +30,8 @@ impl HostChain {
             let tables = tables()?;
             if tables.iter().any(|table| table.is_hooked(None)) {
                 return Err(ControlError::Other(
-                    "another controller cuts links of this host, or one that died did: wait for it, or run `perjury heal` where it ran"
+                    "another controller has cut links of this host: wait until it ends, or, if it died, run \
+                     `perjury heal` where it ran"
                         .into(),
                 ));
             }
@@ -67,7 +68,7 @@ impl HostChain {
 impl Drop for HostChain {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            tracing::warn!("the chain of perjury is still there: {error}");
+            tracing::warn!("the chain PERJURY is still there: {error}");
         }
     }
 }
@@ -78,12 +79,12 @@ impl Drop for HostChain {
 /// Why not, and the remedy.
 pub(super) fn can_cut() -> Result<(), String> {
     if !nix::unistd::geteuid().is_root() {
-        return Err("perjury is not root there; log in as root, or give --sudo".into());
+        return Err("perjury is not root there; log in as root, or use --sudo".into());
     }
     tables().map(drop).map_err(|error| error.to_string())
 }
 
-/// Removes what a dead agent left behind; says whether there was anything.
+/// Removes what a dead agent left behind; returns whether there was anything.
 pub(crate) fn remove_left() -> Result<bool, ControlError> {
     let mut was_there = false;
     for table in tables()? {

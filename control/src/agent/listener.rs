@@ -1,4 +1,4 @@
-//! Which process listens on a TCP port: how a process that somebody else started is found, without its name.
+//! Which process listens on a TCP port: how a process that perjury did not start is found, without its name.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use crate::Pid;
 use crate::processes::kernel;
 
-/// The process of this network namespace that a client reaches on `port`: at `address`, where only what listens at exactly that one or at
-/// all addresses counts; without one, whatever does not listen on loopback alone. If several processes share the socket, as workers do,
-/// the one with the lowest number, but never the first process of the machine, which holds sockets for others.
-/// Only processes that this one may look into are found (proc_pid_fd(5)): all of them as root.
+/// The process of this network namespace that a client reaches on `port`: at `address`, where only what
+/// listens at exactly that one or at all addresses counts; without one, whatever does not listen on loopback
+/// alone. If several processes share the socket, as workers do, the one with the lowest number, but never the
+/// first process of the machine, which holds sockets for others. Only processes that this one may look into
+/// are found (proc_pid_fd(5)): all of them as root.
 ///
 /// # Errors
 /// Where several processes listen there, each on its own.
@@ -44,13 +45,13 @@ pub(super) fn on_port(port: u16, address: Option<IpAddr>) -> Result<Option<Pid>,
     }
     let Some((pid, _)) = owners.iter().find(|(_, count)| *count == links.len()) else {
         return Err(format!(
-            "several processes listen on port {port}, and which one is the store's cannot be told"
+            "several processes listen on port {port}, and it is unknown which of them is the store"
         ));
     };
     Ok(kernel::started(*pid).map(|started| Pid { pid: *pid, started }))
 }
 
-/// The sockets that a client reaches: the kernel prefers one that is bound to the very address.
+/// The sockets that a client reaches: the kernel prefers one that is bound to exactly this address.
 fn reached(sockets: &[(IpAddr, u64)], address: Option<IpAddr>) -> BTreeSet<u64> {
     let those = |wanted: &dyn Fn(&IpAddr) -> bool| -> BTreeSet<u64> {
         let sockets = sockets.iter().filter(|(local, _)| wanted(local));
@@ -66,7 +67,8 @@ fn reached(sockets: &[(IpAddr, u64)], address: Option<IpAddr>) -> BTreeSet<u64> 
     }
 }
 
-/// The address in a line of /proc/net/tcp or tcp6 (proc_pid_net(5)): words of the machine's own byte order, in hexadecimal.
+/// The address in a line of /proc/net/tcp or tcp6 (proc_pid_net(5)): words of the machine's own byte order,
+/// in hexadecimal.
 fn local_address(line: &str) -> Option<IpAddr> {
     let (hex, _) = line.split_ascii_whitespace().nth(1)?.rsplit_once(':')?;
     let bytes: Vec<u8> = (0..hex.len() / 8)

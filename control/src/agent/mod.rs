@@ -1,4 +1,4 @@
-//! Nodes that are not a part of this process' machine: containers, and hosts behind SSH.
+//! Nodes outside this machine: containers, and hosts behind SSH.
 //!
 //! ```text
 //!   controller                                        node
@@ -7,14 +7,16 @@
 //!                          a channel of SSH                └─ the store's processes
 //! ```
 //!
-//! On every node runs `perjury agent`, this very program, and does there what the environments of this machine do here, with the
-//! same code. So a fault is one piece of code wherever a node is, and what an answer takes is one round trip.
+//! Every node runs `perjury agent`, this same program, which does there what the environments of this machine
+//! do here, with the same code. So a fault is one piece of code wherever a node is, and each request costs
+//! one round trip.
 //!
 //! Invariants:
-//! - Nothing is asked twice. Only what makes a connection is tried again; one that breaks later stays broken, because the agent
-//!   behind it has undone everything.
-//! - A dead man's switch: the agent undoes all that it did (processes, rules, mounts) when its input ends or falls silent for
-//!   [`SILENCE_LIMIT`]. A controller that dies, however, leaves nothing; `perjury heal` is for agents that died too.
+//! - No request is sent twice. Only connecting is tried again; a connection that breaks later stays broken,
+//!   because the agent behind it has undone everything.
+//! - A dead man's switch: the agent undoes everything it did (processes, rules, mounts) when its input ends
+//!   or is silent for [`SILENCE_LIMIT`]. So a controller that dies in any way leaves nothing behind; `perjury
+//!   heal` is for agents that died too.
 //! - Nothing is downloaded or installed: what a node needs, this program brings along ([`bundle`]).
 
 pub(crate) mod bundle;
@@ -30,7 +32,7 @@ use std::time::Duration;
 
 pub use serve::{AgentOptions, serve};
 
-/// How long an agent bears to hear nothing of its controller.
+/// How long an agent waits for a sign of life from its controller.
 pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-/// How often a controller that has nothing to say says so.
+/// How often a controller with no request to send sends a sign of life.
 const PING_INTERVAL: Duration = Duration::from_secs(10);

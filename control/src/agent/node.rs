@@ -1,4 +1,4 @@
-//! A node that an agent serves, as a machine.
+//! A node that an agent serves.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::protocol::{Answer, Ask, Bytes, CHUNK, Hello};
 use super::session::{ANSWER_LIMIT, Session};
 use crate::{Command, ControlError, Daemon, Node, Output, Pid, ProcessState, Remote, Signal};
 
-/// A node elsewhere.
+/// A node outside this machine.
 pub(crate) struct AgentNode {
     pub(crate) node: Node,
     /// On the node.
@@ -23,7 +23,7 @@ pub(crate) struct AgentNode {
 }
 
 impl AgentNode {
-    /// Asks something that is answered by [`Answer::Done`].
+    /// Sends a request that is answered by [`Answer::Done`].
     pub(crate) async fn order(&self, ask: Ask) -> Result<(), ControlError> {
         match self.session.ask(ask, ANSWER_LIMIT).await? {
             Answer::Done => Ok(()),
@@ -54,7 +54,7 @@ impl Remote for AgentNode {
     }
 
     async fn exec(&self, command: &Command) -> Result<Output, ControlError> {
-        // The agent keeps the command's own limit, and has some time to say so.
+        // The agent enforces the command's own limit, and gets some time to report it.
         let limit = command.limit + Duration::from_secs(10);
         match self.session.ask(Ask::Exec(command.clone()), limit).await? {
             Answer::Output { code, stdout, stderr } => Ok(Output {
@@ -123,7 +123,9 @@ impl Remote for AgentNode {
 
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
         let pid = self.pid(Ask::Spawn(daemon.clone())).await?;
-        pid.ok_or_else(|| ControlError::Other(format!("{}: no number of a process", self.node.name)))
+        pid.ok_or_else(|| {
+            ControlError::Other(format!("{}: the agent sent no process number", self.node.name))
+        })
     }
 
     async fn listener(&self, port: u16, address: Option<IpAddr>) -> Result<Option<Pid>, ControlError> {

@@ -20,7 +20,7 @@ pub(super) struct Probes {
 impl Probes {
     /// Binds a port and listens on a thread that ends with the process.
     pub(super) fn start() -> io::Result<Probes> {
-        // One socket for both families where there are both.
+        // One socket for both address families where both exist.
         let socket =
             UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).or_else(|_| UdpSocket::bind(("0.0.0.0", 0)))?;
         let port = socket.local_addr()?.port();
@@ -35,7 +35,7 @@ impl Probes {
                             note(&noted, number, place);
                         }
                     }
-                    // Such as an ICMP message about something that was sent.
+                    // Such as an ICMP message about an earlier datagram.
                     Err(_) => std::thread::sleep(Duration::from_millis(1)),
                 }
             }
@@ -77,7 +77,7 @@ fn note(seen: &Mutex<(u64, BTreeSet<u64>)>, number: u64, place: u64) {
     if number > seen.0 {
         *seen = (number, BTreeSet::new());
     }
-    // A probe has as many places as there are links: anybody may send here, but not fill the memory.
+    // A probe has as many places as there are links: any program may send here, but none can fill the memory.
     if number == seen.0 && seen.1.len() < 100_000 {
         seen.1.insert(place);
     }
@@ -118,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn strangers_do_not_count() {
-        for bytes in [&b"perjury!"[..], b"somebody1234567812345678", b""] {
+    fn foreign_datagrams_do_not_count() {
+        for bytes in [&b"perjury!"[..], b"imposter1234567812345678", b""] {
             assert_eq!(parse(bytes), None);
         }
     }

@@ -1,6 +1,8 @@
-//! What a controller asks an agent, and what it is answered: one JSON object a line, each with the number of its question.
+//! Requests of a controller and answers of an agent: one JSON object a line, each with the number of its
+//! request.
 //!
-//! Invariant: both ends are the same build of this program, so that nothing here needs to be understood by another version.
+//! Invariant: both ends are the same build of this program, so that nothing here needs to be understood by
+//! another version.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +36,7 @@ pub(crate) struct Reply {
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
-    /// Who are you, and what can you do? Also shows that the controller lives.
+    /// Introduce yourself and say what you can do. Also shows that the controller lives.
     Hello,
     /// Run a program to its end.
     Exec(Command),
@@ -42,9 +44,9 @@ pub(crate) enum Ask {
     Spawn(Daemon),
     /// Send a signal and wait until it has taken hold.
     Signal { pid: Pid, signal: Signal },
-    /// What is a process doing?
+    /// Report what a process is doing.
     State(Pid),
-    /// Which process listens on this TCP port?
+    /// Find the process that listens on this TCP port.
     Listener { port: u16, address: Option<IpAddr> },
     /// Append to a file, or begin it.
     Write { path: PathBuf, begin: bool, data: Bytes },
@@ -52,11 +54,11 @@ pub(crate) enum Ask {
     Read { path: PathBuf, offset: u64 },
     /// Delete a directory.
     RemoveDir(PathBuf),
-    /// From now on drop what these senders send.
+    /// From now on drop what these senders send, and nothing else.
     Drop(Vec<IpAddr>),
     /// Send datagrams with this number and these places.
     Probe { number: u64, to: Vec<(u64, SocketAddr)> },
-    /// Which places of the probe with this number have arrived?
+    /// Report which places of the probe with this number have arrived.
     Seen(u64),
 }
 
@@ -79,7 +81,7 @@ pub(crate) enum Answer {
     Done,
 }
 
-/// An agent introduces itself.
+/// The agent's introduction.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     /// What it cannot do, and why.

@@ -1,4 +1,5 @@
-//! `perjury agent`: does on its node what a controller asks for, and undoes it all when it hears no more of the controller.
+//! `perjury agent`: does on its node what a controller requests, and undoes everything when the controller
+//! falls silent.
 //!
 //! It reads questions from its standard input and writes answers to its standard output, in any order; see
 //! [`super::protocol`].
@@ -29,17 +30,18 @@ const MOST_AT_ONCE: usize = 64;
 /// What an agent is started with.
 #[derive(Clone, Debug)]
 pub struct AgentOptions {
-    /// The run's directory on the node, which must exist and be empty but for the bundle. It is deleted at the end.
+    /// The run's directory on the node, which must exist and be empty but for the bundle. It is deleted at
+    /// the end.
     pub directory: PathBuf,
     /// The name of the node.
     pub node: String,
-    /// This program, and the loader that it is started with, if any, with the libraries in the same directory.
+    /// This program.
     pub own: PathBuf,
-    /// See there.
+    /// The loader that this program is started with, if any; the libraries are in the same directory.
     pub loader: Option<PathBuf>,
     /// What the faults of the run need.
     pub abilities: BTreeSet<Ability>,
-    /// Whether this is a container: somebody outside cuts its links, and it vanishes with all its files.
+    /// Whether this is a container: its links are cut from outside, and it vanishes with all its files.
     pub is_container: bool,
 }
 
@@ -49,7 +51,8 @@ struct Agent {
     hello: Hello,
     chain: Mutex<HostChain>,
     probes: Probes,
-    /// Processes of somebody else's that were asked for, with their ports and places in the undo log.
+    /// Processes that perjury did not start and that were asked for, with their ports and their ids in the
+    /// undo log.
     adopted: Mutex<BTreeMap<i32, (Pid, u16, u64)>>,
     undo: Arc<UndoLog>,
     /// What is deleted at the end; it was made for this agent.
@@ -79,7 +82,7 @@ pub async fn serve(options: AgentOptions) -> Result<(), ControlError> {
     }
     tokio::task::spawn_blocking(move || agent.undo_all())
         .await
-        .map_err(|error| ControlError::Other(format!("undoing was broken off: {error}")))?
+        .map_err(|error| ControlError::Other(format!("undoing was interrupted: {error}")))?
 }
 
 /// Reads questions until there are no more.
@@ -238,7 +241,7 @@ impl Agent {
         self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Also to a process of somebody else's, alone and not its group.
+    /// Also to a process that perjury did not start: to itself and not to its group.
     async fn signal(&self, pid: Pid, signal: Signal) -> Result<(), ControlError> {
         if self.children.is_child(pid) {
             return self.machine.signal(pid, signal).await;
@@ -261,7 +264,8 @@ impl Agent {
         Ok(())
     }
 
-    /// The process that listens there; noted, because what is asked for is about to be made trouble to.
+    /// The process that listens there; noted in the undo log, because faults are about to be injected into
+    /// it.
     fn adopt(&self, port: u16, address: Option<IpAddr>) -> Result<Option<Pid>, ControlError> {
         let Some(pid) = listener::on_port(port, address).map_err(ControlError::Other)? else {
             return Ok(None);
@@ -269,7 +273,8 @@ impl Agent {
         let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.pid)).unwrap_or_default();
         if name.trim() == "docker-proxy" {
             return Err(ControlError::Other(format!(
-                "port {port} is held by docker-proxy: the store runs in a container, and which process it is cannot be told"
+                "port {port} is held by docker-proxy: the store runs in a container, and its process cannot \
+                 be found from the host"
             )));
         }
         let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -284,7 +289,7 @@ impl Agent {
 
     fn state(&self, pid: Pid) -> ProcessState {
         match self.children.state(pid) {
-            // Not a child, or one that was reaped and that /proc does not know either.
+            // Not a child, or one that was reaped and is no longer in /proc either.
             ProcessState::Gone => kernel::state(pid),
             state => state,
         }
@@ -321,7 +326,7 @@ fn refused(is_container: bool) -> BTreeMap<Ability, String> {
     let mut refused = BTreeMap::new();
     for &ability in Ability::ALL {
         let verdict = match ability {
-            // The controller's affair.
+            // The controller decides about it.
             _ if is_container && matches!(ability, Ability::Cut | Ability::Shape | Ability::Fill) => Ok(()),
             Ability::CutClients => continue,
             ability if ability.is_of_store() => continue,

@@ -1,6 +1,7 @@
 //! The controller's end of the line to an agent: questions and answers, each with a deadline.
 //!
-//! Invariant: a question is sent once. When the line breaks, whoever waits is told so, and so is everybody who asks later.
+//! Invariant: a question is sent once. When the line breaks, every caller that waits gets an error, and so
+//! does every later one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,9 +15,9 @@ use super::PING_INTERVAL;
 use super::protocol::{Answer, Ask, Hello, LINE_LIMIT, Question, Reply};
 use crate::ControlError;
 
-/// How many questions wait to be sent.
+/// How many questions may wait to be sent.
 const QUEUE: usize = 256;
-/// How long an answer takes at most that needs no waiting for others.
+/// The most that an answer may take that does not wait for anything else.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 type Waiting = Arc<Mutex<State>>;
@@ -24,7 +25,7 @@ type Waiting = Arc<Mutex<State>>;
 #[derive(Default)]
 struct State {
     waiting: HashMap<u64, oneshot::Sender<Result<Answer, String>>>,
-    /// Why nobody answers any more.
+    /// Why no answers come any more.
     broken: Option<String>,
 }
 
@@ -38,8 +39,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Talks over a pair of streams; `last_words` tells what else the other side said, for when it says no more. Must be called
-    /// within a tokio runtime.
+    /// Talks over a pair of streams; `last_words` returns what else the other side printed, for the error
+    /// when it ends. Must be called within a tokio runtime.
     pub(crate) fn start(
         node: &str,
         input: impl AsyncRead + Send + Unpin + 'static,
@@ -91,7 +92,7 @@ impl Session {
         let outgoing = lock(&self.outgoing).clone();
         let answer = async {
             match outgoing {
-                // If the line is broken, the reader says why.
+                // If the line is broken, the reader has noted why.
                 Some(outgoing) => drop(outgoing.send(line).await),
                 None => return Err("the line was closed".to_owned()),
             }
@@ -124,10 +125,10 @@ impl Session {
         }
     }
 
-    /// An answer that does not fit the question.
+    /// The error for an answer that does not fit the question.
     pub(crate) fn strange(&self, answer: &Answer) -> ControlError {
         ControlError::Other(format!(
-            "the agent on {} answers something else than it was asked: {answer:?}",
+            "the agent on {} sent an answer that does not fit the question: {answer:?}",
             self.node
         ))
     }
@@ -149,7 +150,7 @@ async fn read(state: Waiting, input: impl AsyncRead + Unpin, last_words: impl Fn
         let mut limited = (&mut input).take(LINE_LIMIT as u64);
         match limited.read_until(b'\n', &mut line).await {
             Ok(_) if line.ends_with(b"\n") => {}
-            Ok(_) => break "it says no more".to_owned(),
+            Ok(_) => break "it closed the connection".to_owned(),
             Err(error) => break error.to_string(),
         }
         match serde_json::from_slice::<Reply>(&line) {
@@ -160,16 +161,16 @@ async fn read(state: Waiting, input: impl AsyncRead + Unpin, last_words: impl Fn
             }
             Err(_) => {
                 let words = String::from_utf8_lossy(&line);
-                break format!("it says `{}`", words.trim().chars().take(200).collect::<String>());
+                break format!("it sent `{}`", words.trim().chars().take(200).collect::<String>());
             }
         }
     };
-    // What it says about its end comes on another stream, a moment later perhaps.
+    // What it prints about its end comes on another stream, perhaps a moment later.
     tokio::time::sleep(Duration::from_millis(50)).await;
     let why = match last_words().trim() {
-        "" => format!("the agent there is lost: {why}"),
+        "" => format!("lost the agent there: {why}"),
         words => format!(
-            "the agent there is lost: {}",
+            "lost the agent there: {}",
             words.lines().last().unwrap_or_default()
         ),
     };
@@ -182,7 +183,7 @@ async fn read(state: Waiting, input: impl AsyncRead + Unpin, last_words: impl Fn
 
 async fn write(mut outgoing: mpsc::Receiver<Vec<u8>>, mut output: impl AsyncWrite + Unpin) {
     while let Some(line) = outgoing.recv().await {
-        // The reader sees the end of the other side and says why.
+        // The reader sees the other side close and notes why.
         if output.write_all(&line).await.is_err() || output.flush().await.is_err() {
             return;
         }
@@ -224,7 +225,7 @@ mod tests {
         );
         assert!(matches!(second, Ok(Answer::Done)), "{second:?}");
         for lost in [third, ask(4).await] {
-            let why = lost.expect_err("nobody is there any more").to_string();
+            let why = lost.expect_err("the agent is gone").to_string();
             assert!(
                 why.contains("n1: ") && why.contains("a password is required"),
                 "{why}"

@@ -1,15 +1,15 @@
-//! Which environment a run gets: what was asked for against what this machine allows. Pure.
+//! Which environment a run gets: what was requested against what this machine allows. Pure.
 //!
 //! Invariants:
-//! - What was asked for by name is given or refused with one line; only `auto` falls back.
-//! - Whatever a run must do without is said in `lost`, with the way to get it.
+//! - What was requested by name is provided or refused with one line; only `auto` falls back.
+//! - Whatever a run must do without is in `lost`, with the way to get it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{ControlError, EnvKind};
 
-/// Which environment the user asked for.
+/// Which environment the user requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EnvChoice {
     /// The best that works here.
@@ -25,7 +25,7 @@ pub enum EnvChoice {
     Ssh,
 }
 
-/// With what the user wants links to be cut.
+/// How the user wants links to be cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkChoice {
     /// iptables where it works, else the switch.
@@ -37,19 +37,19 @@ pub enum LinkChoice {
     Switch,
 }
 
-/// Why network namespaces cannot be had here.
+/// Why network namespaces are not available here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// What the system says, without a full stop.
     pub why: String,
-    /// What the user can do, as an order.
+    /// What the user can do, in the imperative.
     pub remedy: String,
 }
 
 /// How this process can get network namespaces of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
-    /// It may make them as it is (root).
+    /// It may make them directly (root).
     Privileged,
     /// Inside a user namespace of its own.
     UserNamespace,
@@ -70,12 +70,12 @@ pub struct Resolved {
 /// Decides which environment a run gets.
 ///
 /// # Errors
-/// [`ControlError::Unavailable`] when network namespaces were asked for by name and cannot be had.
+/// [`ControlError::Unavailable`] when network namespaces were requested by name and are not available.
 pub fn resolve(choice: EnvChoice, trial: &NetnsTrial) -> Result<Resolved, ControlError> {
     let local = |how: String| Resolved {
         kind: EnvKind::Local,
         lost: vec![format!(
-            "links cannot be cut, delayed or made lossy: faults are done to processes and files only ({how})"
+            "links cannot be cut, delayed or made lossy: faults act on processes and files only ({how})"
         )],
     };
     let elsewhere = |kind| Resolved {
@@ -90,7 +90,7 @@ pub fn resolve(choice: EnvChoice, trial: &NetnsTrial) -> Result<Resolved, Contro
             lost: Vec::new(),
         }),
         (EnvChoice::Auto, Err(refusal)) => Ok(local(format!(
-            "no network namespaces here: {}; {}",
+            "network namespaces are not available here: {}; {}",
             refusal.why, refusal.remedy
         ))),
         (EnvChoice::Netns, Err(refusal)) => Err(ControlError::Unavailable {
@@ -100,7 +100,7 @@ pub fn resolve(choice: EnvChoice, trial: &NetnsTrial) -> Result<Resolved, Contro
         }),
         (EnvChoice::Local, Ok(_)) => Ok(local("use --env netns".into())),
         (EnvChoice::Local, Err(refusal)) => Ok(local(format!(
-            "--env netns can, but not yet here: {}",
+            "--env netns could, but is not available here yet: {}",
             refusal.remedy
         ))),
     }
@@ -117,7 +117,7 @@ impl FromStr for EnvChoice {
             "docker" => Ok(EnvChoice::Docker),
             "ssh" => Ok(EnvChoice::Ssh),
             _ => Err(format!(
-                "`{text}` is no environment: auto, netns, local, docker, ssh"
+                "`{text}` is not an environment; use auto, netns, local, docker or ssh"
             )),
         }
     }
@@ -131,7 +131,9 @@ impl FromStr for LinkChoice {
             "auto" => Ok(LinkChoice::Auto),
             "iptables" => Ok(LinkChoice::Iptables),
             "switch" => Ok(LinkChoice::Switch),
-            _ => Err(format!("`{text}` cannot cut links: auto, iptables, switch")),
+            _ => Err(format!(
+                "`{text}` is not a way to cut links; use auto, iptables or switch"
+            )),
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The environment `external`: a cluster that somebody else started and that only clients can reach.
+//! The environment `external`: a cluster that perjury did not start and that only clients can reach.
 //!
-//! Invariant: nothing is ever done to its nodes. What would be is refused, and what needs no doing succeeds.
+//! Invariant: nothing is ever done to its nodes. What would change them is refused, and what would change
+//! nothing succeeds.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::{
     ProcessState, Remote, Shape, Signal,
 };
 
-/// Nodes of which nothing is known here but their number; the system knows their endpoints.
+/// Nodes of which only the number is known here; the system knows their endpoints.
 pub(crate) struct External {
     nodes: Vec<Node>,
     lost: Vec<String>,

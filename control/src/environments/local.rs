@@ -1,8 +1,8 @@
 //! The environment `local`: plain processes on loopback ports, on any Unix. Kill and pause only.
 //!
-//! Invariant: a service has the same address for all of a run. Its port is chosen below the range from which systems
-//! take the ports of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that a restarted store does
-//! not find its port taken by some client.
+//! Invariant: a service has the same address for all of a run. Its port is chosen below the range from which
+//! systems take the ports of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that a
+//! restarted store does not find its port taken by a client.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -84,7 +84,8 @@ impl Local {
 }
 
 impl Ports {
-    /// Controllers at the same time start looking at different places, whatever their process numbers.
+    /// Controllers that run at the same time start looking at different places, whatever their process
+    /// numbers.
     fn new(salt: u32) -> Ports {
         let offset = salt % u32::from(PORTS.end - PORTS.start);
         Ports {
@@ -119,12 +120,12 @@ impl Ports {
     }
 }
 
-/// Takes a loopback port that nobody else has. A killed node's port must not go to a node of another run, whose answers
-/// our clients would then take for our store's.
+/// Takes a loopback port that is free. A killed node's port must not go to a node of another run, whose
+/// answers our clients would then take for our store's.
 ///
-/// On Linux the socket that comes back holds the port: bound alone it keeps out everybody who binds without
-/// SO_REUSEADDR, as this function does, while servers, which set it, may still listen on it (socket(7)). Elsewhere
-/// that would keep out our own node as well, and the port is only looked at.
+/// On Linux the socket that comes back holds the port: bound alone it keeps out every program that binds
+/// without SO_REUSEADDR, as this function does, while servers, which set it, may still listen on it
+/// (socket(7)). Elsewhere that would keep out our own node as well, and the port is only looked at.
 fn reserve(port: u16) -> std::io::Result<Option<TcpSocket>> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
@@ -172,7 +173,7 @@ impl Environment for Local {
             machines.iter().try_for_each(|machine| machine.clean_up())
         })
         .await
-        .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?
+        .map_err(|error| ControlError::Other(format!("the tear-down was interrupted: {error}")))?
     }
 }
 

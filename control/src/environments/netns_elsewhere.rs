@@ -1,4 +1,4 @@
-//! The environment `netns` where there is no Linux: it cannot be had.
+//! The environment `netns` on systems other than Linux: it is not available.
 
 use crate::environments::{NetnsTrial, Refusal};
 use crate::{ControlError, EnvKind};

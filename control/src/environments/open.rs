@@ -8,11 +8,12 @@ use super::local::Local;
 use super::options::OpenOptions;
 use crate::{ControlError, EnvKind, Environment};
 
-/// Opens an environment. Blocks for some 50 ms, for containers and hosts some seconds, and there within a tokio runtime of several
-/// threads only. For [`EnvKind::Netns`], [`crate::netns::enter`] must have been called.
+/// Opens an environment. Blocks for some 50 ms; for containers and hosts for some seconds, and there within a
+/// tokio runtime of several threads only. For [`EnvKind::Netns`], [`crate::netns::enter`] must have been
+/// called.
 ///
 /// # Errors
-/// When it cannot be had or the run directory was used already. Nothing is left behind then, but for the undo log.
+/// When it is not available or the run directory was used already. Only the undo log is left behind then.
 pub fn open(kind: EnvKind, options: &OpenOptions) -> Result<Arc<dyn Environment>, ControlError> {
     if options.nodes == 0 {
         return Err(ControlError::Other(
@@ -65,7 +66,7 @@ async fn open_hosts(kind: EnvKind, options: &OpenOptions) -> Result<Arc<dyn Envi
 async fn open_hosts(kind: EnvKind, _options: &OpenOptions) -> Result<Arc<dyn Environment>, ControlError> {
     Err(ControlError::Unavailable {
         env: kind.name(),
-        why: "this perjury was built without SSH".into(),
+        why: "this build of perjury has no SSH support".into(),
         remedy: "build it with the feature `ssh`".into(),
     })
 }
@@ -74,8 +75,8 @@ async fn open_hosts(kind: EnvKind, _options: &OpenOptions) -> Result<Arc<dyn Env
 fn open_distant(kind: EnvKind, _options: &OpenOptions) -> Result<Arc<dyn Environment>, ControlError> {
     Err(ControlError::Unavailable {
         env: kind.name(),
-        why: "perjury brings its own program along, which must be one of Linux".into(),
-        remedy: "start it on Linux".into(),
+        why: "perjury copies its own program to the nodes, and it must be a Linux program".into(),
+        remedy: "run perjury on Linux".into(),
     })
 }
 

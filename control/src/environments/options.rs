@@ -14,15 +14,16 @@ pub struct OpenOptions {
     pub nodes: usize,
     /// The run directory, which must exist. It gets the undo log and one directory a node.
     pub run_dir: PathBuf,
-    /// With what links are cut.
+    /// How links are cut.
     pub links: LinkChoice,
-    /// The seed of the loss on shaped links.
+    /// The seed for the loss on shaped links.
     pub seed: u64,
     /// Behave as if iptables were not installed; for tests.
     pub hide_iptables: bool,
-    /// What the faults of this run need; an environment prepares what must be there before the first process starts.
+    /// What the faults of this run need; an environment prepares what must be there before the first process
+    /// starts.
     pub abilities: BTreeSet<Ability>,
-    /// The image of the containers; one with nothing but perjury if there is none.
+    /// The image of the containers; if none is given, one that contains only perjury.
     pub image: Option<String>,
     /// The hosts, one a node.
     pub hosts: Vec<SshAccess>,
@@ -31,7 +32,7 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
-    /// The usual ones.
+    /// The defaults.
     pub fn new(nodes: usize, run_dir: impl Into<PathBuf>) -> OpenOptions {
         OpenOptions {
             nodes,

@@ -1,4 +1,4 @@
-//! How a host is reached by SSH, as the user writes it and as the undo log keeps it.
+//! How a host is reached by SSH, as the user writes it and as the undo log records it.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct SshAccess {
     /// As the user wrote it: `user@host:port`.
     pub destination: String,
-    /// Whom to log in as.
+    /// The user to log in as.
     pub user: String,
     /// The host's name or address.
     pub host: String,
@@ -17,14 +17,14 @@ pub struct SshAccess {
     pub port: u16,
     /// The private key; without one, those of the SSH agent and the usual files.
     pub key: Option<PathBuf>,
-    /// The files with the hosts' keys. If there are none, every key is believed.
+    /// The files with the hosts' keys. If there are none, every key is accepted.
     pub known_hosts: Vec<PathBuf>,
     /// Whether perjury's agent runs there by `sudo -n`.
     pub sudo: bool,
 }
 
 impl SshAccess {
-    /// Reads `user@host:port`; user and port may be left out, an IPv6 address with a port stands in brackets.
+    /// Reads `user@host:port`; user and port may be left out; an IPv6 address with a port is in brackets.
     ///
     /// # Errors
     /// One line for the user.
@@ -36,7 +36,7 @@ impl SshAccess {
             None => (std::env::var("USER").unwrap_or_default(), destination),
         };
         if user.is_empty() {
-            return Err(mistake("nobody to log in as"));
+            return Err(mistake("there is no user name in it"));
         }
         let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((host, "")) => (host, None),
@@ -47,7 +47,7 @@ impl SshAccess {
                 .map_or((place, None), |(host, port)| (host, Some(port))),
         };
         if host.is_empty() || host.contains(char::is_whitespace) {
-            return Err(mistake("there is no host in it"));
+            return Err(mistake("there is no host name in it"));
         }
         Ok(SshAccess {
             destination: destination.to_owned(),
@@ -55,7 +55,7 @@ impl SshAccess {
             host: host.to_owned(),
             port: match port {
                 None => 22,
-                Some(port) => port.parse().map_err(|_| mistake("that is no port"))?,
+                Some(port) => port.parse().map_err(|_| mistake("that is not a port"))?,
             },
             key: None,
             known_hosts: Vec::new(),

@@ -1,9 +1,10 @@
 //! A process held still by ptrace(2), so that its code can be changed.
 //!
 //! Invariants:
-//! - It is held by seizing and interrupting its threads, which leaves no trace such as a stop signal; dropped, every thread
-//!   is let go, with the signals that came meanwhile.
-//! - Registers are put back as they were, also those by which the kernel begins an interrupted system call again.
+//! - It is held by seizing and interrupting its threads, which leaves no trace such as a stop signal;
+//!   dropped, every thread is released, with the signals that came meanwhile.
+//! - Registers are put back as they were, also those by which the kernel begins an interrupted system call
+//!   again.
 
 use std::fs;
 use std::io;
@@ -17,13 +18,13 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// How long threads may take to stand still; one that waits for a disk cannot.
+/// How long threads may take to stop; one that waits for a disk cannot stop.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// A process whose threads stand still.
+/// A process whose threads are stopped.
 pub(super) struct Attached {
     memory: fs::File,
-    /// Each with the signal that it is owed.
+    /// Each with the signal that arrived while it was held.
     threads: Vec<(Pid, Option<Signal>)>,
 }
 
@@ -75,7 +76,7 @@ impl Attached {
         }
     }
 
-    /// Waits until a thread stands still; a signal on its way to it is kept for later.
+    /// Waits until a thread has stopped; a signal that arrives meanwhile is kept for later.
     fn wait_for(&mut self, tid: Pid, deadline: Instant) -> io::Result<()> {
         loop {
             match waitpid(tid, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG))? {
@@ -111,7 +112,8 @@ impl Attached {
         Ok(false)
     }
 
-    /// Lets the process make a system call; `syscall` is where it has such an instruction. Gives its result.
+    /// Has the process make a system call; `syscall` is the address of such an instruction in it. Returns the
+    /// result.
     pub(super) fn call(&mut self, syscall: u64, number: i64, arguments: [u64; 6]) -> io::Result<u64> {
         let tid = self.threads[0].0;
         let before = ptrace::getregs(tid)?;
@@ -149,7 +151,7 @@ impl Attached {
                 return Ok(registers.rax);
             }
             if registers.rip != syscall || Instant::now() > deadline {
-                return Err(io::Error::other("the process went elsewhere while it was held"));
+                return Err(io::Error::other("the process left the place where it was held"));
             }
         }
     }
@@ -168,7 +170,7 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         for (tid, owed) in &self.threads {
-            // One that ended needs no letting go.
+            // A thread that ended needs no release.
             let _ = ptrace::detach(*tid, *owed);
         }
     }

@@ -5,7 +5,8 @@
 //!  after    vDSO: jmp ─► own pages: syscall clock_gettime, add what the data page says
 //! ```
 //!
-//! The pages are made once in the life of a process; from then on a change is one write. Found again by following the jump.
+//! The pages are made once in the life of a process; from then on a change is one write. Found again by
+//! following the jump.
 
 use std::fs;
 use std::io;
@@ -20,10 +21,10 @@ use super::attached::{Attached, MMAP, MPROTECT};
 use super::vdso::{FUNCTIONS, JUMP, JUMP_BYTES, MAGIC, PAGE, entries, functions, stub};
 use crate::ControlError;
 
-/// How often it is tried to find no thread in the code that is to be replaced.
+/// How often it is tried again when a thread is in the code that is to be replaced.
 const TRIES: usize = 100;
 
-/// What stands on the data page.
+/// The content of the data page.
 struct Data {
     offset_ns: i64,
     base_ns: i64,
@@ -65,7 +66,8 @@ pub(super) fn get(pid: i32) -> Result<ClockShift, ControlError> {
 fn failed(pid: i32, source: io::Error) -> ControlError {
     let hint = match source.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => {
-            " (it takes the right to trace it: run as root, or with --env netns, or set kernel.yama.ptrace_scope to 0)"
+            " (tracing it takes permission: run as root, or with --env netns, or set \
+             kernel.yama.ptrace_scope to 0)"
         }
         _ => "",
     };
@@ -75,8 +77,8 @@ fn failed(pid: i32, source: io::Error) -> ControlError {
     }
 }
 
-/// One write, so that the process sees the old values or the new ones; a read in between may mix an old drift with a new
-/// offset once.
+/// One write, so that the process sees the old values or the new ones; a read in between may mix an old drift
+/// with a new offset once.
 fn write(pid: i32, at: u64, data: &Data) -> io::Result<()> {
     let mut bytes = Vec::with_capacity(24);
     for value in [data.offset_ns, data.base_ns, data.drift_ppm] {
@@ -142,11 +144,11 @@ fn find(pid: i32) -> io::Result<Option<u64>> {
     memory(pid, false)?.read_exact_at(&mut magic, data)?;
     match u64::from_le_bytes(magic) == MAGIC {
         true => Ok(Some(data)),
-        false => Err(io::Error::other("somebody else has changed its vDSO")),
+        false => Err(io::Error::other("another program has changed its vDSO")),
     }
 }
 
-/// Makes the pages and leads the vDSO there; gives the address of the data page.
+/// Makes the pages and redirects the vDSO to them; returns the address of the data page.
 fn install(pid: i32) -> io::Result<u64> {
     let image = Image::read(pid)?;
     let places = image.functions()?;
@@ -163,7 +165,7 @@ fn install(pid: i32) -> io::Result<u64> {
     for _ in 0..TRIES {
         let mut attached = Attached::new(pid)?;
         if attached.runs_in(&replaced)? {
-            // Let go for a moment, until they have left.
+            // Released for a moment, until they have left.
             drop(attached);
             std::thread::sleep(Duration::from_micros(200));
             continue;
@@ -189,6 +191,6 @@ fn install(pid: i32) -> io::Result<u64> {
         };
     }
     Err(io::Error::other(
-        "some thread of it was always asking for the time; try again",
+        "some thread of it was always reading the time; try again",
     ))
 }

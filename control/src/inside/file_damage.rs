@@ -1,5 +1,6 @@
-//! What is done to the files of a node, on that node: flipping bits, cutting files short, copying them. Nemeses run it
-//! through [`crate::Remote::exec`] as the hidden subcommand `perjury tamper damage`, so that it works wherever a node is.
+//! What is done to the files of a node, on that node: flipping bits, cutting files short, copying them.
+//! Nemeses run it through [`crate::Remote::exec`] as the hidden subcommand `perjury tamper damage`, so that
+//! it works wherever a node is.
 //!
 //! Invariant: damage hits what a file holds, not the zeros behind it that stores reserve.
 
@@ -15,12 +16,12 @@ use super::volume;
 
 /// No larger file is damaged.
 const FILE_LIMIT: u64 = 512 << 20;
-/// At most so much is cut off a file.
+/// At most this much is cut off a file.
 const CUT_LIMIT: u64 = 16 << 10;
-/// At most so many files are looked at.
+/// At most this many files are looked at.
 const FILES_LIMIT: usize = 10_000;
 
-/// Does what the arguments say and gives one line about it:
+/// Does what the arguments say and returns one line about it:
 /// `bitflip SEED DIR`, `truncate SEED DIR`, `copy FROM TO` (which replaces TO's content).
 ///
 /// # Errors
@@ -29,11 +30,11 @@ pub fn run(args: &[String]) -> Result<String, String> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args[..] {
         [kind @ ("bitflip" | "truncate"), seed, directory] => {
-            let seed = seed.parse().map_err(|_| format!("`{seed}` is no seed"))?;
+            let seed = seed.parse().map_err(|_| format!("`{seed}` is not a seed"))?;
             hit(kind, seed, Path::new(directory))
         }
         ["copy", from, to] => copy(Path::new(from), Path::new(to)),
-        _ => return Err(format!("`{}` is no damage", args.join(" "))),
+        _ => return Err(format!("`{}` is not a kind of damage", args.join(" "))),
     };
     done.map_err(|error| format!("{}: {error}", args.join(" ")))
 }
@@ -49,7 +50,7 @@ fn hit(kind: &str, seed: u64, directory: &Path) -> io::Result<String> {
         }
     }
     let Some((path, length)) = full.choose(&mut rng) else {
-        return Err(io::Error::other("there is no file with content"));
+        return Err(io::Error::other("no file has any content"));
     };
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let name = path.strip_prefix(directory).unwrap_or(path).display();
@@ -103,7 +104,8 @@ fn content_length(path: &Path) -> io::Result<u64> {
         .map_or(0, |last| last as u64 + 1))
 }
 
-/// Makes `to` hold exactly what `from` holds of the store. The directory itself stays: it may be a mount point.
+/// Makes `to` hold exactly what `from` holds of the store. The directory itself stays: it may be a mount
+/// point.
 fn copy(from: &Path, to: &Path) -> io::Result<String> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(to)? {

@@ -6,19 +6,24 @@
 //!              └ exec the program                  each fsync is answered by the supervisor
 //! ```
 //!
-//! A filter of seccomp(2) sends every `fsync`, `fdatasync`, `msync`, `sync_file_range`, `syncfs` and `sync` of the program to
-//! the supervisor (seccomp_unotify(2)). What the mode is stands in a small file that both map: a change takes effect with the
-//! next call. Writes through a file that was opened with `O_SYNC` or `O_DSYNC` are out of reach.
+//! A filter of seccomp(2) sends every `fsync`, `fdatasync`, `msync`, `sync_file_range`, `syncfs` and `sync`
+//! of the program to the supervisor (seccomp_unotify(2)). The mode is in a small file that both map: a change
+//! takes effect with the next call. Writes through a file that was opened with `O_SYNC` or `O_DSYNC` are out
+//! of reach.
 //!
 //! Invariants:
-//! - The process that was spawned is the program itself: signals, states and the end of it mean what they always did.
-//! - The supervisor lives as long as the program: it is in its process group, so that SIGKILL ends both, and it ends by
-//!   itself when nobody has the filter any more. A program without supervisor would be told ENOSYS.
-//! - A call that waits is never in the way of a signal: its thread stops, is held or ends as it would in any other wait, and the
-//!   kernel then begins the call again (`ERESTARTSYS`). The supervisor knows it again: it takes as long as it should, and is
-//!   counted once. (With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would not be broken off, but a thread that waits could not be
-//!   stopped either; stopped together with the supervisor, it never was.)
-//! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a disk that lies.
+//! - The process that was spawned is the program itself: signals, states and the end of it mean what they
+//!   always did.
+//! - The supervisor lives as long as the program: it is in its process group, so that SIGKILL ends both, and
+//!   it ends by itself when no process has the filter any more. A program without a supervisor would get
+//!   ENOSYS.
+//! - A call that waits is never in the way of a signal: its thread stops, is held or ends as it would in any
+//!   other wait, and the kernel then begins the call again (`ERESTARTSYS`). The supervisor knows it again: it
+//!   takes as long as it should, and is counted once. (With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would
+//!   not be broken off, but a thread that waits could not be stopped either; stopped together with the
+//!   supervisor, it never was.)
+//! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a
+//!   disk that lies.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -44,8 +49,8 @@ use crate::ControlError;
 /// The suffix of control files.
 pub(super) const SUFFIX: &str = "fsync";
 
-/// The layout of a control file, eight bytes each, little endian: mode, delay in ms, and the counts in the order of
-/// [`FsyncCounts`].
+/// The layout of a control file, eight bytes each, little endian: mode, delay in ms, and the counts in the
+/// order of [`FsyncCounts`].
 const FIELDS: usize = 6;
 const FILE_BYTES: u64 = 8 * FIELDS as u64;
 
@@ -71,7 +76,7 @@ pub(super) fn launch(control: &Path, program: &OsString, args: &[OsString]) -> C
         Ok(()) => {}
         Err(source) => {
             return ControlError::System {
-                what: "cannot stand between a program and its fsync".into(),
+                what: "cannot intercept the fsync of a program".into(),
                 source,
             };
         }
@@ -83,7 +88,8 @@ pub(super) fn launch(control: &Path, program: &OsString, args: &[OsString]) -> C
     }
 }
 
-/// Sets the mode of every program that was launched with a control file in `directory`, and tells the counts.
+/// Sets the mode of every program that was launched with a control file in `directory`, and returns the
+/// counts.
 pub(super) fn set(directory: &Path, mode: Option<FsyncMode>) -> io::Result<FsyncCounts> {
     let mut sum = FsyncCounts::default();
     for path in control_files(directory)? {
@@ -117,7 +123,7 @@ fn control_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Opens a control file, made anew if need be: honest.
+/// Opens a control file; a new one says honest.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -191,7 +197,7 @@ fn receive(socket: &OwnedFd) -> io::Result<OwnedFd> {
             return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
         }
     }
-    Err(io::Error::other("no listener came"))
+    Err(io::Error::other("no listener arrived"))
 }
 
 /// Installs the filter in this process; gives its listener, which is closed by exec.
@@ -230,7 +236,8 @@ fn install() -> io::Result<OwnedFd> {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // Without it only root may install filters (prctl(2)). A program that is set-uid loses that; stores are not.
+    // Without it only root may install filters (prctl(2)). A program that is set-uid loses that; stores are
+    // not.
     // SAFETY: plain numbers.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(io::Error::last_os_error());
@@ -247,11 +254,11 @@ fn install() -> io::Result<OwnedFd> {
     if listener < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: a new descriptor that nobody else owns.
+    // SAFETY: a new descriptor that nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(listener as RawFd) })
 }
 
-/// Answers until nobody has the filter any more.
+/// Answers until no process has the filter any more.
 fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
     let mut waiting: Vec<Waiting> = Vec::new();
     let mut counts = Counts::read(file)?;
@@ -273,7 +280,7 @@ fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
         let now = Instant::now();
         for due in waiting.extract_if(.., |call| call.due <= now) {
             if !answer(listener, due.call.id, Answer::GoOn) {
-                // Its thread stands still; when it goes on, the call comes again and waits anew.
+                // Its thread is stopped; when it resumes, the call comes again and waits from the start.
                 counts.add(file, due.mode, -1)?;
             }
         }
@@ -284,7 +291,7 @@ fn supervise(listener: &OwnedFd, file: &File) -> io::Result<()> {
                 continue;
             }
             let mode = mode(file)?;
-            // Before the answer: who was answered finds it counted.
+            // Before the answer: a caller that has its answer finds it counted.
             counts.add(file, mode, 1)?;
             let answer_now = match mode {
                 FsyncMode::Lie => Answer::Result(0),
@@ -314,7 +321,7 @@ struct Waiting {
 
 /// A call that was taken.
 struct Call {
-    /// For the answer.
+    /// The answer must carry it.
     id: u64,
     /// The thread, 0 where it cannot be seen from here.
     thread: u32,
@@ -325,7 +332,7 @@ struct Call {
 }
 
 impl Call {
-    /// Whether `other` is this call, which a signal broke off.
+    /// Whether `other` is this call again, after a signal interrupted it.
     fn comes_again_as(&self, other: &Call) -> bool {
         self.thread != 0
             && (self.thread, self.number, self.argument) == (other.thread, other.number, other.argument)
@@ -340,7 +347,7 @@ fn mode(file: &File) -> io::Result<FsyncMode> {
     Ok(FsyncMode::of_numbers(number(0), number(8)))
 }
 
-/// How many calls were answered in which way, as the control file has it.
+/// How many calls were answered in which way, as recorded in the control file.
 struct Counts([u64; 4]);
 
 impl Counts {
@@ -370,7 +377,7 @@ impl Counts {
 }
 
 enum Answer {
-    /// The kernel does what was asked for.
+    /// The kernel does what was called for.
     GoOn,
     /// This, an errno if negative, and nothing is done.
     Result(i32),
@@ -396,7 +403,8 @@ fn take(listener: &OwnedFd) -> Option<Call> {
     })
 }
 
-/// Says whether the answer was heard. One to a call whose thread is gone is nobody's concern; one that was broken off comes again.
+/// Returns whether the answer was delivered. A call whose thread is gone needs none; one that was interrupted
+/// comes again.
 fn answer(listener: &OwnedFd, id: u64, answer: Answer) -> bool {
     let (error, flags) = match answer {
         Answer::GoOn => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),

@@ -1,9 +1,10 @@
-//! What is done to single running processes from within their node: the work behind `perjury tamper`, which runs there.
+//! What is done to single running processes from within their node: the work behind `perjury tamper`, which
+//! runs there.
 //!
 //! Invariants:
 //! - A process is left running, with all its threads, whatever goes wrong.
-//! - Nothing outside the process is changed, and nothing of it outlives the process. So there is nothing to undo for
-//!   `perjury heal` but to end the process, which it does anyway.
+//! - Nothing outside the process is changed, and nothing of it outlives the process. So there is nothing to
+//!   undo for `perjury heal` but to end the process, which it does anyway.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod attached;
@@ -23,43 +24,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::ControlError;
 
-/// How the wall clock that a process sees differs from the real one.
+/// How the wall clock that a process sees differs from the real one, from the moment when this is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockShift {
-    /// By so many nanoseconds it is ahead (or, negative, behind) when this is set.
+    /// How many nanoseconds it is ahead (negative: behind) at that moment.
     pub offset_ns: i64,
-    /// So many microseconds a second it gains from then on (or loses).
+    /// How many microseconds it gains (negative: loses) per second from then on.
     pub drift_ppm: i64,
 }
 
-/// What fsync and its sisters do in a program that was started by [`launch`].
+/// What fsync and its relatives do in a program that was started by [`launch`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FsyncMode {
-    /// What they should.
+    /// What they should do.
     #[default]
     Honest,
-    /// Nothing, and say that it was done.
+    /// Nothing, and report success.
     Lie,
-    /// Nothing, and say EIO.
+    /// Nothing, and report EIO.
     Fail,
     /// What they should, later.
     Slow {
-        /// So many milliseconds.
+        /// By how many milliseconds.
         delay_ms: u64,
     },
 }
 
-/// How often fsync was called, by what came of it, since the node's first start; all programs of a node together.
+/// How often fsync was called since the node's first start, by result; all programs of a node together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FsyncCounts {
     /// The mode now.
     pub mode: FsyncMode,
     /// How many programs of the node were launched.
     pub programs: u64,
-    /// Done as asked for.
+    /// Done as called for.
     pub honest: u64,
-    /// Not done, and said to be.
+    /// Not done, but reported as done.
     pub lied: u64,
     /// Failed.
     pub failed: u64,
@@ -87,8 +88,8 @@ impl FsyncMode {
     }
 }
 
-/// Makes of a daemon's program and arguments those by which its fsync can be tampered with: `own_binary` is this program on the
-/// node, and the control file stands beside the daemon's log.
+/// Turns a daemon's program and arguments into ones whose fsync can be tampered with: `own_binary` is this
+/// program on the node, and the control file is beside the daemon's log.
 pub(crate) fn launched(
     own_binary: &Path,
     log: &Path,
@@ -103,7 +104,8 @@ pub(crate) fn launched(
     (own_binary.into(), launcher)
 }
 
-/// Whether this process is a launcher and not yet the program that it was given; `false` where that cannot be seen.
+/// Whether this process is a launcher and not yet the program that it was given; `false` where that cannot be
+/// seen.
 pub(crate) fn is_launcher(pid: crate::Pid) -> bool {
     let command = std::fs::read(format!("/proc/{}/cmdline", pid.pid)).unwrap_or_default();
     let words: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
@@ -111,15 +113,15 @@ pub(crate) fn is_launcher(pid: crate::Pid) -> bool {
         && words.windows(2).any(|pair| pair == [&b"tamper"[..], b"launch"])
 }
 
-/// Becomes a program whose fsync can be tampered with by [`set_fsync`]. Call it while this program has one thread. Returns
-/// only on failure.
+/// Becomes a program whose fsync can be tampered with by [`set_fsync`]. Call it while this program has one
+/// thread. Returns only on failure.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub fn launch(control: &Path, program: &OsString, args: &[OsString]) -> ControlError {
     fsync::launch(control, program, args)
 }
 
-/// Sets what fsync does in every program that was launched with its control file in `directory` (nothing is changed with
-/// `None`), and tells what was done until now.
+/// Sets what fsync does in every program that was launched with its control file in `directory` (nothing is
+/// changed with `None`), and returns what was done until now.
 ///
 /// # Errors
 /// When a control file cannot be read or written.
@@ -131,13 +133,13 @@ pub fn set_fsync(directory: &Path, mode: Option<FsyncMode>) -> Result<FsyncCount
     })
 }
 
-/// Not here.
+/// Not available on this platform.
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 pub fn launch(_control: &Path, _program: &OsString, _args: &[OsString]) -> ControlError {
     ControlError::Other(can().err().unwrap_or_default())
 }
 
-/// Not here.
+/// Not available on this platform.
 ///
 /// # Errors
 /// Always.
@@ -147,7 +149,7 @@ pub fn set_fsync(_directory: &Path, _mode: Option<FsyncMode>) -> Result<FsyncCou
     Ok(FsyncCounts::default())
 }
 
-/// The largest offset: a hundred years or so must not overflow anything.
+/// The largest offset: about a hundred years, which overflow nothing.
 pub const MOST_OFFSET_NS: i64 = 3_000_000_000_000_000_000;
 /// The largest drift: twice as fast, or standing still.
 pub const MOST_DRIFT_PPM: i64 = 1_000_000;
@@ -163,18 +165,21 @@ pub fn can() -> Result<(), String> {
     Ok(())
 }
 
-/// Shifts the wall clock that a process of this machine sees, without touching the machine's own; programs that make no use
-/// of libc (Go's) included. Takes some 2 ms the first time, microseconds afterwards.
+/// Shifts the wall clock that a process of this machine sees, without touching the machine's own; programs
+/// that do not use libc (Go's) included. Takes some 2 ms the first time, microseconds afterwards.
 ///
-/// What is shifted is what the vDSO tells (vdso(7)): `clock_gettime` of `CLOCK_REALTIME` and its coarse sister,
-/// `gettimeofday` and `time`. Programs that make the system call themselves, and files' times, see the real clock.
+/// What is shifted is what the vDSO returns (vdso(7)): `clock_gettime` of `CLOCK_REALTIME` and its coarse
+/// variant, `gettimeofday` and `time`. Programs that make the system call themselves, and files' times, see
+/// the real clock.
 ///
 /// # Errors
 /// When the process is gone, or is not allowed to be traced; it goes on as it was then.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub fn set_clock(pid: i32, shift: ClockShift) -> Result<(), ControlError> {
     if shift.offset_ns.abs() > MOST_OFFSET_NS || shift.drift_ppm.abs() > MOST_DRIFT_PPM {
-        return Err(ControlError::Other(format!("{shift:?} is too much for a clock")));
+        return Err(ControlError::Other(format!(
+            "{shift:?} is out of a clock's range"
+        )));
     }
     clock::set(pid, shift)
 }
@@ -188,7 +193,7 @@ pub fn clock(pid: i32) -> Result<ClockShift, ControlError> {
     clock::get(pid)
 }
 
-/// Not here.
+/// Not available on this platform.
 ///
 /// # Errors
 /// Always.
@@ -197,7 +202,7 @@ pub fn set_clock(_pid: i32, _shift: ClockShift) -> Result<(), ControlError> {
     can().map_err(ControlError::Other)
 }
 
-/// Not here.
+/// Not available on this platform.
 ///
 /// # Errors
 /// Always.

@@ -1,26 +1,27 @@
 //! The vDSO of a process: where its functions are, and the code that takes their place.
 //!
-//! The code is assembled into this program, read from there as bytes and never run here. It stands on two pages of its own
-//! in the other process: the first is code, the second holds what it reads. All of it is position-independent.
+//! The code is assembled into this program, read from there as bytes and never run here. It occupies two
+//! pages of its own in the other process: the first is code, the second holds what it reads. All of it is
+//! position-independent.
 
 use std::collections::BTreeMap;
 
 /// The size of a page on x86_64, and of the code's part of [`stub`].
 pub(super) const PAGE: usize = 4096;
 
-/// What stands first on the second page, so that it can be found again.
+/// What the second page begins with, so that it can be found again.
 pub(super) const MAGIC: u64 = 0x6b63_6f6c_6371_6a70;
 
-/// The functions that tell the wall clock.
+/// The functions that return the wall clock.
 pub(super) const FUNCTIONS: [&str; 3] = ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time"];
 
 /// `jmp *0(%rip)`, and then the eight bytes of the address.
 pub(super) const JUMP: [u8; 6] = [0xff, 0x25, 0, 0, 0, 0];
-/// With the address.
+/// The length of the jump with the address.
 pub(super) const JUMP_BYTES: usize = 14;
 
-// Registers as in the System V ABI: rdi and rsi come in, rax goes out, and rcx, rdx and r8 to r11 may be used up. The stack
-// is used sparingly, because Go calls from stacks of a few hundred bytes.
+// Registers as in the System V ABI: rdi and rsi come in, rax goes out, and rcx, rdx and r8 to r11 may be used
+// up. The stack is used sparingly, because Go calls from stacks of a few hundred bytes.
 //
 // The data: magic, offset in ns, the monotonic time at which the drift began in ns, drift in ppm.
 std::arch::global_asm!(
@@ -142,7 +143,8 @@ unsafe extern "C" {
 
 /// The two pages as they are written into a process.
 pub(super) fn stub() -> &'static [u8] {
-    // SAFETY: the symbols bound what was assembled above, which is never written; two pages by the alignments there.
+    // SAFETY: the symbols bound what was assembled above, which is never written; two pages by the alignments
+    // there.
     unsafe { std::slice::from_raw_parts(&raw const perjury_clock_stub, 2 * PAGE) }
 }
 
@@ -159,7 +161,8 @@ pub(super) fn entries() -> [usize; 3] {
 
 /// The functions of a vDSO, by name: where they begin and how long they are, from the image's beginning.
 ///
-/// The image is an ELF shared object whose first loadable segment begins at address 0 (elf(5)). `None` if it is not.
+/// The image is an ELF shared object whose first loadable segment begins at address 0 (elf(5)). `None` if it
+/// is not.
 pub(super) fn functions(image: &[u8]) -> Option<BTreeMap<String, (usize, usize)>> {
     let u16_at = |at: usize| Some(u16::from_le_bytes(image.get(at..at + 2)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?));

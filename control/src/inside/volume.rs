@@ -1,19 +1,23 @@
-//! A filesystem of its own for a node's data, so that its disk can lose power or be full. Linux; root, but for a full disk.
+//! A filesystem of its own for a node's data, so that its disk can lose power or be full. Linux; root, but
+//! for a full disk.
 //!
 //! ```text
 //!  n1/data.img ── loop device ── ext4 on n1/data          power off: what was not synced is gone (root)
-//!                                tmpfs on n1/data         where that cannot be had: may be full, cannot lose power
+//!                                tmpfs on n1/data         elsewhere: may be full, cannot lose power
 //! ```
 //!
 //! Invariants:
-//! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on nothing more
-//!   reaches the image. What was synced before survives, the rest is gone once the filesystem is mounted anew.
-//! - Nothing here syncs while the power is on: ext4 commits everybody's data with anybody's (ext4(5), `data=ordered`), and a
-//!   probe that does so would hide what the store forgot.
-//! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a while: in another mount
-//!   namespace that was made meanwhile and got a copy of the mount (mount_namespaces(7)), or because its loop device is let go in
-//!   the background. It would be mounted again, still without power; so the image is copied then, and the copy mounted.
-//! - A mount outside a mount namespace of its own is in the undo log before it is made. The loop device goes with it.
+//! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on
+//!   nothing more reaches the image. What was synced before survives, the rest is gone once the filesystem is
+//!   mounted anew.
+//! - Nothing here syncs while the power is on: ext4 commits the data of all files with those of one (ext4(5),
+//!   `data=ordered`), and a probe that syncs would hide what the store forgot.
+//! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a
+//!   while: in another mount namespace that was made meanwhile and got a copy of the mount
+//!   (mount_namespaces(7)), or because its loop device is released in the background. It would be mounted
+//!   again, still without power; so the image is copied then, and the copy mounted.
+//! - A mount outside a mount namespace of its own is in the undo log before it is made. The loop device goes
+//!   with it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -37,9 +41,10 @@ use crate::ControlError;
 const BYTES: u64 = 512 << 20;
 /// How long a filesystem may be in use after its processes were killed.
 const BUSY_LIMIT: Duration = Duration::from_secs(15);
-/// How long a loop device is waited for that is let go in the background; usually some milliseconds.
+/// How long to wait for a loop device that is released in the background; usually some milliseconds.
 const LET_GO_LIMIT: Duration = Duration::from_millis(500);
-/// What stands on the filesystem to see what survives: synced when it was mounted, and written just before the power is cut.
+/// Files on the filesystem that show what survives: synced when it was mounted, and written just before the
+/// power is cut.
 const SYNCED: &str = "perjury.synced";
 const UNSYNCED: &str = "perjury.unsynced";
 /// What fills a disk.
@@ -70,19 +75,20 @@ pub fn image(directory: &Path) -> PathBuf {
 /// Why not, and the remedy.
 pub(crate) fn can_lose_power() -> Result<(), String> {
     if !cfg!(target_os = "linux") {
-        return Err("only on Linux can a filesystem of a node lose power".into());
+        return Err("a node's filesystem can lose power only on Linux".into());
     }
     if !nix::unistd::geteuid().is_root() {
         return Err("mounting a filesystem for each node takes root; run as root".into());
     }
     if !Path::new("/dev/loop-control").exists() {
         return Err(
-            "there are no loop devices here; modprobe loop, or run where /dev/loop-control is".into(),
+            "there are no loop devices here; run `modprobe loop`, or run where /dev/loop-control exists"
+                .into(),
         );
     }
     match program("mkfs.ext4") {
         Some(_) => Ok(()),
-        None => Err("there is no mkfs.ext4; install the package e2fsprogs".into()),
+        None => Err("mkfs.ext4 is missing; install the package e2fsprogs".into()),
     }
 }
 
@@ -124,12 +130,12 @@ pub(crate) fn make(directory: &Path, loses_power: bool) -> Result<(), ControlErr
     run("mkfs.ext4", lazily.into_iter().chain([image.as_os_str()]))?;
     mount(directory)?;
     write_synced(&data).map_err(failed)?;
-    // Stores look askance at strangers in their directory.
+    // Stores complain about unknown files in their directory.
     let _ = fs::remove_dir(data.join("lost+found"));
     fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-/// Mounts the image. Nothing is committed by the clock within a test, only by who asks for it.
+/// Mounts the image. Within a test nothing is committed by a timer, only by calls that ask for it.
 fn mount(directory: &Path) -> Result<(), ControlError> {
     let (image, data) = (image(directory), data(directory));
     let options = ["-o", "loop,commit=300,noatime"].map(OsStr::new);
@@ -147,7 +153,8 @@ fn write_synced(data: &Path) -> io::Result<()> {
     File::open(data)?.sync_all()
 }
 
-/// Cuts the power of a node's disk: nothing that is not synced yet will be. Its processes must be killed next.
+/// Cuts the power of a node's disk: nothing that is not synced yet will be. Its processes must be killed
+/// next.
 ///
 /// # Errors
 /// When it has no filesystem that can lose power.
@@ -177,7 +184,7 @@ pub fn cut_power(directory: &Path) -> Result<(), ControlError> {
     })
 }
 
-/// Not here.
+/// Not available on this platform.
 ///
 /// # Errors
 /// Always.
@@ -186,7 +193,8 @@ pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
     can_lose_power().map_err(ControlError::Other)
 }
 
-/// Mounts a node's filesystem anew after a loss of power, and looks what survived. No process may use it any more.
+/// Mounts a node's filesystem anew after a loss of power, and looks what survived. No process may use it any
+/// more.
 ///
 /// # Errors
 /// When it cannot be unmounted or mounted.
@@ -214,7 +222,8 @@ pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
     Ok(survived)
 }
 
-/// Whether a loop device has this file (sysfs, `block/loop*/loop/backing_file`). The devices are not opened, which would hold them.
+/// Whether a loop device has this file (sysfs, `block/loop*/loop/backing_file`). The devices are not opened,
+/// which would hold them.
 fn is_attached(image: &Path) -> bool {
     let path = image.canonicalize().unwrap_or_else(|_| image.to_path_buf());
     let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
@@ -223,7 +232,7 @@ fn is_attached(image: &Path) -> bool {
         .any(|file| file.trim_ascii_end() == path.as_os_str().as_bytes())
 }
 
-/// Puts a copy, as sparse as it is, in the place of an image. Whoever has the old one open keeps it for himself.
+/// Replaces an image by a copy that is as sparse. A process that has the old one open keeps it.
 fn replace_by_copy(image: &Path) -> io::Result<()> {
     let copy = image.with_extension("copy");
     let (mut from, mut to) = (File::open(image)?, File::create(&copy)?);
@@ -232,7 +241,7 @@ fn replace_by_copy(image: &Path) -> io::Result<()> {
     loop {
         let start = match lseek(&from, at, Whence::SeekData) {
             Ok(start) => start,
-            // There is nothing but a hole any more.
+            // Only a hole is left.
             Err(Errno::ENXIO) => break,
             Err(error) => return Err(error.into()),
         };
@@ -244,8 +253,8 @@ fn replace_by_copy(image: &Path) -> io::Result<()> {
     fs::rename(copy, image)
 }
 
-/// In a new mount namespace of root: lets go of the copies of other runs' filesystems that came with it, so that they are not held
-/// longer than their runs last. A mistake costs nothing but that.
+/// In a new mount namespace of root: releases the copies of other runs' filesystems that came with it, so
+/// that they are not held longer than their runs last. A mistake here costs no more than that.
 pub(crate) fn let_go_of_others() {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     for line in mounts.lines() {
@@ -282,7 +291,7 @@ pub(crate) fn unmount(directory: &Path) -> Result<(), ControlError> {
     Ok(())
 }
 
-/// Whether a file is perjury's own, and not the store's, by its name.
+/// Whether a file is perjury's own and not the store's, judged by its name.
 pub(crate) fn is_own(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str);
     name.is_some_and(|name| [SYNCED, UNSYNCED, BALLAST].contains(&name))
@@ -301,12 +310,12 @@ pub(crate) fn is_mounted(path: &Path) -> bool {
 /// Fills a node's disk until nothing more fits.
 ///
 /// # Errors
-/// When it is no filesystem of its own, lest the host's disk be filled, or when it cannot be filled.
+/// When it is not a filesystem of its own (the host's disk must not be filled), or when it cannot be filled.
 pub fn fill(directory: &Path) -> Result<(), ControlError> {
     let data = data(directory);
     if !is_mounted(&data) {
         return Err(ControlError::Other(format!(
-            "{} is no filesystem of its own",
+            "{} is not a filesystem of its own",
             data.display()
         )));
     }
@@ -319,7 +328,7 @@ pub fn fill(directory: &Path) -> Result<(), ControlError> {
         .append(true)
         .open(data.join(BALLAST))
         .map_err(failed)?;
-    // Most of it without writing, which takes seconds on a busy disk and gets in the way of everybody else.
+    // Most of it without writing, which takes seconds on a busy disk and slows down everything else.
     let mut end = ballast.metadata().map_err(failed)?.len() as i64;
     let mut more = BYTES as i64;
     while more >= 1 << 20 {
@@ -378,7 +387,7 @@ pub fn has_room(directory: &Path) -> Result<bool, ControlError> {
 }
 
 fn run<'a>(name: &str, args: impl Iterator<Item = &'a OsStr>) -> Result<(), ControlError> {
-    let path = program(name).ok_or_else(|| ControlError::Other(format!("there is no {name} on the PATH")))?;
+    let path = program(name).ok_or_else(|| ControlError::Other(format!("{name} is not on the PATH")))?;
     let output = Command::new(path)
         .args(args)
         .output()

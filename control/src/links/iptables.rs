@@ -1,8 +1,8 @@
 //! Cutting links with iptables: a chain of our own at the receiving node drops what a sender sends.
 //!
 //! Invariants:
-//! - Only the chain `PERJURY` is ever written, and the two rules that lead to it; it is replaced as a whole in one
-//!   transaction of `iptables-restore`, so that a node's links change all at once.
+//! - Only the chain `PERJURY` is ever written, and the two rules that lead to it; it is replaced as a whole
+//!   in one transaction of `iptables-restore`, so that a node's links change all at once.
 //! - The rule is at the receiver: the sender notices nothing, its connections go silent.
 
 use std::ffi::OsStr;
@@ -22,17 +22,17 @@ use nix::unistd::{AccessFlags, access};
 use crate::ControlError;
 use crate::environments::netns::Namespace;
 
-/// Which addresses a chain knows.
+/// Which addresses a chain matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     V4,
     V6,
 }
 
-/// The rules that send everything through the chain are the first ones, so that no other rule lets pass what is to be dropped; what is
-/// handed on, to a container on the host, goes through it as well.
+/// The rules that send everything through the chain are the first ones, so that no other rule accepts what is
+/// to be dropped; what is forwarded, to a container on the host, goes through it as well.
 const HOOK: &str = "*filter\n:PERJURY - [0:0]\n-I INPUT 1 -j PERJURY\n-I FORWARD 1 -j PERJURY\nCOMMIT\n";
-/// All of it is gone, whatever the chain held.
+/// Removes all of it, whatever the chain contains.
 const UNHOOK: &str = "*filter\n-D INPUT -j PERJURY\n-D FORWARD -j PERJURY\n-F PERJURY\n-X PERJURY\nCOMMIT\n";
 /// Fails if there is no such chain.
 const LOOK: &str = "*filter\n-Z PERJURY\nCOMMIT\n";
@@ -43,8 +43,8 @@ const MORE_DIRECTORIES: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 /// How long one call may take; usually some 5 ms.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// An `iptables-restore` (or `ip6tables-restore`), which reads its rules from standard input. Every call takes the network
-/// namespace that is meant; with `None` it is that of this process.
+/// An `iptables-restore` (or `ip6tables-restore`), which reads its rules from standard input. Every call
+/// takes the network namespace to act in; `None` is that of this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Iptables {
     program: PathBuf,
@@ -54,7 +54,7 @@ pub(crate) struct Iptables {
 }
 
 impl Iptables {
-    /// Finds it and tries it in a namespace that is thrown away.
+    /// Finds it and tries it in a temporary namespace.
     ///
     /// # Errors
     /// Why it cannot be used, and the remedy.
@@ -84,12 +84,12 @@ impl Iptables {
             Ok(()) => Ok(found),
             Err(error) => Err((
                 format!("iptables does not work here: {error}"),
-                "see what it lacks".into(),
+                "find out what it is missing".into(),
             )),
         }
     }
 
-    /// Makes the chain and sends through it whatever comes in.
+    /// Makes the chain and sends everything that comes in through it.
     pub(crate) fn hook(&self, place: Option<&Namespace>) -> Result<(), ControlError> {
         self.run(place, HOOK)
     }
@@ -99,7 +99,7 @@ impl Iptables {
         self.run(place, LOOK).is_ok()
     }
 
-    /// Removes the chain and the way to it.
+    /// Removes the chain and the rules that lead to it.
     pub(crate) fn unhook(&self, place: Option<&Namespace>) -> Result<(), ControlError> {
         self.run(place, UNHOOK)
     }

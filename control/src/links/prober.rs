@@ -1,8 +1,8 @@
 //! Whether links pass, found out by sending packets over them.
 //!
-//! One UDP socket a node, bound to the node's address (in its network namespace where it has one). A probe of a link
-//! sends numbered datagrams one way and looks whether any arrives: nothing needs to come back, so that a link that is
-//! cut one way is seen as such.
+//! One UDP socket a node, bound to the node's address (in its network namespace where it has one). A probe of
+//! a link sends numbered datagrams one way and looks whether any arrives: nothing needs to come back, so that
+//! a link that is cut one way is seen as such.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -17,11 +17,12 @@ use crate::{ControlError, Link, Sample};
 /// A datagram is sent again after this long.
 const RESEND: Duration = Duration::from_millis(20);
 
-/// Datagrams start with this, then the number of the probe and the place of the link in it, both as u64 little endian.
+/// Datagrams start with this, then the number of the probe and the place of the link in it, both as u64
+/// little endian.
 const MAGIC: &[u8; 8] = b"perjury?";
 const DATAGRAM: usize = 24;
 
-/// The same for samples: magic, the number of the sample, the number of the datagram.
+/// Datagrams of samples: this, the number of the sample, the number of the datagram.
 const SAMPLE_MAGIC: &[u8; 8] = b"perjury#";
 const SAMPLE_HEADER: usize = 24;
 /// Between two datagrams of a sample.
@@ -103,13 +104,13 @@ impl Prober {
             let now = Instant::now();
             if sent_at.len() < count && now >= start + SAMPLE_GAP * sent_at.len() as u32 {
                 datagram[16..SAMPLE_HEADER].copy_from_slice(&(sent_at.len() as u64).to_le_bytes());
-                // Before it is sent, so that no way seems shorter than it was.
+                // Noted before it is sent, so that no travel time seems shorter than it was.
                 sent_at.push(Instant::now());
                 match self.sockets[link.from]
                     .0
                     .send_to(&datagram, self.sockets[link.to].1)
                 {
-                    Err(error) if !is_passing_trouble(&error) => return Err(failed(error)),
+                    Err(error) if !is_temporary(&error) => return Err(failed(error)),
                     _ => {}
                 }
                 if sent_at.len() == count {
@@ -168,7 +169,7 @@ impl Prober {
             .0
             .send_to(&datagram, self.sockets[link.to].1)
         {
-            Err(error) if !is_passing_trouble(&error) => Err(error),
+            Err(error) if !is_temporary(&error) => Err(error),
             // What could not be sent now is lost on the way and sent again.
             _ => Ok(()),
         }
@@ -178,7 +179,7 @@ impl Prober {
     fn receive(&self, links: &[Link], passes: &mut [bool], until: Instant) -> io::Result<()> {
         while !passes.iter().all(|&passes| passes) {
             let left = until.saturating_duration_since(Instant::now());
-            // Rounded up, lest the last fraction of a millisecond be spent in a busy loop.
+            // Rounded up, so that the last fraction of a millisecond is not spent in a busy loop.
             let timeout_ms = u16::try_from(left.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
             let mut ready: Vec<PollFd> = self
                 .sockets
@@ -220,8 +221,8 @@ impl Prober {
     }
 }
 
-/// Errors of a send that are the network's affair, not ours.
-fn is_passing_trouble(error: &io::Error) -> bool {
+/// Errors of a send that come from the network and pass, such as an unreachable host.
+fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock
@@ -259,7 +260,7 @@ pub(crate) async fn probe_blocking(
         prober.probe(&links, limit)
     })
     .await
-    .map_err(|error| ControlError::Other(format!("the probe was broken off: {error}")))?
+    .map_err(|error| ControlError::Other(format!("the probe was interrupted: {error}")))?
 }
 
 /// Samples on a thread that may block.
@@ -276,7 +277,7 @@ pub(crate) async fn sample_blocking(
         prober.sample(link, count, bytes, limit)
     })
     .await
-    .map_err(|error| ControlError::Other(format!("the sample was broken off: {error}")))?
+    .map_err(|error| ControlError::Other(format!("the sample was interrupted: {error}")))?
 }
 
 #[cfg(test)]
@@ -318,7 +319,7 @@ mod tests {
         );
         assert_eq!(sample.ways.len(), 50);
         assert!(sample.lasted >= SAMPLE_GAP * 49, "{:?}", sample.lasted);
-        // Nobody is there any more.
+        // The socket is gone.
         let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("a loopback socket");
         prober.sockets[1].1 = elsewhere.local_addr().expect("an address");
         let sample = prober
@@ -340,7 +341,7 @@ mod tests {
         for (bytes, expected) in [
             (datagram(MAGIC, 7, 3), Some(3)),
             (datagram(MAGIC, 6, 3), None),
-            (datagram(b"somebody", 7, 3), None),
+            (datagram(b"imposter", 7, 3), None),
             (Vec::new(), None),
         ] {
             assert_eq!(prober.place(&bytes), expected, "{bytes:?}");

@@ -1,11 +1,13 @@
 //! The processes that this controller started: start, signal, watch and reap them. Any Unix.
 //!
 //! Invariants:
-//! - A child is in the undo log before its program runs: between fork and exec it tells its number and waits for leave.
-//! - Only this table waits for these children, and signals are sent under its lock: a number cannot have been given
-//!   to a stranger, because a child that was not waited for still holds it.
-//! - Every child leads a process group of its own; signals go to the group, so that a wrapper script and its store are
-//!   one thing, and Ctrl-C at the terminal reaches none of them. What has left the group gets them too (`strays`).
+//! - A child is in the undo log before its program runs: between fork and exec it sends its number and waits
+//!   for permission.
+//! - Only this table waits for these children, and signals are sent under its lock: a number cannot have been
+//!   given to another process, because a child that was not waited for still holds it.
+//! - Every child leads a process group of its own; signals go to the group, so that a wrapper script and its
+//!   store are one thing, and Ctrl-C at the terminal reaches none of them. Processes that have left the group
+//!   get them too (`strays`).
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -80,11 +82,11 @@ impl ChildProcesses {
             .start(self.starts.fetch_add(1, Ordering::Relaxed));
         command.env(MARK, mark.value());
         command.process_group(0);
-        // SAFETY: only system calls between fork and exec; the descriptors are open there, being copies of those
-        // that live until `spawn` below has returned.
+        // SAFETY: only system calls between fork and exec; the descriptors are open there, being copies of
+        // those that live until `spawn` below has returned.
         unsafe { command.pre_exec(move || wait_for_leave(tell, leave, leave_end)) };
 
-        // `Command::spawn` returns only after the exec, so another thread must give the leave.
+        // `Command::spawn` returns only after the exec, so another thread must give the permission.
         let (spawned, noted) = std::thread::scope(|scope| {
             let clerk = scope.spawn(|| self.note(node, &program, tell_read, leave_write));
             let spawned = command.spawn();
@@ -111,11 +113,11 @@ impl ChildProcesses {
             }
             (_, Err(error)) => Err(error),
             (Err(source), Ok(None)) => Err(failed(source)),
-            (Ok(_), Ok(None)) => Err(failed(io::Error::other("it ran without leave"))),
+            (Ok(_), Ok(None)) => Err(failed(io::Error::other("it ran without permission"))),
         }
     }
 
-    /// Reads the child's number, notes it in the undo log and gives leave. `None` if there was no child.
+    /// Reads the child's number, notes it in the undo log and gives permission. `None` if there was no child.
     fn note(
         &self,
         node: &str,
@@ -170,14 +172,14 @@ impl ChildProcesses {
         }
     }
 
-    /// The mark by which those are found that a child started and that left its group; `None` if it is gone.
+    /// The mark that finds what a child started and what then left its group; `None` if the child is gone.
     pub(crate) fn mark(&self, pid: Pid) -> Option<Mark> {
         let table = self.lock();
         let child = table.get(&pid.pid).filter(|child| child.pid == pid);
         child.map(|child| child.mark.clone())
     }
 
-    /// Ends all children, and all that these started, with SIGKILL and waits until they are gone. Blocks.
+    /// Ends all children, and everything they started, with SIGKILL and waits until they are gone. Blocks.
     pub(crate) fn end_all(&self) -> Result<(), ControlError> {
         let deadline = Instant::now() + END_LIMIT;
         let pids: Vec<Pid> = self.lock().values().map(|child| child.pid).collect();
@@ -204,18 +206,19 @@ impl ChildProcesses {
         self.undo.mark().end(END_LIMIT).map(drop)
     }
 
-    /// Learns what became of every child and forgets those that ended.
+    /// Finds out what became of every child and forgets those that ended.
     fn sweep(&self, table: &mut BTreeMap<i32, Child>) {
         let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED | WaitPidFlag::WCONTINUED;
         let mut ended = Vec::new();
         for (&number, child) in table.iter_mut() {
-            // Each report of the kernel is consumed; the last one counts.
+            // Consumes every report of the kernel; the last one counts.
             loop {
                 match waitpid(nix::unistd::Pid::from_raw(number), Some(flags)) {
                     Ok(WaitStatus::Stopped(..)) => child.state = ProcessState::Stopped,
                     Ok(WaitStatus::Continued(_)) => child.state = ProcessState::Running,
                     Err(Errno::EINTR) => {}
-                    // ECHILD cannot happen while this table is the only one that waits; then nothing is left to say.
+                    // ECHILD cannot happen while this table is the only one that waits; the child is gone
+                    // either way.
                     Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_) => {
                         child.state = ProcessState::Gone;
                         ended.push((number, child.undo_id));
@@ -227,7 +230,7 @@ impl ChildProcesses {
         }
         for (number, undo_id) in ended {
             table.remove(&number);
-            // On a full disk, say. No harm: heal will not find the process.
+            // For example on a full disk. Harmless: heal will not find the process.
             if let Err(error) = self.undo.undone(undo_id) {
                 tracing::warn!("the end of process {number} is not in the undo log: {error}");
             }
@@ -240,7 +243,7 @@ impl ChildProcesses {
 }
 
 impl Drop for ChildProcesses {
-    /// For a controller that gave up without a tear-down.
+    /// For a controller that ended without a tear-down.
     fn drop(&mut self) {
         if let Err(error) = self.end_all() {
             tracing::warn!("{error}");
@@ -248,7 +251,7 @@ impl Drop for ChildProcesses {
     }
 }
 
-/// The child's side, between fork and exec: tell the own number, wait for one byte. Async-signal-safe.
+/// The child's side, between fork and exec: send the own number, wait for one byte. Async-signal-safe.
 fn wait_for_leave(tell: i32, leave: i32, leave_end: i32) -> io::Result<()> {
     // SAFETY: plain system calls on descriptors that the fork copied and on a local buffer.
     unsafe {

@@ -1,15 +1,15 @@
 //! What the kernel says about a process that may or may not be ours.
 //!
-//! Invariant: a number alone never names a process. Linux tells when a process was started (`/proc/PID/stat`, field
-//! 22, proc(5)), other systems do not without help; there the start is 0, "unknown".
+//! Invariant: a number alone never names a process. Linux reports when a process was started
+//! (`/proc/PID/stat`, field 22, proc(5)), other systems only through tools; there the start is 0, "unknown".
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 
 use crate::{ControlError, Pid, ProcessState, Signal};
 
-/// When the process with this number was started: `None` if there is none or it has ended (a zombie), 0 if this
-/// system cannot tell.
+/// When the process with this number was started: `None` if there is none or it has ended (a zombie), 0 if
+/// this system does not report it.
 pub(crate) fn started(pid: i32) -> Option<u64> {
     #[cfg(target_os = "linux")]
     if proc_is_ours() {
@@ -23,7 +23,7 @@ pub(crate) fn started(pid: i32) -> Option<u64> {
     }
 }
 
-/// Whether this very process is alive. With an unknown start, the number must do.
+/// Whether this very process is alive. With an unknown start, the number has to suffice.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     match started(pid.pid) {
         None => false,
@@ -31,7 +31,8 @@ pub(crate) fn is_alive(pid: Pid) -> bool {
     }
 }
 
-/// Whether a process was killed and is not gone yet: its first thread is, or SIGKILL waits for it (proc_pid_status(5)).
+/// Whether a process was killed and is not gone yet: its first thread is, or SIGKILL waits for it
+/// (proc_pid_status(5)).
 pub(crate) fn is_dying(pid: Pid) -> bool {
     const SIGKILL: u64 = 1 << (9 - 1);
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.pid)).unwrap_or_default();
@@ -50,7 +51,8 @@ pub(crate) fn is_dying(pid: Pid) -> bool {
     is_alive(pid) && (has_gone || (pending("SigPnd:") | pending("ShdPnd:")) & SIGKILL != 0)
 }
 
-/// What a process is doing that may be somebody else's; without `/proc` nobody knows whether it stands still.
+/// What a process is doing, also one that perjury did not start; without `/proc` a stopped one counts as
+/// running.
 pub(crate) fn state(pid: Pid) -> ProcessState {
     if !is_alive(pid) {
         return ProcessState::Gone;
@@ -81,7 +83,7 @@ pub(crate) fn send(pid: Pid, signal: Signal) -> Result<(), ControlError> {
 }
 
 impl Signal {
-    /// As the system knows it.
+    /// The system's number for it.
     pub(crate) fn number(self) -> nix::sys::signal::Signal {
         use nix::sys::signal::Signal as Number;
         match self {
@@ -93,7 +95,7 @@ impl Signal {
     }
 }
 
-/// Whether anything of this network namespace listens on a TCP port, as far as that can be told.
+/// Whether anything of this network namespace listens on a TCP port, as far as `/proc` shows it.
 pub(crate) fn listens(port: u16) -> bool {
     let tables =
         ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| std::fs::read_to_string(table).unwrap_or_default());
@@ -121,15 +123,16 @@ pub(crate) fn own() -> Pid {
     }
 }
 
-/// Whether `/proc` shows this process' own PID namespace; in a new one it may still be that of the outer.
+/// Whether `/proc` shows this process' own PID namespace; in a new one it may still show that of the outer
+/// one.
 #[cfg(target_os = "linux")]
 pub(crate) fn proc_is_ours() -> bool {
     std::fs::read_link("/proc/self")
         .is_ok_and(|link| link.as_os_str().to_str() == Some(&std::process::id().to_string()))
 }
 
-/// Whether nothing of a process is left: of one that was killed the first thread may be a zombie while another one still waits for a
-/// disk, and holds the files and sockets of them all.
+/// Whether nothing of a process is left: of one that was killed the first thread may be a zombie while
+/// another one still waits for a disk, and holds the files and sockets of them all.
 #[cfg(target_os = "linux")]
 fn has_ended(pid: i32, state: char) -> bool {
     let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);

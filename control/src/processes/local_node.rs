@@ -1,7 +1,8 @@
 //! A node that is a part of this machine: plain processes, or processes in a network namespace.
 //!
 //! Invariants:
-//! - A signal has taken hold when [`Remote::signal`] returns: a killed process is reaped, a frozen one stands still.
+//! - A signal has taken hold when [`Remote::signal`] returns: a killed process is reaped, a frozen one is
+//!   stopped.
 //! - Nothing read from a program grows without limit.
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ use crate::{Ability, Command, ControlError, Daemon, Node, Output, Pid, ProcessSt
 /// The most that is kept of a program's output, each stream; a program that writes more gets SIGPIPE.
 const OUTPUT_LIMIT: u64 = 16 << 20;
 
-/// How long a signal may take to show.
+/// How long a signal may take to have an effect.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(15);
 /// How long a launcher may take to become the program that it launches; usually a few milliseconds.
 const LAUNCH_LIMIT: Duration = Duration::from_secs(5);
@@ -38,7 +39,8 @@ pub(crate) struct LocalNode {
     pub(crate) node: Node,
     pub(crate) directory: PathBuf,
     pub(crate) own_binary: PathBuf,
-    /// How its own binary is started where it does not find its libraries by itself: the loader, and their directory.
+    /// How its own binary is started where it does not find its libraries by itself: the loader, and their
+    /// directory.
     pub(crate) loader: Option<(PathBuf, PathBuf)>,
     pub(crate) children: Arc<ChildProcesses>,
     /// Whether daemons are started so that their fsync can be tampered with.
@@ -96,7 +98,7 @@ impl LocalNode {
         Ok(())
     }
 
-    /// Undoes that, once its processes have ended. May be called twice.
+    /// Undoes [`LocalNode::prepare`], once its processes have ended. May be called twice.
     pub(crate) fn clean_up(&self) -> Result<(), ControlError> {
         match &self.volume {
             Some((undo, id)) if volume::is_mounted(&volume::data(&self.directory)) => {
@@ -107,7 +109,7 @@ impl LocalNode {
         }
     }
 
-    /// What a child does between fork and exec to be on this node.
+    /// Moves a child into this node's network, between fork and exec.
     fn move_in(&self) -> impl FnMut() -> io::Result<()> + Send + Sync + 'static {
         #[cfg(target_os = "linux")]
         let network = self.network.clone();
@@ -144,7 +146,7 @@ impl LocalNode {
 }
 
 impl Drop for LocalNode {
-    /// For an environment that was not opened after all.
+    /// For an environment that failed to open.
     fn drop(&mut self) {
         if let Err(error) = self.clean_up() {
             tracing::warn!("{error}");
@@ -202,7 +204,7 @@ impl Remote for LocalNode {
                 if let Some(group) = child.id() {
                     let group = nix::unistd::Pid::from_raw(group as i32);
                     let _ = killpg(group, nix::sys::signal::SIGKILL);
-                    // Reaped here, lest it stay a zombie until the runtime next looks for one.
+                    // Reaped here, so that it does not stay a zombie until the runtime next looks for one.
                     let _ = tokio::time::timeout(SIGNAL_LIMIT, child.wait()).await;
                 }
                 Err(ControlError::Deadline {
@@ -234,10 +236,11 @@ impl Remote for LocalNode {
     }
 
     async fn spawn(&self, daemon: &Daemon) -> Result<Pid, ControlError> {
-        // Below the mount point there is another, empty disk: a store that is started on it has lost everything, and not by its own fault.
+        // Below the mount point is another, empty disk: a store that starts on it has lost everything,
+        // through no fault of its own.
         if self.volume.is_some() && !volume::is_mounted(&volume::data(&self.directory)) {
             return Err(ControlError::Other(format!(
-                "nothing is started on {} while its disk is not mounted",
+                "cannot start a process on {} while its disk is not mounted",
                 self.node.name
             )));
         }
@@ -271,9 +274,9 @@ impl Remote for LocalNode {
         let node = self.node.name.clone();
         let pid = tokio::task::spawn_blocking(move || children.spawn(&node, command))
             .await
-            .map_err(|error| ControlError::Other(format!("spawning was broken off: {error}")))??;
+            .map_err(|error| ControlError::Other(format!("spawning was interrupted: {error}")))??;
         let deadline = Instant::now() + LAUNCH_LIMIT;
-        // What is done to the launcher's memory is gone when it becomes the store.
+        // Changes to the launcher's memory are gone once it becomes the store.
         while self.launches && inside::is_launcher(pid) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -285,13 +288,13 @@ impl Remote for LocalNode {
         self.children.signal(pid, signal)?;
         let deadline = Instant::now() + SIGNAL_LIMIT;
         loop {
-            // Only then those outside of its group: what it may still start is known to be there.
+            // Only then those outside its group: a stopped or killed group starts no more of them.
             if signal.holds(self.children.state(pid)) {
                 let strays = match mark.clone() {
                     Some(mark) => tokio::task::spawn_blocking(move || mark.signal(Some(pid.pid), signal))
                         .await
                         .map_err(|error| {
-                            ControlError::Other(format!("a signal was broken off: {error}"))
+                            ControlError::Other(format!("sending a signal was interrupted: {error}"))
                         })??,
                     None => 0,
                 };
@@ -318,9 +321,9 @@ impl Remote for LocalNode {
     }
 }
 
-/// What a daemon inherits of the controller's environment: what programs need to be found and to run. Not what settings are
-/// made by, such as `ETCD_…`, `CONSUL_…` or `JAVA_TOOL_OPTIONS`: what the user exported for something else must not change
-/// what is tested, unseen by the report.
+/// What a daemon inherits of the controller's environment: what programs need to be found and to run. Not
+/// variables that are settings, such as `ETCD_…`, `CONSUL_…` or `JAVA_TOOL_OPTIONS`: what the user exported
+/// for something else must not change what is tested, unseen by the report.
 fn inherited(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
     const NAMES: [&str; 9] = [
         "PATH",
@@ -356,7 +359,7 @@ async fn copy(from: &Path, to: &Path) -> Result<(), ControlError> {
     match tokio::fs::copy(from, to).await {
         Ok(_) => Ok(()),
         Err(source) => Err(ControlError::File {
-            // The system does not say which of the two it was.
+            // The system does not report which of the two it was.
             path: if from.exists() { to } else { from }.to_path_buf(),
             source,
         }),

@@ -1,4 +1,5 @@
-//! The processes of a node: starting, signalling and watching them, and finding those that got away.
+//! The processes of a node: starting, signalling and watching them, and finding those that left their process
+//! group.
 
 pub(crate) mod child_processes;
 pub(crate) mod kernel;

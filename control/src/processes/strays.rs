@@ -1,11 +1,12 @@
-//! Processes that left the process group in which they were started, as a store does that makes itself a daemon (setsid(2)):
-//! signals to the group do not reach them.
+//! Processes that left the process group in which they were started, as a store does that makes itself a
+//! daemon (setsid(2)): signals to the group do not reach them.
 //!
 //! Invariants:
-//! - They are known by an environment variable that every process gets which is started here and hands on to what it starts
-//!   (proc_pid_environ(5)); never by name. Its value names one start of one run, also where several hosts share the numbers of
-//!   processes but not their files.
-//! - Where `/proc` is not there, or is that of another PID namespace, none is found: nobody is signalled on a guess.
+//! - They are recognized by an environment variable that every process started here gets and passes on to
+//!   what it starts (proc_pid_environ(5)); never by name. Its value names one start of one run, even where
+//!   several hosts share process numbers but not files.
+//! - Where `/proc` is not there, or is that of another PID namespace, none is found: no process is signalled
+//!   on a guess.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use crate::processes::kernel;
 use crate::{ControlError, Pid, ProcessState, Signal};
 
-/// The variable. Its value is who wrote the run's undo log (number and start), where that log is, and the number of the start.
+/// The variable. Its value: the process that wrote the run's undo log (number and start), where that log is,
+/// and the number of the start.
 pub(crate) const MARK: &str = "PERJURY_START";
 
 /// The mark of one start, or of all starts of a run.
@@ -24,7 +26,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// That of all starts which are noted in this undo log of this controller; the file exists.
+    /// The mark of all starts that this controller noted in this undo log; the file exists.
     pub(crate) fn of_log(path: &Path, controller: Pid) -> Mark {
         let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         Mark {
@@ -32,7 +34,7 @@ impl Mark {
         }
     }
 
-    /// That of one start.
+    /// The mark of one start.
     pub(crate) fn start(&self, number: u64) -> Mark {
         Mark {
             text: format!("{}{number};", self.text),
@@ -61,7 +63,8 @@ impl Mark {
         Vec::new()
     }
 
-    /// Ends all that carry it with SIGKILL and waits until they are gone; gives how many these were. Blocks.
+    /// Ends all that carry it with SIGKILL and waits until they are gone; returns how many there were.
+    /// Blocks.
     ///
     /// # Errors
     /// When one cannot be signalled, or does not end within `limit`.
@@ -87,7 +90,8 @@ impl Mark {
         }
     }
 
-    /// Sends a signal to those outside of `group` on whom it has not taken hold yet; says how many these were.
+    /// Sends a signal to those outside `group` on which it has not taken effect yet; returns how many there
+    /// were.
     pub(crate) fn signal(&self, group: Option<i32>, signal: Signal) -> Result<usize, ControlError> {
         let mut reached = 0;
         for pid in self.outside(group) {
@@ -100,7 +104,7 @@ impl Mark {
     }
 }
 
-/// Whether the environment of a process has this variable, or one that begins like it.
+/// Whether the environment of a process has a variable that begins like this.
 #[cfg(target_os = "linux")]
 fn carries(pid: i32, variable: &[u8]) -> bool {
     let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -115,7 +119,7 @@ fn is_in(pid: i32, group: i32) -> bool {
 }
 
 impl Signal {
-    /// Whether a process on which this signal has taken hold may be in that state.
+    /// Whether a process on which this signal has taken effect may be in that state.
     pub(crate) fn holds(self, state: ProcessState) -> bool {
         match self {
             Signal::Term => true,

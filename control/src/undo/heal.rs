@@ -1,11 +1,11 @@
 //! `perjury heal`: ends and undoes what a controller that died left behind, as its undo log has it.
 //!
 //! Invariants:
-//! - A process is ended only if its number *and* its start match; never by name. Where the system cannot tell starts,
-//!   its command line must name the run directory.
-//! - What left the process group in which it was started is found by its mark (`strays`).
-//! - Processes in a PID namespace of their own are never signalled from outside: their numbers mean others there, and
-//!   the kernel ends them with the namespace.
+//! - A process is ended only if its number *and* its start match; never by name. Where the system does not
+//!   report starts, its command line must name the run directory.
+//! - Processes that left the process group in which they were started are found by their mark (`strays`).
+//! - Processes in a PID namespace of their own are never signalled from outside: their numbers mean other
+//!   processes there, and the kernel ends them with the namespace.
 //! - While the controller lives, nothing is touched.
 
 use std::fmt;
@@ -30,6 +30,10 @@ use crate::{ControlError, Pid};
 /// How long a process that got SIGKILL may take to end.
 const END_LIMIT: Duration = Duration::from_secs(15);
 
+/// How the report on a run begins whose controller lives. An agent's host reports it to the healer of the
+/// run, which is the same build.
+pub(crate) const STILL_RUNNING: &str = "the run is still in progress";
+
 /// What [`heal`] found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HealReport {
@@ -41,7 +45,8 @@ pub struct HealReport {
     pub left: Vec<String>,
 }
 
-/// Undoes what the dead controller of a run left behind. May be called again; a run that ended well has nothing left.
+/// Undoes what the dead controller of a run left behind. May be called again; a run that ended normally left
+/// nothing.
 ///
 /// # Errors
 /// When the undo log cannot be read or written. A run without one has nothing to undo.
@@ -69,7 +74,7 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
         return Ok(report);
     }
     let deadline = Instant::now() + END_LIMIT;
-    // Of one that was killed a thread may still wait for a disk.
+    // A thread of a killed controller may still wait for a disk.
     while kernel::is_dying(*pid) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -79,11 +84,11 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
     }
     let mut file = open_to_append(&path)?;
     if !text.is_empty() && !text.ends_with('\n') {
-        // Keep the torn line apart from ours.
+        // Keeps the torn line apart from what is appended now.
         let _ = file.write_all(b"\n");
     }
-    // What neither ended with the controller's namespaces nor was undone by it. Filesystems come after the processes that use
-    // them.
+    // What neither ended with the controller's namespaces nor was undone by it. Filesystems come after the
+    // processes that use them.
     let is_left = |thing: &&UndoLine| match thing.left() {
         Some(id) => !things.contains(&UndoLine::Undone { id }),
         None => false,
@@ -106,17 +111,16 @@ pub fn heal(run_dir: &Path) -> Result<HealReport, ControlError> {
     undo_each(others, &mut report)?;
     match Mark::of_log(&path, *pid).end(END_LIMIT) {
         Ok(0) => {}
-        Ok(1) => (report.done).push("ended a further process that the store had started".into()),
-        Ok(count) => (report.done).push(format!(
-            "ended {count} further processes that the store had started"
-        )),
+        Ok(1) => (report.done).push("ended one more process that the store had started".into()),
+        Ok(count) => (report.done).push(format!("ended {count} more processes that the store had started")),
         Err(why) => report.left.push(why.to_string()),
     }
     undo_each(mounts, &mut report)?;
     Ok(report)
 }
 
-/// Undoes what is on hosts, on all of them at once: each may take long to say that it is not there. Nothing for other things.
+/// Undoes what is on hosts, on all of them at once, because a host that is down takes long to time out.
+/// `None` for other things.
 fn undo_hosts_at_once(things: &[&UndoLine], run_dir: &Path) -> Vec<Option<Result<Option<String>, String>>> {
     std::thread::scope(|scope| {
         let asked: Vec<_> = (things.iter())
@@ -131,7 +135,7 @@ fn undo_hosts_at_once(things: &[&UndoLine], run_dir: &Path) -> Vec<Option<Result
     })
 }
 
-/// Whether the undo log of a run names something that was not undone yet, by whomever.
+/// Whether the undo log of a run names something that was not undone yet, in any process.
 pub fn has_something_to_undo(run_dir: &Path) -> bool {
     let text = std::fs::read(RunDir::new(run_dir).undo()).unwrap_or_default();
     let lines = read_lines(&String::from_utf8_lossy(&text), &mut Vec::new());
@@ -139,7 +143,7 @@ pub fn has_something_to_undo(run_dir: &Path) -> bool {
     ids.any(|id| !lines.contains(&UndoLine::Undone { id }))
 }
 
-/// Undoes one thing; gives words for what was done, if there was anything to do, or for why it could not be.
+/// Undoes one thing; returns what was done, if there was anything to do, or why it could not be done.
 fn undo(thing: &UndoLine, run_dir: &Path) -> Result<Option<String>, String> {
     match thing {
         UndoLine::Process {
@@ -173,7 +177,7 @@ fn undo(thing: &UndoLine, run_dir: &Path) -> Result<Option<String>, String> {
         }
         #[cfg(not(target_os = "linux"))]
         UndoLine::Chain { .. } | UndoLine::Containers { .. } | UndoLine::Host { .. } => {
-            Err("it was made on Linux".into())
+            Err("it can only be undone on Linux".into())
         }
         UndoLine::Controller { .. } | UndoLine::Undone { .. } => Ok(None),
     }
@@ -190,7 +194,7 @@ fn end(pid: Pid, run_dir: &Path) -> Result<bool, String> {
         return Ok(false);
     }
     let number = nix::unistd::Pid::from_raw(pid.pid);
-    // Daemons lead a group of their own; where this one does not (yet), only itself is meant.
+    // Daemons lead a group of their own; one that does not (yet) is signalled alone.
     let sent = match getpgid(Some(number)) {
         Ok(group) if group == number => killpg(number, Signal::SIGKILL),
         _ => kill(number, Signal::SIGKILL),
@@ -203,17 +207,15 @@ fn end(pid: Pid, run_dir: &Path) -> Result<bool, String> {
     let deadline = Instant::now() + END_LIMIT;
     while kernel::is_alive(pid) {
         if Instant::now() > deadline {
-            return Err(format!(
-                "got SIGKILL and is still there after {} s",
-                END_LIMIT.as_secs()
-            ));
+            return Err(format!("is still there {} s after SIGKILL", END_LIMIT.as_secs()));
         }
         std::thread::sleep(Duration::from_millis(5));
     }
     Ok(true)
 }
 
-/// With a known start the number was compared already; without one, the command line must name the run directory.
+/// With a known start the number was compared already; without one, the command line must name the run
+/// directory.
 fn is_that_one(pid: Pid, run_dir: &Path) -> bool {
     if pid.started != 0 {
         return kernel::started(pid.pid) == Some(pid.started);
@@ -235,14 +237,10 @@ impl HealReport {
 impl fmt::Display for HealReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(pid) = self.still_running {
-            return write!(
-                f,
-                "the run is still going on (process {}): nothing was done",
-                pid.pid
-            );
+            return write!(f, "{STILL_RUNNING} (process {}): nothing was done", pid.pid);
         }
         if self.done.is_empty() && self.left.is_empty() {
-            return write!(f, "nothing was left behind");
+            return write!(f, "nothing to undo");
         }
         let lines = self.done.iter().cloned();
         let left = self.left.iter().map(|line| format!("not undone: {line}"));
@@ -281,7 +279,7 @@ mod tests {
         change(&mut pid, &mut place, &mut controller, &mut inner);
         let log = UndoLog::create(run_dir.path(), EnvKind::Local, controller, place, inner).expect("a log");
         log.process("n1", "sleep", pid).expect("a line");
-        // Whoever ends it, it must not stay a zombie: heal waits for its end, and a zombie has ended.
+        // It becomes a zombie when heal kills it, which counts as ended.
         let report = heal(run_dir.path()).expect("healing");
         let survived = kernel::is_alive(real);
         if survived {
@@ -293,12 +291,12 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn heal_ends_orphans_and_no_strangers() {
+    fn heal_ends_orphans_and_no_other_processes() {
         type Change = fn(&mut Pid, &mut Place, &mut Pid, &mut bool);
         let cases: [(&str, Change, bool, usize, usize); 6] = [
             ("an orphan", |_, _, _, _| {}, false, 1, 0),
             (
-                "a stranger with its number",
+                "another process with its number",
                 |pid, _, _, _| pid.started += 1,
                 true,
                 0,

@@ -1,7 +1,8 @@
 //! The undo log: what would outlive a controller that died, noted before it is made.
 //!
-//! `undo.jsonl` in the run directory has one JSON line for the controller, one before each thing that would outlive
-//! it, and one when such a thing is gone. A frozen process needs no line of its own: SIGKILL ends it frozen or not.
+//! `undo.jsonl` in the run directory has one JSON line for the controller, one before each thing that would
+//! outlive it, and one when such a thing is gone. A frozen process needs no line of its own: SIGKILL ends it
+//! frozen or not.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -38,19 +39,20 @@ pub(super) enum UndoLine {
         pid: Pid,
         inner: bool,
     },
-    /// A filesystem is about to be mounted on the data of a node. `inner`: in a mount namespace that ends with the
-    /// controller.
+    /// A filesystem is about to be mounted on the data of a node. `inner`: in a mount namespace that ends
+    /// with the controller.
     Volume {
         id: u64,
         node: String,
         directory: PathBuf,
         inner: bool,
     },
-    /// The chain of perjury is about to be made in this host's own tables.
+    /// Perjury's chain is about to be created in this host's own tables.
     Chain { id: u64 },
-    /// Faults are about to be made to a process that somebody else started and that listens on this port.
+    /// Faults are about to be injected into a process that perjury did not start and that listens on this
+    /// port.
     Adopted { id: u64, pid: Pid, port: u16 },
-    /// Containers, a network and an image with this label are about to be made.
+    /// Containers, a network and an image with this label are about to be created.
     Containers { id: u64, label: String },
     /// An agent is about to be started on a host.
     Host {
@@ -58,7 +60,7 @@ pub(super) enum UndoLine {
         node: String,
         host: Box<HostRecord>,
     },
-    /// The thing with this id is gone.
+    /// What this id stands for is gone.
     Undone { id: u64 },
 }
 
@@ -82,7 +84,7 @@ pub(crate) struct UndoLog {
 }
 
 impl UndoLine {
-    /// The id of a thing that outlives its controller.
+    /// The id, if it is something that outlives its controller.
     pub(super) fn left(&self) -> Option<u64> {
         match self {
             UndoLine::Process { id, inner, .. } | UndoLine::Volume { id, inner, .. } => {
@@ -121,7 +123,8 @@ pub(super) fn open_to_append(path: &Path) -> Result<File, ControlError> {
         })
 }
 
-/// One write a line, so that lines of two writers never mix. No fsync: processes do not survive a power cut either.
+/// One write a line, so that lines of two writers never mix. No fsync: processes do not survive a power cut
+/// either.
 pub(super) fn append(file: &mut File, path: &Path, line: &UndoLine) -> Result<(), ControlError> {
     let mut bytes = serde_json::to_vec(line).map_err(|error| ControlError::Other(error.to_string()))?;
     bytes.push(b'\n');
@@ -132,8 +135,8 @@ pub(super) fn append(file: &mut File, path: &Path, line: &UndoLine) -> Result<()
 }
 
 impl UndoLog {
-    /// Starts the log of a run whose controller is `controller` at `place`. `inner`: the processes are in a PID
-    /// namespace that ends with the controller.
+    /// Starts the log of a run whose controller is `controller` at `place`. `inner`: the processes are in a
+    /// PID namespace that ends with the controller.
     pub(crate) fn create(
         run_dir: &Path,
         env: EnvKind,
@@ -145,7 +148,7 @@ impl UndoLog {
         let mut file = open_to_append(&path)?;
         if file.metadata().is_ok_and(|meta| meta.len() > 0) {
             return Err(ControlError::Other(format!(
-                "{} exists: a run directory is for one run",
+                "{} exists: a run directory serves one run only",
                 path.display()
             )));
         }
@@ -169,7 +172,7 @@ impl UndoLog {
         &self.mark
     }
 
-    /// Notes a process that is about to run; gives the id for [`UndoLog::undone`].
+    /// Notes a process that is about to run; returns the id for [`UndoLog::undone`].
     pub(crate) fn process(&self, node: &str, program: &str, pid: Pid) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Process {
             id,
@@ -180,7 +183,7 @@ impl UndoLog {
         })
     }
 
-    /// Notes a filesystem that is about to be mounted; gives the id for [`UndoLog::undone`].
+    /// Notes a filesystem that is about to be mounted; returns the id for [`UndoLog::undone`].
     pub(crate) fn volume(&self, node: &str, directory: &Path) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Volume {
             id,
@@ -190,17 +193,18 @@ impl UndoLog {
         })
     }
 
-    /// Notes that the chain is about to be made; gives the id for [`UndoLog::undone`].
+    /// Notes that the chain is about to be made; returns the id for [`UndoLog::undone`].
     pub(crate) fn chain(&self) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Chain { id })
     }
 
-    /// Notes a process of somebody else's to which faults are about to be made; gives the id for [`UndoLog::undone`].
+    /// Notes a process that perjury did not start and into which faults are about to be injected; returns the
+    /// id for [`UndoLog::undone`].
     pub(crate) fn adopted(&self, pid: Pid, port: u16) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Adopted { id, pid, port })
     }
 
-    /// Notes containers with this label that are about to be made; gives the id for [`UndoLog::undone`].
+    /// Notes containers with this label that are about to be made; returns the id for [`UndoLog::undone`].
     pub(crate) fn containers(&self, label: &str) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Containers {
             id,
@@ -208,7 +212,7 @@ impl UndoLog {
         })
     }
 
-    /// Notes an agent that is about to be started; gives the id for [`UndoLog::undone`].
+    /// Notes an agent that is about to be started; returns the id for [`UndoLog::undone`].
     #[cfg(all(target_os = "linux", feature = "ssh"))]
     pub(crate) fn host(&self, node: &str, host: HostRecord) -> Result<u64, ControlError> {
         self.note(|id| UndoLine::Host {
@@ -224,7 +228,7 @@ impl UndoLog {
         Ok(id)
     }
 
-    /// Notes that a thing is gone.
+    /// Notes that what this id stands for is gone.
     pub(crate) fn undone(&self, id: u64) -> Result<(), ControlError> {
         self.append(&UndoLine::Undone { id })
     }

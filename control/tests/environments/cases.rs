@@ -11,11 +11,11 @@ use control::{
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 
-use crate::{CASE, Trouble, processes};
+use crate::{CASE, Ended, processes};
 
-type Case = fn(&Path) -> Result<(), Trouble>;
+type Case = fn(&Path) -> Result<(), Ended>;
 /// The end of a case.
-pub type Done = Result<(), Trouble>;
+pub type Done = Result<(), Ended>;
 
 /// All cases by name.
 pub const CASES: &[(&str, Case)] = &[
@@ -57,7 +57,7 @@ pub const CASES: &[(&str, Case)] = &[
 
 const ALL: [usize; 5] = [0, 1, 2, 3, 4];
 const LIMIT: Duration = Duration::from_secs(20);
-/// Long enough for a datagram on a busy machine, as nothing may come through.
+/// How long nothing may come through: long enough for a datagram on a busy machine.
 const CUT_LIMIT: Duration = Duration::from_millis(400);
 
 /// Enters namespaces and runs a case on five nodes.
@@ -67,7 +67,7 @@ fn inside<F: Future<Output = Done>>(
     case: impl Fn(Arc<dyn Environment>) -> F,
 ) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Missing(
+        return Err(Ended::Missing(
             "netns",
             format!("{}; {}", refusal.why, refusal.remedy),
         ));
@@ -80,7 +80,7 @@ fn inside<F: Future<Output = Done>>(
     let environment = match control::open(EnvKind::Netns, &options) {
         Ok(environment) => environment,
         Err(error @ ControlError::Unavailable { .. }) if links == LinkChoice::Iptables => {
-            return Err(Trouble::Missing("iptables", error.to_string()));
+            return Err(Ended::Missing("iptables", error.to_string()));
         }
         Err(error) => return Err(error.into()),
     };
@@ -133,7 +133,7 @@ async fn expect_cut(environment: &dyn Environment, cut: &[Link], when: &str) -> 
     let passing = net.probe(&open, LIMIT).await?;
     let not_passing = net.probe(&shut, CUT_LIMIT).await?;
     if !passing.iter().all(|&passes| passes) || not_passing.iter().any(|&passes| passes) {
-        return Err(Trouble::Failed(format!(
+        return Err(Ended::Failed(format!(
             "{when}: cut were {cut:?}; of the open {open:?} pass {passing:?}; of the cut {shut:?} pass {not_passing:?}"
         )));
     }
@@ -144,11 +144,11 @@ pub fn ensure(condition: bool, what: impl Into<String>) -> Done {
     if condition {
         Ok(())
     } else {
-        Err(Trouble::Failed(what.into()))
+        Err(Ended::Failed(what.into()))
     }
 }
 
-/// Cuts are as asked for, add up, and are healed.
+/// Cuts are as requested, add up, and are healed.
 async fn links(environment: Arc<dyn Environment>) -> Done {
     let (environment, net) = (&*environment, environment.net());
     expect_cut(environment, &[], "at first").await?;
@@ -456,7 +456,7 @@ async fn local_links(environment: Arc<dyn Environment>) -> Done {
 
 fn hidden_iptables(directory: &Path) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Missing("netns", refusal.why));
+        return Err(Ended::Missing("netns", refusal.why));
     }
     netns::enter()?;
     for (links, expected) in [
@@ -478,7 +478,7 @@ fn hidden_iptables(directory: &Path) -> Done {
 
 fn threads_come_later(_: &Path) -> Done {
     if let Err(refusal) = netns::try_namespaces() {
-        return Err(Trouble::Missing("netns", refusal.why));
+        return Err(Ended::Missing("netns", refusal.why));
     }
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let thread = std::thread::spawn(move || wait.recv());
@@ -494,7 +494,7 @@ async fn spawn_program(
     node: usize,
     name: &str,
     port: u16,
-) -> Result<Pid, Trouble> {
+) -> Result<Pid, Ended> {
     let remote = environment.remote(node);
     let serves = ["program-echo", "program-sink"].contains(&name);
     let address = environment.endpoint(if serves { node } else { 0 }, 5000 + port)?;
@@ -514,7 +514,7 @@ async fn run_program(
     node: usize,
     name: &str,
     port: u16,
-) -> Result<String, Trouble> {
+) -> Result<String, Ended> {
     let remote = environment.remote(node);
     let address = environment.endpoint(0, 5000 + port)?.to_string();
     let mut command = Command::new(remote.own_binary(), [address]);
@@ -524,16 +524,16 @@ async fn run_program(
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-fn number(text: String) -> Result<u64, Trouble> {
+fn number(text: String) -> Result<u64, Ended> {
     text.parse()
-        .map_err(|_| Trouble::Failed(format!("`{text}` is no number")))
+        .map_err(|_| Ended::Failed(format!("`{text}` is no number")))
 }
 
 pub async fn wait_for(what: &str, condition: impl Fn() -> bool) -> Done {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         if Instant::now() > deadline {
-            return Err(Trouble::Failed(format!("never happened: {what}")));
+            return Err(Ended::Failed(format!("never happened: {what}")));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -1,4 +1,5 @@
-//! A controller that dies leaves nothing behind; seen from outside through `/proc`. And: exit codes and signals.
+//! A controller that dies leaves nothing behind; seen from outside through `/proc`. And: exit codes and
+//! signals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use control::{Daemon, EnvKind, HealReport, OpenOptions, netns};
 
-use crate::{Trouble, itself};
+use crate::{Ended, itself};
 
-/// Cases that need somebody outside.
+/// Cases that need a process outside.
 pub const CASES: &[&str] = &[
     "kill_supervisor",
     "kill_init",
@@ -24,14 +25,14 @@ pub const CASES: &[&str] = &[
 const LIMIT: Duration = Duration::from_secs(20);
 /// Where the run directory of the process inside is.
 const RUN_DIR: &str = "PERJURY_TEST_RUN_DIR";
-/// What a controller exits with that was asked to end.
+/// The exit code of a controller that got SIGTERM.
 const ASKED: i32 = 42;
 
-/// A process as `/proc/PID/stat` tells: number and start.
+/// A process as `/proc/PID/stat` describes it: number and start.
 type Process = (i32, u64);
 
 /// Inside: opens five nodes with a daemon each and waits to be ended.
-pub fn hold(case: &str) -> Result<(), Trouble> {
+pub fn hold(case: &str) -> Result<(), Ended> {
     let kind = if case == "heal_local" {
         EnvKind::Local
     } else {
@@ -39,7 +40,7 @@ pub fn hold(case: &str) -> Result<(), Trouble> {
     };
     if kind == EnvKind::Netns {
         if let Err(refusal) = netns::try_namespaces() {
-            return Err(Trouble::Missing("netns", refusal.why));
+            return Err(Ended::Missing("netns", refusal.why));
         }
         netns::enter()?;
     }
@@ -81,7 +82,7 @@ pub fn hold(case: &str) -> Result<(), Trouble> {
 }
 
 /// Outside.
-pub fn run(case: &str, program: &Path, user: &str) -> Result<String, Trouble> {
+pub fn run(case: &str, program: &Path, user: &str) -> Result<String, Ended> {
     let run_dir = tempfile::tempdir()?;
     fs::set_permissions(
         run_dir.path(),
@@ -99,7 +100,7 @@ pub fn run(case: &str, program: &Path, user: &str) -> Result<String, Trouble> {
     result
 }
 
-fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Trouble> {
+fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Ended> {
     let mut line = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut line)?;
@@ -112,8 +113,8 @@ fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Troubl
         }
         return match (case, status.code()) {
             ("exit_code", Some(ASKED)) => Ok(String::new()),
-            (_, Some(crate::SKIPPED)) => Err(Trouble::Skipped(stderr)),
-            _ => Err(Trouble::Failed(format!("{status}: {stderr}"))),
+            (_, Some(crate::SKIPPED)) => Err(Ended::Skipped(stderr)),
+            _ => Err(Ended::Failed(format!("{status}: {stderr}"))),
         };
     }
     let supervisor = child.id() as i32;
@@ -124,15 +125,16 @@ fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Troubl
     let networks = networks(&tree);
     let (init, controller) = match &tree[..] {
         [_, (init, _), (controller, _), ..] => (*init, *controller),
-        _ => return Err(Trouble::Failed(format!("an odd family: {tree:?}"))),
+        _ => return Err(Ended::Failed(format!("an odd family: {tree:?}"))),
     };
-    // Supervisor, init, controller and a daemon a node; the controller's, the switch's and five nodes' namespaces.
+    // Supervisor, init, controller and a daemon a node; the controller's, the switch's and five nodes'
+    // namespaces.
     if tree.len() != 8 || networks.len() != 7 {
-        return Err(Trouble::Failed(format!("{tree:?} in {networks:?}")));
+        return Err(Ended::Failed(format!("{tree:?} in {networks:?}")));
     }
     let report = control::heal(run_dir)?;
     if report.still_running.map(|pid| pid.pid) != Some(supervisor) {
-        return Err(Trouble::Failed(format!("healed a living run: {report}")));
+        return Err(Ended::Failed(format!("healed a living run: {report}")));
     }
     let (victim, signal, code) = match case {
         "kill_supervisor" => (supervisor, "-KILL", None),
@@ -144,7 +146,7 @@ fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Troubl
     send(signal, victim)?;
     let status = child.wait()?;
     if status.code() != code {
-        return Err(Trouble::Failed(format!("the supervisor ended with {status}")));
+        return Err(Ended::Failed(format!("the supervisor ended with {status}")));
     }
     wait_for("all processes are gone", || {
         tree.iter().all(|process| !is_there(process))
@@ -155,27 +157,27 @@ fn watch(case: &str, child: &mut Child, run_dir: &Path) -> Result<String, Troubl
     })?;
     let report = control::heal(run_dir)?;
     if report != HealReport::default() {
-        return Err(Trouble::Failed(format!("something to heal: {report}")));
+        return Err(Ended::Failed(format!("something to heal: {report}")));
     }
     Ok(format!(" (all gone in {} ms)", took.as_millis()))
 }
 
-fn heal_local(child: &mut Child, run_dir: &Path, tree: &[Process]) -> Result<String, Trouble> {
+fn heal_local(child: &mut Child, run_dir: &Path, tree: &[Process]) -> Result<String, Ended> {
     let report = control::heal(run_dir)?;
     if report.still_running.is_none() {
-        return Err(Trouble::Failed(format!("healed a living run: {report}")));
+        return Err(Ended::Failed(format!("healed a living run: {report}")));
     }
     child.kill()?;
     child.wait()?;
     let orphans = &tree[1..];
     // A daemon a node, a wrapper, and what left the wrapper's process group.
     if orphans.len() != 7 || !orphans.iter().all(is_there) {
-        return Err(Trouble::Failed(format!("no orphans: {tree:?}")));
+        return Err(Ended::Failed(format!("no orphans: {tree:?}")));
     }
     let first = control::heal(run_dir)?;
     let second = control::heal(run_dir)?;
     if first.done.len() != 7 || !first.is_clean() || second != HealReport::default() {
-        return Err(Trouble::Failed(format!("first: {first}\nsecond: {second}")));
+        return Err(Ended::Failed(format!("first: {first}\nsecond: {second}")));
     }
     wait_for("the orphans are gone", || {
         orphans.iter().all(|process| !is_there(process))
@@ -242,22 +244,22 @@ fn is_there(process: &Process) -> bool {
     stat(process.0).is_some_and(|(_, started)| started == process.1)
 }
 
-fn send(signal: &str, pid: i32) -> Result<(), Trouble> {
+fn send(signal: &str, pid: i32) -> Result<(), Ended> {
     let status = std::process::Command::new("kill")
         .args([signal, &pid.to_string()])
         .status()?;
     if status.success() {
         Ok(())
     } else {
-        Err(Trouble::Failed(format!("kill: {status}")))
+        Err(Ended::Failed(format!("kill: {status}")))
     }
 }
 
-fn wait_for(what: &str, condition: impl Fn() -> bool) -> Result<(), Trouble> {
+fn wait_for(what: &str, condition: impl Fn() -> bool) -> Result<(), Ended> {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         if Instant::now() > deadline {
-            return Err(Trouble::Failed(format!("never happened: {what}")));
+            return Err(Ended::Failed(format!("never happened: {what}")));
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -1,9 +1,9 @@
 //! The environments, tried for real: processes, namespaces, packets.
 //!
-//! Namespaces must be entered while the program has one thread, so this is a program of its own instead of a libtest
-//! harness: it starts itself once a case, as the present user and, if that is root, as `nobody` too. Any argument
-//! that is not a flag selects the cases whose names contain it. A case that this machine cannot do is reported as
-//! skipped, with the reason.
+//! Namespaces must be entered while the program has one thread, so this is a program of its own instead of a
+//! libtest harness: it starts itself once a case, as the present user and, if that is root, as `nobody` too.
+//! Any argument that is not a flag selects the cases whose names contain it. A case that this machine cannot
+//! do is reported as skipped, with the reason.
 
 mod cases;
 mod death;
@@ -22,7 +22,7 @@ use missing::missing;
 const CASE: &str = "PERJURY_TEST_CASE";
 /// The exit code of a case that cannot be done here.
 const SKIPPED: i32 = 77;
-/// Who `nobody` is.
+/// The number of the user `nobody`.
 const NOBODY: &str = "65534";
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         .iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    // Where `nobody` may reach the program even if the checkout is in a private home.
+    // The user `nobody` can reach the program there even if the checkout is in a private home.
     let place = tempfile::tempdir().expect("a temporary directory");
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
     let program = place.path().join("environments");
@@ -58,9 +58,9 @@ fn main() -> ExitCode {
             };
             match result {
                 Ok(notes) => println!("test {name} ... ok{notes}"),
-                Err(Trouble::Missing(what, why)) => missing(what, why),
-                Err(Trouble::Skipped(why)) => eprintln!("test {name} ... {why}"),
-                Err(Trouble::Failed(why)) => {
+                Err(Ended::Missing(what, why)) => missing(what, why),
+                Err(Ended::Skipped(why)) => eprintln!("test {name} ... {why}"),
+                Err(Ended::Failed(why)) => {
                     failures += 1;
                     println!("test {name} ... FAILED\n{why}");
                 }
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 }
 
 /// Why a case is not ok.
-pub enum Trouble {
+pub enum Ended {
     /// This machine cannot do it: what is missing, and why.
     Missing(&'static str, String),
     /// Its own process has said why it was skipped.
@@ -84,9 +84,9 @@ pub enum Trouble {
     Failed(String),
 }
 
-impl<E: std::error::Error> From<E> for Trouble {
-    fn from(error: E) -> Trouble {
-        Trouble::Failed(error.to_string())
+impl<E: std::error::Error> From<E> for Ended {
+    fn from(error: E) -> Ended {
+        Ended::Failed(error.to_string())
     }
 }
 
@@ -121,15 +121,15 @@ pub fn itself(program: &Path, case: &str, user: &str) -> Command {
     command
 }
 
-fn run_outside(case: &str, program: &Path, user: &str) -> Result<String, Trouble> {
+fn run_outside(case: &str, program: &Path, user: &str) -> Result<String, Ended> {
     let output = itself(program, case, user).output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_string();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     match output.status.code() {
         Some(0) if stdout.is_empty() => Ok(String::new()),
         Some(0) => Ok(format!(" ({})", stdout.replace('\n', "; "))),
-        Some(SKIPPED) => Err(Trouble::Skipped(stderr)),
-        _ => Err(Trouble::Failed(format!("{}\n{stdout}\n{stderr}", output.status))),
+        Some(SKIPPED) => Err(Ended::Skipped(stderr)),
+        _ => Err(Ended::Failed(format!("{}\n{stdout}\n{stderr}", output.status))),
     }
 }
 
@@ -148,11 +148,11 @@ fn run_inside(name: &str) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Trouble::Missing(what, why)) => {
+        Err(Ended::Missing(what, why)) => {
             missing(what, why);
             ExitCode::from(SKIPPED as u8)
         }
-        Err(Trouble::Skipped(why) | Trouble::Failed(why)) => {
+        Err(Ended::Skipped(why) | Ended::Failed(why)) => {
             eprintln!("{why}");
             ExitCode::FAILURE
         }

@@ -38,7 +38,7 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
         ensure(state == expected, format!("{state:?} after {signal:?}"))?;
     }
 
-    // A wrapper and what it started are one thing.
+    // A wrapper and what it started get signals together.
     let wrapper = remote
         .spawn(&spawn("sh", &["-c", "sleep 1000 & echo started $!; wait"]))
         .await?;
@@ -105,7 +105,7 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
     remote.signal(stranger, Signal::Kill).await?;
     ensure(
         remote.state(stranger).await? == ProcessState::Gone,
-        "a stranger is not ours",
+        "process 1 counts as one that was started here",
     )?;
 
     let error = remote.spawn(&spawn("/no/such/program", &[])).await;

@@ -197,8 +197,9 @@ async fn a_login() {
     let system = foreign.system(here, with("sesame"));
     let mut client = system.connect(0, ObjectKind::Register, TIMEOUT).await.unwrap();
     assert_eq!(client.invoke(&write(5, 1)).await, Outcome::ok());
-    // Until the login is in the database, a restart would do it again from the log.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Until the login is in the database, a restart would do it again from the log. Defragmentation, a part of this,
+    // first writes all that was applied to the database (etcd, backend.go, `defrag`).
+    system.db().compact(0).await.unwrap();
     foreign.restart();
     let deadline = Instant::now() + Duration::from_secs(20);
     let mut rules = Vec::new();

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //!   docker network create --internal          no way out; the controller's host is in it
-//!   docker import | --image                    the image: this program and its libraries, or the user's with them added
+//!   docker import | --image                    the image: this program and its libraries, or the
+//!                                              user's with them added
 //!   docker create -i … perjury agent           one a node; its first process is the agent
 //!   docker start -a -i                         its input and output are the line to the agent
 //! ```
 //!
-//! Links are cut by iptables in the containers' network namespaces, from outside: the image needs no iptables, and the containers no
-//! right to change their network.
+//! Links are cut by iptables in the containers' network namespaces, from outside: the image needs no
+//! iptables, and the containers need no right to change their network.
 //!
 //! Invariants:
-//! - Containers, network and image carry the label `perjury.run`; they are noted in the undo log before they are made.
-//! - A container ends with the line to its agent and is removed by the engine then (`--rm`): it does not outlive its controller.
+//! - Containers, network and image carry the label `perjury.run`; they are noted in the undo log before they
+//!   are made.
+//! - A container ends with the line to its agent and is removed by the engine then (`--rm`): it does not
+//!   outlive its controller.
 
 pub(crate) mod program;
 
@@ -44,7 +47,7 @@ const RUNS: &str = "/perjury-runs";
 const HELLO_LIMIT: Duration = Duration::from_secs(30);
 /// How large a disk is that can be full.
 const DISK: &str = "512m";
-/// How long the last words of an agent are kept.
+/// How much of an agent's error output is kept.
 const WORDS_LIMIT: usize = 4096;
 
 /// One container a node.
@@ -79,7 +82,7 @@ impl Docker {
         let undo = Arc::new(undo);
         let run = run_name(&options.run_dir)?;
         let label = format!("perjury.run={run}");
-        // Asked first, so that a missing engine is told before anything is noted.
+        // Asked first, so that a missing engine is reported before anything is noted.
         docker::run(&["version", "--format", "{{.Server.Version}}"], None).await?;
         let undo_id = undo.containers(&label)?;
         match make(options, &run, &label).await {
@@ -185,9 +188,10 @@ fn create_args(
     }
     let mut words = vec!["create", "--rm", "--interactive", "--label", label];
     words.extend(["--name", name, "--hostname", &node.name, "--network", network]);
-    // Root inside, whatever the image says: files of the run are made, and processes of other users signalled.
+    // Root inside, whatever the image says: files of the run are made, and processes of other users
+    // signalled.
     words.extend(["--user", "0:0", "--workdir", "/"]);
-    // For the clocks of processes.
+    // For shifting the clocks of processes.
     words.extend(["--cap-add", "SYS_PTRACE"]);
     let mut args: Vec<String> = words.into_iter().map(str::to_owned).collect();
     if options.abilities.contains(&Ability::Fill) {
@@ -203,7 +207,7 @@ fn create_args(
     args
 }
 
-/// Starts a container and waits for its agent; gives the number of its first process on this host too.
+/// Starts a container and waits for its agent; returns also the number of its first process on this host.
 async fn start(node: &Node, run: &str, name: &str) -> Result<(Container, i32), ControlError> {
     let mut child = tokio::process::Command::new(docker::program())
         .args(["start", "--attach", "--interactive", name])
@@ -289,8 +293,8 @@ fn links(spaces: Vec<Namespace>, addresses: &[IpAddr]) -> Result<Links, ControlE
     ))
 }
 
-/// The name of the run directory, as far as Docker's names can hold it, and a number by which runs of the same name keep out of each
-/// other's way.
+/// The name of the run directory, as far as Docker's names can hold it, and a number that keeps runs of the
+/// same name apart.
 fn run_name(run_dir: &Path) -> Result<String, ControlError> {
     let path = std::path::absolute(run_dir).map_err(|source| ControlError::File {
         path: run_dir.to_path_buf(),
@@ -312,7 +316,7 @@ fn run_name(run_dir: &Path) -> Result<String, ControlError> {
     ))
 }
 
-/// Removes everything with this label; gives words for what there was.
+/// Removes everything with this label; returns what that was.
 async fn remove_all(label: &str) -> Result<Option<String>, ControlError> {
     let filter = format!("label={label}");
     let mut removed = Vec::new();
@@ -338,7 +342,7 @@ async fn remove_all(label: &str) -> Result<Option<String>, ControlError> {
         .is_empty()
     {
         if tokio::time::Instant::now() > deadline {
-            return Err(ControlError::Other("a container does not go away".into()));
+            return Err(ControlError::Other("a container cannot be removed".into()));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -361,7 +365,7 @@ async fn remove_all(label: &str) -> Result<Option<String>, ControlError> {
     }))
 }
 
-/// For `perjury heal`: removes what a dead controller left behind; gives words for what there was.
+/// For `perjury heal`: removes what a dead controller left behind; returns what that was.
 pub(crate) fn remove(label: &str) -> Result<Option<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -427,7 +431,7 @@ impl Environment for Docker {
                     .is_err()
             {
                 tracing::warn!(
-                    "the container of {} does not end by itself",
+                    "the container of {} does not stop by itself",
                     container.remote.node.name
                 );
                 let _ = line.kill().await;

@@ -1,8 +1,8 @@
-//! The program `docker`, or one that understands the same words (`PERJURY_DOCKER=podman`).
+//! The program `docker`, or one that takes the same arguments (`PERJURY_DOCKER=podman`).
 //!
-//! The client program and not the engine's API: it knows the user's contexts, rights and remote engines, its command line has been
-//! stable for ten years, and what it does here anybody can do again by hand. A crate for the API would bring an HTTP stack of
-//! its own for some eight calls a run.
+//! The client program and not the engine's API: it knows the user's contexts, rights and remote engines, its
+//! command line has been stable for ten years, and a user can repeat by hand what it does here. A crate for
+//! the API would bring an HTTP stack of its own for some eight calls a run.
 
 use std::ffi::OsString;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) fn program() -> OsString {
     std::env::var_os("PERJURY_DOCKER").unwrap_or_else(|| "docker".into())
 }
 
-/// Runs it; gives what it prints, without the blanks around.
+/// Runs it; returns what it prints, trimmed.
 pub(super) async fn run<S: AsRef<str>>(args: &[S], input: Option<&[u8]>) -> Result<String, ControlError> {
     run_for(args, input, LIMIT).await
 }
@@ -42,7 +42,7 @@ async fn run_for<S: AsRef<str>>(
         .collect::<Vec<_>>()
         .join(" ");
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => unavailable("there is no program `docker` on the PATH", "install Docker"),
+        io::ErrorKind::NotFound => unavailable("`docker` is not on the PATH", "install Docker"),
         _ => ControlError::System {
             what: format!("cannot run docker {what}"),
             source,
@@ -85,7 +85,7 @@ async fn run_for<S: AsRef<str>>(
     match words.contains("Cannot connect to the Docker daemon") || words.contains("permission denied") {
         true => Err(unavailable(
             &words,
-            "start Docker, or ask for the right to use it (the group `docker`)",
+            "start Docker, or get permission to use it (the group `docker`)",
         )),
         false => Err(ControlError::Other(format!("docker {what}: {words}"))),
     }
@@ -106,7 +106,7 @@ pub(super) async fn fetch(image: &str) -> Result<(), ControlError> {
     fetched.map(drop).map_err(|error| {
         unavailable(
             &format!("there is no image {image} here, and {error}"),
-            "name one that `docker images` shows or that can be fetched with --image",
+            "use --image with one that `docker images` shows or that can be fetched",
         )
     })
 }
@@ -119,7 +119,7 @@ fn unavailable(why: &str, remedy: &str) -> ControlError {
     }
 }
 
-/// Whether containers can be had.
+/// Whether containers are available.
 ///
 /// # Errors
 /// Why not, and the remedy, in one line.
@@ -129,7 +129,7 @@ pub fn trial() -> Result<String, String> {
         .stdin(Stdio::null())
         .output();
     match output {
-        Err(_) => Err("there is no program `docker` on the PATH; install Docker".into()),
+        Err(_) => Err("`docker` is not on the PATH; install Docker".into()),
         Ok(output) if output.status.success() => {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
@@ -137,7 +137,7 @@ pub fn trial() -> Result<String, String> {
             let words = String::from_utf8_lossy(&output.stderr);
             let last = words.trim().lines().last().unwrap_or_default().to_owned();
             Err(format!(
-                "{last}; start Docker, or ask for the right to use it (the group `docker`)"
+                "{last}; start Docker, or get permission to use it (the group `docker`)"
             ))
         }
     }

@@ -1,7 +1,7 @@
 //! Frames that wait in the switch until they may go on. Pure.
 //!
-//! Invariants: frames with the same delay on the same link keep their order; what is held is bounded, and what does
-//! not fit is dropped like in any switch.
+//! Invariants: frames with the same delay on the same link keep their order; what is held is bounded, and
+//! what does not fit is dropped like in any switch.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

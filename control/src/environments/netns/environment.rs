@@ -34,7 +34,7 @@ impl Netns {
     pub(crate) fn open(options: &OpenOptions) -> Result<Netns, ControlError> {
         let entered = entered().ok_or_else(|| {
             ControlError::Other(
-                "the environment `netns` was opened outside its namespaces; this is a bug".into(),
+                "the environment `netns` was opened outside its namespaces; this is a bug in perjury".into(),
             )
         })?;
         let count = options.nodes;
@@ -51,7 +51,7 @@ impl Netns {
         };
         let mut lost = options.lost.clone();
         if control == LinkControl::Iptables {
-            lost.push("links can be cut, but not delayed or made lossy; use --links switch for that".into());
+            lost.push("links can be cut, but not delayed or made lossy; for that, use --links switch".into());
         }
 
         let supervisor = entered.supervisor;
@@ -140,7 +140,7 @@ fn choose(options: &OpenOptions) -> Result<Option<Iptables>, ControlError> {
 /// The namespace of the controller.
 fn own_namespace() -> Result<Namespace, ControlError> {
     Namespace::own().map_err(|source| ControlError::System {
-        what: "cannot hold the own network namespace".into(),
+        what: "cannot open its own network namespace".into(),
         source,
     })
 }
@@ -203,6 +203,6 @@ impl Environment for Netns {
             machines.iter().try_for_each(|machine| machine.clean_up())
         })
         .await
-        .map_err(|error| ControlError::Other(format!("tear-down was broken off: {error}")))?
+        .map_err(|error| ControlError::Other(format!("the tear-down was interrupted: {error}")))?
     }
 }

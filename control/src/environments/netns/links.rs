@@ -13,7 +13,7 @@ use crate::links::iptables::Iptables;
 use crate::links::prober::{self, Prober};
 use crate::{CONTROLLER, ControlError, EnvKind, Link, LinkControl, Net, Sample, Shape};
 
-/// With what links are cut.
+/// How links are cut.
 pub(crate) enum Cutter {
     Iptables(Arc<Chains>),
     /// `None` once it was stopped.
@@ -31,8 +31,8 @@ pub(crate) struct Chains {
     cuts: Mutex<BTreeSet<Link>>,
 }
 
-/// The network of the environment `netns`. The controller is a host like the nodes, the one after the last of them; so it is for
-/// chains, switch and prober, where it can be cut off at all.
+/// The network of the environment `netns`. The controller is a host like the nodes, the one after the last of
+/// them, also for chains, switch and prober, where it can be cut off at all.
 pub(crate) struct Links {
     nodes: usize,
     hosts: usize,
@@ -51,7 +51,7 @@ impl Links {
         }
     }
 
-    /// The links between hosts that are meant.
+    /// The links between hosts for these links between nodes.
     ///
     /// # Errors
     /// When there is no such link.
@@ -66,7 +66,7 @@ impl Links {
         Ok(meant)
     }
 
-    /// Stops the switch, if there is one; nothing passes any more then.
+    /// Stops the switch, if there is one; after that nothing passes.
     pub(crate) fn stop(&self) {
         if let Cutter::Switch(switch) = &self.cutter {
             drop(lock(switch).take());
@@ -125,7 +125,7 @@ impl Chains {
     }
 }
 
-/// Does something with every item on a thread each; the first error counts.
+/// Does something with every item on its own thread; the first error counts.
 fn each<T: Sync>(
     items: &[T],
     work: impl Fn(&T) -> Result<(), ControlError> + Sync,
@@ -152,7 +152,7 @@ async fn blocking(
     let chains = Arc::clone(chains);
     tokio::task::spawn_blocking(move || work(&chains))
         .await
-        .map_err(|error| ControlError::Other(format!("changing links was broken off: {error}")))?
+        .map_err(|error| ControlError::Other(format!("changing links was interrupted: {error}")))?
 }
 
 #[async_trait]

@@ -15,9 +15,9 @@
 //! ```
 //!
 //! Invariants:
-//! - Namespaces have no names: file descriptors of the controller and the processes inside hold them, nothing else.
-//!   Whichever of the three processes dies, and however, the kernel ends all the others and every namespace. So there
-//!   is nothing to undo: no bridge, rule, mount or address exists outside.
+//! - Namespaces have no names: only file descriptors of the controller and the processes inside hold them.
+//!   Whichever of the three processes dies, in whatever way, the kernel ends all the others and every
+//!   namespace. So there is nothing to undo: no bridge, rule, mount or address exists outside.
 //! - The host's network is never touched; there is no way out of these namespaces.
 
 mod delay;

@@ -1,4 +1,4 @@
-//! One network namespace without a name, and doing something inside it.
+//! One network namespace without a name, and how to act inside it.
 
 use std::fs::File;
 use std::io;
@@ -19,7 +19,7 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// Makes a new, empty namespace.
     pub(crate) fn create() -> Result<Namespace, ControlError> {
-        // A namespace is entered by a thread, so a short-lived thread makes it and hands out the descriptor.
+        // Threads enter namespaces, so a short-lived thread makes it and returns the descriptor.
         on_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
             File::open("/proc/thread-self/ns/net")
@@ -62,7 +62,7 @@ impl Namespace {
         })
     }
 
-    /// Talks rtnetlink inside the namespace.
+    /// Uses rtnetlink inside the namespace.
     pub(crate) fn netlink<T, F>(&self, work: impl FnOnce(Handle) -> F + Send) -> io::Result<T>
     where
         T: Send,
@@ -78,7 +78,7 @@ impl AsFd for Namespace {
     }
 }
 
-/// Talks rtnetlink in the namespace of this thread.
+/// Uses rtnetlink in the namespace of this thread.
 pub(crate) fn netlink<T, F>(work: impl FnOnce(Handle) -> F) -> io::Result<T>
 where
     F: Future<Output = Result<T, rtnetlink::Error>>,

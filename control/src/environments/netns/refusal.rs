@@ -1,14 +1,14 @@
-//! Why namespaces cannot be had: from what was observed to one clear sentence and the remedy. Pure.
+//! Why namespaces are not available: turns what was observed into one clear sentence and a remedy. Pure.
 //!
-//! Sources: user_namespaces(7), namespaces(7); Debian's `kernel.unprivileged_userns_clone`; Ubuntu 23.10 release
-//! notes, "Restricted unprivileged user namespaces"; Docker's default seccomp profile.
+//! Sources: user_namespaces(7), namespaces(7); Debian's `kernel.unprivileged_userns_clone`; Ubuntu 23.10
+//! release notes, "Restricted unprivileged user namespaces"; Docker's default seccomp profile.
 
 use nix::errno::Errno;
 use nix::libc;
 
 use crate::environments::{Means, Refusal};
 
-/// How far the trial came.
+/// How far the trial got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Step {
@@ -48,7 +48,7 @@ pub(super) struct Observed {
 const IN_CONTAINER: &str =
     "start the container with --cap-add SYS_ADMIN --cap-add NET_ADMIN --security-opt apparmor=unconfined";
 
-/// The reason and the remedy. The settings are asked before the error, as EPERM alone says little.
+/// The reason and the remedy. The settings come before the error, because EPERM alone says little.
 pub(super) fn explain(seen: &Observed) -> Refusal {
     let error = Errno::from_raw(seen.errno).desc();
     let rootless = seen.means == Means::UserNamespace;
@@ -58,7 +58,7 @@ pub(super) fn explain(seen: &Observed) -> Refusal {
     );
     let (why, remedy) = if early && rootless && seen.userns_clone == Some(0) {
         (
-            "user namespaces are only for root here (kernel.unprivileged_userns_clone = 0)".into(),
+            "user namespaces are for root only here (kernel.unprivileged_userns_clone = 0)".into(),
             "run `sudo sysctl kernel.unprivileged_userns_clone=1`, or run as root".into(),
         )
     } else if early && rootless && seen.max_user_namespaces == Some(0) {
@@ -73,13 +73,14 @@ pub(super) fn explain(seen: &Observed) -> Refusal {
         )
     } else if early && rootless && seen.apparmor_restricts.is_some_and(|value| value != 0) {
         (
-            "AppArmor takes the capabilities from user namespaces (kernel.apparmor_restrict_unprivileged_userns = 1)"
+            "AppArmor takes the capabilities from user namespaces \
+             (kernel.apparmor_restrict_unprivileged_userns = 1)"
                 .into(),
             "run `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or run as root".into(),
         )
     } else if early && seen.in_container {
         (
-            format!("this container may not make namespaces ({error})"),
+            format!("this container may not create namespaces ({error})"),
             IN_CONTAINER.into(),
         )
     } else {
@@ -113,7 +114,7 @@ pub(super) fn explain(seen: &Observed) -> Refusal {
                 "load the module `veth`, or use a kernel with CONFIG_VETH".into(),
             ),
             (Step::Veth, _) => (
-                format!("a veth pair cannot be made ({error})"),
+                format!("a veth pair cannot be created ({error})"),
                 "run as root".into(),
             ),
             (Step::Packet, _) => (

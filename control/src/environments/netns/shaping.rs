@@ -1,9 +1,9 @@
 //! What a shaped link does with a packet: whether it passes, how often, how late and how whole. Pure.
 //!
-//! Invariant: the same seed and the same packets at the same times have the same fate.
+//! Invariant: with the same seed, the same packets at the same times have the same fate.
 //!
-//! The order is that of tc-netem(8): loss, duplication, corruption, then the link's rate, then delay. Reordering is netem's
-//! too: a share of the packets skips the delay.
+//! The order is that of tc-netem(8): loss, duplication, corruption, then the link's rate, then delay.
+//! Reordering is netem's too: a share of the packets skips the delay.
 
 use std::time::{Duration, Instant};
 
@@ -94,7 +94,8 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// The delays in milliseconds of so many packets of 1250 bytes, one a millisecond, and how many are corrupt.
+    /// The delays in milliseconds of this many packets of 1250 bytes, one every millisecond, and how many are
+    /// corrupt.
     fn passed(shape: Shape, count: u32) -> (Vec<f64>, usize) {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let start = Instant::now();

@@ -1,12 +1,12 @@
 //! Moves this program into namespaces of its own, watched by two tiny processes that stay behind.
 //!
 //! Invariants:
-//! - Called while the program has one thread: `fork` copies only the calling one, and a process with threads cannot
-//!   get a user namespace (unshare(2)).
-//! - The supervisor outside holds nothing but its child; it hands on signals and the exit code.
-//! - Init is PID 1 of the new PID namespace: it reaps orphans, hands on signals and the exit code, and gets SIGKILL
-//!   when the supervisor dies. When it ends, the kernel ends every process of the namespace (pid_namespaces(7)) before
-//!   the supervisor's wait returns.
+//! - Called while the program has one thread: `fork` copies only the calling one, and a process with threads
+//!   cannot get a user namespace (unshare(2)).
+//! - The supervisor outside holds nothing but its child; it passes on signals and the exit code.
+//! - Init is PID 1 of the new PID namespace: it reaps orphans, passes on signals and the exit code, and gets
+//!   SIGKILL when the supervisor dies. When it ends, the kernel ends every process of the namespace
+//!   (pid_namespaces(7)) before the supervisor's wait returns.
 
 use std::fs;
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ use crate::processes::kernel;
 use crate::undo::Place;
 use crate::{ControlError, EnvKind};
 
-/// Signals that are handed on to the controller.
+/// Signals that are passed on to the controller.
 const HANDED_ON: [Signal; 6] = [
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -44,14 +44,15 @@ const HARNESS_FAILED: i32 = 255;
 
 /// Moves this program into network, mount and PID namespaces of its own (and a user namespace unless root).
 ///
-/// Call it first thing in `main`, before any thread or runtime exists. It returns in a grandchild of the process that
-/// called it, with the same arguments, environment, files and working directory; the caller itself stays outside,
-/// hands on SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2, and exits with the grandchild's exit code, 255 if a
-/// signal ended it. The grandchild is not in the terminal's foreground process group: Ctrl-C reaches it once, by way
-/// of the supervisor. A second call does nothing.
+/// Call it first thing in `main`, before any thread or runtime exists. It returns in a grandchild of the
+/// process that called it, with the same arguments, environment, files and working directory; the caller
+/// itself stays outside, passes on SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1 and SIGUSR2, and exits with the
+/// grandchild's exit code, 255 if a signal ended it. The grandchild is not in the terminal's foreground
+/// process group: Ctrl-C reaches it once, by way of the supervisor. A second call does nothing.
 ///
 /// # Errors
-/// [`ControlError::Unavailable`] when namespaces cannot be had, with the remedy; nothing was changed then.
+/// [`ControlError::Unavailable`] when namespaces are not available, with the remedy; nothing was changed
+/// then.
 pub fn enter() -> Result<(), ControlError> {
     if entered().is_some() {
         return Ok(());
@@ -75,7 +76,8 @@ pub fn enter() -> Result<(), ControlError> {
     // What is still buffered would be written by every copy of this process.
     let _ = io::stdout().flush();
     let old_mask = take_signals()?;
-    // The supervisor keeps the writing end open and never writes: the end of the pipe is the end of the supervisor.
+    // The supervisor keeps the writing end open and never writes: the end of the pipe is the end of the
+    // supervisor.
     let (alive, supervisor_end) = io::pipe().map_err(system("cannot make a pipe"))?;
     own_namespaces(means)?;
 
@@ -102,7 +104,7 @@ pub fn enter() -> Result<(), ControlError> {
     old_mask
         .thread_set_mask()
         .map_err(from_errno("cannot restore the signals"))?;
-    own_mounts().map_err(from_errno("cannot have mounts of its own"))?;
+    own_mounts().map_err(from_errno("cannot make mounts of its own"))?;
     // The first call in this process, as checked above.
     note(outside);
     Ok(())
@@ -128,15 +130,15 @@ fn own_mounts() -> nix::Result<()> {
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     volume::let_go_of_others();
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    // Containers that mask parts of /proc refuse this (mount_namespaces(7), "mount point locked"). Then starts of
-    // processes are unknown inside, which costs nothing: children are watched by waiting for them.
+    // Containers that mask parts of /proc refuse this (mount_namespaces(7), "mount point locked"). Then
+    // starts of processes are unknown inside, which costs nothing: children are watched by waiting for them.
     if let Err(error) = mount(Some("proc"), "/proc", Some("proc"), flags, none) {
-        tracing::debug!("no /proc of its own: {error}");
+        tracing::debug!("the new PID namespace gets no /proc: {error}");
     }
     Ok(())
 }
 
-/// Blocks what [`watch`] waits for; gives the mask that was in force.
+/// Blocks what [`watch`] waits for; returns the mask that was in force.
 fn take_signals() -> Result<SigSet, ControlError> {
     // If it were inherited as ignored, children would vanish without a report.
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
@@ -159,8 +161,8 @@ fn watched_signals() -> SigSet {
     set
 }
 
-/// Init's side: die with the supervisor, and leave its process group so that the terminal's signals come one way
-/// only. False if the supervisor is dead already.
+/// Init's side: die with the supervisor, and leave its process group so that the terminal's signals come one
+/// way only. False if the supervisor is dead already.
 fn tie_to_supervisor(alive: &OwnedFd) -> bool {
     if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err()
         || setpgid(NixPid::from_raw(0), NixPid::from_raw(0)).is_err()
@@ -171,7 +173,7 @@ fn tie_to_supervisor(alive: &OwnedFd) -> bool {
     matches!(poll(&mut end, PollTimeout::ZERO), Ok(0))
 }
 
-/// Waits for `child`, handing on signals and reaping orphans; exits with its exit code.
+/// Waits for `child`, passing on signals and reaping orphans; exits with its exit code.
 fn watch(child: NixPid, name: &str) -> ! {
     let signals = watched_signals();
     loop {
@@ -199,7 +201,7 @@ fn reap(child: NixPid, name: &str) -> Option<i32> {
                 // Not `eprintln!`: it panics where the terminal is gone, as after SIGHUP.
                 let _ = writeln!(
                     io::stderr(),
-                    "perjury: {name} was ended by {signal}; its nodes and their networks ended with it"
+                    "perjury: {name} was killed by {signal}; its nodes and their networks ended with it"
                 );
                 return Some(HARNESS_FAILED);
             }

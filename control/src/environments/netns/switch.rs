@@ -1,14 +1,15 @@
 //! A switch in user space: every packet between the nodes passes one thread, which may drop or delay it.
 //!
-//! Packet sockets sit on the host ends of the veths (packet(7)). With PACKET_VNET_HDR a frame comes with the state of
-//! its checksum and segmentation and goes on with the same header, so that neither is ever computed here and a frame
-//! may be a bundle of up to 64 KiB. With PACKET_IGNORE_OUTGOING a socket does not hear what was sent through it.
+//! Packet sockets sit on the host ends of the veths (packet(7)). With PACKET_VNET_HDR a frame comes with the
+//! state of its checksum and segmentation and goes on with the same header, so that neither is ever computed
+//! here and a frame may be a bundle of up to 64 KiB. With PACKET_IGNORE_OUTGOING a socket does not hear what
+//! was sent through it.
 //!
 //! Invariants:
 //! - A frame belongs to the port it came in by, whatever it claims: cutting a link cuts ARP and IPv6 as well.
 //! - The controller's port comes after those of the nodes; it is never shaped.
-//! - A rule is in force for every frame that is read after the call that set it has returned, and for the frames that
-//!   wait.
+//! - A rule is in force for every frame that is read after the call that set it has returned, and for the
+//!   frames that wait.
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -213,7 +214,7 @@ impl Forwarder {
     /// Reads a batch of frames from a port and sends each on its way.
     fn read(&mut self, port: usize, buffer: &mut [u8]) {
         let rules = Arc::clone(&self.rules);
-        // Held for the batch: whoever sets a rule waits until the frames read before are gone.
+        // Held for the batch: a caller that sets a rule waits until the frames read before are gone.
         let rules = lock(&rules);
         for _ in 0..BATCH {
             let length = match recv(
@@ -278,9 +279,9 @@ impl Forwarder {
         }
     }
 
-    /// The frame with one bit of its packet flipped, so that the receiver finds the checksum wrong: the header's flag that
-    /// spares it the look is cleared (virtio 1.2, section 5.1.6). A bundle of segments cannot be sent without that flag; it
-    /// counts as lost, which is what becomes of it at the receiver.
+    /// The frame with one bit of its packet flipped, so that the receiver finds the checksum wrong: the
+    /// header's flag that spares it the look is cleared (virtio 1.2, section 5.1.6). A bundle of segments
+    /// cannot be sent without that flag; it counts as lost, which is what becomes of it at the receiver.
     fn damage(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         const FLAGS: usize = 0;
         const GSO_TYPE: usize = 1;
@@ -318,7 +319,7 @@ pub(super) fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
     if raw < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: a new descriptor that nobody else owns.
+    // SAFETY: a new descriptor that nothing else owns.
     let socket = unsafe { OwnedFd::from_raw_fd(raw) };
     for option in [libc::PACKET_VNET_HDR, libc::PACKET_IGNORE_OUTGOING] {
         let on: libc::c_int = 1;

@@ -1,7 +1,8 @@
 //! Builds the namespaces, their veths and addresses, through rtnetlink: no `ip` program is needed.
 //!
-//! Every host is known beforehand, so hardware addresses and neighbours are fixed: no packet waits for ARP, and a cut
-//! does not show itself by a failed lookup. IPv6 is off on the veths: there is no second way around a cut.
+//! Every host is known beforehand, so hardware addresses and neighbours are fixed: no packet waits for ARP,
+//! and a cut does not show itself by a failed lookup. IPv6 is off on the veths: there is no second way around
+//! a cut.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -32,8 +33,8 @@ pub(super) struct Topology {
     pub(super) uplink: Uplink,
 }
 
-/// The namespace with the host ends of the veths, `port0` … for the nodes and the last one for the controller, and
-/// the controller's interface, which is removed when this is dropped.
+/// The namespace with the host ends of the veths, `port0` … for the nodes and the last one for the
+/// controller, and the controller's interface, which is removed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Uplink {
     pub(super) switch: Namespace,
@@ -63,8 +64,8 @@ pub(super) fn port_mac(port: usize, nodes: usize) -> [u8; 6] {
     })
 }
 
-/// Builds `count` nodes and connects the namespace of this thread to them; with iptables on a kernel bridge, else with
-/// loose host ends.
+/// Builds `count` nodes and connects the namespace of this thread to them; with iptables on a kernel bridge,
+/// else with loose host ends.
 pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, ControlError> {
     let failed = |what: &str| {
         let what = format!("cannot build the network: {what}");
@@ -114,8 +115,8 @@ pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, Cont
 }
 
 impl Drop for Uplink {
-    /// The kernel takes its time to remove the interfaces of a namespace that nobody holds; the name must be free for
-    /// the next environment at once.
+    /// The kernel takes its time to remove the interfaces of a namespace that no process holds; the name must
+    /// be free for the next environment at once.
     fn drop(&mut self) {
         let removed = std::thread::scope(|scope| {
             scope
@@ -194,8 +195,8 @@ fn index(name: &str) -> Result<u32, rtnetlink::Error> {
 
 fn no_ipv6() -> io::Result<()> {
     match std::fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") {
-        // No IPv6 in this kernel, or /proc/sys is read-only in this container. Then link-local addresses remain, which
-        // nothing uses: endpoints are IPv4.
+        // No IPv6 in this kernel, or /proc/sys is read-only in this container. Then link-local addresses
+        // remain, which nothing uses: endpoints are IPv4.
         Err(error)
             if matches!(
                 error.kind(),

@@ -1,4 +1,5 @@
-//! Finds out beforehand whether namespaces can be had, by trying in a child that changes nothing for anybody else.
+//! Finds out beforehand whether namespaces are available, by trying in a child process that changes nothing
+//! outside itself.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -15,7 +16,8 @@ use super::user_map::{entered, map_to_root};
 use super::{namespace, switch};
 use crate::environments::{Means, NetnsTrial};
 
-/// Whether this process could get namespaces of its own, and how. Has no side effects; takes some milliseconds.
+/// Whether this process could get namespaces of its own, and how. Has no side effects; takes some
+/// milliseconds.
 ///
 /// Call it while the program has one thread, like [`enter`](super::enter).
 ///
@@ -29,8 +31,8 @@ pub fn try_namespaces() -> NetnsTrial {
     if geteuid().is_root() {
         match in_child(Means::Privileged) {
             Ok(()) => return Ok(Means::Privileged),
-            // Root without CAP_SYS_ADMIN, as in containers, may still be allowed a user namespace. If not, the lack of
-            // the capability is what to report.
+            // Root without CAP_SYS_ADMIN, as in containers, may still be allowed a user namespace. If not,
+            // the lack of the capability is what to report.
             Err((Step::Unshare, libc::EPERM)) => {
                 refused = Some(observe(Step::Unshare, libc::EPERM, Means::Privileged));
             }
@@ -47,7 +49,8 @@ pub fn try_namespaces() -> NetnsTrial {
 fn in_child(means: Means) -> Result<(), (Step, i32)> {
     let failed = |error: io::Error| (Step::Fork, error.raw_os_error().unwrap_or(0));
     let (mut from_child, mut to_parent) = io::pipe().map_err(failed)?;
-    // SAFETY: this process has one thread (see the contract above), so the copy may do whatever the original may.
+    // SAFETY: this process has one thread (see the contract above), so the copy may do whatever the original
+    // may.
     match unsafe { fork() }.map_err(|errno| failed(errno.into()))? {
         ForkResult::Child => {
             let (step, errno) = match attempt(means) {

@@ -17,7 +17,7 @@ pub(super) struct Entered {
     pub(super) supervisor: Pid,
     /// Where the supervisor is.
     pub(super) place: Place,
-    /// How the namespaces were had.
+    /// How the namespaces were obtained.
     pub(super) means: Means,
 }
 
@@ -28,13 +28,14 @@ pub(super) fn entered() -> Option<&'static Entered> {
     ENTERED.get()
 }
 
-/// Called once, inside.
+/// Notes how this program got into its namespaces. Called once, inside.
 pub(super) fn note(entered: Entered) {
-    // A second call would have nothing new to say.
+    // A second call would say the same.
     let _ = ENTERED.set(entered);
 }
 
-/// user_namespaces(7): an unprivileged process may map only itself, and its group only once setgroups is denied.
+/// user_namespaces(7): an unprivileged process may map only itself, and its group only once setgroups is
+/// denied.
 pub(super) fn map_to_root(uid: Uid, gid: Gid) -> io::Result<()> {
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;

@@ -1,11 +1,11 @@
 //! One SSH connection: made, used for a few commands, then turned into the line to an agent.
 //!
-//! `ssh2` blocks, so that all of this happens on a thread of its own a host (libssh2's sessions are not for several threads at
-//! once). The user's `~/.ssh/config` is not read.
+//! `ssh2` blocks, so all of this happens on one thread for each host (libssh2's sessions cannot be used by
+//! several threads at once). The user's `~/.ssh/config` is not read.
 //!
 //! Invariants:
-//! - The host's key is checked before anything is sent that proves who we are.
-//! - Only making the connection is tried again, and only when the network failed, not when we were refused.
+//! - The host's key is checked before any credentials are sent.
+//! - Only connecting is tried again, and only when the network failed, not when the host refused.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -20,15 +20,17 @@ use ssh2::{BlockDirections, Channel, CheckResult, KnownHostFileKind, MethodType,
 
 use crate::{ControlError, SshAccess};
 
-/// How long a host may take to take a connection.
+/// How long a host may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is tried.
 const TRIES: u32 = 3;
-/// How long a host may say nothing and take nothing before the agent runs. Generous: the program is written to its disk then.
+/// How long a host may send nothing and accept nothing before the agent runs. Generous, because the program
+/// is then being written to its disk.
 const QUIET_LIMIT: Duration = Duration::from_secs(120);
-/// How much of what a command says is read.
+/// How much of a command's output is read.
 const OUTPUT_LIMIT: u64 = 64 << 10;
-/// The kinds of host keys, the usual one first. One at a time: a host has several, and the user may know only one of them.
+/// The kinds of host keys, the usual one first. One at a time: a host has several, and the user may know only
+/// one of them.
 const HOST_KEYS: [&str; 3] = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
@@ -46,11 +48,11 @@ pub(super) struct Connection {
     destination: String,
 }
 
-/// A line to a program on a host: what it is sent and says goes through the socket, what it complains about is kept.
+/// A line to a program on a host: its input and output go through the socket, and its error output is kept.
 pub(super) struct Line {
     pub(super) socket: UnixStream,
     pub(super) words: Arc<Mutex<String>>,
-    /// Ends once the program has, and gives the connection back.
+    /// Ends once the program has ended, and returns the connection.
     pub(super) thread: std::thread::JoinHandle<Connection>,
 }
 
@@ -60,9 +62,9 @@ impl Connection {
         let failed = |why: String| ControlError::Other(format!("{}: {why}", access.destination));
         let address = (&*access.host, access.port)
             .to_socket_addrs()
-            .map_err(|error| failed(format!("there is no such host: {error}")))?
+            .map_err(|error| failed(format!("unknown host: {error}")))?
             .next()
-            .ok_or_else(|| failed("there is no such host".into()))?;
+            .ok_or_else(|| failed("unknown host".into()))?;
         let mut unknown = String::new();
         for kind in HOST_KEYS {
             let stream = connect(address).map_err(|error| {
@@ -101,7 +103,8 @@ impl Connection {
                 }
                 Ok(false) => {
                     unknown = format!(
-                        "its key is not in {}; compare it and add it (`ssh-keyscan -p {} {}`), or give --ssh-no-host-key-check",
+                        "its key is not in {}; check it and add it (`ssh-keyscan -p {} {}`), or use \
+                         --ssh-no-host-key-check",
                         join(&access.known_hosts),
                         access.port,
                         access.host
@@ -121,7 +124,7 @@ impl Connection {
         let ssh = |error: ssh2::Error| io(error.into());
         let mut channel = self.session.channel_session().map_err(ssh)?;
         channel.exec(command).map_err(ssh)?;
-        // It may end before it has read everything; then its words say more than the error.
+        // It may end before it has read everything; then its output says more than the error.
         let sent = io::copy(&mut input, &mut channel);
         let _ = channel.send_eof();
         let mut output = String::new();
@@ -148,7 +151,7 @@ impl Connection {
         }
     }
 
-    /// Starts a command and hands out the line to it.
+    /// Starts a command and returns the line to it.
     pub(super) fn line(self, command: &str) -> Result<Line, ControlError> {
         let failed = |why: String| ControlError::Other(format!("{}: {why}", self.destination));
         let mut channel = self
@@ -165,7 +168,7 @@ impl Connection {
                 if let Err(error) = self.pump(&mut channel, &theirs, &heard) {
                     let mut words = heard.lock().unwrap_or_else(PoisonError::into_inner);
                     if words.is_empty() {
-                        *words = format!("the connection is lost: {error}");
+                        *words = format!("lost the connection: {error}");
                     }
                 }
                 drop(theirs);
@@ -214,7 +217,7 @@ impl Connection {
                     has_moved |= length > 0;
                 }
             } else if local_ended {
-                // Once it is taken; asking again does no harm.
+                // Once it is accepted; asking again is harmless.
                 let _ = channel.send_eof();
             }
             if from_host.is_empty()
@@ -285,7 +288,7 @@ impl Connection {
     }
 }
 
-/// What went wrong, in words.
+/// What went wrong, human-readable.
 fn explain(error: io::Error) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut => format!(
@@ -312,7 +315,7 @@ fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Tried again while the network does not carry it; a closed port is an answer.
+/// Tries again while the network does not carry it; a closed port is an answer.
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let mut tried = 1;
     loop {
@@ -330,13 +333,13 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether the key is that of the host; `false` if nothing is known of it.
+/// Whether the key is that of the host; `false` if the files do not know the host.
 fn check_host_key(session: &Session, access: &SshAccess) -> Result<bool, String> {
     if access.known_hosts.is_empty() {
         return Ok(true);
     }
     let Some((key, _)) = session.host_key() else {
-        return Err("it shows no key".into());
+        return Err("it presents no key".into());
     };
     let mut known = session.known_hosts().map_err(|error| error.to_string())?;
     for file in access.known_hosts.iter().filter(|file| file.exists()) {
@@ -348,7 +351,7 @@ fn check_host_key(session: &Session, access: &SshAccess) -> Result<bool, String>
         CheckResult::Match => Ok(true),
         CheckResult::NotFound => Ok(false),
         CheckResult::Mismatch => Err(format!(
-            "its key is another one than in {}: it is another host, or somebody stands between",
+            "its key differs from the one in {}: it is another host, or the connection is being intercepted",
             join(&access.known_hosts)
         )),
         CheckResult::Failure => Err("its key cannot be checked".into()),
@@ -377,9 +380,10 @@ fn log_in(session: &Session, access: &SshAccess) -> Result<(), String> {
         tried.push(key.display().to_string());
     }
     Err(match tried.is_empty() {
-        true => "there is no key to log in with; give one with --ssh-key".into(),
+        true => "there is no key to log in with; name one with --ssh-key".into(),
         false => format!(
-            "cannot log in as {}; tried {}; give a key without a passphrase with --ssh-key, or add one to the SSH agent",
+            "cannot log in as {}; tried {}; name a key without a passphrase with --ssh-key, or add one to \
+             the SSH agent",
             access.user,
             tried.join(", ")
         ),

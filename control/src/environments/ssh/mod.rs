@@ -1,11 +1,12 @@
 //! The environments `ssh` and `external by ssh`: one host a node.
 //!
-//! Each host gets a directory `/tmp/perjury-RUN` of ours, with this program in it, and an agent. Links are cut by a chain of our own
-//! at the receiving host, which drops what comes from any address of the sender; whatever else the host does goes on.
+//! Each host gets a directory `/tmp/perjury-RUN`, with this program in it, and an agent. Links are cut by a
+//! chain of our own at the receiving host, which drops what comes from any address of the sender; everything
+//! else on the host is unaffected.
 //!
 //! Invariants:
-//! - A host is in the undo log before anything is done to it; `perjury heal` goes there again.
-//! - Nothing of the host's own is changed but for that chain, in its own tables, while links are cut.
+//! - A host is in the undo log before anything is done to it; `perjury heal` connects to it again.
+//! - Nothing else on the host is changed but that chain, in the host's own tables, while links are cut.
 
 mod connection;
 
@@ -27,7 +28,7 @@ use crate::agent::protocol::{Answer, Ask};
 use crate::agent::session::{ANSWER_LIMIT, Session};
 use crate::links::prober;
 use crate::processes::kernel;
-use crate::undo::{HostRecord, Place, UndoLog};
+use crate::undo::{HostRecord, Place, STILL_RUNNING, UndoLog};
 use crate::{
     Ability, ControlError, EnvKind, Environment, Link, LinkControl, Net, Node, OpenOptions, Remote, Shape,
     SshAccess, can,
@@ -99,7 +100,7 @@ impl Ssh {
                     greet(&undo, node, record, undo_id, addresses, line).await
                 }
                 Ok(Err(error)) => Err(error),
-                Err(error) => Err(ControlError::Other(format!("starting was broken off: {error}"))),
+                Err(error) => Err(ControlError::Other(format!("starting was interrupted: {error}"))),
             };
             match started {
                 Ok(host) => hosts.push(host),
@@ -110,7 +111,7 @@ impl Ssh {
         let net = Arc::new(Hosts {
             hosts: Arc::clone(&hosts),
             cuts: tokio::sync::Mutex::default(),
-            // Later than that of an earlier controller to the same agent, of which there is none.
+            // Agents serve one controller, so that no earlier probe has these numbers.
             probe: AtomicU64::new(1),
         });
         let ssh = Ssh {
@@ -130,14 +131,14 @@ impl Ssh {
         Ok(ssh)
     }
 
-    /// Two nodes on one host would share their links, and be hit together.
+    /// Refuses two nodes on one host: they would share their links, and faults would hit both.
     fn twins(&self) -> Option<ControlError> {
         self.hosts.iter().enumerate().find_map(|(at, host)| {
             let twin = self.hosts[..at]
                 .iter()
                 .find(|other| other.remote.hello.host == host.remote.hello.host)?;
             Some(ControlError::Other(format!(
-                "{} and {} are the same host: give each node a host of its own",
+                "{} and {} are the same host; give each node its own host",
                 twin.record.access.destination, host.record.access.destination
             )))
         })
@@ -158,7 +159,8 @@ fn directory(run_dir: &Path) -> Result<PathBuf, ControlError> {
             '-'
         }
     };
-    // Runs of the same name, of two users or of two jobs that began in the same second, keep out of each other's way.
+    // So that runs of the same name do not collide, of two users or of two jobs that began in the same
+    // second.
     Ok(PathBuf::from(format!(
         "/tmp/perjury-{}-{:08x}",
         name.chars().map(kept).collect::<String>(),
@@ -179,7 +181,7 @@ fn start(
     let connection = Connection::open(&record.access)?;
     let undo_id = undo.host(&node.name, record.clone())?;
     if let Err(error) = make_place(&connection, &record) {
-        // It is not ours, so that nothing is removed.
+        // The directory is not ours, so nothing is removed.
         undo.undone(undo_id)?;
         return Err(error);
     }
@@ -211,7 +213,7 @@ fn make_place(connection: &Connection, record: &HostRecord) -> Result<(), Contro
     made.map(drop)
         .map_err(|error| match error.to_string().contains("exists") {
             true => ControlError::Other(format!(
-                "{}: {} is there already; is another node on the same host?",
+                "{}: {} exists already; is another node on the same host?",
                 record.access.destination,
                 record.directory.display()
             )),
@@ -219,7 +221,7 @@ fn make_place(connection: &Connection, record: &HostRecord) -> Result<(), Contro
         })
 }
 
-/// Everything before the agent; gives the command that starts it.
+/// Does everything that comes before the agent; returns the command that starts it.
 fn begin(
     connection: &Connection,
     bundle: &Bundle,
@@ -231,7 +233,7 @@ fn begin(
     let own = format!("Linux {}", std::env::consts::ARCH);
     if machine.trim() != own {
         return Err(ControlError::Other(format!(
-            "{}: it is {}, and this perjury runs on {own} only",
+            "{}: it is {}, but this build of perjury runs on {own} only",
             record.access.destination,
             machine.trim()
         )));
@@ -270,7 +272,7 @@ fn remove_command(record: &HostRecord) -> String {
     )
 }
 
-/// For a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
@@ -330,14 +332,14 @@ fn give_up(
 ) -> Result<(), ControlError> {
     let connection = line
         .join()
-        .map_err(|_| ControlError::Other("a thread of SSH has panicked".into()))?;
+        .map_err(|_| ControlError::Other("an SSH thread has panicked".into()))?;
     let directory = quote(&record.directory.display().to_string());
-    // Not by sudo, which may be what went wrong; nothing was made but by ourselves.
+    // Without sudo, which may be what failed; only this user has created anything so far.
     connection.run(&format!("rm -rf {directory}"), io::empty())?;
     undo.undone(undo_id)
 }
 
-/// For `perjury heal`: goes to a host again and undoes what a dead agent left there; gives words for what there was.
+/// For `perjury heal`: goes to a host again and undoes what a dead agent left there; returns what that was.
 pub(crate) fn heal(node: &str, record: &HostRecord) -> Result<Option<String>, String> {
     let connection = Connection::open(&record.access).map_err(|error| error.to_string())?;
     let directory = quote(&record.directory.display().to_string());
@@ -354,7 +356,7 @@ pub(crate) fn heal(node: &str, record: &HostRecord) -> Result<Option<String>, St
         let removed = connection.run(&remove_command(record), io::empty());
         removed.map_err(|error| error.to_string())
     };
-    // Before its agent began there is nothing but files, and perhaps not all of the program.
+    // Before its agent began there are only files, and perhaps not even the whole program.
     let began = connection
         .run(
             &format!("test -e {directory}/undo.jsonl && echo yes || echo no"),
@@ -372,9 +374,9 @@ pub(crate) fn heal(node: &str, record: &HostRecord) -> Result<Option<String>, St
     let said = loop {
         match connection.run(&command, io::empty()) {
             Ok(said) => break said,
-            Err(error) if !error.to_string().contains("still going on") => return Err(error.to_string()),
+            Err(error) if !error.to_string().contains(STILL_RUNNING) => return Err(error.to_string()),
             Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(500)),
-            Err(_) => return Err("the agent there does not end".into()),
+            Err(_) => return Err("the agent there does not exit".into()),
         }
     };
     remove()?;
@@ -418,12 +420,14 @@ impl Environment for Ssh {
             if let Some(why) = host.remote.hello.refused.get(&ability) {
                 return Err(format!("{}: {why}", host.record.access.destination));
             }
-            // What it sends to the others is cut with all else, and so would be perjury's own lines.
+            // What this host sends to the others is cut as a whole, which would include perjury's own
+            // connections.
             let runs_here =
                 host.controller == host.address || host.remote.hello.addresses.contains(&host.controller);
             if ability == Ability::Cut && runs_here {
                 return Err(format!(
-                    "perjury itself runs on {}, and would cut its own lines to the others; start it elsewhere",
+                    "perjury itself runs on {}, and would cut its own connections to the other hosts; start \
+                     it elsewhere",
                     host.record.access.destination
                 ));
             }
@@ -447,9 +451,11 @@ impl Environment for Ssh {
             .collect();
         let mut result = Ok(());
         for ending in ending {
-            let ended = ending
-                .await
-                .unwrap_or_else(|error| Err(ControlError::Other(format!("the end was broken off: {error}"))));
+            let ended = ending.await.unwrap_or_else(|error| {
+                Err(ControlError::Other(format!(
+                    "the tear-down was interrupted: {error}"
+                )))
+            });
             result = result.and(ended);
         }
         result
@@ -473,8 +479,8 @@ fn end(host: &Host, undo: &UndoLog) -> Result<(), ControlError> {
     }
     let connection = line
         .join()
-        .map_err(|_| ControlError::Other("a thread of SSH has panicked".into()))?;
-    // A connection that broke meanwhile is made again: what is to be done is the same as in `heal`.
+        .map_err(|_| ControlError::Other("an SSH thread has panicked".into()))?;
+    // A connection that broke meanwhile is made again, as in `heal`.
     match connection.run(&remove_command(&host.record), io::empty()) {
         Ok(_) => {}
         Err(_) => {
@@ -502,8 +508,8 @@ impl Hosts {
         Ok(())
     }
 
-    /// All addresses that this host alone has: a link that is cut has no second way. Others, such as that of a bridge for containers, mean
-    /// each host itself.
+    /// All addresses that only this host has: a link that is cut has no second path. Others, such as that of
+    /// a bridge for containers, mean the host itself on each of them.
     fn addresses(&self, node: usize) -> Vec<IpAddr> {
         let host = &self.hosts[node];
         let is_of_others = |address: &IpAddr| {
@@ -636,9 +642,9 @@ mod tests {
             ("admin@db1:2222", Ok(("admin", "db1", 2222))),
             ("root@[fd77::1]:22", Ok(("root", "fd77::1", 22))),
             ("root@fd77::1", Ok(("root", "fd77::1", 22))),
-            ("root@", Err("no host")),
-            ("@db1", Err("nobody to log in as")),
-            ("root@db1:ssh", Err("no port")),
+            ("root@", Err("no host name")),
+            ("@db1", Err("there is no user name in it")),
+            ("root@db1:ssh", Err("not a port")),
         ];
         for (text, expected) in cases {
             match (SshAccess::parse(text), expected) {
