@@ -1,7 +1,7 @@
 //! The bundled Raft cluster: perjury's own binary, run as `perjury node` on every node.
 //!
-//! The client speaks the node's HTTP API and takes its word on errors: `"happened":"no"` is a `fail`, all else is
-//! `info`.
+//! The client speaks the node's HTTP API and takes its word on errors: `"happened":"no"` is a `fail`, all
+//! else is `info`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 const REFUSED: ErrorRule = ErrorRule::new(
     "refused",
-    "the node answers that it did not and will not do it",
+    "the node answers that it has not done it and never will",
     true,
     ErrorClass::Unavailable,
     "`\"happened\":\"no\"`, raft/src/node/answer.rs",
@@ -68,7 +68,7 @@ static ERRORS: [ErrorRule; 8] = [
     NOT_SUPPORTED,
 ];
 
-/// How long an operation of operators may take, its repetitions included.
+/// How long an operation of operators may take, including repetitions.
 const OPERATION_LIMIT: Duration = Duration::from_secs(12);
 /// Between two repetitions.
 const OPERATION_PAUSE: Duration = Duration::from_millis(50);
@@ -76,7 +76,7 @@ const OPERATION_PAUSE: Duration = Duration::from_millis(50);
 const RAFT_PORT: u16 = 7000;
 /// The port on which a node listens for clients.
 const HTTP_PORT: u16 = 8000;
-/// How long a node may take to tell its status when it is only asked who leads.
+/// How long a node may take to report its status when the question is only who leads.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
 
 fn bugs() -> Vec<PlantedBug> {
@@ -100,7 +100,7 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
     let store = Nodes {
         raft,
         urls: http::base_urls(&*environment, &options.endpoints, HTTP_PORT)?,
-        // A cluster of somebody else's keeps what earlier runs wrote.
+        // A cluster that perjury did not start keeps what earlier runs wrote.
         prefix: match environment.kind().is_foreign() {
             true => format!("perjury/{}/", random_name()),
             false => String::new(),
@@ -149,7 +149,7 @@ impl System for Bundled {
         object: ObjectKind,
         timeout: Duration,
     ) -> Result<Box<dyn Client>, ControlError> {
-        // The connection proper is made by the first request; one that cannot be made is told apart there.
+        // The connection is made by the first request, where a failure to connect is told apart from others.
         Ok(Box::new(BundledClient {
             http: http::client(timeout, &Access::default())?,
             base: self.cluster.store.urls[node].clone(),
@@ -170,7 +170,7 @@ impl Nodes {
         )
     }
 
-    /// Tells a node to do something that is no operation of clients.
+    /// Has a node do something that clients never request.
     async fn order<T: serde::de::DeserializeOwned>(
         &self,
         node: usize,
@@ -194,8 +194,8 @@ impl Nodes {
         }
     }
 
-    /// The same to the leader, and again while the cluster is not ready for it: one change at a time, and none before the leader has
-    /// committed something of its own (thesis §4.1).
+    /// Has the leader do something, and tries again while the cluster is not ready for it: one change at a
+    /// time, and none before the leader has committed something of its own (thesis §4.1).
     async fn operate(&self, path: &str, body: &serde_json::Value) -> Result<(), ControlError> {
         let deadline = tokio::time::Instant::now() + OPERATION_LIMIT;
         loop {
@@ -220,7 +220,7 @@ impl Nodes {
         self.http.get(url).send().await.ok()?.json().await.ok()
     }
 
-    /// The status of every node that answers, with its index, asked all at once.
+    /// The status of every node that answers, with its index, all queried at once.
     async fn statuses(&self) -> Vec<(usize, Status)> {
         let asked = (0..self.urls.len()).map(|node| async move { Some((node, self.status(node).await?)) });
         futures_util::future::join_all(asked)
@@ -246,7 +246,8 @@ impl Store for Nodes {
             format!("--data={}", data_dir(&*self.environment, node).display()),
             format!("--raft={}", self.raft[node]),
             format!("--http={http}"),
-            // The run's own name: nodes of another run on this host are strangers, whatever ports they got.
+            // The run's own name: so nodes of another run on this host are recognized as foreign, whatever
+            // ports they got.
             format!("--cluster={}", self.name()),
         ];
         args.extend(
@@ -315,7 +316,7 @@ impl Operators for Nodes {
         let status = loop {
             let statuses = self.statuses().await.into_iter().map(|(_, status)| status);
             let leading = statuses.filter(|status| status.role == "leader");
-            // Perhaps it was just removed.
+            // The leader may just have been removed.
             match leading.max_by_key(|status| status.term) {
                 Some(status) => break status,
                 None if tokio::time::Instant::now() > deadline => {
@@ -335,7 +336,7 @@ impl Operators for Nodes {
             .await
     }
 
-    /// With its data: it is the same member that comes back, with its votes.
+    /// With its data: the same member comes back, with the votes it has given.
     async fn add_member(&self, node: usize) -> Result<(), ControlError> {
         let address = self.raft[node].to_string();
         let body = serde_json::json!({ "add": { "id": node + 1, "address": address } });
@@ -362,7 +363,7 @@ impl Operators for Nodes {
         match taken.snapshot_index >= applied {
             true => Ok(format!("a snapshot up to entry {}", taken.snapshot_index)),
             false => Err(ControlError::Other(format!(
-                "the snapshot ends at entry {}, and {applied} were applied",
+                "the snapshot ends at entry {}, but {applied} entries were applied",
                 taken.snapshot_index
             ))),
         }
@@ -433,7 +434,7 @@ struct Member {
     voter: bool,
 }
 
-/// Whether an operator does better to wait than to give up.
+/// Whether it is better to wait than to give up.
 fn waits(error: &ControlError) -> bool {
     let text = error.to_string();
     [
@@ -459,7 +460,7 @@ impl Client for BundledClient {
                     let held = answer.value.unwrap_or_default();
                     match contents(self.object, &held) {
                         Some(contents) => Outcome::ok_value(contents),
-                        None => NOT_UNDERSTOOD.outcome(op, format!("{held} is no {}", self.object)),
+                        None => NOT_UNDERSTOOD.outcome(op, format!("{held} is not a {}", self.object)),
                     }
                 }
                 outcome => outcome,
@@ -471,9 +472,9 @@ impl Client for BundledClient {
 }
 
 impl BundledClient {
-    /// Reads what there is and puts what there shall be in its place, if it is still there: one try.
+    /// Reads the value and replaces it if it is still the same: one try.
     async fn add(&self, op: &Op, key: &Key, value: &Value) -> Outcome {
-        // Nothing was changed yet, so that whatever goes wrong is a certain `fail`.
+        // Nothing was changed yet, so any error is a certain `fail`.
         let expected = match self.request(op, &Op::Read { key: key.clone() }).await {
             Outcome::Ok(answer) => answer.value.unwrap_or_default(),
             failed => return failed,
@@ -534,7 +535,8 @@ impl BundledClient {
     }
 }
 
-/// What a register that stands for a set or a counter means. A register holds no lists, so a set is the text of one.
+/// The value of a register that stands for a set or a counter. A register holds no lists, so a set is the
+/// text of one.
 fn contents(object: ObjectKind, held: &Value) -> Option<Value> {
     match (object, held) {
         (ObjectKind::Counter, Value::Nil) => Some(Value::Int(0)),
@@ -563,7 +565,7 @@ fn added(object: ObjectKind, held: &Value, value: &Value) -> Option<Value> {
     }
 }
 
-/// How a key of the history is called in the store.
+/// The name of the history's key in the store.
 fn name(key: &Key) -> String {
     match key {
         Value::Nil => "r".to_owned(),

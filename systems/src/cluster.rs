@@ -1,8 +1,9 @@
-//! A store whose nodes are processes of ours: what every such [`control::Db`] needs to start, break and watch them.
+//! A store whose nodes are processes of ours: what every such [`control::Db`] needs to start, break and watch
+//! them.
 //!
-//! A system says what runs on a node and when it is ready ([`Store`]); [`Cluster`] does the rest, in any environment. In
-//! the environment `external` nothing is ever started, and the same [`Store`] only answers who leads; where its hosts can be
-//! reached, its processes are found by the ports on which they listen.
+//! A system says what runs on a node and when it is ready ([`Store`]); [`Cluster`] does the rest, in any
+//! environment. In the environment `external` nothing is ever started, and the same [`Store`] only reports
+//! who leads; where its hosts can be reached, its processes are found by the ports on which they listen.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,9 +20,9 @@ use tokio::time::Instant;
 use crate::foreign_processes::ForeignProcesses;
 use crate::process::Processes;
 
-/// How long a store may take to end when it is asked to.
+/// How long a store may take to end after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(9);
-/// How often a store that is not ready yet is asked again.
+/// How often a store that is not ready yet is queried again.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a system knows of its own processes.
@@ -32,8 +33,8 @@ pub(crate) trait Store: Operators {
     /// Its name in messages: `the bundled cluster`.
     fn title(&self) -> &'static str;
 
-    /// What runs on `node`, at least one daemon; all are started (in this order), killed and frozen together. They keep
-    /// their data in [`data_dir`].
+    /// What runs on `node`, at least one daemon; all are started (in this order), killed and frozen together.
+    /// They keep their data in [`data_dir`].
     fn daemons(&self, node: usize) -> Vec<Daemon>;
 
     /// Makes what the daemons of `node` need before each of their starts, such as a file with their settings.
@@ -41,7 +42,7 @@ pub(crate) trait Store: Operators {
         Ok(())
     }
 
-    /// Whether the whole store answers; else why not, for people (`no answer from n2`).
+    /// Whether the whole store answers; if not, why not, human-readable (`no answer from n2`).
     async fn look(&self) -> Result<(), String>;
 
     /// See [`Db::primaries`].
@@ -50,8 +51,8 @@ pub(crate) trait Store: Operators {
     /// See [`Db::version`].
     async fn version(&self) -> String;
 
-    /// Whether a member that was removed comes back as another one, with no data. Its processes are then started only
-    /// after it was added.
+    /// Whether a member that was removed comes back as another one, with no data. Its processes are then
+    /// started only after it was added.
     const REJOINS_EMPTY: bool = false;
 }
 
@@ -60,11 +61,11 @@ pub(crate) struct Cluster<S> {
     pub store: S,
     environment: Arc<dyn Environment>,
     processes: Kept,
-    /// The nodes for which nobody waits any more.
+    /// The nodes that are not waited for any more.
     given_up: Mutex<BTreeSet<usize>>,
-    /// The nodes that were asked to end and have not yet: their end is nobody's surprise.
+    /// The nodes that got SIGTERM and have not ended yet: their end is expected.
     ending: Mutex<BTreeSet<usize>>,
-    /// The nodes that were taken out of the cluster: nobody starts them but who takes them back.
+    /// The nodes that were taken out of the cluster: only [`Operators::add_member`] starts them again.
     removed: Mutex<BTreeSet<usize>>,
 }
 
@@ -72,13 +73,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whose the processes are.
+/// Who started the processes.
 enum Kept {
     /// They cannot be reached.
-    Nobodys,
-    /// Somebody else started them.
+    Unreachable,
+    /// Perjury did not start them.
     Foreign(ForeignProcesses),
-    /// One a daemon of a node.
+    /// Perjury started them: one for each daemon of a node.
     Own(Vec<Processes>),
 }
 
@@ -114,17 +115,17 @@ pub(crate) async fn put_file(
 }
 
 impl<S: Store> Cluster<S> {
-    /// No process of ours runs yet.
+    /// A cluster without processes yet.
     ///
     /// # Errors
-    /// When the processes of somebody else's store cannot be told by its endpoints.
+    /// When the processes of a store that perjury did not start cannot be found by its endpoints.
     pub fn new(
         store: S,
         environment: Arc<dyn Environment>,
         options: &SystemOptions,
     ) -> Result<Cluster<S>, ControlError> {
         let processes = match environment.kind() {
-            EnvKind::External => Kept::Nobodys,
+            EnvKind::External => Kept::Unreachable,
             EnvKind::Reached => Kept::Foreign(ForeignProcesses::new(
                 environment.clone(),
                 &options.endpoints,
@@ -146,11 +147,11 @@ impl<S: Store> Cluster<S> {
         })
     }
 
-    /// One a daemon of a node; none of somebody else's.
+    /// One for each daemon of a node; none where perjury did not start them.
     fn own(&self) -> &[Processes] {
         match &self.processes {
             Kept::Own(processes) => processes,
-            Kept::Nobodys | Kept::Foreign(_) => &[],
+            Kept::Unreachable | Kept::Foreign(_) => &[],
         }
     }
 
@@ -170,7 +171,7 @@ impl<S: Store> Cluster<S> {
             return self.store.look().await;
         }
         match self.store.primaries().await.is_empty() {
-            true => Err("nobody leads".to_owned()),
+            true => Err("no node leads".to_owned()),
             false => Ok(()),
         }
     }
@@ -186,9 +187,9 @@ impl<S: Store> Cluster<S> {
         tokio::fs::read(copy.path()).await.ok()
     }
 
-    /// The last thing that a daemon of `node` said, and where.
+    /// The last line that a daemon of `node` logged, and where.
     async fn last_words(&self, node: usize) -> String {
-        let mut said = "nothing".to_owned();
+        let mut said = "none".to_owned();
         let mut place = String::new();
         for path in self.log_files(node) {
             let log = self.fetch(node, &path).await.unwrap_or_default();
@@ -201,7 +202,7 @@ impl<S: Store> Cluster<S> {
         format!("{said} (see {place})")
     }
 
-    /// Where people find a log of a node's: what is on nodes that are not a part of this machine goes with them.
+    /// Where a user finds a node's log: files on nodes outside this machine vanish with the node.
     fn log_place(&self, node: usize, path: &Path) -> String {
         match (self.environment.kind(), path.file_name()) {
             (EnvKind::Docker | EnvKind::Ssh, Some(name)) => {
@@ -217,7 +218,7 @@ impl<S: Store> Cluster<S> {
 impl<S: Store> Db for Cluster<S> {
     async fn start(&self, node: usize) -> Result<(), ControlError> {
         let own = match &self.processes {
-            Kept::Nobodys => return Ok(()),
+            Kept::Unreachable => return Ok(()),
             Kept::Foreign(adopted) => return adopted.start(node).await,
             Kept::Own(own) => own,
         };
@@ -258,7 +259,7 @@ impl<S: Store> Db for Cluster<S> {
             }
             tokio::time::sleep(READY_INTERVAL).await;
         }
-        // Of several daemons the others may still be at work.
+        // Other daemons of the node may still run.
         self.kill(node).await?;
         lock(&self.ending).remove(&node);
         Ok(())
@@ -280,7 +281,7 @@ impl<S: Store> Db for Cluster<S> {
     /// Gone if any daemon is, and stopped only if all are.
     async fn state(&self, node: usize) -> Result<ProcessState, ControlError> {
         let own = match &self.processes {
-            Kept::Nobodys => return Ok(ProcessState::Running),
+            Kept::Unreachable => return Ok(ProcessState::Running),
             Kept::Foreign(adopted) => return adopted.state(node).await,
             Kept::Own(own) => own,
         };
@@ -332,16 +333,16 @@ impl<S: Store> Db for Cluster<S> {
 
     async fn ready(&self, limit: Duration) -> Result<(), ControlError> {
         let deadline = Instant::now() + limit;
-        let mut last = "no answer at all".to_owned();
+        let mut last = "no answer".to_owned();
         loop {
             if let Some(&node) = self.crashed().await.first() {
                 return Err(ControlError::Other(format!(
-                    "{} ended by itself; the last thing it said: {}",
+                    "{} ended by itself; its last line of output: {}",
                     self.environment.nodes()[node].name,
                     self.last_words(node).await
                 )));
             }
-            // A store that takes a connection and never answers must not hold us up.
+            // A store that accepts a connection and never answers must not block this loop.
             match tokio::time::timeout_at(deadline, self.look()).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(why)) => last = why,
@@ -395,7 +396,7 @@ impl<S: Store> Operators for Cluster<S> {
     }
 
     async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
-        // Before it happens: a member that learns that it was removed may end itself.
+        // Noted beforehand: a member that learns that it was removed may end itself.
         lock(&self.removed).insert(node);
         if let Err(error) = self.store.remove_member(node).await {
             lock(&self.removed).remove(&node);

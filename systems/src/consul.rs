@@ -1,15 +1,17 @@
-//! Consul: `consul agent -server` on every node, asked over its HTTP API.
+//! Consul: `consul agent -server` on every node, used through its HTTP API.
 //!
-//! What it is asked and what its answers mean is taken from its documentation (developer.hashicorp.com/consul/api-docs) and
-//! source (github.com/hashicorp/consul). Tried with Consul 1.8.7, the last one that Debian packaged (Debian 11).
+//! Its requests and the meaning of its answers are taken from its documentation
+//! (developer.hashicorp.com/consul/api-docs) and source (github.com/hashicorp/consul). Tried with Consul
+//! 1.8.7, the last one that Debian packaged (Debian 11).
 //!
-//! Consul answers writes through its leader, and holds what it cannot forward for some seconds (`rpc_hold_timeout`). It
-//! repeats a write by itself only after "No cluster leader", when "no state could have been changed"
-//! (agent/consul/rpc.go, `canRetry`); so one request is one write.
+//! Consul answers writes through its leader, and holds what it cannot forward for some seconds
+//! (`rpc_hold_timeout`). It repeats a write by itself only after "No cluster leader", when "no state could
+//! have been changed" (agent/consul/rpc.go, `canRetry`); so one request is one write.
 //!
-//! **Reads** (Consistency Modes, api-docs/features/consistency): `consistent` is "strongly consistent without caveats", for
-//! the leader asks a quorum first; `default` is answered by the leader on its lease, so that "the old leader may respond
-//! with stale values" in "a small window"; `stale` is answered by any server, with "no upper limit on this staleness".
+//! **Reads** (Consistency Modes, api-docs/features/consistency): `consistent` is "strongly consistent without
+//! caveats", for the leader checks with a quorum first; `default` is answered by the leader on its lease, so
+//! that "the old leader may respond with stale values" in "a small window"; `stale` is answered by any
+//! server, with "no upper limit on this staleness".
 
 mod agent;
 mod client;
@@ -32,7 +34,8 @@ use requests::{Asking, Reads};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "consul",
-    description: "HashiCorp Consul's key-value store, through its HTTP API; consistent reads unless asked otherwise",
+    description: "HashiCorp Consul's key-value store, through its HTTP API; consistent reads unless \
+        requested otherwise",
     bugs: Vec::new,
     objects: &[
         ObjectKind::Register,
@@ -44,7 +47,7 @@ pub(crate) const ENTRY: Entry = Entry {
     read_modes: &[
         ReadMode {
             name: "consistent",
-            description: "the leader asks a quorum before it answers; linearizable",
+            description: "the leader checks with a quorum before it answers; linearizable",
         },
         ReadMode {
             name: "default",

@@ -1,9 +1,10 @@
-//! The processes of a store that somebody else started, on hosts that can be reached: found by the port that they listen on.
+//! The processes of a store that perjury did not start, on hosts that it can reach: found by the port they
+//! listen on.
 //!
 //! Invariants:
-//! - Only the process that listens where clients are sent is touched, never another one of the same name.
-//! - A process that was killed counts as gone until it is started again on purpose, even where a supervisor is faster: so a kill is
-//!   seen to have taken hold.
+//! - Only the process that listens where clients connect is touched, never another one of the same name.
+//! - A process that was killed counts as gone until it is started again on purpose, even where a supervisor
+//!   is faster, so that a kill visibly takes effect.
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -13,9 +14,9 @@ use control::{Command, ControlError, Environment, Pid, ProcessState, Signal};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long a store may take from its start until it listens.
+/// How long a store may take from its start until it listens on its port.
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// How often it is asked whether it does.
+/// How often that is checked.
 const START_INTERVAL: Duration = Duration::from_millis(100);
 
 /// One process a node.
@@ -55,7 +56,8 @@ impl ForeignProcesses {
             let other = owned.iter().flat_map(|(_, owners)| owners).next();
             if let (None, Some(&other)) = (own, other) {
                 return Err(ControlError::Other(format!(
-                    "--endpoints {endpoint} is an address of {}, not of {}: name --node in the order of --endpoints",
+                    "--endpoints {endpoint} is an address of {}, not of {}; give --node in the order of \
+                     --endpoints",
                     environment.nodes()[other].name,
                     environment.nodes()[node].name
                 )));
@@ -63,10 +65,10 @@ impl ForeignProcesses {
         }
         let port = |endpoint: &String| {
             let url = reqwest::Url::parse(endpoint).ok();
-            // Without a number it is the scheme's own.
+            // Without a number it is the scheme's default.
             url.and_then(|url| url.port_or_known_default()).ok_or_else(|| {
                 ControlError::Other(format!(
-                    "--endpoints {endpoint}: give the port on which the store listens"
+                    "--endpoints {endpoint}: add the port on which the store listens"
                 ))
             })
         };
@@ -109,7 +111,8 @@ impl ForeignProcesses {
             let command = Command::new("sh", ["-c", start]);
             let executed = remote.exec(&command).await.map_err(|error| {
                 ControlError::Other(format!(
-                    "{error}; --start-command must return once the store is started, as `systemctl start` does"
+                    "{error}; --start-command must return once the store is started, as `systemctl start` \
+                     does"
                 ))
             })?;
             executed.or_failed(remote.node(), &command)?;
@@ -119,7 +122,7 @@ impl ForeignProcesses {
             if Instant::now() > deadline {
                 return Err(ControlError::Deadline {
                     what: format!(
-                        "the start of the store on {}: that something listens on port {}",
+                        "the start of the store on {} (a process that listens on port {})",
                         remote.node().name,
                         self.ports[node]
                     ),
@@ -137,7 +140,8 @@ impl ForeignProcesses {
         match self.known(node).await? {
             Some(pid) => self.environment.remote(node).signal(pid, signal).await,
             None => Err(ControlError::Other(format!(
-                "nothing listens on port {} of {} that this login may touch: the store is down there, or else log in as root or give --sudo",
+                "nothing that this login may signal listens on port {} of {}: start the store, or log in as \
+                 root or use --sudo",
                 self.ports[node],
                 self.environment.nodes()[node].name
             ))),
@@ -158,7 +162,7 @@ impl ForeignProcesses {
     }
 }
 
-/// The addresses of an endpoint; none of a name that nobody knows, which is told of when clients connect.
+/// The addresses of an endpoint; none for an unknown name, which is reported when clients connect.
 fn resolved(endpoint: &str) -> Vec<IpAddr> {
     let url = reqwest::Url::parse(endpoint).ok();
     let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();

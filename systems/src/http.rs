@@ -1,4 +1,4 @@
-//! What all stores that are asked over HTTP have in common: where they listen, a client that never repeats anything,
+//! What all stores with an HTTP API have in common: where they listen, a client that never repeats a request,
 //! and what it means when no whole answer comes.
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ pub(crate) const NO_ANSWER: ErrorRule = ErrorRule::new(
     ErrorClass::Timeout,
     "the request may have arrived, and may yet be served",
 );
-/// The same.
+/// The request may have been served.
 pub(crate) const CONNECTION_LOST: ErrorRule = ErrorRule::new(
     "connection-lost",
     "the connection broke before the whole answer came",
@@ -35,15 +35,15 @@ pub(crate) const CONNECTION_LOST: ErrorRule = ErrorRule::new(
     ErrorClass::ConnectionLost,
     "the request may have been served before the connection broke",
 );
-/// Nobody knows.
+/// Unknown whether it happened.
 pub(crate) const NOT_UNDERSTOOD: ErrorRule = ErrorRule::new(
     "not-understood",
     "an answer that the client does not understand",
     false,
     ErrorClass::Protocol,
-    "what is not understood proves nothing",
+    "an answer that is not understood proves nothing",
 );
-/// The client refuses an operation that its workload should not have asked for.
+/// The client refuses an operation that its workload should not have requested.
 pub(crate) const NOT_SUPPORTED: ErrorRule = ErrorRule::new(
     "not-supported",
     "the client cannot do this operation on such an object",
@@ -52,7 +52,7 @@ pub(crate) const NOT_SUPPORTED: ErrorRule = ErrorRule::new(
     "nothing was sent",
 );
 
-/// Where each node is asked: the endpoints that the user named, or those of the environment.
+/// Where each node is queried: the endpoints that the user named, or those of the environment.
 ///
 /// # Errors
 /// When the environment has no address for a node.
@@ -72,11 +72,11 @@ pub(crate) fn base_urls(
         .collect()
 }
 
-/// An HTTP client with one connection that repeats nothing and follows nothing. With `https` it checks the store's
-/// certificate against the system's and those of `access`, and shows its own if it has one.
+/// An HTTP client with one connection that repeats no request and follows no redirect. With `https` it checks
+/// the store's certificate against the system's and those of `access`, and presents its own if it has one.
 ///
 /// # Errors
-/// When a certificate file cannot be read or makes no sense.
+/// When a certificate file cannot be read or understood.
 pub(crate) fn client(timeout: Duration, access: &Access) -> Result<reqwest::Client, ControlError> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls(access)?)
@@ -90,7 +90,7 @@ pub(crate) fn client(timeout: Duration, access: &Access) -> Result<reqwest::Clie
         .map_err(|error| ControlError::Other(format!("cannot make an HTTP client: {error}")))
 }
 
-/// The files by which TLS is set up.
+/// The files that TLS is set up with.
 #[derive(Clone, PartialEq, Eq)]
 struct TlsFiles {
     ca: Option<PathBuf>,
@@ -98,7 +98,7 @@ struct TlsFiles {
     key: Option<PathBuf>,
 }
 
-/// How TLS is spoken. Clients are made often, after every `info`, so that files are read only once.
+/// The configuration of TLS. Clients are made often, after every `info`, so that files are read only once.
 fn tls(access: &Access) -> Result<ClientConfig, ControlError> {
     static MADE: Mutex<Vec<(TlsFiles, ClientConfig)>> = Mutex::new(Vec::new());
     let files = TlsFiles {
@@ -117,7 +117,8 @@ fn tls(access: &Access) -> Result<ClientConfig, ControlError> {
 
 fn read_tls(files: &TlsFiles) -> Result<ClientConfig, ControlError> {
     let mut roots = RootCertStore::empty();
-    // A machine without any can still speak to a store whose certificates the user names, or without TLS.
+    // A machine without any certificates can still connect to a store whose authority the user names, or
+    // without TLS.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = &files.ca {
         for certificate in certificates("--ca-file", path)? {
@@ -161,7 +162,7 @@ pub(crate) fn unanswered(op: &Op, error: &reqwest::Error) -> Outcome {
     rule.outcome(op, message)
 }
 
-/// The rule for it, and what the connection said.
+/// The rule for it, and the connection's error.
 pub(crate) fn why_unanswered(error: &reqwest::Error) -> (ErrorRule, String) {
     let message = innermost(error);
     let rule = if error.is_connect() {

@@ -46,7 +46,7 @@ pub enum Demand {
     Password,
     /// A token instead of a login.
     Token,
-    /// TLS with certificates that an authority of its own has signed.
+    /// TLS with certificates signed by the user's own authority.
     Ca,
     /// A certificate of the client.
     Cert,
@@ -68,8 +68,8 @@ impl Demand {
     }
 }
 
-/// Finds a store's program: where the user says it is, or else where it usually is. It fails with one line for the user
-/// that names the remedy.
+/// Finds a store's program: where the user says it is, or else where it usually is. It fails with one line
+/// for the user that names the remedy.
 pub type Locate = fn(Option<&Path>) -> Result<PathBuf, String>;
 
 /// One system on the list.
@@ -81,9 +81,10 @@ pub struct Entry {
     pub description: &'static str,
     /// The bugs that can be switched on in it.
     pub bugs: fn() -> Vec<PlantedBug>,
-    /// The kinds of objects that its clients can address, each with all its operations ([`ObjectKind::operations`]).
+    /// The kinds of objects that its clients can address, each with all its operations
+    /// ([`ObjectKind::operations`]).
     pub objects: &'static [ObjectKind],
-    /// What operators can do to it, of what [`Ability::is_of_store`].
+    /// What operators can do to it, among the abilities of stores ([`Ability::is_of_store`]).
     pub abilities: &'static [Ability],
     /// How reads can be done, the usual way first; empty where there is only one.
     pub read_modes: &'static [ReadMode],
@@ -115,7 +116,8 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ALL.iter().find(|entry| entry.name == name)
 }
 
-/// An HTTP client with one connection that repeats nothing and follows nothing, for loads beside the clients'.
+/// An HTTP client with one connection that repeats no request and follows no redirect, for loads beside the
+/// clients'.
 ///
 /// # Errors
 /// When the system's certificates cannot be used.
@@ -126,7 +128,7 @@ pub fn http_client(timeout: Duration) -> Result<reqwest::Client, ControlError> {
 /// A program: where the user says it is, or else on the `PATH`; `install` says how to get it.
 fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathBuf, String> {
     if let Some(path) = named {
-        // As a path, so that it is found from whatever directory the daemon runs in.
+        // As an absolute path, so that it is found from any directory in which the daemon runs.
         return match std::fs::canonicalize(path) {
             Ok(path) if is_executable(&path) => Ok(path),
             Ok(path) if path.is_file() => Err(format!(
@@ -134,7 +136,7 @@ fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathB
                 path.display()
             )),
             Ok(path) => Err(format!(
-                "--binary {}: that is no file; name the program {name}",
+                "--binary {}: that is not a file; name the program {name}",
                 path.display()
             )),
             Err(error) => Err(format!(
@@ -147,7 +149,7 @@ fn find_program(name: &str, named: Option<&Path>, install: &str) -> Result<PathB
     std::env::split_paths(&path)
         .map(|directory| directory.join(name))
         .find(|candidate| is_executable(candidate))
-        .ok_or_else(|| format!("there is no `{name}` on the PATH; {install}, or name it with --binary"))
+        .ok_or_else(|| format!("`{name}` is not on the PATH; {install}, or name it with --binary"))
 }
 
 fn is_executable(path: &Path) -> bool {

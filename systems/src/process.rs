@@ -81,11 +81,11 @@ impl Processes {
         matches!(state, Ok(ProcessState::Running | ProcessState::Stopped)).then_some(pid)
     }
 
-    /// The nodes whose process ended although nobody ended it.
+    /// The nodes whose process ended although perjury did not end it.
     pub async fn crashed(&self) -> Vec<usize> {
         let mut crashed = Vec::new();
         for (node, running) in self.running.iter().enumerate() {
-            // A process that is just being started or ended is nobody's surprise.
+            // While a process is being started or ended, its end is expected.
             let Ok(running) = running.try_lock() else { continue };
             if let Some(pid) = *running
                 && matches!(

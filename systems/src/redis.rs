@@ -1,17 +1,19 @@
-//! Redis with Sentinel: a positive control. It is known to lose acknowledged writes, and a checker that does not notice
-//! is worth nothing.
+//! Redis with Sentinel: a positive control. It is known to lose acknowledged writes, and a checker that does
+//! not notice is worth nothing.
 //!
-//! Replication is asynchronous: a master answers before any replica has the write ("Redis Sentinel documentation",
-//! section "Fundamental things to know about Sentinel before deploying": "acknowledged writes" are not guaranteed to be
-//! "retained during failures"). After a failover what the replica had not yet is gone; and a master that is cut off from
-//! the others goes on taking writes, which are thrown away when it comes back as a replica. Even a master that is killed
-//! and comes back as master has lost some: with `appendfsync everysec` it answers while an earlier fsync is still under
-//! way, and what it will append then is only in its memory (`flushAppendOnlyFile` in src/aof.c).
+//! Replication is asynchronous: a master answers before any replica has the write ("Redis Sentinel
+//! documentation", section "Fundamental things to know about Sentinel before deploying": "acknowledged
+//! writes" are not guaranteed to be "retained during failures"). After a failover what the replica had not
+//! yet is gone; and a master that is cut off from the others keeps accepting writes, which are thrown away
+//! when it comes back as a replica. Even a master that is killed and comes back as master has lost some: with
+//! `appendfsync everysec` it answers while an earlier fsync is still under way, and what it will append then
+//! is only in its memory (`flushAppendOnlyFile` in src/aof.c).
 //!
-//! On every node run a Redis and a sentinel ([`store`]). A client of node i asks the sentinel of node i who is master and
-//! then talks to that one only ([`client`]), which is what the "Guidelines for Redis clients with support for Redis
-//! Sentinel" demand. With `--endpoints redis://host:port,…` there is no sentinel: a client of node i talks to the i-th of
-//! these servers, whatever that one is, and never asks it to `WAIT`; name the masters there, for a replica refuses writes.
+//! On every node run a Redis and a sentinel ([`store`]). A client of node i asks the sentinel of node i who
+//! is master and then talks to that one only ([`client`]), which is what the "Guidelines for Redis clients
+//! with support for Redis Sentinel" demand. With `--endpoints redis://host:port,…` there is no sentinel: a
+//! client of node i talks to the i-th of these servers, whatever that one is, and never asks it to `WAIT`;
+//! name the masters there, because a replica refuses writes.
 
 mod client;
 mod errors;
@@ -59,7 +61,8 @@ fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
     if options.access.ca_file.is_some() || options.access.cert_file.is_some() {
         return Err(ControlError::Other(
-            "the client of `redis` speaks no TLS; leave out --ca-file, --cert-file and --key-file".into(),
+            "the client of `redis` does not speak TLS; leave out --ca-file, --cert-file and --key-file"
+                .into(),
         ));
     }
     let store = match environment.kind().is_foreign() {
@@ -82,8 +85,8 @@ struct Redis {
     prefix: Arc<str>,
 }
 
-/// A server that somebody else started may still hold what an earlier run wrote, and would then seem to answer with
-/// values that nobody wrote.
+/// A server that perjury did not start may still hold what an earlier run wrote, and would then seem to
+/// answer with values that were never written.
 fn prefix() -> Arc<str> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("perjury:{:x}:", since.as_nanos()).into()
@@ -98,7 +101,8 @@ impl System for Redis {
     fn left_behind(&self) -> Option<String> {
         let prefix = &self.prefix;
         Some(format!(
-            "all keys that begin with {prefix}; `redis-cli --scan --pattern '{prefix}*' | xargs redis-cli del` removes them"
+            "all keys that begin with {prefix}; `redis-cli --scan --pattern '{prefix}*' | xargs redis-cli \
+             del` removes them"
         ))
     }
 
@@ -108,7 +112,7 @@ impl System for Redis {
         object: ObjectKind,
         timeout: Duration,
     ) -> Result<Box<dyn Client>, ControlError> {
-        // The connection proper is made by the first request, so that an error has its row in the table there.
+        // The connection is made by the first request, where an error has its row in the table.
         let store = &self.cluster.store;
         let entrance = match store.sentinel(node) {
             Some(sentinel) => client::Entrance::Sentinel(sentinel),

@@ -1,8 +1,9 @@
-//! Consul's HTTP API, as far as its documentation and source tell it; and Consul for real where there is one.
+//! Consul's HTTP API, as its documentation and source describe it; and a real Consul where there is one.
 //!
-//! **The exchanges here were not recorded from a real server.** They are written down from Consul's documentation
-//! (api-docs/kv, api-docs/session) and source (agent/consul/kvs_endpoint.go, agent/structs/errors.go), and served by a
-//! loopback server that demands every request exactly as it stands here.
+//! **The exchanges here were not recorded from a real server.** They are written down from Consul's
+//! documentation (api-docs/kv, api-docs/session) and source (agent/consul/kvs_endpoint.go,
+//! agent/structs/errors.go), and served by a loopback server that demands every request exactly as written
+//! here.
 
 #[path = "../../tests/support/missing.rs"]
 mod missing;
@@ -50,12 +51,13 @@ async fn registers() {
         // cas of what is there: the index that was read.
         exchange(GET, "", 200, FIVE),
         exchange("PUT /v1/kv/ROOT/1?cas=200", "6", 200, "true"),
-        // Another was faster.
+        // Another client was faster.
         exchange(GET, "", 200, FIVE),
         exchange("PUT /v1/kv/ROOT/1?cas=200", "6", 200, "false"),
         // Another value is there.
         exchange(GET, "", 200, FIVE),
-        // cas of what is not there: "if the index is 0, Consul will only put the key if it does not already exist".
+        // cas of what is not there: "if the index is 0, Consul will only put the key if it does not already
+        // exist".
         exchange(GET, "", 404, ""),
         exchange("PUT /v1/kv/ROOT/1?cas=0", "6", 200, "true"),
     ];
@@ -112,7 +114,8 @@ async fn errors() {
         (500, "rpc error making call: EOF", "info", "server-error"),
         (
             403,
-            "Permission denied: token with AccessorID '00000000-0000-0000-0000-000000000002' lacks permission 'key:write'",
+            "Permission denied: token with AccessorID '00000000-0000-0000-0000-000000000002' lacks \
+             permission 'key:write'",
             "fail",
             "denied",
         ),
@@ -211,16 +214,16 @@ async fn locks() {
             200,
             SESSION,
         ),
-        // Another holds it.
+        // Another client holds it.
         exchange(ACQUIRE, "", 200, "false"),
         exchange(ACQUIRE, "", 200, "true"),
         exchange(GET, "", 200, MINE),
         exchange(RELEASE, "", 200, "true"),
-        // Taken and lost at once.
+        // Acquired and lost at once.
         exchange(ACQUIRE, "", 200, "true"),
         exchange(GET, "", 200, OTHERS),
         exchange(RELEASE, "", 200, "false"),
-        // The session is no more.
+        // The session has ended.
         exchange(
             ACQUIRE,
             "",
@@ -232,7 +235,7 @@ async fn locks() {
         (release(1), Err(("fail", "not-held"))),
         (acquire(1), Err(("fail", "held"))),
         (acquire(1), Ok(Some(3.into()))),
-        // Its own lock is not taken twice; nothing is sent.
+        // The holder does not acquire it twice; nothing is sent.
         (acquire(1), Err(("fail", "held"))),
         (release(1), Ok(None)),
         (acquire(1), Err(("info", "no-token"))),
@@ -309,7 +312,8 @@ async fn serve(listener: TcpListener, exchanges: Vec<Exchange>) {
             );
             let answer = expected.answer.replace("ROOT", &root.unwrap_or_default());
             let response = format!(
-                "HTTP/1.1 {} Whatever\r\nContent-Type: application/json\r\nX-Consul-Index: 201\r\nContent-Length: {}\r\n\r\n{answer}",
+                "HTTP/1.1 {} Whatever\r\nContent-Type: application/json\r\nX-Consul-Index: \
+                 201\r\nContent-Length: {}\r\n\r\n{answer}",
                 expected.status,
                 answer.len()
             );
@@ -343,7 +347,7 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     Some((head, String::from_utf8_lossy(&bytes[end + 4..]).into_owned()))
 }
 
-/// `perjury/<run>`, if it stands in the request.
+/// `perjury/<run>`, if it is in the request.
 fn root(head: &str) -> Option<String> {
     let path = head.lines().next()?.split(' ').nth(1)?.strip_prefix("/v1/kv/")?;
     Some(path.splitn(3, '/').take(2).collect::<Vec<_>>().join("/"))
@@ -375,7 +379,7 @@ fn release(key: i64) -> Op {
     Op::Release { key: key.into() }
 }
 
-/// Never run by its authors yet: it needs the program.
+/// Needs the program `consul`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_server() {
     let entry = systems::find("consul").unwrap();

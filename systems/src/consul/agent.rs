@@ -1,4 +1,4 @@
-//! Consul's servers: their settings, how they are started, and what they say of themselves.
+//! Consul's servers: their settings, how they are started, and what they report about themselves.
 //!
 //! Source of the settings: Consul documentation, "Agent Configuration".
 
@@ -14,11 +14,11 @@ use serde_json::json;
 use super::requests::{Asking, HTTP_PORT, SESSION_TTL};
 use crate::cluster::{Store, data_dir, log_file, put_file};
 
-/// The port on which a server listens for servers.
+/// The port on which a server listens for other servers.
 const SERVER_PORT: u16 = 8300;
-/// The port of the gossip by which the servers find each other.
+/// The port of the gossip protocol by which the servers find each other.
 const SERF_PORT: u16 = 8301;
-/// How long an agent may take when it is only asked who leads.
+/// How long an agent may take when the question is only who leads.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
 /// How long a read may take that shows whether the store serves.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
@@ -71,8 +71,8 @@ impl Agents {
         self.binary.clone().unwrap_or_else(|| "consul".into())
     }
 
-    /// Whether the agent knows of a port for gRPC with TLS, which it would open unless told not to: Consul 1.14 does (its
-    /// changelog), and those before refuse a setting that they do not know.
+    /// Whether the agent has a port for gRPC with TLS, which it opens unless configured otherwise: Consul
+    /// 1.14 does (its changelog), and those before refuse a setting that they do not know.
     async fn has_grpc_tls(&self, node: usize) -> Result<bool, ControlError> {
         let remote = self.environment.remote(node);
         let command = Command::new(self.program(), ["version"]);
@@ -108,7 +108,7 @@ impl Agents {
             // A server that is down for a while must not lose its seat.
             "autopilot": { "cleanup_dead_servers": false },
             "session_ttl_min": format!("{}s", SESSION_TTL.as_secs()),
-            // All clients come from one address.
+            // All clients connect from one address.
             "limits": { "http_max_conns_per_client": 10_000 },
             "connect": { "enabled": false },
             "disable_update_check": true,
@@ -121,7 +121,7 @@ impl Agents {
         format!("{settings:#}\n")
     }
 
-    /// By node: whether it is the leader by its own account. Those that do not answer are left out.
+    /// By node: whether it believes it is the leader. Those that do not answer are left out.
     async fn accounts(&self) -> Vec<(usize, bool)> {
         let asked = (0..self.asking.urls.len()).map(|node| async move {
             let connection = self.asking.connection(node, STATUS_LIMIT).ok()?;
@@ -182,11 +182,11 @@ impl Store for Agents {
             let connection = connection.map_err(|error| error.to_string())?;
             let name = &named.name;
             match connection.leader().await {
-                Ok(leader) if leader.is_empty() => return Err(format!("{name} knows of no leader")),
+                Ok(leader) if leader.is_empty() => return Err(format!("{name} knows no leader")),
                 Ok(_) => {}
                 Err(failed) => return Err(format!("{name}: {}", failed.words())),
             }
-            // It forwards this to the leader.
+            // The agent forwards this to the leader.
             if let Err(failed) = connection.get_consistent(&history::Key::Nil).await {
                 return Err(format!("{name}: a read fails: {}", failed.words()));
             }

@@ -2,19 +2,20 @@
 //!
 //! ```text
 //!  write     PUT key
-//!  cas       GET key ── equal ──► PUT key ?cas=<ModifyIndex>, 0 if there is none; `false`: somebody was faster
+//!  cas       GET key ── equal ──► PUT key ?cas=<ModifyIndex>, 0 if there is none; `false`: lost the race
 //!  set       an element is a key below the set's: PUT; read is GET ?keys
 //!  counter   as cas
 //!  lock      PUT key ?acquire=<session>, then GET key for the token; PUT key ?release=<session>
 //! ```
 //!
-//! Of the requests of one operation only the last can change anything, but for a lock: once it is taken, nothing that
-//! happens later makes its acquisition a certain `fail`.
+//! Of the requests of one operation only the last can change anything, but for a lock: once it is taken,
+//! nothing that happens later makes its acquisition a certain `fail`.
 //!
-//! **The token of a lock** is its `LockIndex`, "the number of times this key has successfully been acquired in a lock"
-//! (api-docs/kv): it grows with every acquisition as long as the key is not deleted, which nobody does here, for sessions
-//! have the behaviour `release`. An acquisition is answered only with true or false, so that the key is read after it,
-//! consistently; only if the own session still holds it is that index its own.
+//! **The token of a lock** is its `LockIndex`, "the number of times this key has successfully been acquired
+//! in a lock" (api-docs/kv): it grows with every acquisition as long as the key is not deleted, which no
+//! client does here, because sessions have the behaviour `release`. An acquisition is answered only with true
+//! or false, so the key is read after it, consistently; only if the own session still holds it is that index
+//! its own.
 
 use std::collections::HashSet;
 
@@ -33,7 +34,7 @@ pub(super) struct ConsulClient {
     object: ObjectKind,
     /// For locks.
     session: Option<Session>,
-    /// The locks that it took and did not give back.
+    /// The locks that it acquired and has not released.
     held: HashSet<Key>,
 }
 
@@ -75,7 +76,7 @@ impl ConsulClient {
     /// Makes a client; for locks it has a session then.
     ///
     /// # Errors
-    /// When there is no session to be had. Nothing else was asked then.
+    /// When no session can be created. No other request was sent then.
     pub(super) async fn open(
         connection: Connection,
         object: ObjectKind,
@@ -143,13 +144,13 @@ impl ConsulClient {
         }
     }
 
-    /// Puts `new` in the place of what was found, if that is still there.
+    /// Replaces what was found by `new`, if it is still there.
     async fn replace(&self, op: &Op, key: &Key, index: Option<u64>, new: &Value) -> Outcome {
         let index = index.unwrap_or(0).to_string();
         let put = self.connection.put(key, to_data(new), Some(("cas", &index)));
         match put.await {
             Ok(true) => Outcome::ok(),
-            Ok(false) => LOST_RACE.outcome(op, format!("index {index} is no more")),
+            Ok(false) => LOST_RACE.outcome(op, format!("index {index} is not current any more")),
             Err(failed) => failed.outcome(op),
         }
     }
@@ -171,7 +172,7 @@ impl ConsulClient {
             return NOT_SUPPORTED.outcome(op, "there is no session");
         };
         if self.held.contains(key) {
-            // Consul would let the holder in again.
+            // Consul would let the holder acquire it again.
             return HELD.outcome(op, "this client holds it");
         }
         let taken = self
@@ -190,7 +191,7 @@ impl ConsulClient {
                     Err(_) => NO_TOKEN.outcome(op, format!("LockIndex {}", entry.lock_index)),
                 }
             }
-            Ok(entry) => NO_TOKEN.outcome(op, format!("lost again: {entry:?}")),
+            Ok(entry) => NO_TOKEN.outcome(op, format!("the lock was lost again: {entry:?}")),
             Err(failed) => NO_TOKEN.outcome(op, failed.words()),
         }
     }
@@ -218,7 +219,7 @@ impl ConsulClient {
     }
 }
 
-/// Keeps a session alive. What goes wrong shows in the next operation.
+/// Keeps a session alive. An error shows in the next operation.
 async fn renew(connection: Connection, id: String) {
     loop {
         tokio::time::sleep(connection.ttl / 3).await;

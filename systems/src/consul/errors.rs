@@ -1,6 +1,6 @@
 //! What each error of Consul means for an operation.
 //!
-//! Consul tells most of what goes wrong with status 500 and a sentence; the sentences are constants in its source.
+//! Consul reports most errors with status 500 and a sentence; the sentences are constants in its source.
 
 use history::{ErrorClass, ErrorRule};
 
@@ -11,7 +11,8 @@ const NO_LEADER: ErrorRule = ErrorRule::new(
     "500 \"No cluster leader\"",
     true,
     ErrorClass::Unavailable,
-    "\"No leader errors are always safe to retry since no state could have been changed\": agent/consul/rpc.go, canRetry; \
+    "\"No leader errors are always safe to retry since no state could have been changed\": \
+     agent/consul/rpc.go, canRetry; \
      structs.ErrNoLeader",
 );
 const DENIED: ErrorRule = ErrorRule::new(
@@ -33,7 +34,8 @@ const LIMITED: ErrorRule = ErrorRule::new(
     "429, or \"Rate limit reached\", \"RPC rate limit exceeded\"",
     true,
     ErrorClass::Unavailable,
-    "the limiter denies a request before it is handled: Consul documentation, \"Limit traffic rates\", section \"Request denials\"",
+    "the limiter denies a request before it is handled: Consul documentation, \"Limit traffic rates\", \
+     section \"Request denials\"",
 );
 /// The session of a lock client has ended.
 pub(super) const NO_SESSION: ErrorRule = ErrorRule::new(
@@ -46,10 +48,12 @@ pub(super) const NO_SESSION: ErrorRule = ErrorRule::new(
 );
 const SERVER_ERROR: ErrorRule = ErrorRule::new(
     "server-error",
-    "any other status from 500 on: \"leadership lost while committing log\", \"rpc error making call: EOF\", …",
+    "any other status from 500 on: \"leadership lost while committing log\", \
+     \"rpc error making call: EOF\", …",
     false,
     ErrorClass::Unavailable,
-    "raft.ErrLeadershipLost: the entry was appended, and may yet be committed by the next leader; of the others nothing is said",
+    "raft.ErrLeadershipLost: the entry was appended, and may yet be committed by the next leader; \
+     the others are not documented",
 );
 /// Another change came between the two steps of a cas or an add.
 pub(super) const LOST_RACE: ErrorRule = ErrorRule::new(
@@ -57,28 +61,30 @@ pub(super) const LOST_RACE: ErrorRule = ErrorRule::new(
     "another change came between the read and the ?cas= write that a cas or an add is made of",
     true,
     ErrorClass::Rejected,
-    "the answer `false`: \"the key is only set if the index matches the ModifyIndex of that key\" (KV Store, Create/Update Key)",
+    "the answer `false`: \"the key is only set if the index matches the ModifyIndex of that key\" \
+     (KV Store, Create/Update Key)",
 );
 /// A try-lock that found the lock taken.
 pub(super) const HELD: ErrorRule = ErrorRule::new(
     "held",
-    "another holds the lock, or its lock-delay is not over",
+    "another client holds the lock, or its lock-delay is not over",
     true,
     ErrorClass::Rejected,
     "the answer `false` to ?acquire= (KV Store, Create/Update Key; agent/consul/state/kvs.go, kvsLockTxn)",
 );
-/// A release by one who does not hold it.
+/// A release by a client that does not hold it.
 pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
     "not-held",
-    "this client does not hold the lock, or no longer",
+    "this client does not, or no longer, hold the lock",
     true,
     ErrorClass::Rejected,
-    "the answer `false` to ?release=: \"the key must be held by this session to be unlocked\" (KV Store, Create/Update Key)",
+    "the answer `false` to ?release=: \"the key must be held by this session to be unlocked\" \
+     (KV Store, Create/Update Key)",
 );
-/// A lock that was taken, but whose token could not be learnt.
+/// A lock that was acquired, but whose token could not be read.
 pub(super) const NO_TOKEN: ErrorRule = ErrorRule::new(
     "no-token",
-    "the lock was taken, but its LockIndex could not be read, or only after another had taken it",
+    "the lock was acquired, but its LockIndex could not be read before another client acquired it",
     false,
     ErrorClass::Unavailable,
     "?acquire= answers only true or false",
@@ -102,7 +108,7 @@ pub(super) static ERRORS: [ErrorRule; 15] = [
     NOT_SUPPORTED,
 ];
 
-/// The rule for an answer that is none of success.
+/// The rule for an answer other than success.
 pub(super) fn rule(status: u16, text: &str) -> ErrorRule {
     match status {
         400 | 405 | 413 => REFUSED,

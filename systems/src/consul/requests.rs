@@ -1,7 +1,8 @@
 //! The few requests of Consul's HTTP API that are used, each sent once, and what their answers hold.
 //!
-//! Source: api-docs/kv, api-docs/session, api-docs/status and api-docs/agent. Values are JSON texts; keys are made of letters,
-//! digits, `-`, `_` and `/`, the only ones that every version takes (agent/kvs_endpoint.go, `validateKVKey`).
+//! Source: api-docs/kv, api-docs/session, api-docs/status and api-docs/agent. Values are JSON texts; keys are
+//! made of letters, digits, `-`, `_` and `/`, the only ones that every version takes (agent/kvs_endpoint.go,
+//! `validateKVKey`).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +22,7 @@ use crate::http::{self, NOT_UNDERSTOOD};
 pub(super) const HTTP_PORT: u16 = 8500;
 /// How long the sessions of locks live without a renewal, in a cluster of our own.
 pub(super) const SESSION_TTL: Duration = Duration::from_secs(2);
-/// With which the index of an answer stands, also with that about a key that is not there.
+/// The header with the index of an answer, also of one about a key that does not exist.
 const INDEX: &str = "X-Consul-Index";
 /// How much of an error's text is kept.
 const MOST_TEXT: usize = 300;
@@ -37,9 +38,9 @@ pub(super) enum Reads {
     Stale,
 }
 
-/// How agents are asked.
+/// How agents are queried.
 pub(super) struct Asking {
-    /// Where each node is asked.
+    /// Where each node is queried.
     pub urls: Vec<String>,
     access: control::Access,
     reads: Reads,
@@ -60,7 +61,7 @@ pub(super) struct Connection {
     pub ttl: Duration,
 }
 
-/// What is known of a key that is there.
+/// A key that exists, with its value and indices.
 #[derive(Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Entry {
@@ -79,7 +80,7 @@ struct Created {
     id: String,
 }
 
-/// What an agent says of itself.
+/// What an agent reports about itself.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Myself {
@@ -104,7 +105,7 @@ pub(super) struct Member {
     pub tags: std::collections::HashMap<String, String>,
 }
 
-/// Why a request brought nothing: the rule, and what was said.
+/// Why a request failed: the rule, and the message.
 pub(super) struct Failed {
     rule: ErrorRule,
     message: String,
@@ -116,12 +117,12 @@ impl Failed {
         self.rule.outcome(op, self.message.clone())
     }
 
-    /// The outcome of an operation for which the request could change nothing.
+    /// The outcome of an operation whose request could not change anything.
     pub(super) fn harmless(&self) -> Outcome {
         self.outcome(&Op::Read { key: Key::Nil })
     }
 
-    /// The rule and what was said, for people.
+    /// The rule and the message, human-readable.
     pub(super) fn words(&self) -> String {
         format!("{}: {}", self.rule.name, self.message)
     }
@@ -152,14 +153,14 @@ impl Asking {
             reads,
             root: format!("perjury/{:x}-{:x}/", now.as_nanos(), std::process::id()),
             ttl: match environment.kind().is_foreign() {
-                // The least that Consul takes unless it is told otherwise (api-docs/session, TTL).
+                // The least that Consul accepts unless configured otherwise (api-docs/session, TTL).
                 true => Duration::from_secs(10),
                 false => SESSION_TTL,
             },
         })
     }
 
-    /// A connection with `node`. The connection proper is made by the first request.
+    /// A connection with `node`. The connection is made by the first request.
     pub(super) fn connection(&self, node: usize, timeout: Duration) -> Result<Connection, ControlError> {
         Ok(Connection {
             http: http::client(timeout, &self.access)?,
@@ -173,12 +174,12 @@ impl Asking {
 }
 
 impl Connection {
-    /// What there is under a key.
+    /// The entry under a key.
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Entry>, Failed> {
         self.get_by(key, self.reads).await
     }
 
-    /// The same, however reads are done otherwise.
+    /// The entry under a key by a consistent read, whatever the read mode.
     pub(super) async fn get_consistent(&self, key: &Key) -> Result<Option<Entry>, Failed> {
         self.get_by(key, Reads::Consistent).await
     }
@@ -236,13 +237,14 @@ impl Connection {
         parsed(&answer.await?.1)
     }
 
-    /// Makes a session for locks, without any check that could end it before its time.
+    /// Makes a session for locks, without a check that could end it early.
     pub(super) async fn create_session(&self) -> Result<String, Failed> {
         let wanted = serde_json::json!({
             "Name": "perjury",
             "TTL": format!("{}s", self.ttl.as_secs()),
             "Behavior": "release",
-            // It must be greater than 0; a number below 1000 would be taken for seconds (agent/session_endpoint.go).
+            // It must be greater than 0; a number below 1000 would be taken for seconds
+            // (agent/session_endpoint.go).
             "LockDelay": "1ms",
             "NodeChecks": [],
         });
@@ -253,7 +255,7 @@ impl Connection {
             wanted.to_string().into_bytes(),
         );
         let id = parsed::<Created>(&answer.await?.1)?.id;
-        // It will stand in URLs.
+        // It becomes a part of URLs.
         match id
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -270,19 +272,19 @@ impl Connection {
         answer.await.map(drop)
     }
 
-    /// The leader that this agent knows of: `10.1.10.12:8300`, or nothing.
+    /// The leader that this agent knows: `10.1.10.12:8300`, or an empty text.
     pub(super) async fn leader(&self) -> Result<String, Failed> {
         let answer = self.send(Method::GET, "status/leader", &[], Vec::new());
         parsed(&answer.await?.1)
     }
 
-    /// What the agent says of itself.
+    /// What the agent reports about itself.
     pub(super) async fn myself(&self) -> Result<Myself, Failed> {
         let answer = self.send(Method::GET, "agent/self", &[], Vec::new());
         parsed(&answer.await?.1)
     }
 
-    /// `None` if there is nothing there.
+    /// `None` if the key does not exist.
     async fn read<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -301,7 +303,7 @@ impl Connection {
         }
     }
 
-    /// Sends a request once. An answer is success, or that there is no such key.
+    /// Sends a request once. An answer is success, or that the key does not exist.
     async fn send(
         &self,
         method: Method,
@@ -321,14 +323,14 @@ impl Connection {
         let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {
             let mut header = HeaderValue::from_str(token.reveal())
-                .map_err(|_| Failed::not_understood("a token that no header can hold"))?;
-            // Hidden from whatever logs headers.
+                .map_err(|_| Failed::not_understood("a token that does not fit into a header"))?;
+            // Hidden from code that logs headers.
             header.set_sensitive(true);
             request = request.header("X-Consul-Token", header);
         }
         let response = request.body(body).send().await.map_err(|error| failed(&error))?;
         let status = response.status();
-        // From something else than Consul that stands in between, 404 means nothing.
+        // A 404 from a proxy in between, rather than from Consul, means nothing.
         let is_absent = status == StatusCode::NOT_FOUND && response.headers().contains_key(INDEX);
         let bytes = response.bytes().await.map_err(|error| failed(&error))?.to_vec();
         if status.is_success() || is_absent {
@@ -364,7 +366,8 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failed> {
     serde_json::from_slice(body).map_err(Failed::not_understood)
 }
 
-/// How a value is written in a key: a number as it is, all else as `x` and its JSON text in hexadecimal digits.
+/// How a value is written in a key: a number in decimal digits, anything else as `x` and its JSON text in
+/// hexadecimal digits.
 fn to_name(value: &Value) -> String {
     match value {
         Value::Int(number) => number.to_string(),
@@ -376,7 +379,7 @@ fn to_name(value: &Value) -> String {
     }
 }
 
-/// The value that is written so.
+/// The value that was written like that.
 pub(super) fn from_name(name: &str) -> Option<Value> {
     let Some(digits) = name.strip_prefix('x') else {
         return name.parse().ok().map(Value::Int);

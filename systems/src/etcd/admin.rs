@@ -1,11 +1,11 @@
 //! What operators do to etcd's members: hand over leadership, remove and add members, compact.
 //!
-//! Unlike clients, an operator repeats a request that etcd refuses because the cluster is not ready for it; nothing here is a part of
-//! the history.
+//! Unlike clients, operators repeat a request that etcd refuses because the cluster is not ready for it;
+//! nothing here is part of the history.
 //!
-//! Sources: rpc.proto (`MoveLeader`, `MemberAdd`, `MemberRemove`, `Compact`, `Defragment`) and etcd's documentation, "Runtime
-//! reconfiguration": a member that was removed comes back as another one, with an empty disk and
-//! `--initial-cluster-state existing`.
+//! Sources: rpc.proto (`MoveLeader`, `MemberAdd`, `MemberRemove`, `Compact`, `Defragment`) and etcd's
+//! documentation, "Runtime reconfiguration": a member that was removed comes back as another one, with an
+//! empty disk and `--initial-cluster-state existing`.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::Members;
-use super::gateway::{Header, Range, Trouble, number};
+use super::gateway::{Header, Range, RequestError, number};
 use super::requests;
 
-/// How long an operation may take, its repetitions included. etcd changes no member before all have been connected for 5 s
-/// (server.go, `HealthInterval`).
+/// How long an operation may take, including repetitions. etcd changes no member before all have been
+/// connected for 5 s (server.go, `HealthInterval`).
 const LIMIT: Duration = Duration::from_secs(14);
 /// Between two repetitions.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ struct Member {
 }
 
 impl Members {
-    /// Asks one member after the other until one does it, and all again until the time is up.
+    /// Asks one member after another until one does it, and starts over until the time is up.
     async fn operate<T: serde::de::DeserializeOwned>(
         &self,
         path: &str,
@@ -50,17 +50,17 @@ impl Members {
             let mut why = "no member answers".to_owned();
             let mut is_first = true;
             let mut members = self.statuses().await;
-            // Who leads knows best whether it can be done.
+            // The leader knows best whether it can be done.
             members.sort_by_key(|(_, status)| !status.leads());
             for (node, _) in members {
                 match tokio::time::timeout_at(deadline, self.operator(node)?.ask(path, body)).await {
                     Ok(Ok(answer)) => return Ok(answer),
                     // Waiting does not help.
-                    Ok(Err(Trouble { message, .. })) if message.contains("not found") => {
+                    Ok(Err(RequestError { message, .. })) if message.contains("not found") => {
                         return Err(ControlError::Other(format!("{path}: {message}")));
                     }
-                    // The leader's words, if it has any.
-                    Ok(Err(Trouble { message, .. })) if is_first && !message.is_empty() => {
+                    // The leader's message, if it has one.
+                    Ok(Err(RequestError { message, .. })) if is_first && !message.is_empty() => {
                         (why, is_first) = (message, false);
                     }
                     Ok(Err(_)) => {}
@@ -96,7 +96,7 @@ impl Members {
 
     async fn id_of(&self, node: usize) -> Result<u64, ControlError> {
         let found = self.list().await?.into_iter().find(|(other, _)| *other == node);
-        let missing = || ControlError::Other(format!("etcd knows no member n{}", node + 1));
+        let missing = || ControlError::Other(format!("etcd has no member n{}", node + 1));
         found.map(|(_, id)| id).ok_or_else(missing)
     }
 }
@@ -120,7 +120,8 @@ impl Operators for Members {
         let body = json!({ "ID": id.to_string() });
         match self.operate::<Json>("v3/cluster/member/remove", &body).await {
             Ok(_) => Ok(()),
-            // The answer may have been lost with the leader that was removed; a second request finds no such member.
+            // The answer may have been lost with the leader that was removed; a second request finds no such
+            // member.
             Err(error) => match self.members().await?.contains(&node) {
                 true => Err(error),
                 false => Ok(()),
@@ -140,37 +141,37 @@ impl Operators for Members {
         Ok(())
     }
 
-    /// Compacts all revisions but the newest, and gives the room back on this member.
+    /// Compacts all revisions but the newest, and frees the space on this member.
     async fn compact(&self, node: usize) -> Result<String, ControlError> {
         let failed =
-            |what: &str, trouble: Trouble| ControlError::Other(format!("{what}: {}", trouble.message));
+            |what: &str, error: RequestError| ControlError::Other(format!("{what}: {}", error.message));
         let look = requests::range(&format!("{}look", self.names.prefix()), false);
         let gateway = self.operator(node)?;
         let now: Range = gateway
             .ask("v3/kv/range", &look)
             .await
-            .map_err(|trouble| failed("range", trouble))?;
+            .map_err(|error| failed("range", error))?;
         let Header { revision, .. } = now.header;
         let body = json!({ "revision": revision.to_string(), "physical": true });
         match gateway.ask::<Json>("v3/kv/compaction", &body).await {
-            // Another one was faster: that is as good.
-            Err(trouble) if !trouble.message.contains("compacted") => {
-                return Err(failed("compaction", trouble));
+            // Another compaction was faster, which is just as good.
+            Err(error) if !error.message.contains("compacted") => {
+                return Err(failed("compaction", error));
             }
             _ => {}
         }
         gateway
             .ask::<Json>("v3/maintenance/defragment", &json!({}))
             .await
-            .map_err(|trouble| failed("defragment", trouble))?;
+            .map_err(|error| failed("defragment", error))?;
         let mut before = look;
         before["revision"] = json!((revision - 1).to_string());
         match gateway.ask::<Range>("v3/kv/range", &before).await {
             _ if revision < 2 => Ok("there was nothing to compact".into()),
-            Err(trouble) if trouble.message.contains("compacted") => {
+            Err(error) if error.message.contains("compacted") => {
                 Ok(format!("compacted up to revision {revision}"))
             }
-            Err(trouble) => Err(failed("range", trouble)),
+            Err(error) => Err(failed("range", error)),
             Ok(_) => Err(ControlError::Other(format!(
                 "revision {} can still be read after it was compacted",
                 revision - 1

@@ -1,23 +1,27 @@
 //! What a client does for each operation.
 //!
-//! | object | how it lies in the store |
+//! | object | how it is stored |
 //! |---|---|
 //! | register, watched register, counter | one key, the value as JSON |
-//! | set | one key an element under the set's name: an add is one blind put, cannot lose a race, and an element that is missing later was lost by the store; a read is one range over the names |
-//! | list | one key, the whole list; a txn that appends is a read-only txn and then one that demands that no key of it was changed since |
+//! | set | one key for each element, under the set's name |
+//! | list | one key, the whole list; see below |
 //! | lock | one key that ends with the client's lease (see `lock.rs`) |
+//!
+//! An add to a set is one blind put, which cannot lose a race: an element that is missing later was lost by
+//! the store. A read is one range over the names. A txn that appends to lists is a read-only txn and then one
+//! that demands that no key of it was changed since.
 //!
 //! An operation of two steps is a certain `fail` when the first one, which changes nothing, fails.
 //!
-//! A member that ends by itself under the lists is etcd's doing: 3.5.0 to 3.5.4 panic when the client of a txn that only
-//! reads goes away while it is served (etcd issue 14110).
+//! If a member ends by itself under the list workload, that is a bug of etcd: 3.5.0 to 3.5.4 panic when the
+//! client of a txn that only reads goes away while it is served (etcd issue 14110).
 
 use async_trait::async_trait;
 use control::Client;
 use history::{ErrorRule, Key, MicroOp, ObjectKind, Op, Outcome, Value};
 
 use super::errors::LOST_RACE;
-use super::gateway::{Gateway, KeyValue, Put, Range, Trouble, Troubling, Txn, value};
+use super::gateway::{Gateway, KeyValue, Put, Range, RequestError, RuleError, Txn, value};
 use super::lock::Locks;
 use super::requests::{self, Names, then_put, then_range};
 use super::watch;
@@ -41,9 +45,10 @@ struct Found {
     is_changed: bool,
 }
 
-/// Always-true comparisons that each transaction makes on the keys that it appends to. They keep a member busy for about a
-/// millisecond between taking an entry off the log and changing its database, and a member that is killed there must do the
-/// entry again when it comes back; etcd 3.5.0 to 3.5.2 did not (etcd issue 13766). etcd allows 128 in one transaction.
+/// Always-true comparisons that each transaction makes on the keys that it appends to. They keep a member
+/// busy for about a millisecond between taking an entry off the log and changing its database, and a member
+/// that is killed there must do the entry again when it comes back; etcd 3.5.0 to 3.5.2 did not (etcd issue
+/// 13766). etcd allows 128 in one transaction.
 const EXTRA_COMPARES: usize = 64;
 
 impl EtcdClient {
@@ -57,8 +62,9 @@ impl EtcdClient {
         }
     }
 
-    /// The outcome of an operation that only one request is made for, or whose request that changes things failed.
-    async fn perform(&mut self, op: &Op) -> Result<Outcome, Trouble> {
+    /// The outcome of an operation; an error if it needs only one request, or if the request that changes
+    /// something failed.
+    async fn perform(&mut self, op: &Op) -> Result<Outcome, RequestError> {
         match (self.object, op) {
             (ObjectKind::Register, Op::Read { key }) => {
                 let found = self.range(&self.name(key)).await?;
@@ -99,12 +105,13 @@ impl EtcdClient {
             }
             (ObjectKind::Watched, Op::Watch { key, from }) => {
                 let name = self.name(key);
-                // However reads are done: from a member that lags the watch would be told to hear too little.
+                // Linearizable in every read mode: the answer of a member that lags would end the watch too
+                // early.
                 let request = requests::range(&name, false);
                 let now = self.gateway.ask("v3/kv/range", &request).await?;
                 watch::hear(&self.gateway, &name, *from, &now).await
             }
-            _ => Err(NOT_SUPPORTED.trouble(format!("{op} of a {}", self.object))),
+            _ => Err(NOT_SUPPORTED.error(format!("{op} of a {}", self.object))),
         }
     }
 
@@ -112,16 +119,16 @@ impl EtcdClient {
         self.names.object(self.object, key)
     }
 
-    async fn range(&self, name: &str) -> Result<Range, Trouble> {
+    async fn range(&self, name: &str) -> Result<Range, RequestError> {
         let request = requests::range(name, self.is_serializable);
         self.gateway.ask("v3/kv/range", &request).await
     }
 
-    async fn put(&self, name: &str, value: &Value) -> Result<Put, Trouble> {
+    async fn put(&self, name: &str, value: &Value) -> Result<Put, RequestError> {
         self.gateway.ask("v3/kv/put", &requests::put(name, value)).await
     }
 
-    async fn cas(&self, name: &str, expected: &Value, new: &Value) -> Result<Outcome, Trouble> {
+    async fn cas(&self, name: &str, expected: &Value, new: &Value) -> Result<Outcome, RequestError> {
         let request = requests::txn(
             vec![requests::holds(name, expected)],
             vec![then_put(requests::put(name, new))],
@@ -130,12 +137,12 @@ impl EtcdClient {
         let answer: Txn = self.gateway.ask("v3/kv/txn", &request).await?;
         Ok(match answer.succeeded {
             true => Outcome::ok(),
-            // It did not match, whatever can be understood of what it found.
+            // It did not match, even if the value that it found cannot be decoded.
             false => Outcome::mismatch(answer.found(0).and_then(value).ok()),
         })
     }
 
-    async fn elements(&self, key: &Key) -> Result<Outcome, Trouble> {
+    async fn elements(&self, key: &Key) -> Result<Outcome, RequestError> {
         let prefix = self.names.elements(key);
         let request = requests::range_names(&prefix, self.is_serializable);
         let found: Range = self.gateway.ask("v3/kv/range", &request).await?;
@@ -145,30 +152,30 @@ impl EtcdClient {
             let element = name.strip_prefix(prefix.as_bytes());
             let element = element.and_then(|text| serde_json::from_slice(text).ok());
             let strange = || format!("no element: {}", String::from_utf8_lossy(&name));
-            elements.push(element.ok_or_else(|| NOT_UNDERSTOOD.trouble(strange()))?);
+            elements.push(element.ok_or_else(|| NOT_UNDERSTOOD.error(strange()))?);
         }
         Ok(Outcome::ok_value(Value::list(elements)))
     }
 
-    /// Reads the sum and puts the new one in its place, if it is still there: one try.
-    async fn count(&self, op: &Op, name: &str, amount: &Value) -> Result<Outcome, Trouble> {
+    /// Reads the sum and replaces it by the new one, if it is still the same: one try.
+    async fn count(&self, op: &Op, name: &str, amount: &Value) -> Result<Outcome, RequestError> {
         let found = match self
             .gateway
             .ask::<Range>("v3/kv/range", &requests::range(name, false))
             .await
         {
             Ok(found) => found,
-            Err(trouble) => return Ok(trouble.before_any_change()),
+            Err(error) => return Ok(error.before_any_change()),
         };
         let kv = found.kvs.first();
         let sum = match (value(kv), amount) {
             (Ok(Value::Nil), Value::Int(amount)) => Some(*amount),
             (Ok(Value::Int(sum)), Value::Int(amount)) => sum.checked_add(*amount),
-            (Err(trouble), _) => return Ok(trouble.before_any_change()),
+            (Err(error), _) => return Ok(error.before_any_change()),
             _ => None,
         };
         let Some(sum) = sum else {
-            let why = format!("{amount} cannot be added to what is there");
+            let why = format!("{amount} cannot be added to the current value");
             return Ok(NOT_SUPPORTED.outcome(op, why));
         };
         let request = requests::txn(
@@ -186,15 +193,16 @@ impl EtcdClient {
         })
     }
 
-    /// Reads all keys at once, works out the answers, and puts the new lists in place if no key was changed since.
-    async fn transact(&self, op: &Op, micro_ops: &[MicroOp]) -> Result<Outcome, Trouble> {
+    /// Reads all keys at once, works out the answers, and puts the new lists in place if no key was changed
+    /// since.
+    async fn transact(&self, op: &Op, micro_ops: &[MicroOp]) -> Result<Outcome, RequestError> {
         let mut found = match self.look_up(op, micro_ops).await {
             Ok(found) => found,
-            Err(trouble) => return Ok(trouble.before_any_change()),
+            Err(error) => return Ok(error.before_any_change()),
         };
         let answers = match apply(&mut found, micro_ops) {
             Ok(answers) => Outcome::ok_value(Value::list(answers)),
-            Err(trouble) => return Ok(trouble.before_any_change()),
+            Err(error) => return Ok(error.before_any_change()),
         };
         let changed: Vec<&Found> = found.iter().filter(|found| found.is_changed).collect();
         if changed.is_empty() {
@@ -223,14 +231,15 @@ impl EtcdClient {
     }
 
     /// All keys of a transaction as they are at one instant.
-    async fn look_up(&self, op: &Op, micro_ops: &[MicroOp]) -> Result<Vec<Found>, Trouble> {
+    async fn look_up(&self, op: &Op, micro_ops: &[MicroOp]) -> Result<Vec<Found>, RequestError> {
         let mut keys: Vec<&Key> = Vec::new();
         for key in micro_ops.iter().map(MicroOp::key) {
             if !keys.contains(&key) {
                 keys.push(key);
             }
         }
-        // What a transaction that appends has read is compared when it is applied; only other reads may be stale.
+        // What a transaction that appends has read is compared when it is applied; only other reads may be
+        // stale.
         let is_serializable = self.is_serializable && op.is_read_only();
         let ranges = (keys.iter())
             .map(|key| then_range(requests::range(&self.name(key), is_serializable)))
@@ -246,17 +255,15 @@ impl EtcdClient {
 #[async_trait]
 impl Client for EtcdClient {
     async fn invoke(&mut self, op: &Op) -> Outcome {
-        self.perform(op)
-            .await
-            .unwrap_or_else(|trouble| trouble.outcome(op))
+        self.perform(op).await.unwrap_or_else(|error| error.outcome(op))
     }
 }
 
-fn found(key: &Key, kv: Option<&KeyValue>) -> Result<Found, Trouble> {
+fn found(key: &Key, kv: Option<&KeyValue>) -> Result<Found, RequestError> {
     let elements = match value(kv)? {
         Value::Nil => None,
         Value::List(elements) => Some(elements.to_vec()),
-        other => return Err(NOT_UNDERSTOOD.trouble(format!("{other} is no list"))),
+        other => return Err(NOT_UNDERSTOOD.error(format!("{other} is not a list"))),
     };
     Ok(Found {
         key: key.clone(),
@@ -267,11 +274,11 @@ fn found(key: &Key, kv: Option<&KeyValue>) -> Result<Found, Trouble> {
     })
 }
 
-/// Does the micro-operations, in order, on what was found; the answer of each.
-fn apply(all: &mut [Found], micro_ops: &[MicroOp]) -> Result<Vec<Value>, Trouble> {
-    let unsupported: fn(&MicroOp) -> Trouble = |micro_op| {
+/// Applies the micro-operations, in order, to what was found; returns the answer of each.
+fn apply(all: &mut [Found], micro_ops: &[MicroOp]) -> Result<Vec<Value>, RequestError> {
+    let unsupported: fn(&MicroOp) -> RequestError = |micro_op| {
         let rule: ErrorRule = NOT_SUPPORTED;
-        rule.trouble(format!("no such thing can be done to a list: {micro_op:?}"))
+        rule.error(format!("not an operation on lists: {micro_op:?}"))
     };
     let mut answers = Vec::with_capacity(micro_ops.len());
     for micro_op in micro_ops {

@@ -1,16 +1,17 @@
 //! What each error of etcd means for the operation that met it.
 //!
-//! The JSON gateway passes on what its member's gRPC server said: `{"error":…,"message":…,"code":…}` in grpc-gateway 1
-//! (etcd 3.4, 3.5), without `error` in grpc-gateway 2 (etcd 3.6). Errors are told apart by their text, as etcd's own
-//! client does (api/v3rpc/rpctypes/error.go, `errStringToError`): `too many requests` comes with the code UNKNOWN, because
-//! util.go maps it to a client-side error.
+//! The JSON gateway passes on the error of its member's gRPC server: `{"error":…,"message":…,"code":…}` in
+//! grpc-gateway 1 (etcd 3.4, 3.5), without `error` in grpc-gateway 2 (etcd 3.6). Errors are told apart by
+//! their text, as etcd's own client does (api/v3rpc/rpctypes/error.go, `errStringToError`): `too many
+//! requests` comes with the code UNKNOWN, because util.go maps it to a client-side error.
 //!
-//! The gateway is a gRPC client of its own member, with one connection and no retry policy (server/embed/serve.go,
-//! `registerGateway`), so that it repeats nothing that the member may have seen: without a policy grpc-go sends a call
-//! again only if it was certainly not processed (gRPC proposal A6, "transparent retries").
+//! The gateway is a gRPC client of its own member, with one connection and no retry policy
+//! (server/embed/serve.go, `registerGateway`), so that it repeats nothing that the member may have seen:
+//! without a policy grpc-go sends a call again only if it was certainly not processed (gRPC proposal A6,
+//! "transparent retries").
 //!
-//! A write is certain not to happen if etcd refused it before it was proposed to Raft, or if every member refuses it
-//! when it is applied. Files are those of etcd 3.5 under server/; 3.4 and 3.6 were read too.
+//! A write is certain not to happen if etcd refused it before it was proposed to Raft, or if every member
+//! refuses it when it is applied. Files are those of etcd 3.5 under server/; 3.4 and 3.6 were read too.
 
 use history::{ErrorClass, ErrorRule};
 
@@ -47,7 +48,7 @@ pub(super) static ERRORS: [ErrorRule; 27] = [
     NOT_SUPPORTED,
 ];
 
-/// How the texts begin, and what they mean.
+/// What the texts begin with, and what they mean.
 static SAID: [(&str, ErrorRule); 26] = [
     ("etcdserver: too many requests", TOO_MANY_REQUESTS),
     ("etcdserver: request is too large", TOO_LARGE),
@@ -80,7 +81,7 @@ static SAID: [(&str, ErrorRule); 26] = [
     ("etcdserver: corrupt cluster", CORRUPT),
 ];
 
-/// The rule for what the server said.
+/// The rule for the server's text.
 pub(super) fn said(message: &str) -> ErrorRule {
     (SAID.iter())
         .find(|(beginning, _)| message.starts_with(beginning))
@@ -105,7 +106,7 @@ const TOO_LARGE: ErrorRule = ErrorRule::new(
     "returned before anything is proposed: etcdserver/v3_server.go, processInternalRaftRequestOnce",
 );
 
-/// The member's Raft would not take it.
+/// The member's Raft did not accept it.
 const PROPOSAL_DROPPED: ErrorRule = ErrorRule::new(
     "proposal-dropped",
     "raft proposal dropped",
@@ -115,7 +116,7 @@ const PROPOSAL_DROPPED: ErrorRule = ErrorRule::new(
              stepCandidate, stepFollower",
 );
 
-/// Nobody leads.
+/// There is no leader.
 const NO_LEADER: ErrorRule = ErrorRule::new(
     "no-leader",
     "etcdserver: no leader",
@@ -134,13 +135,15 @@ const BAD_REQUEST: ErrorRule = ErrorRule::new(
     "checked before the request is handled: etcdserver/api/v3rpc/key.go, checkTxnRequest, checkIntervals",
 );
 
-/// The user may not do it.
+/// The user lacks the permission.
 const NOT_PERMITTED: ErrorRule = ErrorRule::new(
     "not-permitted",
-    "etcdserver: permission denied, user name is empty, authentication failed, revision of auth store is old, …",
+    "etcdserver: permission denied, user name is empty, authentication failed, revision of auth store \
+     is old, …",
     true,
     ErrorClass::Rejected,
-    "checked before anything is changed, by the same log on every member: etcdserver/apply_auth.go, Put, Txn; \
+    "checked before anything is changed, by the same log on every member: \
+     etcdserver/apply_auth.go, Put, Txn; \
              auth/store.go, isOpPermitted",
 );
 
@@ -153,13 +156,14 @@ const NOT_CAPABLE: ErrorRule = ErrorRule::new(
     "returned before the request is handled: etcdserver/api/v3rpc/interceptor.go, newUnaryInterceptor",
 );
 
-/// The database is as large as it may get.
+/// The database has reached its size limit.
 const NO_SPACE: ErrorRule = ErrorRule::new(
     "no-space",
     "etcdserver: mvcc: database space exceeded",
     false,
     ErrorClass::Rejected,
-    "may be said of a write that was done: etcdserver/apply.go, quotaApplierV3.Put and Txn apply it first and \
+    "may be reported for a write that was done: etcdserver/apply.go, quotaApplierV3.Put and Txn apply it \
+     first and \
              then return ErrNoSpace",
 );
 
@@ -197,7 +201,7 @@ const CANCELLED: ErrorRule = ErrorRule::new(
     "context deadline exceeded, context canceled, etcdserver: request canceled",
     false,
     ErrorClass::Timeout,
-    "the wait for Raft ended, which does not take the proposal back: raft/node.go, stepWithWaitOption",
+    "the wait for Raft ended, which does not withdraw the proposal: raft/node.go, stepWithWaitOption",
 );
 
 /// The members are known to differ.
@@ -217,7 +221,7 @@ pub(super) const LEASE_NOT_FOUND: ErrorRule = ErrorRule::new(
     ErrorClass::Rejected,
     "looked up before the key is put: etcdserver/apply.go, Put, checkRequestPut",
 );
-/// The login is forgotten, as after a restart of the member; the next operation begins with a new one.
+/// The member has forgotten the login, as after a restart; the next operation logs in again.
 pub(super) const INVALID_TOKEN: ErrorRule = ErrorRule::new(
     "invalid-token",
     "etcdserver: invalid auth token",
@@ -233,7 +237,7 @@ pub(super) const COMPACTED: ErrorRule = ErrorRule::new(
     ErrorClass::Rejected,
     "an error of reads and watches: mvcc/kvstore_txn.go, rangeKeys; mvcc/watchable_store.go, syncWatchers",
 );
-/// The watch ended before it had told everything.
+/// The watch ended before it had sent everything.
 pub(super) const WATCH_ENDED: ErrorRule = ErrorRule::new(
     "watch-ended",
     "the watch was cancelled by the server, or its stream ended",
@@ -241,15 +245,15 @@ pub(super) const WATCH_ENDED: ErrorRule = ErrorRule::new(
     ErrorClass::Unavailable,
     "a watch changes nothing: etcdserver/api/v3rpc/watch.go, sendLoop",
 );
-/// Something else that the server says.
+/// Any other error of the server.
 const OTHER: ErrorRule = ErrorRule::new(
     "other-error",
     "any other error that etcd or its gateway answers with",
     false,
     ErrorClass::Other,
-    "what is not known to be certain is not",
+    "an error that is not documented to be certain is not certain",
 );
-/// Nobody logged in, so nothing else was sent.
+/// The login failed, so nothing else was sent.
 pub(super) const LOGIN_FAILED: ErrorRule = ErrorRule::new(
     "login-failed",
     "no login (POST /v3/auth/authenticate) before the operation",
@@ -265,13 +269,13 @@ pub(super) const LOST_RACE: ErrorRule = ErrorRule::new(
     ErrorClass::Rejected,
     "`succeeded` is false: only the empty else-branch was done (etcd API guarantees, `Txn`)",
 );
-/// Somebody holds the lock.
+/// The lock is held.
 pub(super) const HELD: ErrorRule = ErrorRule::new(
     "held",
     "the lock is held",
     true,
     ErrorClass::Rejected,
-    "`succeeded` is false: the key exists, so that it was not made",
+    "`succeeded` is false: the key exists, so it was not created",
 );
 /// This client does not hold the lock.
 pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
@@ -279,7 +283,7 @@ pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
     "the lock is not, or no longer, held by this client",
     true,
     ErrorClass::Rejected,
-    "`succeeded` is false: the key that this client made is gone, so that nothing was deleted",
+    "`succeeded` is false: the key that this client created is gone, so nothing was deleted",
 );
 
 #[cfg(test)]
@@ -399,9 +403,9 @@ mod tests {
             value: 2.into(),
         };
         for (status, body, rule, is_certain) in cases {
-            let trouble = refused(StatusCode::from_u16(*status).unwrap(), body.as_bytes());
-            assert_eq!(trouble.rule.name, *rule, "{body}");
-            let outcome = trouble.outcome(&write);
+            let error = refused(StatusCode::from_u16(*status).unwrap(), body.as_bytes());
+            assert_eq!(error.rule.name, *rule, "{body}");
+            let outcome = error.outcome(&write);
             assert_eq!(
                 matches!(outcome, Outcome::Fail(_)),
                 *is_certain,
@@ -415,7 +419,7 @@ mod tests {
     fn whatever_is_said_stands_in_the_table_and_names_are_unique() {
         for (text, rule) in &SAID {
             assert!(ERRORS.contains(rule), "{text}");
-            // No other line hides it.
+            // No earlier row shadows it.
             assert_eq!(said(text), *rule, "{text}");
         }
         for (n, rule) in ERRORS.iter().enumerate() {

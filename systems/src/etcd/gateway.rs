@@ -1,7 +1,8 @@
-//! etcd's JSON gateway: one connection to one member, asked once.
+//! etcd's JSON gateway: one connection to one member; every request is sent once.
 //!
-//! Sources: etcd's documentation, "Why gRPC gateway" (paths, base64, 64-bit integers as text); rpc.proto for the names of
-//! the fields. A login is a token in the header `Authorization` (server/auth/store.go, `AuthInfoFromCtx`).
+//! Sources: etcd's documentation, "Why gRPC gateway" (paths, base64, 64-bit integers as text); rpc.proto for
+//! the names of the fields. A login is a token in the header `Authorization` (server/auth/store.go,
+//! `AuthInfoFromCtx`).
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -26,19 +27,19 @@ pub(super) struct Gateway {
     http: reqwest::Client,
     base: String,
     login: Option<(String, Secret)>,
-    /// What the last login gave, until the member no longer knows it.
+    /// The token of the last login, until the member no longer knows it.
     token: Mutex<Option<Secret>>,
 }
 
-/// Why a request has no answer.
+/// Why a request has no usable answer.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestError {
     pub rule: ErrorRule,
     pub message: String,
 }
 
 impl Gateway {
-    /// The connection proper is made by the first request.
+    /// The connection is made by the first request.
     pub fn new(base: &str, timeout: Duration, access: &Access) -> Result<Gateway, ControlError> {
         let password = || access.password.clone().unwrap_or_else(|| Secret::new(""));
         Ok(Gateway {
@@ -49,19 +50,19 @@ impl Gateway {
         })
     }
 
-    /// Asks once; before the first time it logs in.
-    pub async fn ask<T: DeserializeOwned>(&self, path: &str, body: &Json) -> Result<T, Trouble> {
+    /// Sends a request once; logs in before the first one.
+    pub async fn ask<T: DeserializeOwned>(&self, path: &str, body: &Json) -> Result<T, RequestError> {
         let response = self.send(path, body).await?;
-        let bytes = response.bytes().await.map_err(Trouble::unanswered)?;
+        let bytes = response.bytes().await.map_err(RequestError::unanswered)?;
         understood(&bytes)
     }
 
-    /// Asks once, for an answer that is to be read bit by bit. One that is not a success is an error already.
-    pub async fn send(&self, path: &str, body: &Json) -> Result<reqwest::Response, Trouble> {
+    /// Sends a request once, for an answer that is read in pieces. A status other than success is an error.
+    pub async fn send(&self, path: &str, body: &Json) -> Result<reqwest::Response, RequestError> {
         let token = self.log_in().await?;
         let answer = self.post(path, body, token).await;
-        if let Err(trouble) = &answer
-            && trouble.rule.name == INVALID_TOKEN.name
+        if let Err(error) = &answer
+            && error.rule.name == INVALID_TOKEN.name
         {
             *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
@@ -79,7 +80,7 @@ impl Gateway {
         }
     }
 
-    async fn log_in(&self) -> Result<Option<Secret>, Trouble> {
+    async fn log_in(&self) -> Result<Option<Secret>, RequestError> {
         #[derive(Deserialize)]
         struct Login {
             token: String,
@@ -92,7 +93,7 @@ impl Gateway {
             return Ok(known);
         }
         let body = json!({ "name": name, "password": password.reveal() });
-        let failed = |trouble: Trouble| LOGIN_FAILED.trouble(trouble.message);
+        let failed = |error: RequestError| LOGIN_FAILED.error(error.message);
         let response = self
             .post("v3/auth/authenticate", &body, None)
             .await
@@ -100,10 +101,10 @@ impl Gateway {
         let bytes = response
             .bytes()
             .await
-            .map_err(|error| failed(Trouble::unanswered(error)))?;
+            .map_err(|error| failed(RequestError::unanswered(error)))?;
         // The answer is a secret; not even a wrong one is shown.
         let login: Login =
-            serde_json::from_slice(&bytes).map_err(|_| LOGIN_FAILED.trouble("an answer without a token"))?;
+            serde_json::from_slice(&bytes).map_err(|_| LOGIN_FAILED.error("an answer without a token"))?;
         let token = Some(Secret::new(login.token));
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token.clone();
         Ok(token)
@@ -114,46 +115,46 @@ impl Gateway {
         path: &str,
         body: &Json,
         token: Option<Secret>,
-    ) -> Result<reqwest::Response, Trouble> {
+    ) -> Result<reqwest::Response, RequestError> {
         let mut request = self.http.post(format!("{}/{path}", self.base)).json(body);
         if let Some(token) = token {
             let mut header = HeaderValue::from_str(token.reveal())
-                .map_err(|_| LOGIN_FAILED.trouble("a token that no header can hold"))?;
-            // Hidden from whatever logs headers.
+                .map_err(|_| LOGIN_FAILED.error("a token that does not fit into a header"))?;
+            // Hidden from code that logs headers.
             header.set_sensitive(true);
             request = request.header(AUTHORIZATION, header);
         }
-        let response = request.send().await.map_err(Trouble::unanswered)?;
+        let response = request.send().await.map_err(RequestError::unanswered)?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let bytes = response.bytes().await.map_err(Trouble::unanswered)?;
+        let bytes = response.bytes().await.map_err(RequestError::unanswered)?;
         Err(refused(status, &bytes))
     }
 }
 
-/// Makes [`Trouble`] of a rule.
-pub(super) trait Troubling {
-    fn trouble(&self, message: impl Into<String>) -> Trouble;
+/// Makes a [`RequestError`] from a rule.
+pub(super) trait RuleError {
+    fn error(&self, message: impl Into<String>) -> RequestError;
 }
 
-impl Troubling for ErrorRule {
-    fn trouble(&self, message: impl Into<String>) -> Trouble {
-        Trouble {
+impl RuleError for ErrorRule {
+    fn error(&self, message: impl Into<String>) -> RequestError {
+        RequestError {
             rule: self.clone(),
             message: message.into(),
         }
     }
 }
 
-impl Trouble {
-    pub fn unanswered(error: reqwest::Error) -> Trouble {
+impl RequestError {
+    pub fn unanswered(error: reqwest::Error) -> RequestError {
         let (rule, message) = why_unanswered(&error);
-        rule.trouble(message)
+        rule.error(message)
     }
 
-    /// The outcome of `op`, whose request met this.
+    /// The outcome of `op`, whose request failed with this error.
     pub fn outcome(self, op: &Op) -> Outcome {
         self.rule.outcome(op, self.message)
     }
@@ -165,12 +166,12 @@ impl Trouble {
     }
 }
 
-fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Trouble> {
-    serde_json::from_slice(bytes).map_err(|error| NOT_UNDERSTOOD.trouble(error.to_string()))
+fn understood<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RequestError> {
+    serde_json::from_slice(bytes).map_err(|error| NOT_UNDERSTOOD.error(error.to_string()))
 }
 
 /// What an answer other than 200 says.
-pub(super) fn refused(status: StatusCode, bytes: &[u8]) -> Trouble {
+pub(super) fn refused(status: StatusCode, bytes: &[u8]) -> RequestError {
     #[derive(Deserialize)]
     struct Refusal {
         message: Option<String>,
@@ -178,12 +179,12 @@ pub(super) fn refused(status: StatusCode, bytes: &[u8]) -> Trouble {
     }
     let refusal = serde_json::from_slice::<Refusal>(bytes).ok();
     match refusal.and_then(|refusal| refusal.message.or(refusal.error)) {
-        Some(message) => said(&message).trouble(message),
-        None => NOT_UNDERSTOOD.trouble(format!("{status} without a message")),
+        Some(message) => said(&message).error(message),
+        None => NOT_UNDERSTOOD.error(format!("{status} without a message")),
     }
 }
 
-/// What every answer begins with.
+/// The header of every answer.
 #[derive(Deserialize, Debug, Default)]
 pub(super) struct Header {
     #[serde(default, deserialize_with = "number")]
@@ -192,7 +193,7 @@ pub(super) struct Header {
     pub member_id: u64,
 }
 
-/// A key with all that is known of it.
+/// A key with its value and revisions.
 #[derive(Deserialize, Debug)]
 pub(super) struct KeyValue {
     pub key: String,
@@ -204,7 +205,7 @@ pub(super) struct KeyValue {
     pub mod_revision: i64,
 }
 
-/// `RangeResponse`; the header is what tells it from any other JSON.
+/// `RangeResponse`; the header tells it apart from any other JSON.
 #[derive(Deserialize, Debug)]
 pub(super) struct Range {
     pub header: Header,
@@ -262,39 +263,39 @@ impl Status {
 
 impl Txn {
     /// What the `n`th request, a range of one key, found.
-    pub fn found(&self, n: usize) -> Result<Option<&KeyValue>, Trouble> {
+    pub fn found(&self, n: usize) -> Result<Option<&KeyValue>, RequestError> {
         match self
             .responses
             .get(n)
             .and_then(|part| part.response_range.as_ref())
         {
             Some(range) => Ok(range.kvs.first()),
-            None => Err(NOT_UNDERSTOOD.trouble("a txn without the answer of its range")),
+            None => Err(NOT_UNDERSTOOD.error("a txn without the answer of its range")),
         }
     }
 }
 
 impl KeyValue {
     /// The value that was written.
-    pub fn decoded(&self) -> Result<Value, Trouble> {
+    pub fn decoded(&self) -> Result<Value, RequestError> {
         decode(&self.value).and_then(|bytes| understood(&bytes))
     }
 
     /// The key's name.
-    pub fn name(&self) -> Result<Vec<u8>, Trouble> {
+    pub fn name(&self) -> Result<Vec<u8>, RequestError> {
         decode(&self.key)
     }
 }
 
-/// What a key holds: nil if there is no such key.
-pub(super) fn value(kv: Option<&KeyValue>) -> Result<Value, Trouble> {
+/// The value of a key: nil if the key does not exist.
+pub(super) fn value(kv: Option<&KeyValue>) -> Result<Value, RequestError> {
     kv.map_or(Ok(Value::Nil), KeyValue::decoded)
 }
 
-fn decode(text: &str) -> Result<Vec<u8>, Trouble> {
+fn decode(text: &str) -> Result<Vec<u8>, RequestError> {
     STANDARD
         .decode(text)
-        .map_err(|error| NOT_UNDERSTOOD.trouble(format!("not base64: {error}")))
+        .map_err(|error| NOT_UNDERSTOOD.error(format!("not base64: {error}")))
 }
 
 /// A 64-bit integer, which protobuf writes as text in JSON (Protocol Buffers, "JSON Mapping").

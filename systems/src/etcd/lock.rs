@@ -1,15 +1,16 @@
 //! Locks: a key that only one client can make and that ends with that client's lease.
 //!
 //! ```text
-//!  client   grant lease ── txn: no key? put it, with the lease ── … ── txn: still made at my revision? delete it
-//!  beside        └─ keep alive ── keep alive ── keep alive … until the client is dropped; then the lease runs out
+//!  client   grant lease ── txn: no key? put it, with the lease ── … ── txn: still my revision? delete it
+//!  beside        └─ keep alive ── keep alive ── keep alive … until the client is dropped; the lease runs out
 //! ```
 //!
-//! The token is the revision at which the key was made: it grows with every acquisition, because revisions only grow.
+//! The token is the revision at which the key was made: it grows with every acquisition, because revisions
+//! only grow.
 //!
-//! A client has one lease for all its locks. Dropped, it leaves it to run out, within the time to live. A lease that is
-//! lost while the client lives loses its locks with it; the client hears of it at the next release, from the store, and
-//! takes a new lease for the next acquisition.
+//! A client has one lease for all its locks. When the client is dropped, the lease runs out within its time
+//! to live. A lease that is lost while the client lives loses its locks with it; the store tells the client
+//! at the next release, and the client gets a new lease for the next acquisition.
 //!
 //! This is the recipe of etcd's own client (client/v3/concurrency, `Mutex.TryLock`) in its shortest form.
 
@@ -24,12 +25,12 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::errors::{HELD, LEASE_NOT_FOUND, NOT_HELD};
-use super::gateway::{Gateway, Trouble, Troubling, Txn, number};
+use super::gateway::{Gateway, RequestError, RuleError, Txn, number};
 use super::requests;
 use crate::http::NOT_UNDERSTOOD;
 
-/// How long a lease lives without a sign of its client. etcd grants no less than one and a half election timeouts
-/// (server/etcdserver/server.go, `minTTL`).
+/// How long a lease lives without a sign of life from its client. etcd grants no less than one and a half
+/// election timeouts (server/etcdserver/server.go, `minTTL`).
 const TTL_S: u64 = 2;
 /// How often a lease is kept alive.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(500);
@@ -56,12 +57,17 @@ impl Drop for Lease {
 }
 
 impl Locks {
-    /// Takes the lock if nobody holds it: one try.
-    pub async fn acquire(&mut self, gateway: &Gateway, key: &Key, name: &str) -> Result<Outcome, Trouble> {
+    /// Takes the lock if it is free: one try.
+    pub async fn acquire(
+        &mut self,
+        gateway: &Gateway,
+        key: &Key,
+        name: &str,
+    ) -> Result<Outcome, RequestError> {
         let lease = match self.lease(gateway).await {
             Ok(lease) => lease,
-            // Of a lease alone nobody sees anything.
-            Err(trouble) => return Ok(trouble.before_any_change()),
+            // A lease alone has no visible effect.
+            Err(error) => return Ok(error.before_any_change()),
         };
         let request = requests::txn(
             vec![requests::made_at(name, 0)],
@@ -78,20 +84,25 @@ impl Locks {
                 self.held.insert(key.clone(), token);
                 Ok(Outcome::ok_value(token.into()))
             }
-            Ok(_) => Err(HELD.trouble("held")),
-            Err(trouble) => {
-                if trouble.rule.name == LEASE_NOT_FOUND.name {
+            Ok(_) => Err(HELD.error("held")),
+            Err(error) => {
+                if error.rule.name == LEASE_NOT_FOUND.name {
                     self.lease = None;
                 }
-                Err(trouble)
+                Err(error)
             }
         }
     }
 
     /// Gives the lock back, if it is still the one that was acquired.
-    pub async fn release(&mut self, gateway: &Gateway, key: &Key, name: &str) -> Result<Outcome, Trouble> {
+    pub async fn release(
+        &mut self,
+        gateway: &Gateway,
+        key: &Key,
+        name: &str,
+    ) -> Result<Outcome, RequestError> {
         let Some(&token) = self.held.get(key) else {
-            return Err(NOT_HELD.trouble("this connection has not acquired it"));
+            return Err(NOT_HELD.error("this connection has not acquired it"));
         };
         let request = requests::txn(
             vec![requests::made_at(name, token)],
@@ -102,12 +113,12 @@ impl Locks {
         self.held.remove(key);
         match answer.succeeded {
             true => Ok(Outcome::ok()),
-            false => Err(NOT_HELD.trouble(format!("the lock with token {token} is gone"))),
+            false => Err(NOT_HELD.error(format!("the lock with token {token} is gone"))),
         }
     }
 
     /// The lease, a new one if there is none or it is lost.
-    async fn lease(&mut self, gateway: &Gateway) -> Result<i64, Trouble> {
+    async fn lease(&mut self, gateway: &Gateway) -> Result<i64, RequestError> {
         if let Some(lease) = &self.lease
             && !lease.is_lost.load(Ordering::Relaxed)
         {
@@ -137,7 +148,7 @@ impl Locks {
 async fn keep_alive(gateway: Gateway, id: i64, is_lost: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(KEEPALIVE_INTERVAL).await;
-        // An error may pass: as long as the lease lives, the next try may do.
+        // An error may be temporary: as long as the lease lives, the next try may succeed.
         if let Ok(false) = renew(&gateway, id).await {
             is_lost.store(true, Ordering::Relaxed);
             return;
@@ -145,8 +156,8 @@ async fn keep_alive(gateway: Gateway, id: i64, is_lost: Arc<AtomicBool>) {
     }
 }
 
-/// Whether the lease still lives, now for another while.
-async fn renew(gateway: &Gateway, id: i64) -> Result<bool, Trouble> {
+/// Renews the lease; returns whether it still exists.
+async fn renew(gateway: &Gateway, id: i64) -> Result<bool, RequestError> {
     #[derive(Deserialize)]
     struct Answer {
         result: Option<Renewed>,
@@ -161,6 +172,6 @@ async fn renew(gateway: &Gateway, id: i64) -> Result<bool, Trouble> {
         .await?;
     match answer.result {
         Some(renewed) => Ok(renewed.ttl > 0),
-        None => Err(NOT_UNDERSTOOD.trouble("no renewal")),
+        None => Err(NOT_UNDERSTOOD.error("the answer to a renewal has no result")),
     }
 }

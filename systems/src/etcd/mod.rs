@@ -1,7 +1,8 @@
-//! etcd, through its JSON gateway: 3.4 and later, started here or by somebody else.
+//! etcd, through its JSON gateway: 3.4 and later, started by perjury or not.
 //!
-//! Nothing is touched but keys that begin with `perjury/`, a random name of the run and a `/`, and leases of 2 s. On a
-//! cluster of somebody else's these keys stay behind; `perjury.log` names them, and `etcdctl del --prefix` removes them.
+//! Only keys that begin with `perjury/`, a random name of the run and a `/` are touched, and leases of 2 s.
+//! On a cluster that perjury did not start these keys stay behind; `perjury.log` names them, and `etcdctl del
+//! --prefix` removes them.
 //!
 //! - `mod.rs`: the members, and who leads
 //! - `client.rs`: what each operation is made of; `lock.rs` and `watch.rs`: two that need more
@@ -67,7 +68,8 @@ pub(crate) const ENTRY: Entry = Entry {
 const READ_MODES: [ReadMode; 2] = [
     ReadMode {
         name: "linearizable",
-        description: "a read asks the leader how far the log has come, and waits until its member is there too",
+        description: "a read asks the leader how far the log has come, and waits until its member is there \
+            too",
     },
     ReadMode {
         name: "serializable",
@@ -79,14 +81,15 @@ const READ_MODES: [ReadMode; 2] = [
 const CLIENT_PORT: u16 = 2379;
 /// The port on which a member listens for its peers.
 const PEER_PORT: u16 = 2380;
-/// How long a member may take to tell its status when it is only asked who leads.
+/// How long a member may take to report its status when the question is only who leads.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
 /// How long an operator waits for one answer.
 const OPERATOR_LIMIT: Duration = Duration::from_secs(5);
-/// How long it may take for a read when it is asked whether it is ready.
+/// How long a read may take that shows whether a member is ready.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
-/// Half of etcd's own defaults (100 ms and 1000 ms), so that a fault of a few seconds sees an election and work after it.
-/// etcd demands five heartbeats an election timeout, and these are ten, as in its defaults.
+/// Half of etcd's own defaults (100 ms and 1000 ms), so that a fault of a few seconds sees an election and
+/// work after it. etcd demands at least five heartbeats per election timeout; these are ten, as in its
+/// defaults.
 const TIMING: [&str; 2] = ["--heartbeat-interval=50", "--election-timeout=500"];
 
 fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
@@ -133,17 +136,18 @@ struct Etcd {
 struct Members {
     environment: Arc<dyn Environment>,
     program: PathBuf,
-    /// The run's random name: members of another run on this host are strangers, whatever ports they got.
+    /// The run's random name: so members of another run on this host are recognized as foreign, whatever
+    /// ports they got.
     run: String,
     names: Names,
     /// Where each member listens for its peers.
     peers: Vec<SocketAddr>,
-    /// Where each member is asked.
+    /// Where each member is queried.
     urls: Vec<String>,
     /// Connections for questions of our own.
     gateways: Vec<Gateway>,
     access: Access,
-    /// The members that came in later, each with those that there were then, itself included.
+    /// The members that joined later, each with the members at that time, including itself.
     joined: Mutex<BTreeMap<usize, Vec<usize>>>,
 }
 
@@ -167,7 +171,7 @@ impl System for Etcd {
         timeout: Duration,
     ) -> Result<Box<dyn Client>, ControlError> {
         let members = &self.cluster.store;
-        // The connection proper, and the login, are made by the first request.
+        // The first request connects and logs in.
         let gateway = Gateway::new(&members.urls[node], timeout, &self.access)?;
         let names = members.names.clone();
         Ok(Box::new(EtcdClient::new(
@@ -184,12 +188,12 @@ impl Members {
         self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection for what takes longer than a question.
+    /// A connection for requests that take longer than a query.
     fn operator(&self, node: usize) -> Result<Gateway, ControlError> {
         Gateway::new(&self.urls[node], OPERATOR_LIMIT, &self.access)
     }
 
-    /// The status of every member that answers in time, with its index, asked all at once.
+    /// The status of every member that answers in time, with its index, all queried at once.
     async fn statuses(&self) -> Vec<(usize, Status)> {
         let asked = self
             .gateways
@@ -252,8 +256,8 @@ impl Store for Members {
         let reads = (self.gateways.iter()).map(|gateway| gateway.ask::<Range>("v3/kv/range", &request));
         let answers = futures_util::future::join_all(reads).await;
         for (node, answer) in self.environment.nodes().iter().zip(answers) {
-            if let Err(trouble) = answer {
-                return Err(format!("no read through {}: {}", node.name, trouble.message));
+            if let Err(error) = answer {
+                return Err(format!("a read through {} fails: {}", node.name, error.message));
             }
         }
         Ok(())

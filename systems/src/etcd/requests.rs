@@ -1,13 +1,13 @@
-//! The bodies of requests, and how keys are called in the store. Pure.
+//! The bodies of requests, and the names of keys in the store. Pure.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use history::{Key, ObjectKind, Value};
 use serde_json::{Value as Json, json};
 
-/// How the keys of a run are called: `perjury/<a random name>/<kind>/<the key as JSON>`.
+/// The names of a run's keys: `perjury/<a random name>/<kind>/<the key as JSON>`.
 ///
-/// JSON ends where it ends, so that no key's name is the beginning of another's.
+/// No JSON text is the beginning of another of the same kind, so no key's name is the beginning of another's.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     prefix: String,
@@ -42,9 +42,9 @@ impl Names {
     }
 }
 
-/// A value as it stands in the store: JSON, so that it comes back equal; a number is its decimal digits.
+/// A value as it is stored: JSON, so that it comes back equal; a number is its decimal digits.
 fn text(value: &Value) -> String {
-    // Nothing in a value can fail to be written as JSON.
+    // Every value can be written as JSON.
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -151,7 +151,7 @@ mod tests {
                 range_names("a/", false),
                 r#"{"key":"YS8=","keys_only":true,"range_end":"YTA="}"#,
             ),
-            // 12 is its digits, a text stands in quotation marks.
+            // 12 is its digits, a text is in quotation marks.
             (put("k", &12.into()), r#"{"key":"aw==","value":"MTI="}"#),
             (put("k", &Value::text("a")), r#"{"key":"aw==","value":"ImEi"}"#),
             (

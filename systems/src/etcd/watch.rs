@@ -1,26 +1,28 @@
-//! Hearing of every change of a key up to now.
+//! Collecting every change of a key up to now.
 //!
 //! ```text
 //!  read the key ──► the store is at revision R, the key was last changed at M ≤ R
 //!  watch from `from` ──► created ──► events …, until one of revision M or later has come
 //! ```
 //!
-//! How does a client know that it has heard everything up to R? etcd sends a key's events in the order of their revisions
-//! and leaves none out (etcd API guarantees, "Ordered", "Reliable"), and a linearizable read says that the key's last
-//! change up to R is that of M. So with M, or a later one, all up to R were sent. If M lies before `from` there is nothing
-//! to hear. Progress notifications would not do: up to 3.4.24 and 3.5.7 they could overtake events (etcd issue 15220).
+//! How does a client know that it has heard everything up to R? etcd sends a key's events in the order of
+//! their revisions and leaves none out (etcd API guarantees, "Ordered", "Reliable"), and a linearizable read
+//! says that the key's last change up to R is that of M. So with M, or a later one, all up to R were sent. If
+//! M lies before `from` there is nothing to hear. Progress notifications would not do: up to 3.4.24 and 3.5.7
+//! they could overtake events (etcd issue 15220).
 //!
-//! An event that the store leaves out at the end shows as soon as there is a later one; until then the watch waits in vain.
+//! An event that the store leaves out at the end is noticed as soon as there is a later one; until then the
+//! watch waits in vain.
 
 use history::{Outcome, Value};
 use serde::Deserialize;
 
 use super::errors::{COMPACTED, WATCH_ENDED, said};
-use super::gateway::{Gateway, Header, KeyValue, Range, Trouble, Troubling, number};
+use super::gateway::{Gateway, Header, KeyValue, Range, RequestError, RuleError, number};
 use super::requests;
 use crate::http::NOT_UNDERSTOOD;
 
-/// The longest line that is read; an answer with so many events would be the store's fault.
+/// The longest line that is read; an answer with that many events would be the store's fault.
 const LINE_LIMIT: usize = 16 << 20;
 
 #[derive(Deserialize)]
@@ -61,10 +63,10 @@ struct Broken {
     message: String,
 }
 
-/// What was heard so far.
+/// What has arrived so far.
 struct Heard {
     from: i64,
-    /// The revision of the store when it was asked.
+    /// The revision of the store when it was read.
     now: i64,
     /// The key's last change until then.
     last_change: i64,
@@ -72,7 +74,12 @@ struct Heard {
 }
 
 /// All changes of the key called `name` from revision `from` up to at least the one at which `now` was read.
-pub(super) async fn hear(gateway: &Gateway, name: &str, from: i64, now: &Range) -> Result<Outcome, Trouble> {
+pub(super) async fn hear(
+    gateway: &Gateway,
+    name: &str,
+    from: i64,
+    now: &Range,
+) -> Result<Outcome, RequestError> {
     // 0 means "from now on".
     let from = from.max(1);
     let mut heard = Heard {
@@ -83,7 +90,7 @@ pub(super) async fn hear(gateway: &Gateway, name: &str, from: i64, now: &Range) 
     };
     let mut response = gateway.send("v3/watch", &requests::watch(name, from)).await?;
     let mut buffer = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(Trouble::unanswered)? {
+    while let Some(chunk) = response.chunk().await.map_err(RequestError::unanswered)? {
         buffer.extend_from_slice(&chunk);
         while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = buffer.drain(..=end).collect();
@@ -92,28 +99,28 @@ pub(super) async fn hear(gateway: &Gateway, name: &str, from: i64, now: &Range) 
             }
         }
         if buffer.len() > LINE_LIMIT {
-            return Err(NOT_UNDERSTOOD.trouble("a line of more than 16 MiB"));
+            return Err(NOT_UNDERSTOOD.error("a line of more than 16 MiB"));
         }
     }
-    Err(WATCH_ENDED.trouble("the stream ended"))
+    Err(WATCH_ENDED.error("the stream ended"))
 }
 
 impl Heard {
-    /// Takes in one line of the stream; whether everything was heard now.
-    fn take_in(&mut self, line: &[u8]) -> Result<bool, Trouble> {
+    /// Takes in one line of the stream; returns whether everything has arrived now.
+    fn take_in(&mut self, line: &[u8]) -> Result<bool, RequestError> {
         let json: Line =
-            serde_json::from_slice(line).map_err(|error| NOT_UNDERSTOOD.trouble(error.to_string()))?;
+            serde_json::from_slice(line).map_err(|error| NOT_UNDERSTOOD.error(error.to_string()))?;
         if let Some(broken) = json.error {
-            return Err(said(&broken.message).trouble(broken.message));
+            return Err(said(&broken.message).error(broken.message));
         }
         let Some(watched) = json.result else {
-            return Err(NOT_UNDERSTOOD.trouble("neither a result nor an error"));
+            return Err(NOT_UNDERSTOOD.error("neither a result nor an error"));
         };
         if watched.compact_revision != 0 {
-            return Err(COMPACTED.trouble(format!("compacted at {}", watched.compact_revision)));
+            return Err(COMPACTED.error(format!("compacted at {}", watched.compact_revision)));
         }
         if watched.canceled {
-            return Err(WATCH_ENDED.trouble(watched.cancel_reason));
+            return Err(WATCH_ENDED.error(watched.cancel_reason));
         }
         for event in &watched.events {
             let value = match event.kind.as_str() {
@@ -177,7 +184,7 @@ mod tests {
                 &[CREATED.into(), event(12, 1), event(15, 2)],
                 Some((20, &[[12, 1], [15, 2]])),
             ),
-            // One that comes later than what was asked for is an answer too, and tells of the one that is missing.
+            // A later event is an answer too, and reveals the missing one.
             (&[CREATED.into(), event(23, 3)], Some((23, &[[23, 3]]))),
         ];
         for (lines, expected) in cases {
@@ -208,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles() {
+    fn errors() {
         let cases = [
             (
                 r#"{"result":{"header":{},"created":true,"canceled":true,"cancel_reason":"etcdserver: permission denied"}}"#,

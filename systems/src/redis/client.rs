@@ -1,10 +1,11 @@
-//! One connection of one process to the master that the sentinel of its node names, or to the server that the user named.
+//! One connection of one process to the master that the sentinel of its node names, or to the server that the
+//! user named.
 //!
 //! Invariants:
-//! - Each operation is one command, sent once. An add is INCRBY or SADD, and a cas is a script, which Redis executes like
-//!   one command, so that no other client's command comes in between.
-//! - After any error the connection is given up, and the next operation asks the sentinel anew: the master may have
-//!   changed. Nothing was sent of an operation that fails before it has a connection.
+//! - Each operation is one command, sent once. An add is INCRBY or SADD, and a cas is a script, which Redis
+//!   executes like one command, so that no other client's command comes in between.
+//! - After any error the connection is given up, and the next operation asks the sentinel again: the master
+//!   may have changed. Nothing was sent of an operation that fails before it has a connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,11 +31,11 @@ if current == ARGV[1] or (not current and ARGV[1] == '') then
 end
 return {0, current}";
 
-/// How a client finds its server.
+/// How a client reaches its server.
 pub(super) enum Entrance {
-    /// By asking this sentinel.
+    /// This sentinel names it.
     Sentinel(Address),
-    /// It is this one.
+    /// This is the server.
     Server(Address),
 }
 
@@ -59,13 +60,13 @@ impl RedisClient {
         }
     }
 
-    /// The connection, made now if there is none; otherwise how `op` ended for want of one.
+    /// The connection, made now if there is none; or the outcome of `op` if none can be made.
     async fn connection(&mut self, op: &Op) -> Result<&mut MultiplexedConnection, Outcome> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                // A quarter each for the sentinel and the connection, lest the operation's own time run out before
-                // it is known that nothing was sent.
+                // A quarter each for the sentinel and the connection, so that the operation's own time does
+                // not run out before it is known that nothing was sent.
                 let limit = self.timeout / 4;
                 let master = match &self.entrance {
                     Entrance::Server(server) => server,
@@ -83,7 +84,7 @@ impl RedisClient {
     }
 }
 
-/// Whom the sentinel names.
+/// The server that the sentinel names.
 async fn master(sentinel: &Address, limit: Duration) -> Result<Address, String> {
     let mut question = cmd("SENTINEL");
     question.arg("get-master-addr-by-name").arg(MASTER_NAME);
@@ -151,7 +152,7 @@ fn request(prefix: &str, object: ObjectKind, op: &Op) -> Option<Cmd> {
     Some(request)
 }
 
-/// What an answer to `op` means; `None` if nothing.
+/// What an answer to `op` means; `None` if it makes no sense.
 fn answered(object: ObjectKind, op: &Op, answer: &redis::Value) -> Option<Outcome> {
     use redis::Value as Reply;
     Some(match (object, op, answer) {
@@ -174,7 +175,8 @@ fn answered(object: ObjectKind, op: &Op, answer: &redis::Value) -> Option<Outcom
     })
 }
 
-/// A value as it is stored: as JSON, which is a number's usual notation. Nil is what is not there, and cannot be.
+/// A value as it is stored: as JSON, which is a number's usual notation. Nil is a key that does not exist, so
+/// it cannot be stored.
 fn encoded(value: &Value) -> Option<String> {
     match value {
         Value::Nil => None,

@@ -1,16 +1,17 @@
 //! What each error of Redis means for the operation that met it.
 //!
-//! What a server answers with a code of the table came from the checks that `processCommand` (src/server.c of Redis 7.0)
-//! makes before it executes a command: such a command was not executed. The cas is a script; there the checks are made
-//! again for each of its commands, and an error ends it (`scriptCall` in src/script.c). Its only write is its last command,
-//! so that a script that ended with an error has written nothing either. All other codes prove nothing.
+//! What a server answers with a code of the table came from the checks that `processCommand` (src/server.c of
+//! Redis 7.0) makes before it executes a command: such a command was not executed. The cas is a script; there
+//! the checks are made again for each of its commands, and an error ends it (`scriptCall` in src/script.c).
+//! Its only write is its last command, so that a script that ended with an error has written nothing either.
+//! All other codes prove nothing.
 
 use history::{ErrorClass, ErrorRule, Op, Outcome};
 use redis::{ErrorKind, RedisError};
 
 use crate::http::{CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD};
 
-/// The sentinel does not answer or names nobody.
+/// The sentinel does not answer or names no master.
 pub(super) const NO_MASTER: ErrorRule = ErrorRule::new(
     "no-master",
     "the sentinel of the client's node names no master",
@@ -70,7 +71,7 @@ const CANNOT_PERSIST: ErrorRule = ErrorRule::new(
 );
 const NOT_LOGGED_IN: ErrorRule = ErrorRule::new(
     "not-logged-in",
-    "NOAUTH: the server wants a password",
+    "NOAUTH: the server requires a password",
     true,
     ErrorClass::Rejected,
     "src/server.c, processCommand: checked before the command is executed",
@@ -102,7 +103,7 @@ const OTHER_ERROR: ErrorRule = ErrorRule::new(
     "the server answers with any other error",
     false,
     ErrorClass::Rejected,
-    "most of these come before anything was changed, but nobody promises that of all",
+    "most of these come before anything was changed, but that is not documented for all",
 );
 
 pub(super) static ERRORS: [ErrorRule; 18] = [

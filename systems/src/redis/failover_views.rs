@@ -1,4 +1,4 @@
-//! What the Redises and the sentinels say of the cluster, and what follows from it. Pure.
+//! What the Redises and the sentinels report about the cluster, and what follows from it. Pure.
 //!
 //! Sources: the documentation of the commands ROLE and SENTINEL MASTER.
 
@@ -7,21 +7,21 @@ use std::net::SocketAddr;
 
 use redis::Value;
 
-/// What a Redis says of itself.
+/// What a Redis reports about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// It takes writes.
     Master,
     /// It copies another one.
     Replica {
-        /// Which one; `None` if that is no address.
+        /// Which one; `None` if that is not an address.
         of: Option<SocketAddr>,
-        /// Whether the first copy is made and the link is up.
+        /// Whether the first copy is complete and the link is up.
         is_connected: bool,
     },
 }
 
-/// What a sentinel says of the master and of those who watch it.
+/// What a sentinel reports about the master and about those that watch it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
     /// Where it is.
@@ -36,7 +36,7 @@ pub(super) struct View {
     pub other_sentinels: usize,
 }
 
-/// What one node's two daemons say, as far as they answer.
+/// What one node's two daemons report, as far as they answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     pub role: Option<Role>,
@@ -68,10 +68,10 @@ pub(super) fn view(answer: &HashMap<String, String>) -> Option<View> {
     })
 }
 
-/// The masters, the newest first. Several Redises can believe that they are: one that a failover has replaced learns of it
-/// only when a sentinel reaches it. The number that the sentinels give each failover tells which is the newest; how much
-/// a master has replicated does not, since a deposed one may have taken more writes than its successor. One that no
-/// sentinel names comes last.
+/// The masters, the newest first. Several Redises can believe that they are the master: one that a failover
+/// has replaced learns of it only when a sentinel reaches it. The number that the sentinels give each
+/// failover tells which is the newest; how much a master has replicated does not, since a deposed one may
+/// have taken more writes than its successor. One that no sentinel names comes last.
 pub(super) fn masters(servers: &[SocketAddr], said: &[Said]) -> Vec<usize> {
     let epoch = |node: usize| {
         let views = said.iter().filter_map(|said| said.view.as_ref());
@@ -88,9 +88,9 @@ pub(super) fn masters(servers: &[SocketAddr], said: &[Said]) -> Vec<usize> {
     masters.into_iter().map(|(_, node)| node).collect()
 }
 
-/// Why the cluster is not whole, if it is not: all must agree on one master, every other Redis must have its data, and
-/// the sentinels must know all, so that they can replace it.
-pub(super) fn trouble(names: &[&str], servers: &[SocketAddr], said: &[Said]) -> Option<String> {
+/// Why the cluster is not whole, if it is not: all must agree on one master, every other Redis must have its
+/// data, and the sentinels must know all, so that they can replace it.
+pub(super) fn problem(names: &[&str], servers: &[SocketAddr], said: &[Said]) -> Option<String> {
     let mut agreed = None;
     for (name, said) in names.iter().zip(said) {
         if said.role.is_none() {
@@ -104,7 +104,7 @@ pub(super) fn trouble(names: &[&str], servers: &[SocketAddr], said: &[Said]) -> 
         }
         if view.flags != "master" {
             return Some(format!(
-                "the sentinel of {name} says of the master: {}",
+                "the sentinel of {name} reports the master as {}",
                 view.flags
             ));
         }
@@ -254,7 +254,7 @@ mod tests {
                 vec![1, 0],
             ),
             (
-                "the first came back and nobody names it any more",
+                "the first came back and no sentinel names it any more",
                 [
                     said(Role::Master, view_of(3, 7)),
                     Said::default(),
@@ -278,11 +278,11 @@ mod tests {
         let servers = [server(1), server(2)];
         let names = ["n1", "n2"];
         let whole = [said(Role::Master, view_of(1, 0)), said(replica(1), view_of(1, 0))];
-        assert_eq!(trouble(&names, &servers, &whole), None);
+        assert_eq!(problem(&names, &servers, &whole), None);
         let spoil = |change: fn(&mut [Said; 2])| {
             let mut said = whole.clone();
             change(&mut said);
-            trouble(&names, &servers, &said).unwrap_or_default()
+            problem(&names, &servers, &said).unwrap_or_default()
         };
         let cases = [
             (
@@ -303,7 +303,7 @@ mod tests {
                         view.flags = "master,o_down".into();
                     }
                 }),
-                "the sentinel of n2 says of the master: master,o_down",
+                "the sentinel of n2 reports the master as master,o_down",
             ),
             (
                 spoil(|said| {

@@ -1,9 +1,9 @@
 //! One connection to one Redis or sentinel.
 //!
 //! Invariant: nothing is sent twice. `MultiplexedConnection` hands each command to its socket once
-//! (`Pipeline::send_recv` in src/aio/multiplexed_connection.rs of the crate `redis` 1.8) and is dead once the socket is;
-//! what repeats and reconnects there is `ConnectionManager` and the cluster client, which are not compiled in. The
-//! crate's own choice of a deadline for answers (500 ms) is replaced by ours.
+//! (`Pipeline::send_recv` in src/aio/multiplexed_connection.rs of the crate `redis` 1.8) and is dead once the
+//! socket is; what repeats and reconnects there is `ConnectionManager` and the cluster client, which are not
+//! compiled in. The crate's own choice of a deadline for answers (500 ms) is replaced by ours.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use redis::{
 #[derive(Clone)]
 pub(super) struct Address(ConnectionInfo);
 
-/// Whom to log in as.
+/// The user to log in as.
 #[derive(Clone, Default)]
 pub(super) struct Login {
     user: Option<String>,
@@ -40,16 +40,16 @@ impl Address {
     /// A server of ours.
     ///
     /// # Errors
-    /// Never seen; the library would have to refuse an address.
+    /// Only if the library refused the address, which it never does.
     pub fn new(host: impl Into<String>, port: u16) -> RedisResult<Address> {
         let info = ConnectionAddr::Tcp(host.into(), port).into_connection_info()?;
         Ok(Address::with(info, &Login::default(), 0))
     }
 
-    /// The same.
+    /// A server that perjury started, for a user who logs in.
     ///
     /// # Errors
-    /// See [`Address::new`].
+    /// As for [`Address::new`].
     pub fn of(socket: SocketAddr) -> Result<Address, ControlError> {
         Address::new(socket.ip().to_string(), socket.port()).map_err(unusable(&socket.to_string()))
     }
@@ -59,7 +59,7 @@ impl Address {
     /// # Errors
     /// When it is not one.
     pub fn named(url: &str, login: &Login) -> Result<Address, ControlError> {
-        // Without a scheme the user's endpoint was taken for `http`.
+        // `http` is accepted too.
         let url = match url.strip_prefix("http://") {
             Some(rest) => format!("redis://{rest}"),
             None => url.to_owned(),
@@ -85,8 +85,8 @@ impl Address {
         )
     }
 
-    /// Connects, and logs in where that is asked for, within `limit`. Answers are later waited for no longer than
-    /// `answer_limit` each.
+    /// Connects, and logs in where that is required, within `limit`. Answers are later waited for no longer
+    /// than `answer_limit` each.
     ///
     /// # Errors
     /// When it fails; nothing but the login was sent then.
@@ -103,7 +103,7 @@ impl Address {
             .await
     }
 
-    /// Asks one question over a connection of its own, all within `limit`.
+    /// Sends one command over a connection of its own, all within `limit`.
     ///
     /// # Errors
     /// When there is no answer in time, or one that is no `T`.
@@ -127,7 +127,7 @@ fn unusable(url: &str) -> impl FnOnce(redis::RedisError) -> ControlError {
     let url = url.to_owned();
     move |error| {
         ControlError::Other(format!(
-            "{url} is no Redis endpoint ({error}); write it like `redis://10.0.0.1:6379`"
+            "{url} is not a Redis endpoint ({error}); write it like `redis://10.0.0.1:6379`"
         ))
     }
 }

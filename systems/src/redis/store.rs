@@ -7,9 +7,10 @@
 //!   sentinel  ◄────►  sentinel  ◄────►  sentinel       a majority replaces the master
 //! ```
 //!
-//! Invariant: the settings are written once, before the first start of a node. Both programs rewrite their own files
-//! (CONFIG REWRITE; "Redis Sentinel documentation": "Sentinel will rewrite its configuration file"), and there stands who is
-//! master and how often it changed. Written anew before a restart they would make a master of n1 by our doing, not Redis'.
+//! Invariant: the settings are written once, before the first start of a node. Both programs rewrite their
+//! own files (CONFIG REWRITE; "Redis Sentinel documentation": "Sentinel will rewrite its configuration
+//! file"), which then say who is master and how often it changed. Written again before a restart, they would
+//! make n1 the master by our doing, not Redis'.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -33,9 +34,9 @@ pub(super) const MASTER_NAME: &str = "perjury";
 const REDIS_PORT: u16 = 6379;
 /// The port on which a sentinel listens.
 const SENTINEL_PORT: u16 = 26379;
-/// How long a daemon may take to answer when it is only asked how it is.
+/// How long a daemon may take to answer when it is only asked for its state.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
-/// How long a sentinel whose clock leapt may rest while the cluster is waited for, milliseconds.
+/// How long a sentinel whose clock jumped may stay passive while the cluster is waited for, milliseconds.
 const TILT_MS: u32 = 1000;
 /// How long it may take to make a directory.
 const DIRECTORY_LIMIT: Duration = Duration::from_secs(5);
@@ -84,7 +85,7 @@ impl Nodes {
         })
     }
 
-    /// Servers that somebody else started.
+    /// Servers that perjury did not start.
     pub fn external(
         environment: Arc<dyn Environment>,
         endpoints: &[String],
@@ -110,7 +111,7 @@ impl Nodes {
         self.servers[node].clone()
     }
 
-    /// What all daemons say, asked all at once.
+    /// What all daemons report, all queried at once.
     async fn ask(&self) -> Vec<Said> {
         let asked = (0..self.servers.len()).map(|node| async move {
             let role_question = cmd("ROLE");
@@ -131,9 +132,10 @@ impl Nodes {
         futures_util::future::join_all(asked).await
     }
 
-    /// A sentinel that was frozen for 2 s notices a leap of its clock and does nothing for 30 s ("TILT mode" in the
-    /// documentation of Sentinel), which is as long as anybody waits for the cluster. This only shortens that rest, and only
-    /// when the cluster is waited for. Sentinels before 7.0 do not know the command and keep resting.
+    /// A sentinel that was frozen for 2 s notices a jump of its clock and does nothing for 30 s ("TILT mode"
+    /// in the documentation of Sentinel), which is as long as the cluster is waited for. This only shortens
+    /// that pause, and only while the cluster is waited for. Sentinels before 7.0 do not know the command and
+    /// stay passive.
     async fn wake(&self, own: &Own) {
         let mut command = cmd("SENTINEL");
         command.arg("DEBUG").arg("tilt-period").arg(TILT_MS);
@@ -193,17 +195,17 @@ impl Store for Nodes {
 
     async fn look(&self) -> Result<(), String> {
         let said = self.ask().await;
-        let trouble = match &self.own {
-            Some(own) => failover_views::trouble(&self.names(), &own.server_sockets, &said),
+        let problem = match &self.own {
+            Some(own) => failover_views::problem(&self.names(), &own.server_sockets, &said),
             None => (said.iter().zip(self.names()))
                 .find(|(said, _)| said.role.is_none())
                 .map(|(_, name)| format!("no answer from {name}")),
         };
-        let Some(trouble) = trouble else { return Ok(()) };
+        let Some(problem) = problem else { return Ok(()) };
         if let Some(own) = &self.own {
             self.wake(own).await;
         }
-        Err(trouble)
+        Err(problem)
     }
 
     async fn primaries(&self) -> Vec<Primary> {
@@ -211,7 +213,8 @@ impl Store for Nodes {
             Some(own) => (failover_views::masters(&own.server_sockets, &self.ask().await).into_iter())
                 .map(|node| Primary { node, term: None })
                 .collect(),
-            // Strangers' servers need not even belong together: none of their masters is the newest.
+            // Servers that perjury did not start need not even belong together: none of their masters is the
+            // newest.
             None => Vec::new(),
         }
     }
@@ -230,8 +233,9 @@ impl Store for Nodes {
     }
 }
 
-/// The settings of a Redis. Where they are not the usual ones, they make it notice sooner and never later: `appendonly`
-/// keeps what was written over a kill, the rest makes a new replica copy at once and notice a dead link in seconds.
+/// The settings of a Redis. Where they differ from the defaults, they make it notice sooner and never later:
+/// `appendonly` keeps what was written across a kill, the rest makes a new replica copy at once and notice a
+/// dead link in seconds.
 fn redis_settings(own: SocketAddr, master: Option<SocketAddr>, data: &Path) -> String {
     let (ip, port) = (own.ip(), own.port());
     let mut text = format!(

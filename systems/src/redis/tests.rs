@@ -1,4 +1,4 @@
-//! The client against a Redis and a sentinel of flesh and blood, on loopback ports.
+//! The client against a real Redis and sentinel, on loopback ports.
 
 #[path = "../../../tests/support/missing.rs"]
 mod missing;
@@ -11,7 +11,7 @@ use missing::missing;
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A cluster of its own, or `None`, said aloud, where there is no Redis.
+/// A cluster of its own, or `None`, with a message, where there is no Redis.
 async fn started(nodes: usize, directory: &Path) -> Option<(Arc<dyn Environment>, Arc<dyn System>)> {
     let binary = match locate(None) {
         Ok(binary) => binary,
@@ -167,7 +167,8 @@ async fn a_master_that_comes_back_is_a_replica() {
     let masters = db.primaries().await;
     assert!(masters.len() == 1 && masters[0].node != 0, "{masters:?}");
     db.start(0).await.unwrap();
-    // Long enough for the sentinels to notice a leap of their clocks, which must not keep them from their work.
+    // Long enough for the sentinels to notice a jump of their clocks, which must not keep them from their
+    // work.
     for node in 0..3 {
         db.pause(node).await.unwrap();
     }
@@ -184,7 +185,7 @@ async fn a_master_that_comes_back_is_a_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn servers_of_somebody_else_are_talked_to_directly() {
+async fn servers_that_perjury_did_not_start_are_reached_directly() {
     let directory = tempfile::tempdir().unwrap();
     let Some((environment, _system)) = started(2, directory.path()).await else {
         return;

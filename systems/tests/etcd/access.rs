@@ -1,4 +1,4 @@
-//! Clusters that somebody else started: TLS with certificates of both sides, and a login.
+//! Clusters that perjury did not start: TLS with certificates on both sides, and a login.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use history::{Failure, ObjectKind, Outcome};
 
 use crate::support::{TIMEOUT, certificates, failed, make, post, program, read, write};
 
-/// An etcd of somebody else's: a process beside perjury's environments, ended when this is dropped.
+/// An etcd that perjury did not start: a process outside its environments, ended when this is dropped.
 struct Foreign {
     binary: PathBuf,
     args: Vec<String>,
@@ -62,7 +62,7 @@ impl Foreign {
         self.child = spawn(&self.binary, &self.args, &self.log);
     }
 
-    /// The system for it, as somebody who may enter by `access`.
+    /// The system for it, with this access.
     fn system(&self, directory: &Path, access: Access) -> Arc<dyn System> {
         let environment = control::open(EnvKind::External, &OpenOptions::new(1, directory)).unwrap();
         let options = SystemOptions {
@@ -73,7 +73,7 @@ impl Foreign {
         make(&environment, &options)
     }
 
-    /// Whether somebody who may enter by `access` can write and read.
+    /// Whether a client with this access can write and read.
     async fn admits(&self, directory: &Path, access: Access) -> Result<(), Outcome> {
         let system = self.system(directory, access);
         let mut client = system.connect(0, ObjectKind::Register, TIMEOUT).await.unwrap();
@@ -130,14 +130,14 @@ async fn tls_with_certificates_of_both_sides() {
         .unwrap();
     assert_eq!(foreign.admits(directory.path(), known.clone()).await, Ok(()));
 
-    // A store that cannot prove who it is is told nothing.
+    // Nothing is sent to a store that cannot prove its identity.
     let credulous = Access {
         ca_file: None,
         ..known.clone()
     };
     let refused = foreign.admits(directory.path(), credulous).await.unwrap_err();
     assert_eq!(failed(&refused), "not-connected");
-    // One who has no certificate gets no answer; whether that was before or after the request, nobody can say.
+    // A client without a certificate gets no answer; whether that was before or after the request is unknown.
     let unknown = Access {
         cert_file: None,
         key_file: None,
@@ -149,7 +149,7 @@ async fn tls_with_certificates_of_both_sides() {
         "{refused:?}"
     );
 
-    // A file that is no certificate is named.
+    // The error names a file that is not a certificate.
     let wrong = Access {
         ca_file: Some(at("client.key")),
         ..known
@@ -171,8 +171,8 @@ async fn a_login() {
     let directory = tempfile::tempdir().unwrap();
     let mut foreign = Foreign::start(&binary, directory.path(), "http", &[]);
     let here = directory.path();
-    let nobody = foreign.system(here, Access::default());
-    nobody.db().ready(Duration::from_secs(20)).await.unwrap();
+    let without_login = foreign.system(here, Access::default());
+    without_login.db().ready(Duration::from_secs(20)).await.unwrap();
 
     for (path, body) in [
         ("user/add", r#"{"name":"root","password":"sesame"}"#),
@@ -193,12 +193,12 @@ async fn a_login() {
     let refused = foreign.admits(here, Access::default()).await.unwrap_err();
     assert_eq!(failed(&refused), "not-permitted");
 
-    // A member that was restarted has forgotten who logged in: one certain `fail`, then a new login.
+    // A member that was restarted has forgotten the logins: one certain `fail`, then a new login.
     let system = foreign.system(here, with("sesame"));
     let mut client = system.connect(0, ObjectKind::Register, TIMEOUT).await.unwrap();
     assert_eq!(client.invoke(&write(5, 1)).await, Outcome::ok());
-    // Until the login is in the database, a restart would do it again from the log. Defragmentation, a part of this,
-    // first writes all that was applied to the database (etcd, backend.go, `defrag`).
+    // Until the login is in the database, a restart would do it again from the log. Defragmentation, a part
+    // of this, first writes all that was applied to the database (etcd, backend.go, `defrag`).
     system.db().compact(0).await.unwrap();
     foreign.restart();
     let deadline = Instant::now() + Duration::from_secs(20);

@@ -116,8 +116,8 @@ async fn registers(started: &Started) {
     }
     // What a client does not support, it does not send.
     assert_eq!(failed(&client.invoke(&add(1, 2)).await), "not-supported");
-    // etcd takes no more than 1.5 MiB, and says so before it does anything. From 2 MiB on it is gRPC that refuses, with a
-    // text that does not tell a request from an answer.
+    // etcd accepts no more than 1.5 MiB, and refuses before it does anything. From 2 MiB on gRPC refuses,
+    // with a text that does not tell a request from an answer.
     let large = Op::Write {
         key: 1.into(),
         value: Value::text(&"x".repeat(1_700_000)),
@@ -147,7 +147,7 @@ async fn counters(started: &Started) {
     assert_eq!(number(client.invoke(&read(1)).await), -2);
     assert_eq!(failed(&client.invoke(&add(1, i64::MIN)).await), "not-supported");
 
-    // Of adds at the same time those that fail have not happened.
+    // Of concurrent adds those that fail have not happened.
     let mut tasks = Vec::new();
     for _ in 0..4 {
         let mut client = started.client(ObjectKind::Counter).await;
@@ -184,7 +184,7 @@ async fn locks(started: &Started) {
     assert_eq!(failed(&first.invoke(&release).await), "not-held");
     let next = number(second.invoke(&acquire).await);
     assert!(next > token, "{next} after {token}");
-    // Nobody keeps it alive any more.
+    // No client keeps it alive any more.
     drop(second);
     let deadline = Instant::now() + Duration::from_secs(10);
     let last = loop {
@@ -250,7 +250,7 @@ async fn watched(started: &Started) {
     assert!(changes.is_empty(), "{changes:?}");
     let first = number(client.invoke(&write(1, 10)).await);
     assert_eq!(first, now + 1);
-    // Another key's changes are not heard of, but counted.
+    // Another key's changes do not arrive, but count as revisions.
     number(client.invoke(&write(2, 11)).await);
     let second = number(client.invoke(&write(1, 12)).await);
     let last = number(client.invoke(&write(2, 13)).await);
@@ -261,11 +261,11 @@ async fn watched(started: &Started) {
         (last, vec![(second, 12)])
     );
     assert_eq!(heard(client.invoke(&watch(last)).await), (last, vec![]));
-    // The future holds nothing yet.
+    // Nothing has changed at a later revision yet.
     assert_eq!(heard(client.invoke(&watch(last + 5)).await), (last, vec![]));
 }
 
-/// What was acknowledged outlives kill -9, and a connection to nobody is a certain `fail`.
+/// What was acknowledged outlives kill -9, and a connection that cannot be made is a certain `fail`.
 async fn restart(started: &Started) {
     let db = started.system.db();
     let mut client = started.client(ObjectKind::Register).await;

@@ -15,7 +15,7 @@ use super::missing::missing;
 /// How long a client waits for an answer.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A program on the `PATH`; without it the test is skipped, and says so.
+/// A program on the `PATH`; without it the test is skipped with a message.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
