@@ -1,17 +1,10 @@
-//! ZooKeeper: one Java process a node, and its own binary protocol spoken by the crate `zookeeper-client`.
+//! ZooKeeper: one Java process a node, and a client of its binary protocol.
 //!
 //! A client is one session with one server. Keys are nodes below a root that is unique to the run; a value is the JSON text
 //! of a [`history::Value`].
 //!
-//! **The library below never sends a request twice.** Read in the source of zookeeper-client 0.11.2:
-//! - When a connection breaks, `Session::serve_once` (src/session/mod.rs) calls `Depot::error` (src/session/depot.rs), which
-//!   answers every request that was written, or was about to be, with the error, and forgets it. `Session::start` then
-//!   renews the session on a new connection, on which `start_once` sends nothing but the session's own request, logins
-//!   and watches.
-//! - A request that is made while there is no connection waits in the channel and is sent once, late. So the client asks for
-//!   the session's state first and refuses instead; what slips through is sent once, and awaited or given up as `info`.
-//! - `Client::retry_on_connection_loss` (src/client/mod.rs) does repeat, but only below the crate's own lock recipe, which is
-//!   not used here.
+//! **No request is sent twice.** A lost connection fails all requests under way, and the session's next connection starts
+//! with nothing but the session itself (see [`connection`]).
 //!
 //! **Reads.** "Read operations in ZooKeeper are *not linearizable* since they can return potentially stale data"; to `sync`
 //! first is usual, but "does **not** strictly guarantee up-to-date data because `sync` is not currently a quorum operation":
@@ -26,9 +19,11 @@
 //! has been told is done. Seen here with 3.8.0 on a busy machine.
 
 mod client;
+mod connection;
 mod errors;
 mod node;
 mod session;
+mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -24,10 +24,11 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use control::Client;
 use history::{Key, ObjectKind, Op, Outcome, Value};
-use zookeeper_client::{CreateSequence, Error, Stat};
 
+use super::connection::Error;
 use super::errors::{self, HELD, LEFT_QUEUED, LOST_RACE, NOT_HELD, PLACE_LOST};
-use super::session::Session;
+use super::session::RunSession;
+use super::wire::Stat;
 use crate::http::{NOT_SUPPORTED, NOT_UNDERSTOOD};
 
 /// The name of a client's node in the queue for a lock, before its number.
@@ -46,7 +47,7 @@ pub(super) enum Reads {
 
 /// One connection. See [`Client`] for what it must not do.
 pub(super) struct ZooKeeperClient {
-    session: Session,
+    run: RunSession,
     object: ObjectKind,
     reads: Reads,
     /// The locks that it holds, with the path of its node in each one's queue.
@@ -64,7 +65,7 @@ struct Found {
 #[async_trait]
 impl Client for ZooKeeperClient {
     async fn invoke(&mut self, op: &Op) -> Outcome {
-        if let Some(refusal) = errors::refusal(op, self.session.client.state()) {
+        if let Some(refusal) = errors::refusal(op, self.run.session.state()) {
             return refusal;
         }
         match (self.object, op) {
@@ -83,9 +84,9 @@ impl Client for ZooKeeperClient {
 }
 
 impl ZooKeeperClient {
-    pub(super) fn new(session: Session, object: ObjectKind, reads: Reads) -> ZooKeeperClient {
+    pub(super) fn new(run: RunSession, object: ObjectKind, reads: Reads) -> ZooKeeperClient {
         ZooKeeperClient {
-            session,
+            run,
             object,
             reads,
             held: HashMap::new(),
@@ -102,11 +103,11 @@ impl ZooKeeperClient {
 
     async fn write(&self, op: &Op, key: &Key, value: &Value) -> Outcome {
         let (path, data) = (self.path(key), to_data(value));
-        let client = &self.session.client;
-        let set = match client.set_data(&path, &data, None).await {
-            Err(Error::NoNode) => match client.create(&path, &data, &self.session.lasting()).await {
+        let session = &self.run.session;
+        let set = match session.set_data(&path, &data, None).await {
+            Err(Error::NO_NODE) => match self.run.create_lasting(&path, &data).await {
                 // Somebody else made it in between. Both requests were refused, so nothing was changed yet.
-                Err(Error::NodeExists) => client.set_data(&path, &data, None).await.map(drop),
+                Err(Error::NODE_EXISTS) => session.set_data(&path, &data, None).await,
                 created => created.map(drop),
             },
             set => set.map(drop),
@@ -142,13 +143,15 @@ impl ZooKeeperClient {
     /// Puts `new` in the place of what was found, if that is still there.
     async fn replace(&self, op: &Op, key: &Key, found: &Found, new: &Value) -> Outcome {
         let (path, data) = (self.path(key), to_data(new));
-        let client = &self.session.client;
+        let session = &self.run.session;
         let replaced = match found.version {
-            Some(_) => client.set_data(&path, &data, found.version).await.map(drop),
-            None => (client.create(&path, &data, &self.session.lasting()).await).map(drop),
+            Some(_) => session.set_data(&path, &data, found.version).await,
+            None => (self.run.create_lasting(&path, &data).await).map(drop),
         };
         match replaced {
-            Err(error @ (Error::BadVersion | Error::NodeExists)) => LOST_RACE.outcome(op, error.to_string()),
+            Err(error @ (Error::BAD_VERSION | Error::NODE_EXISTS)) => {
+                LOST_RACE.outcome(op, error.to_string())
+            }
             replaced => settled(op, replaced),
         }
     }
@@ -157,9 +160,9 @@ impl ZooKeeperClient {
         if let Err(error) = self.catch_up().await {
             return errors::outcome(op, &error);
         }
-        let names = match self.session.client.list_children(&self.path(key)).await {
+        let names = match self.run.session.children(&self.path(key)).await {
             Ok(names) => names,
-            Err(Error::NoNode) => Vec::new(),
+            Err(Error::NO_NODE) => Vec::new(),
             Err(error) => return errors::outcome(op, &error),
         };
         let elements: Option<Vec<Value>> = names.iter().map(|name| from_name(name)).collect();
@@ -171,18 +174,17 @@ impl ZooKeeperClient {
 
     async fn add_element(&self, op: &Op, key: &Key, element: &Value) -> Outcome {
         let path = format!("{}/{}", self.path(key), to_name(element));
-        let client = &self.session.client;
-        let mut added = client.create(&path, b"", &self.session.lasting()).await;
-        if added == Err(Error::NoNode) {
+        let mut added = self.run.create_lasting(&path, b"").await;
+        if added == Err(Error::NO_NODE) {
             // The set's own node is missing: that was refused, and nothing was changed.
             if let Err(failed) = self.make_parent(key).await {
                 return errors::outcome(op, &failed);
             }
-            added = client.create(&path, b"", &self.session.lasting()).await;
+            added = self.run.create_lasting(&path, b"").await;
         }
         match added {
             // It is in the set.
-            Err(Error::NodeExists) => Outcome::ok(),
+            Err(Error::NODE_EXISTS) => Outcome::ok(),
             added => settled(op, added.map(drop)),
         }
     }
@@ -190,31 +192,30 @@ impl ZooKeeperClient {
     async fn acquire(&mut self, op: &Op, key: &Key) -> Outcome {
         let directory = self.path(key);
         let prefix = format!("{directory}/{QUEUED}");
-        let client = &self.session.client;
-        let mut queued = client.create(&prefix, b"", &self.session.queued()).await;
-        if queued == Err(Error::NoNode) {
+        let session = &self.run.session;
+        let mut queued = self.run.create_queued(&prefix).await;
+        if queued == Err(Error::NO_NODE) {
             if let Err(failed) = self.make_parent(key).await {
                 return errors::outcome(op, &failed);
             }
-            queued = client.create(&prefix, b"", &self.session.queued()).await;
+            queued = self.run.create_queued(&prefix).await;
         }
-        let (stat, sequence) = match queued {
+        let (own, stat) = match queued {
             Ok(queued) => queued,
             Err(error) => return errors::outcome(op, &error),
         };
-        let own = format!("{prefix}{sequence}");
         // The server answers in the order of the requests, so that it knows of the own node and of all lower ones.
-        let children = match client.list_children(&directory).await {
+        let children = match session.children(&directory).await {
             Ok(children) => children,
             Err(error) => return LEFT_QUEUED.outcome(op, format!("cannot see the queue: {error}")),
         };
-        match is_lowest(&children, sequence) {
+        match is_lowest(&children, &own) {
             Some(true) => {
                 self.held.insert(key.clone(), own);
                 Outcome::ok_value(Value::Int(token(&stat)))
             }
-            Some(false) => match client.delete(&own, None).await {
-                Ok(()) | Err(Error::NoNode) => HELD.outcome(op, format!("{own} was not the lowest")),
+            Some(false) => match session.delete(&own).await {
+                Ok(()) | Err(Error::NO_NODE) => HELD.outcome(op, format!("{own} was not the lowest")),
                 Err(error) => LEFT_QUEUED.outcome(op, format!("cannot leave the queue: {error}")),
             },
             None => PLACE_LOST.outcome(op, format!("{own} is not in the queue {children:?}")),
@@ -225,12 +226,12 @@ impl ZooKeeperClient {
         let Some(own) = self.held.get(key) else {
             return NOT_HELD.outcome(op, "it was not acquired by this client");
         };
-        match self.session.client.delete(own, None).await {
+        match self.run.session.delete(own).await {
             Ok(()) => {
                 self.held.remove(key);
                 Outcome::ok()
             }
-            Err(Error::NoNode) => {
+            Err(Error::NO_NODE) => {
                 let message = format!("{own} is gone");
                 self.held.remove(key);
                 NOT_HELD.outcome(op, message)
@@ -246,7 +247,7 @@ impl ZooKeeperClient {
         if let Err(error) = self.catch_up().await {
             return Err(errors::outcome(&read, &error));
         }
-        match self.session.client.get_data(&self.path(key)).await {
+        match self.run.session.get_data(&self.path(key)).await {
             Ok((data, stat)) => match serde_json::from_slice(&data) {
                 Ok(value) => Ok(Found {
                     value,
@@ -254,7 +255,7 @@ impl ZooKeeperClient {
                 }),
                 Err(error) => Err(NOT_UNDERSTOOD.outcome(&read, error.to_string())),
             },
-            Err(Error::NoNode) => Ok(Found {
+            Err(Error::NO_NODE) => Ok(Found {
                 value: Value::Nil,
                 version: None,
             }),
@@ -264,28 +265,25 @@ impl ZooKeeperClient {
 
     /// Makes the connected server catch up before a read.
     async fn catch_up(&self) -> Result<(), Error> {
-        let (client, root) = (&self.session.client, &self.session.root);
+        let (session, root) = (&self.run.session, &self.run.root);
         match self.reads {
             Reads::Local => Ok(()),
-            Reads::Sync => client.sync(root).await,
-            Reads::Quorum => client.set_data(root, b"", None).await.map(drop),
+            Reads::Sync => session.sync(root).await,
+            Reads::Quorum => session.set_data(root, b"", None).await,
         }
     }
 
     /// Makes the node of a set or a lock.
     async fn make_parent(&self, key: &Key) -> Result<(), Error> {
         let path = self.path(key);
-        match (self.session.client)
-            .create(&path, b"", &self.session.lasting())
-            .await
-        {
-            Ok(_) | Err(Error::NodeExists) => Ok(()),
+        match self.run.create_lasting(&path, b"").await {
+            Ok(_) | Err(Error::NODE_EXISTS) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
     fn path(&self, key: &Key) -> String {
-        format!("{}/{}", self.session.root, to_name(key))
+        format!("{}/{}", self.run.root, to_name(key))
     }
 }
 
@@ -299,17 +297,16 @@ fn settled(op: &Op, result: Result<(), Error>) -> Outcome {
 
 /// See the module's comment.
 fn token(stat: &Stat) -> i64 {
-    stat.czxid
+    stat.created_zxid
 }
 
 /// Whether `own` is the lowest in the queue; `None` if it is not there.
-fn is_lowest(children: &[String], own: CreateSequence) -> Option<bool> {
-    let own = own.into_i64();
-    let numbers: Vec<i64> = (children.iter())
-        .filter_map(|name| name.strip_prefix(QUEUED)?.parse().ok())
-        .collect();
-    let lowest = numbers.iter().min()?;
-    numbers.contains(&own).then_some(*lowest == own)
+fn is_lowest(children: &[String], own: &str) -> Option<bool> {
+    let number = |name: &str| name.strip_prefix(QUEUED)?.parse::<i64>().ok();
+    let own = number(own.rsplit_once('/')?.1)?;
+    let lowest = children.iter().filter_map(|name| number(name)).min()?;
+    let is_there = children.iter().any(|name| number(name) == Some(own));
+    is_there.then_some(lowest == own)
 }
 
 fn to_data(value: &Value) -> Vec<u8> {
@@ -347,6 +344,24 @@ fn from_name(name: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lowest_number_holds_the_lock() {
+        let queue = ["lock-0000000007", "other", "lock-0000000009", "lock--000000003"].map(str::to_owned);
+        let cases = [
+            (&queue[..3], "/k/lock-0000000007", Some(true)),
+            (&queue[..3], "/k/lock-0000000009", Some(false)),
+            (&queue[..3], "/k/lock-0000000008", None),
+            (&queue[1..2], "/k/lock-0000000007", None),
+            // The counter of 32 bits has overflowed.
+            (&queue[..], "/k/lock--000000003", Some(true)),
+            (&queue[..], "lock-0000000007", None),
+            (&queue[..], "/k/other", None),
+        ];
+        for (children, own, expected) in cases {
+            assert_eq!(is_lowest(children, own), expected, "{own}");
+        }
+    }
 
     #[test]
     fn values_stand_in_paths() {

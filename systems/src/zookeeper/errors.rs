@@ -1,13 +1,14 @@
-//! What each error of ZooKeeper, and of the library below, means for an operation.
+//! What each error of ZooKeeper, and of its connection, means for an operation.
 //!
 //! An answer with a code of the server concerns this very request: the leader decided it in its order and changed nothing,
 //! and the followers did the same (`PrepRequestProcessor.pRequest` turns the exception into an error transaction, which is
-//! ordered and committed like any other). An error that the library makes for all requests under way, because their
-//! connection or session ended, proves nothing about any of them.
+//! ordered and committed like any other). An error that all requests under way get, because their connection or
+//! session ended, proves nothing about any of them.
 
 use history::{ErrorClass, ErrorRule, Op, Outcome};
-use zookeeper_client::{Error, SessionState};
 
+use super::connection::{Error, State};
+use super::wire::Code;
 use crate::http::{NOT_SUPPORTED, NOT_UNDERSTOOD};
 
 const NO_NODE: ErrorRule = ErrorRule::new(
@@ -121,7 +122,7 @@ const SESSION_ENDED: ErrorRule = ErrorRule::new(
     "the session expired, or its login failed, while the request was under way",
     false,
     ErrorClass::ConnectionLost,
-    "the library answers all requests under way so, those that were done included (zookeeper-client, Depot::error)",
+    "all requests under way are answered so, and some of them may have been done",
 );
 const SYSTEM_ERROR: ErrorRule = ErrorRule::new(
     "system-error",
@@ -158,40 +159,43 @@ pub(super) fn outcome(op: &Op, error: &Error) -> Outcome {
 }
 
 /// The outcome of `op` if the session is in no state to send anything.
-pub(super) fn refusal(op: &Op, state: SessionState) -> Option<Outcome> {
-    let rule = match state {
-        SessionState::SyncConnected | SessionState::ConnectedReadOnly => return None,
-        SessionState::Disconnected => DISCONNECTED,
-        SessionState::AuthFailed | SessionState::Expired | SessionState::Closed => SESSION_OVER,
-    };
-    Some(rule.outcome(op, format!("the session is {state}")))
+pub(super) fn refusal(op: &Op, state: State) -> Option<Outcome> {
+    match state {
+        State::Connected => None,
+        State::Disconnected => Some(DISCONNECTED.outcome(op, "no connection")),
+        State::Over => Some(SESSION_OVER.outcome(op, "the session is over")),
+    }
 }
 
 fn rule(error: &Error) -> ErrorRule {
     match error {
-        Error::NoNode => NO_NODE,
-        Error::NodeExists => NODE_EXISTS,
-        Error::BadVersion => BAD_VERSION,
-        Error::NoAuth => NO_AUTH,
-        Error::BadArguments(_)
-        | Error::Unimplemented
-        | Error::NoChildrenForEphemerals
-        | Error::NotEmpty
-        | Error::InvalidAcl
-        | Error::QuotaExceeded
-        | Error::NotReadOnly
-        | Error::NoWatcher
-        | Error::ReconfigDisabled
-        | Error::SessionMoved => REFUSED,
-        Error::Throttled => THROTTLED,
-        // The library wraps what the socket says, and its own idle timeout.
-        Error::ConnectionLoss | Error::Custom(_) => CONNECTION_LOSS,
-        Error::SessionExpired | Error::AuthFailed | Error::ClientClosed | Error::NoHosts | Error::Timeout => {
-            SESSION_ENDED
-        }
-        Error::MarshallingError | Error::UnexpectedErrorCode(_) => SYSTEM_ERROR,
-        // What is not known proves nothing.
-        _ => NOT_UNDERSTOOD,
+        Error::Code(code) => rule_of_code(*code),
+        Error::ConnectionLost(_) => CONNECTION_LOSS,
+        Error::SessionEnded(_) => SESSION_ENDED,
+        Error::NotUnderstood(_) => NOT_UNDERSTOOD,
+    }
+}
+
+fn rule_of_code(code: Code) -> ErrorRule {
+    match code {
+        Code::NO_NODE => NO_NODE,
+        Code::NODE_EXISTS => NODE_EXISTS,
+        Code::BAD_VERSION => BAD_VERSION,
+        Code::NO_AUTH => NO_AUTH,
+        Code::BAD_ARGUMENTS
+        | Code::UNIMPLEMENTED
+        | Code::NO_CHILDREN_FOR_EPHEMERALS
+        | Code::NOT_EMPTY
+        | Code::INVALID_ACL
+        | Code::QUOTA_EXCEEDED
+        | Code::NOT_READ_ONLY
+        | Code::NO_WATCHER
+        | Code::RECONFIG_DISABLED
+        | Code::SESSION_MOVED => REFUSED,
+        Code::THROTTLED => THROTTLED,
+        Code::SESSION_EXPIRED | Code::AUTH_FAILED | Code::SESSION_CLOSED_REQUIRE_SASL_AUTH => SESSION_ENDED,
+        // MARSHALLINGERROR, and what is not in the list, prove nothing.
+        _ => SYSTEM_ERROR,
     }
 }
 
@@ -202,27 +206,29 @@ mod tests {
     #[test]
     fn only_what_the_server_refused_is_certain() {
         let certain = [
-            (Error::NoNode, "no-node"),
-            (Error::NodeExists, "node-exists"),
-            (Error::BadVersion, "bad-version"),
-            (Error::NoAuth, "no-auth"),
-            (Error::NotEmpty, "refused"),
-            (Error::InvalidAcl, "refused"),
-            (Error::NotReadOnly, "refused"),
-            (Error::SessionMoved, "refused"),
-            (Error::Throttled, "throttled"),
+            (Error::NO_NODE, "no-node"),
+            (Error::NODE_EXISTS, "node-exists"),
+            (Error::BAD_VERSION, "bad-version"),
+            (Error::Code(Code::NO_AUTH), "no-auth"),
+            (Error::Code(Code::NOT_EMPTY), "refused"),
+            (Error::Code(Code::INVALID_ACL), "refused"),
+            (Error::Code(Code::NOT_READ_ONLY), "refused"),
+            (Error::Code(Code::SESSION_MOVED), "refused"),
+            (Error::Code(Code::THROTTLED), "throttled"),
         ];
         let in_doubt = [
-            (Error::ConnectionLoss, "connection-loss"),
-            (Error::SessionExpired, "session-ended"),
-            (Error::AuthFailed, "session-ended"),
-            (Error::ClientClosed, "session-ended"),
-            (Error::Timeout, "session-ended"),
-            (Error::MarshallingError, "system-error"),
-            (Error::UnexpectedErrorCode(-122), "system-error"),
-            (Error::UnexpectedErrorCode(-7), "system-error"),
-            (Error::UnexpectedError("xid".into()), "not-understood"),
-            (Error::RuntimeInconsistent, "not-understood"),
+            (Error::ConnectionLost("reset".into()), "connection-loss"),
+            (Error::Code(Code::SESSION_EXPIRED), "session-ended"),
+            (Error::Code(Code::AUTH_FAILED), "session-ended"),
+            (Error::SessionEnded("expired".into()), "session-ended"),
+            (
+                Error::Code(Code::SESSION_CLOSED_REQUIRE_SASL_AUTH),
+                "session-ended",
+            ),
+            (Error::Code(Code::MARSHALLING_ERROR), "system-error"),
+            (Error::Code(Code(-122)), "system-error"),
+            (Error::Code(Code(-7)), "system-error"),
+            (Error::NotUnderstood("xid".into()), "not-understood"),
         ];
         let write = Op::Write {
             key: 1.into(),
@@ -253,20 +259,18 @@ mod tests {
             key: 1.into(),
             value: 2.into(),
         };
-        assert_eq!(refusal(&write, SessionState::SyncConnected), None);
+        assert_eq!(refusal(&write, State::Connected), None);
         let cases = [
-            (SessionState::Disconnected, "disconnected"),
-            (SessionState::Expired, "session-over"),
-            (SessionState::Closed, "session-over"),
-            (SessionState::AuthFailed, "session-over"),
+            (State::Disconnected, "disconnected"),
+            (State::Over, "session-over"),
         ];
         for (state, rule) in cases {
             let refusal = refusal(&write, state).unwrap();
-            assert_eq!(refusal.name(), "fail", "{state}");
+            assert_eq!(refusal.name(), "fail", "{state:?}");
             assert_eq!(
                 refusal.reason().map(|reason| reason.rule.as_str()),
                 Some(rule),
-                "{state}"
+                "{state:?}"
             );
         }
     }

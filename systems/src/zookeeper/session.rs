@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use control::{Access, ControlError};
 use history::ObjectKind;
-use zookeeper_client::{Acls, Client, Connector, CreateMode, CreateOptions, Error};
+
+use super::connection::{Error, OnDrop, Session, Settings};
+use super::wire::{Acl, Mode, Stat};
 
 /// How long a lock outlives its holder. The server grants between two and twenty of its ticks.
 const LOCK_SESSION: Duration = Duration::from_secs(2);
@@ -25,12 +27,12 @@ pub(super) struct Sessions {
     has_root: AtomicBool,
 }
 
-/// One session with one server.
-pub(super) struct Session {
-    pub client: Client,
+/// One session with one server, and what it needs to know of the run.
+pub(super) struct RunSession {
+    pub session: Session,
     /// The node below which all keys of the run lie.
     pub root: String,
-    acls: Acls<'static>,
+    acl: Acl,
 }
 
 impl Sessions {
@@ -67,7 +69,7 @@ impl Sessions {
         node: usize,
         object: ObjectKind,
         limit: Duration,
-    ) -> Result<Session, ControlError> {
+    ) -> Result<RunSession, ControlError> {
         let connecting = self.connect(&self.addresses[node], object);
         match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(session)) => Ok(session),
@@ -83,7 +85,7 @@ impl Sessions {
     pub(super) async fn try_out(&self) -> Result<(), String> {
         let session = self.open(0, ObjectKind::Register, TRY_OUT_LIMIT);
         let session = session.await.map_err(|error| error.to_string())?;
-        let reading = tokio::time::timeout(TRY_OUT_LIMIT, session.client.get_data(&session.root));
+        let reading = tokio::time::timeout(TRY_OUT_LIMIT, session.session.get_data(&session.root));
         match reading.await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(format!("a read fails: {error}")),
@@ -91,47 +93,56 @@ impl Sessions {
         }
     }
 
-    async fn connect(&self, address: &str, object: ObjectKind) -> Result<Session, Error> {
-        let mut connector = Client::connector().with_fail_eagerly();
+    async fn connect(&self, address: &str, object: ObjectKind) -> Result<RunSession, Error> {
         // A lock must outlive a client that is dropped, as it outlives one that crashes; other sessions are closed.
-        connector = match object {
-            ObjectKind::Lock => connector.with_session_timeout(LOCK_SESSION).with_detached(),
-            _ => connector.with_session_timeout(SESSION),
+        let (timeout, on_drop) = match object {
+            ObjectKind::Lock => (LOCK_SESSION, OnDrop::Abandon),
+            _ => (SESSION, OnDrop::Close),
         };
-        let session = Session {
-            client: self.logged_in(connector).connect(address).await?,
+        let settings = Settings {
+            address: address.to_owned(),
+            login: self.login.clone(),
+            timeout,
+            on_drop,
+        };
+        let run = RunSession {
+            session: Session::open(settings).await?,
             root: self.root.clone(),
-            acls: match self.login {
-                Some(_) => Acls::creator_all(),
-                None => Acls::anyone_all(),
+            acl: match self.login {
+                Some(_) => Acl::Creator,
+                None => Acl::Anyone,
             },
         };
         if !self.has_root.load(Ordering::Relaxed) {
-            // What all runs share belongs to nobody, whoever makes it.
-            let shared = CreateMode::Persistent.with_acls(Acls::anyone_all());
-            session.client.mkdir(TOP, &shared).await?;
-            session.client.mkdir(&self.root, &session.lasting()).await?;
+            // The node that all runs share stays open to everyone, with a login or without.
+            let shared = run.session.create(TOP, b"", Acl::Anyone, Mode::Persistent);
+            exists_after(shared.await.map(drop))?;
+            exists_after(run.create_lasting(&self.root, b"").await)?;
             self.has_root.store(true, Ordering::Relaxed);
         }
-        Ok(session)
-    }
-
-    fn logged_in(&self, connector: Connector) -> Connector {
-        match &self.login {
-            Some(login) => connector.with_auth("digest", login),
-            None => connector,
-        }
+        Ok(run)
     }
 }
 
-impl Session {
-    /// For a node that stays.
-    pub(super) fn lasting(&self) -> CreateOptions<'static> {
-        CreateMode::Persistent.with_acls(self.acls)
+/// A node that is already there is as good as one that was created.
+fn exists_after(created: Result<(), Error>) -> Result<(), Error> {
+    match created {
+        Err(Error::NODE_EXISTS) => Ok(()),
+        created => created,
+    }
+}
+
+impl RunSession {
+    /// Creates a node that stays.
+    pub(super) async fn create_lasting(&self, path: &str, data: &[u8]) -> Result<(), Error> {
+        let created = self.session.create(path, data, self.acl, Mode::Persistent).await;
+        created.map(drop)
     }
 
-    /// For a node that goes with the session, with a number behind its name that grows with each.
-    pub(super) fn queued(&self) -> CreateOptions<'static> {
-        CreateMode::EphemeralSequential.with_acls(self.acls)
+    /// Creates a node that goes with the session, with a number behind its name that grows with each. Returns its path.
+    pub(super) async fn create_queued(&self, path: &str) -> Result<(String, Stat), Error> {
+        (self.session)
+            .create(path, b"", self.acl, Mode::EphemeralSequential)
+            .await
     }
 }
