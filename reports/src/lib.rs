@@ -33,9 +33,11 @@ pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
 pub use pages::compare_page::{compare_html, compare_text};
 pub use pages::matrix_page::{MatrixPage, MatrixRow, matrix_html, matrix_junit, matrix_markdown};
 pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
+#[cfg(feature = "schema")]
+pub use results::schema;
 pub use results::{
     AnomalyRow, Availability, Check, CheckName, ConflictRecord, Counts, CoverageRow, ErrorRow, FaultHold,
     FaultRow, KindCounts, LatencyRow, NoteRow, OperationRecord, OtherNote, Recovery, Results, Role,
-    SCHEMA_VERSION, StillRecord, StillRow, schema,
+    SCHEMA_VERSION, StillRecord, StillRow,
 };
 pub use summary::summarize;

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use checker::{Rule, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The version of the form of `results.json`.
@@ -22,7 +21,8 @@ pub(crate) const MOST_LINKS: usize = 100;
 pub(crate) const EXAMPLE_CHARS: usize = 500;
 
 /// The verdict of a run and its numbers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Results {
     /// [`SCHEMA_VERSION`] of the perjury that wrote this.
     pub schema_version: u32,
@@ -79,7 +79,8 @@ pub struct Results {
 }
 
 /// What a run is checked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckName {
     /// The checker's verdict on the history.
@@ -91,7 +92,8 @@ pub enum CheckName {
 }
 
 /// One check and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Check {
     /// What was checked.
     pub name: CheckName,
@@ -102,7 +104,8 @@ pub struct Check {
 }
 
 /// One key that is not linearizable.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConflictRecord {
     /// The key.
     pub key: Key,
@@ -123,7 +126,8 @@ pub struct ConflictRecord {
 }
 
 /// One operation in full.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OperationRecord {
     /// Its place among the history's operations, from 0.
     pub index: usize,
@@ -176,7 +180,8 @@ pub struct OperationRecord {
 }
 
 /// How many operations ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counts {
     /// All that were invoked.
     pub invoked: u64,
@@ -191,7 +196,8 @@ pub struct Counts {
 }
 
 /// [`Counts`] of one kind of operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KindCounts {
     /// Which operation.
     pub f: OpKind,
@@ -201,7 +207,8 @@ pub struct KindCounts {
 }
 
 /// One class of errors with one outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorRow {
     /// The rule of the system's table of errors (`test.error_rules`) by which they were decided; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -219,7 +226,8 @@ pub struct ErrorRow {
 }
 
 /// Latencies of one kind of operation, from invocation to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LatencyRow {
     /// Which operation.
     pub f: OpKind,
@@ -238,7 +246,8 @@ pub struct LatencyRow {
 }
 
 /// One fault from its start to its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FaultRow {
     /// Which nemesis.
     pub nemesis: String,
@@ -262,7 +271,8 @@ pub struct FaultRow {
 }
 
 /// Whether a fault took hold and ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultHold {
     /// Probes saw it begin and, if the history reaches that far, end.
@@ -276,7 +286,8 @@ pub enum FaultHold {
 }
 
 /// A change of leader.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NoteRow {
     /// When it was seen.
     pub time_s: f64,
@@ -290,7 +301,8 @@ pub struct NoteRow {
 }
 
 /// Something else that was noted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OtherNote {
     /// What kind of note: `crash`, …
     pub note: String,
@@ -300,7 +312,8 @@ pub struct OtherNote {
 }
 
 /// The main phase, as its clients saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Availability {
     /// The length of the slices of time that are counted, milliseconds.
     pub slice_ms: f64,
@@ -313,7 +326,8 @@ pub struct Availability {
 }
 
 /// How clients felt a fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovery {
     /// Whether the rate of answers fell below half of what it was before; absent where there were too few answers to say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -334,7 +348,8 @@ pub struct Recovery {
 }
 
 /// The faults of one nemesis with one target that hit one role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoverageRow {
     /// Which nemesis.
     pub nemesis: String,
@@ -353,7 +368,8 @@ pub struct CoverageRow {
 }
 
 /// Whether the leader was among the nodes that a fault hit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// It was.
@@ -365,7 +381,8 @@ pub enum Role {
 }
 
 /// The weaker models, how stale answers were, and the anomalies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StillRecord {
     /// All in one line.
     pub sentence: String,
@@ -378,7 +395,8 @@ pub struct StillRecord {
 }
 
 /// One model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StillRow {
     /// What it is called.
     pub model: String,
@@ -389,7 +407,8 @@ pub struct StillRow {
 }
 
 /// One kind of anomaly.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AnomalyRow {
     /// What it is called.
     pub anomaly: String,
@@ -498,6 +517,7 @@ impl Role {
 }
 
 /// The JSON Schema (2020-12) of `results.json`: what scripts can rely on. Its `$id` names [`SCHEMA_VERSION`].
+#[cfg(feature = "schema")]
 pub fn schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Results).to_value();
     if let Some(schema) = schema.as_object_mut() {

@@ -2,6 +2,7 @@
 
 mod json;
 mod junit;
+pub(crate) mod junit_xml;
 pub(crate) mod markdown;
 pub(crate) mod terminal;
 
@@ -25,7 +26,7 @@ type Files = Result<Vec<(PathBuf, String)>, String>;
 const ALL: &[fn(&Run) -> Files] = &[
     |run| one(run.dir.results(), json::render(run)),
     |run| one(run.dir.report(), run_page::render(run)),
-    |run| one(run.dir.junit(), junit::render(run)),
+    |run| one(run.dir.junit(), Ok(junit::render(run))),
     |run| one(run.dir.summary(), markdown::render(run)),
     plots::files,
 ];

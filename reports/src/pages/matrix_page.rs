@@ -4,13 +4,11 @@
 //! - The page refers to the reports of the runs by relative paths, so that the directory can be moved and published as it is.
 //! - Tests that were planned and not run count as unknown: a matrix that was broken off is never valid.
 
-use std::time::Duration;
-
 use askama::Template;
 use checker::Verdict;
 use history::units::grouped;
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::exporters::junit_xml::{Case, Problem, ProblemKind, Suite};
 use crate::format::symbol;
 use crate::format::{emoji, markdown};
 use crate::results::Results;
@@ -161,41 +159,39 @@ pub fn matrix_markdown(matrix: MatrixPage) -> String {
 }
 
 /// One suite with a test case a run: invalid is a failure, unknown an error.
-///
-/// # Errors
-/// When it cannot be written, which is a bug.
-pub fn matrix_junit(matrix: MatrixPage) -> Result<String, String> {
-    let mut suite = TestSuite::new("perjury test-all");
-    for row in matrix.rows {
-        let kind = match row.verdict {
-            Verdict::Valid => None,
-            Verdict::Invalid => Some(NonSuccessKind::Failure),
-            Verdict::Unknown => Some(NonSuccessKind::Error),
-        };
-        let status = match kind {
-            None => TestCaseStatus::success(),
-            Some(kind) => {
-                let mut status = TestCaseStatus::non_success(kind);
-                status.set_type(row.verdict.to_string());
-                status.set_message(row.headline.as_str());
-                status
-            }
-        };
-        let name = format!("{} --nemesis {} --seed {}", row.workload, row.nemesis, row.seed);
-        let mut case = TestCase::new(name, status);
-        case.set_classname(format!("perjury.{}", row.system));
-        case.set_time(Duration::try_from_secs_f64(row.duration_s).unwrap_or_default());
-        suite.add_test_case(case);
+pub fn matrix_junit(matrix: MatrixPage) -> String {
+    let mut cases: Vec<Case> = (matrix.rows.iter())
+        .map(|row| Case {
+            name: format!("{} --nemesis {} --seed {}", row.workload, row.nemesis, row.seed),
+            class: Some(format!("perjury.{}", row.system)),
+            seconds: Some(row.duration_s),
+            problem: ProblemKind::of(row.verdict)
+                .map(|kind| problem(kind, row.verdict, row.headline.clone())),
+        })
+        .collect();
+    cases.extend(matrix.not_run().map(|words| Case {
+        name: words.clone(),
+        class: None,
+        seconds: None,
+        problem: Some(problem(ProblemKind::Error, Verdict::Unknown, words)),
+    }));
+    let suite = Suite {
+        name: "perjury test-all".to_owned(),
+        seconds: None,
+        properties: Vec::new(),
+        cases,
+        system_out: None,
+    };
+    suite.to_xml()
+}
+
+fn problem(kind: ProblemKind, verdict: Verdict, message: String) -> Problem {
+    Problem {
+        kind,
+        type_: verdict.to_string(),
+        message,
+        description: None,
     }
-    if let Some(words) = matrix.not_run() {
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_type(Verdict::Unknown.to_string());
-        status.set_message(words.as_str());
-        suite.add_test_case(TestCase::new(words, status));
-    }
-    let mut report = Report::new("perjury");
-    report.add_test_suite(suite);
-    report.to_string().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -255,12 +251,12 @@ mod tests {
             "{page}"
         );
         assert!(!page.contains("<i>") && !page.contains("<b>reason"), "{page}");
-        let junit = matrix_junit(matrix(2)).expect("XML");
+        let junit = matrix_junit(matrix(2));
         assert_eq!(junit.matches("<testcase").count(), 2);
         assert_eq!(junit.matches("<failure").count(), 1, "{junit}");
         for text in [
             matrix_html(matrix(5)).expect("a page"),
-            matrix_junit(matrix(5)).expect("XML"),
+            matrix_junit(matrix(5)),
             matrix_markdown(matrix(5)),
         ] {
             assert!(text.contains("3 of 5 tests not run"), "{text}");
