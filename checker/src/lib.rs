@@ -28,7 +28,7 @@
 //! let write = |value| Op::Write { key: Key::Nil, value: Value::Int(value) };
 //! let read = Op::Read { key: Key::Nil };
 //!
-//! // 1 is written, then 2, one after the other; and then somebody still reads 1.
+//! // 1 is written, then 2, one after the other; and then 1 is still read.
 //! let history = History::from_events([
 //!     event(1_000_000, 0, invoke(write(1))),
 //!     event(2_000_000, 0, EventKind::Complete(Outcome::ok())),
@@ -43,7 +43,7 @@
 //! assert_eq!(analysis.verdict, Verdict::Invalid);
 //! assert_eq!(analysis.conflicts[0].stale_by_ns, Some(3_000_000));
 //! assert_eq!(
-//!     analysis.conflicts[0].sentences[0],
+//!     analysis.conflicts[0].sentences[0].plain(&history),
 //!     "Process 1's read of 1 (7.000–8.000 ms) began after process 0's write of 2 (3.000–4.000 ms) had completed."
 //! );
 //! # Ok::<(), history::HistoryError>(())
@@ -108,10 +108,10 @@
 
 mod check;
 pub mod consistency;
-mod describe;
 pub mod engine;
 pub mod model;
 pub mod objects;
+mod sentence;
 mod sentences;
 pub mod stream;
 pub mod synthetic;
@@ -120,7 +120,7 @@ mod verdict;
 pub use history::{self, OPEN};
 
 pub use check::{Options, check, check_key, explain, judge, partition};
-pub use describe::describe;
 pub use engine::search::Limits;
 pub use model::{Call, Effect, Model};
+pub use sentence::{Piece, Rendered, Sentence};
 pub use verdict::{Algorithm, Analysis, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

@@ -23,6 +23,7 @@ use rustc_hash::FxHashMap;
 use crate::check::Options;
 use crate::engine::search::Limits;
 use crate::objects::Entry;
+use crate::sentence::Sentence;
 use crate::verdict::Rule;
 
 pub use crate::engine::frontier::{Frontier, Progress};
@@ -37,10 +38,22 @@ pub struct Violation {
     /// The operations that show it, at most a handful: how many client operations were invoked before each, which is its
     /// index into [`history::History::operations`] when the history is complete.
     pub operations: Vec<usize>,
-    /// The same in one sentence.
-    pub sentence: String,
+    /// What was known of each of `operations` by then.
+    pub recorded: Vec<Operation>,
+    /// Why they contradict each other.
+    pub sentence: Sentence,
     /// The position of the event with which it showed, from 0.
     pub position: u64,
+}
+
+impl Violation {
+    /// Its sentence as text.
+    pub fn plain(&self) -> String {
+        self.sentence.plain_with(|index| {
+            let place = self.operations.iter().position(|&other| other == index)?;
+            self.recorded.get(place)
+        })
+    }
 }
 
 /// An operation and its number.
@@ -59,7 +72,7 @@ pub(crate) enum Found {
     Violation {
         rule: Rule,
         operations: Vec<Arc<Seen>>,
-        sentence: String,
+        sentence: Sentence,
     },
     /// It cannot go on, for this reason.
     Lost(String),
@@ -123,7 +136,7 @@ struct Object {
 /// }
 /// let violation = stream.push(&events[5])?.expect("1 was overwritten before the read began");
 /// assert_eq!(violation.position, 5);
-/// println!("{}", violation.sentence);
+/// println!("{}", violation.plain());
 /// # Ok::<(), history::HistoryError>(())
 /// ```
 pub struct Stream {
@@ -303,13 +316,14 @@ impl Stream {
                 operations,
                 sentence,
             }) => {
-                let mut operations: Vec<usize> = operations.iter().map(|seen| seen.number).collect();
                 let mut known = BTreeSet::new();
-                operations.retain(|number| known.insert(*number));
+                let mut shown = operations;
+                shown.retain(|seen| known.insert(seen.number));
                 self.violation = Some(Violation {
                     key: key.clone(),
                     rule,
-                    operations,
+                    operations: shown.iter().map(|seen| seen.number).collect(),
+                    recorded: shown.iter().map(|seen| seen.operation.clone()).collect(),
                     sentence,
                     position,
                 });

@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use history::Key;
+use history::{History, Key};
 use serde::{Deserialize, Serialize};
 
 use crate::consistency::Still;
+use crate::sentence::Sentence;
 
 /// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
 pub const MOST_LISTED: usize = 100;
@@ -56,7 +57,7 @@ pub struct Conflict {
     /// empty, sometimes long. Together with `operations` they are the whole proof (not so for [`Rule::NoOrder`]).
     pub links: Vec<usize>,
     /// At most three plain sentences.
-    pub sentences: Vec<String>,
+    pub sentences: Vec<Sentence>,
     /// Which rule was broken.
     pub rule: Rule,
     /// For a stale answer: how long it had been out of date when the operation began, nanoseconds, at least.
@@ -160,6 +161,16 @@ pub struct Analysis {
     pub still: Option<Still>,
     /// What became of what was written, in sentences, where the model has more to tell than its verdict ([`crate::judge`]).
     pub account: Vec<String>,
+}
+
+impl Conflict {
+    /// All its sentences as text.
+    pub fn plain(&self, history: &History) -> String {
+        let sentences: Vec<String> = (self.sentences.iter())
+            .map(|sentence| sentence.plain(history))
+            .collect();
+        sentences.join(" ")
+    }
 }
 
 impl Verdict {

@@ -102,7 +102,8 @@ fn agree_with<M: Recorded>(
                 assert!((1..=6).contains(&conflict.operations.len()), "{}", context());
                 assert!((1..=3).contains(&conflict.sentences.len()), "{}", context());
                 let is_sentence = |text: &String| text.ends_with('.') && text.starts_with(char::is_uppercase);
-                assert!(conflict.sentences.iter().all(is_sentence), "{}", context());
+                let sentences = common::plain(&history, &conflict.sentences);
+                assert!(sentences.iter().all(is_sentence), "{}", context());
             }
             Decision::Unknown(_) => {}
         }

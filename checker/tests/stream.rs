@@ -101,7 +101,7 @@ fn feed(options: &Options, events: &[Event], at_once: bool, tally: &mut Tally, c
                     assert_eq!(verdict, Verdict::Invalid, "{}", told());
                     assert_eq!(violation.position, position as u64, "{}", told());
                     assert!((1..=4).contains(&violation.operations.len()), "{}", told());
-                    assert!(violation.sentence.ends_with('.'), "{}", told());
+                    assert!(violation.plain().ends_with('.'), "{}", told());
                     tally.invalid += 1;
                     return;
                 }

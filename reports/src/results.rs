@@ -8,12 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use checker::{Rule, Verdict};
+use checker::{Rule, Sentence, Verdict};
 use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The version of the form of `results.json`.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The most operations that link a conflict together and are written out.
 pub(crate) const MOST_LINKS: usize = 100;
@@ -113,6 +113,10 @@ pub struct ConflictRecord {
     pub rule: Rule,
     /// The proof in plain sentences.
     pub sentences: Vec<String>,
+    /// The same sentences, each as a list of texts and of operations by [`OperationRecord::index`]. Files before version 3
+    /// do without.
+    #[serde(default)]
+    pub pieces: Vec<Sentence>,
     /// The operations that contradict each other, in the order in which to read them.
     pub operations: Vec<OperationRecord>,
     /// The successful cas that tie their values together; a bounded number.
@@ -384,7 +388,7 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StillRecord {
-    /// All in one line.
+    /// All in one line, without a capital letter and a full stop.
     pub sentence: String,
     /// The models, the strongest first.
     pub models: Vec<StillRow>,

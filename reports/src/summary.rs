@@ -48,7 +48,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
             .map(|conflict| conflict_record(record, history, conflict))
             .collect(),
         conflicts_total: analysis.conflicts_total,
-        still: analysis.still.as_ref().map(still_record),
+        still: (analysis.still.as_ref()).map(|still| still_record(history, still)),
         account: analysis.account.clone(),
         keys: analysis.keys,
         decided_by: analysis

@@ -67,7 +67,7 @@ fn a_stale_read_is_drawn() {
         "<b class=\"mark\">②</b> process 1&#39;s write of 2 (3.000–4.000 ms)",
         "two values would each have to come before the other",
         "out of date by at least 3.0 ms",
-        "<b>What it still is:</b> sequentially consistent; answers up to 3.0 ms stale.",
+        "<b>Weaker models:</b> sequentially consistent; answers up to 3.0 ms stale.",
         "It follows from sequential consistency.",
     ] {
         assert!(html.contains(fact), "the page does not say {fact:?}");
@@ -237,7 +237,7 @@ fn open_operations_run_to_the_edge() {
 fn a_small_valid_history_shows_its_order() {
     let html = Case::new("valid", cases::valid(), Value::Nil).html();
     assert!(html.contains("✓</span> valid"));
-    assert!(!html.contains("Why it is invalid") && !html.contains("What it still is"));
+    assert!(!html.contains("Why it is invalid") && !html.contains("Weaker models"));
     let svg = pictures(&html)[0];
     insta::assert_snapshot!(words(svg).join("\n"));
     assert_eq!(svg.matches("<circle").count(), 8);

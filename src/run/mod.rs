@@ -127,7 +127,7 @@ pub fn perform(plan: &Plan) -> CommandResult {
         {
             return Err(Failure::Harness(anyhow!(
                 "a violation showed during the run, but judging the whole history did not confirm it: {}",
-                violation.sentence
+                violation.plain()
             )));
         }
         match error {

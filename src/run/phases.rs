@@ -274,14 +274,10 @@ async fn stop_on_interrupt(dispatcher: Arc<Dispatcher<TokioRuntime>>, mut interr
 /// So does the first violation that shows.
 async fn stop_on_violation(dispatcher: Arc<Dispatcher<TokioRuntime>>, watched: Arc<Watched>) {
     let violation = watched.found().await;
-    tracing::info!(
-        "violation at event {}: {}",
-        violation.position,
-        violation.sentence
-    );
+    tracing::info!("violation at event {}: {}", violation.position, violation.plain());
     eprintln!(
         "perjury: a violation shows; stopping early. {}",
-        violation.sentence
+        violation.plain()
     );
     dispatcher.note(NoteKind::Stopped, "", "a violation showed".to_owned());
     dispatcher.stop();

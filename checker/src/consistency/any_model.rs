@@ -42,7 +42,7 @@ pub(crate) fn sequential<M: Recorded>(model: &M, per_key: bool, history: &Histor
     let each = match (exhausted, gave_up) {
         (true, _) => Finding::Violated(Evidence {
             operations: Vec::new(),
-            sentences: vec!["No order that keeps each process' own explains all answers.".to_owned()],
+            sentences: vec!["No order that keeps the order of each process explains all answers.".into()],
         }),
         (false, true) => unknown("a limit of the search was reached"),
         (false, false) => Finding::Holds,

@@ -1,69 +1,27 @@
-//! Operations, constraints and times in words.
-
-use history::{Answer, Failure, Op, Operation, Outcome};
+//! What shows that a model is violated: operations, and constraints on their order, as sentences.
 
 use super::constraint_graph::{Edge, Why};
 use super::findings::Evidence;
 use super::reads_from::Explanation;
 use super::steps::{INITIAL, Trace};
-use crate::describe::when;
+use crate::sentence::{Sentence, op, sentence};
 
-/// More steps of a circle are not told one by one.
-const MOST_TOLD: usize = 6;
+/// How many steps of a circle are explained one by one.
+const MOST_EXPLAINED: usize = 6;
 
-/// A time for people: `1.8 s`, `12 ms`, `3 µs`, never more than it is.
-pub(super) fn seconds(ns: u64) -> String {
-    match ns {
-        1_000_000_000.. => format!("{}.{} s", ns / 1_000_000_000, ns / 100_000_000 % 10),
-        10_000_000.. => format!("{} ms", ns / 1_000_000),
-        1_000_000.. => format!("{}.{} ms", ns / 1_000_000, ns / 100_000 % 10),
-        1_000.. => format!("{} µs", ns / 1_000),
-        _ => format!("{ns} ns"),
-    }
-}
-
-/// One operation: who, what, with which answer, when.
-pub(super) fn describe(trace: &Trace, index: usize) -> String {
-    let operation = &trace.history.operations[index];
-    let key = match trace.keys.len() {
-        0 | 1 => String::new(),
-        _ => format!(" on key {}", operation.op.key()),
-    };
-    format!(
-        "process {}'s {}{key} ({})",
-        operation.process,
-        what(operation),
-        when(operation)
-    )
-}
-
-fn what(operation: &Operation) -> String {
-    let open = if operation.outcome.is_info() {
-        " of unknown outcome"
-    } else {
-        ""
-    };
-    match (&operation.op, &operation.outcome) {
-        (Op::Read { .. }, Outcome::Ok(Answer { value: Some(value) })) => format!("read of {value}"),
-        (Op::Write { value, .. }, _) => format!("write of {value}{open}"),
-        (Op::Cas { expected, new, .. }, Outcome::Fail(Failure::Mismatch { current: Some(found) })) => {
-            format!("failed cas from {expected} to {new}, which found {found}")
+/// An operation, with its key where there are several.
+pub(super) fn name(trace: &Trace, index: usize) -> Sentence {
+    match trace.keys.len() {
+        0 | 1 => op(index).into(),
+        _ => {
+            let key = trace.history.operations[index].op.key();
+            sentence![op(index), format!(" on key {key}")]
         }
-        (Op::Cas { expected, new, .. }, Outcome::Fail(_)) => format!("failed cas from {expected} to {new}"),
-        (Op::Cas { expected, new, .. }, _) => format!("cas from {expected} to {new}{open}"),
-        (op, _) => format!("{}{open}", op.kind()),
     }
 }
 
-/// With a capital letter at the start.
-pub(super) fn start(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
-}
-
-/// Tells of a circle of constraints. `proofs` are further constraints that the circle's were derived from; `complete` is
-/// false if there are so many that some were left out.
+/// Explains a cycle of constraints. `proofs` are further constraints from which those of the cycle were derived; `complete`
+/// is false if there are so many that some were left out.
 pub(super) fn circle(
     trace: &Trace,
     explanation: &Explanation,
@@ -85,29 +43,35 @@ pub(super) fn circle(
         }
     }
     let shown = add_seers(explanation, &mut taking_part);
-    let words = Words { trace, explanation };
-    let mut told: Vec<String> = Vec::new();
+    let names = Names { trace, explanation };
+    let mut sentences: Vec<Sentence> = Vec::new();
     let mut at = 0;
     while at < edges.len() {
-        let (sentence, length) = words.constraint(&edges[at..]);
-        told.push(sentence);
+        let (sentence, length) = names.constraint(&edges[at..]);
+        sentences.push(sentence);
         at += length;
     }
-    let more = told.len().saturating_sub(MOST_TOLD);
-    told.truncate(MOST_TOLD);
+    let more = sentences.len().saturating_sub(MOST_EXPLAINED);
+    sentences.truncate(MOST_EXPLAINED);
     if more > 0 {
-        told.push(format!("And so on, {more} steps more, back to the first."));
+        sentences.push(format!("And so on: {more} more steps lead back to the first.").into());
     }
-    for (open, seer) in shown.into_iter().take(MOST_TOLD) {
-        let (open, seer) = (words.node(open), words.node(seer));
-        told.push(format!("{} happened: {seer} was answered with it.", start(&open)));
+    for (open, seer) in shown.into_iter().take(MOST_EXPLAINED) {
+        let (open, seer) = (names.node(open), names.node(seer));
+        sentences.push(sentence![
+            open,
+            " happened, because ",
+            seer,
+            " returned its value."
+        ]);
     }
-    told.push(match complete {
-        true => "That is a circle: no order fulfils all of it.".to_owned(),
-        false => {
-            "That is a circle: no order fulfils all of it, and what it follows from (not all listed).".into()
+    sentences.push(
+        match complete {
+            true => "That is a cycle, so no order satisfies all of these.",
+            false => "That is a cycle, so no order satisfies all of these and what they follow from (not all listed).",
         }
-    });
+        .into(),
+    );
     let mut operations: Vec<usize> = taking_part
         .iter()
         .map(|&step| trace.steps[step as usize].index as usize)
@@ -115,7 +79,7 @@ pub(super) fn circle(
     operations.sort_unstable();
     Evidence {
         operations,
-        sentences: told,
+        sentences,
     }
 }
 
@@ -138,60 +102,68 @@ fn add_seers(explanation: &Explanation, steps: &mut Vec<u32>) -> Vec<(u32, u32)>
     shown
 }
 
-struct Words<'a> {
+struct Names<'a> {
     trace: &'a Trace<'a>,
     explanation: &'a Explanation,
 }
 
-impl Words<'_> {
-    /// The first constraint of `edges` in words, and of how many edges it consists.
-    fn constraint(&self, edges: &[Edge]) -> (String, usize) {
+impl Names<'_> {
+    /// The first constraint of `edges` as a sentence, and of how many edges it consists.
+    fn constraint(&self, edges: &[Edge]) -> (Sentence, usize) {
         let edge = edges[0];
         let (from, by) = (self.value(edge.from), edge.by[0]);
         let text = match edge.why {
-            Why::First => format!(
-                "{} was there before {}.",
-                self.value(edge.from),
-                self.value(edge.to)
-            ),
+            Why::First => sentence![from, " was there before ", self.value(edge.to), "."],
             Why::Process | Why::Guess => {
-                format!("{} came before {}.", self.node(edge.from), self.node(edge.to))
+                sentence![self.node(edge.from), " came before ", self.node(edge.to), "."]
             }
-            Why::Source => format!("{} was answered with {from}.", self.node(edge.to)),
-            Why::Own => format!(
-                "Process {} had written {from} when it was answered with {}: {}.",
-                self.process(by),
-                self.value(edge.to),
-                self.node(by)
-            ),
-            Why::Again => format!(
-                "Process {} was answered with {from} and later with {}: {}, {}.",
-                self.process(by),
-                self.value(edge.to),
+            Why::Source => sentence![self.node(edge.to), " returned ", from, "."],
+            Why::Own => sentence![
+                format!("Process {} had already written ", self.process(by)),
+                from,
+                " when ",
                 self.node(by),
-                self.node(edge.by[1])
-            ),
-            Why::BeforeSight => format!(
-                "{} comes before {}, which was answered with {}, so it comes before {}.",
-                self.node(edge.from),
-                self.node(by),
+                " returned ",
                 self.value(edge.to),
-                self.node(edge.to)
-            ),
-            Why::AfterSight => format!(
-                "{} was answered with {}, so it comes before {}, which overwrote that.",
+                "."
+            ],
+            Why::Again => sentence![
+                format!("Process {} saw ", self.process(by)),
+                from,
+                " and later ",
+                self.value(edge.to),
+                ": ",
+                self.node(by),
+                ", then ",
+                self.node(edge.by[1]),
+                "."
+            ],
+            Why::BeforeSight => sentence![
                 self.node(edge.from),
+                " comes before ",
+                self.node(by),
+                ", which returned ",
+                self.value(edge.to),
+                ", so it also comes before ",
+                self.node(edge.to),
+                "."
+            ],
+            Why::AfterSight => sentence![
+                self.node(edge.from),
+                " returned ",
                 self.value(self.source(edge.from)),
-                self.node(edge.to)
-            ),
+                ", so it comes before ",
+                self.node(edge.to),
+                ", which overwrote that."
+            ],
             Why::WroteBefore | Why::Seen | Why::SawBefore | Why::Kept | Why::Floor => {
                 return self.through_helpers(edges);
             }
         };
-        (start(&text), 1)
+        (text, 1)
     }
 
-    fn through_helpers(&self, edges: &[Edge]) -> (String, usize) {
+    fn through_helpers(&self, edges: &[Edge]) -> (Sentence, usize) {
         let out = edges.iter().position(|edge| edge.why == Why::Floor);
         let length = out.map_or(edges.len(), |out| out + 1);
         let (first, last) = (edges[0], edges[length - 1]);
@@ -202,14 +174,19 @@ impl Words<'_> {
         let (who, met) = met.unwrap_or_default();
         let how = match first.why {
             Why::WroteBefore => "written",
-            _ => "been answered with",
+            _ => "seen",
         };
-        let text = format!(
-            "Process {who} was answered with {met}, whose process had {how} {} before, and with {}: {}.",
+        let text = sentence![
+            format!("Process {who} saw "),
+            met,
+            format!(", whose process had already {how} "),
             self.value(first.from),
+            ", and yet ",
+            self.node(last.by[0]),
+            " returned ",
             self.value(last.to),
-            self.node(last.by[0])
-        );
+            "."
+        ];
         (text, length)
     }
 
@@ -224,25 +201,25 @@ impl Words<'_> {
     }
 
     /// What a write wrote; the whole write where its value says too little.
-    fn value(&self, node: u32) -> String {
+    fn value(&self, node: u32) -> Sentence {
         let steps = self.trace.steps.len();
         if node as usize >= steps {
             let key = node as usize - steps;
             return match self.trace.initial.get(key) {
-                Some(&value) => format!("the initial value {}", self.trace.values[value as usize]),
-                None => "it".to_owned(),
+                Some(&value) => format!("the initial value {}", self.trace.values[value as usize]).into(),
+                None => "it".into(),
             };
         }
         let value = self.trace.steps[node as usize].writes;
         match self.trace.writers.get(value as usize) {
-            Some(writers) if writers.len() == 1 => self.trace.values[value as usize].to_string(),
+            Some(writers) if writers.len() == 1 => self.trace.values[value as usize].to_string().into(),
             _ => self.node(node),
         }
     }
 
-    fn node(&self, node: u32) -> String {
+    fn node(&self, node: u32) -> Sentence {
         match self.trace.steps.get(node as usize) {
-            Some(step) => describe(self.trace, step.index as usize),
+            Some(step) => name(self.trace, step.index as usize),
             None => self.value(node),
         }
     }

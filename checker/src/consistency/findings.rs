@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use history::units;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::seconds;
+use crate::sentence::Sentence;
 
 /// A model that is weaker than linearizability.
 ///
@@ -42,7 +43,7 @@ pub struct Evidence {
     /// ascending.
     pub operations: Vec<usize>,
     /// Why, a few plain sentences.
-    pub sentences: Vec<String>,
+    pub sentences: Vec<Sentence>,
 }
 
 /// What was found out about one model.
@@ -92,8 +93,8 @@ pub struct Staleness {
     pub worst: Option<usize>,
     /// The operation that had completed so long before it, and shows that its value was overwritten.
     pub overwritten_by: Option<usize>,
-    /// Both in words; empty if nothing was stale.
-    pub sentence: String,
+    /// Both in a sentence; none if nothing was stale.
+    pub sentence: Option<Sentence>,
 }
 
 /// Something that no register does, whatever the model.
@@ -122,8 +123,8 @@ pub struct Anomaly {
     pub count: usize,
     /// The operations of the first example: indices into [`history::History::operations`].
     pub operations: Vec<usize>,
-    /// The first example in words.
-    pub sentence: String,
+    /// The first example.
+    pub sentence: Sentence,
 }
 
 /// What a history that is not linearizable still is.
@@ -251,17 +252,17 @@ impl Still {
         holds.iter().copied().filter(|weak| !implied(weak)).collect()
     }
 
-    /// One line, such as "Not linearizable; sequentially consistent; answers up to 1.8 s stale."
-    pub fn sentence(&self) -> String {
+    /// What is left of the promise, in one line without a capital letter and a full stop, such as `sequentially consistent;
+    /// answers up to 1.8 s stale`.
+    pub fn in_short(&self) -> String {
         let list = |models: &[Guarantee]| {
             let words: Vec<&str> = models.iter().map(|model| model.words()).collect();
             words.join(", ")
         };
-        let mut parts = vec!["Not linearizable".to_owned()];
         if self.is_inexplicable() {
-            parts.push("no model explains a value that nobody wrote".to_owned());
-            return parts.join("; ") + ".";
+            return "no consistency model explains a value that was never written".to_owned();
         }
+        let mut parts = Vec::new();
         let strongest = self.strongest();
         match strongest.as_slice() {
             [Guarantee::SequentialConsistency] => parts.push("sequentially consistent".into()),
@@ -270,14 +271,17 @@ impl Still {
             [Guarantee::SequentialPerKey, rest @ ..] if self.keys > 1 => {
                 parts.push("sequentially consistent key by key".into());
                 if !rest.is_empty() {
-                    parts.push(format!("still {}", list(rest)));
+                    parts.push(format!("also holds: {}", list(rest)));
                 }
             }
-            some => parts.push(format!("still {}", list(some))),
+            some => parts.push(format!("holds: {}", list(some))),
         }
-        let violated: Vec<Guarantee> = (self.with("violated").into_iter())
-            .filter(|model| self.keys > 1 || *model != Guarantee::SequentialPerKey)
-            .collect();
+        let models = |name: &str| -> Vec<Guarantee> {
+            (self.with(name).into_iter())
+                .filter(|model| self.keys > 1 || *model != Guarantee::SequentialPerKey)
+                .collect()
+        };
+        let violated = models("violated");
         // Only the weakest: what is stronger is violated with them.
         let weakest: Vec<Guarantee> = (violated.iter().copied())
             .filter(|strong| {
@@ -287,18 +291,19 @@ impl Still {
             })
             .collect();
         if !weakest.is_empty() {
-            parts.push(format!("violates {}", list(&weakest)));
+            parts.push(format!("violated: {}", list(&weakest)));
         }
-        let unknown: Vec<Guarantee> = (self.with("unknown").into_iter())
-            .filter(|model| self.keys > 1 || *model != Guarantee::SequentialPerKey)
-            .collect();
+        let unknown = models("unknown");
         if !unknown.is_empty() {
             parts.push(format!("undecided: {}", list(&unknown)));
         }
         if self.staleness.stale > 0 {
-            parts.push(format!("answers up to {} stale", seconds(self.staleness.max_ns)));
+            parts.push(format!(
+                "answers up to {} stale",
+                units::at_least(self.staleness.max_ns)
+            ));
         }
-        parts.join("; ") + "."
+        parts.join("; ")
     }
 
     /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and none of them

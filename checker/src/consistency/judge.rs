@@ -9,7 +9,7 @@ use history::{History, Value};
 use rustc_hash::FxHashSet;
 
 use super::constraint_graph::{Edge, Why, contradiction};
-use super::evidence::{circle, describe, start};
+use super::evidence::{circle, name};
 use super::findings::{Evidence, Finding, Guarantee};
 use super::greedy_order::schedule;
 use super::happens_before::{self, Followed};
@@ -18,6 +18,8 @@ use super::search::{Searched, search};
 use super::steps::{INITIAL, NONE, Trace};
 use super::validate::explains;
 use super::{Limits, guarantees};
+use crate::sentence::sentence;
+use crate::sentences::{found_expected, phantom};
 
 /// Histories up to this length get their evidence made smaller after a search.
 const MOST_SHRUNK: usize = 60;
@@ -34,13 +36,16 @@ pub(super) fn unexplained(trace: &Trace) -> Option<Evidence> {
     let number = trace.unexplained()?;
     let step = &trace.steps[number as usize];
     let value = trace.values[step.sees as usize];
-    let words = start(&describe(trace, step.index as usize));
     let mut operations = vec![step.index as usize];
     let sentence = match trace.writers[step.sees as usize].first() {
-        None => format!("{words} shows a value that nobody can have written: {value}."),
+        None => phantom(name(trace, step.index as usize), value),
         Some(&writer) => {
             operations.push(trace.steps[writer as usize].index as usize);
-            format!("{words} shows what only the same process wrote, and only later.")
+            let name = name(trace, step.index as usize);
+            sentence![
+                name,
+                " shows a value that only its own process wrote, and only later."
+            ]
         }
     };
     operations.sort_unstable();
@@ -111,7 +116,7 @@ fn over_explanations(
     let steps = trace.steps.len().max(1) as u64;
     if explanations.count > limits.explanations.min(limits.work / 64 / steps) {
         let why = format!(
-            "values repeat, so that {} answers may have come from several writes, and the likeliest choice does not do",
+            "values repeat, so that {} answers may have come from several writes, and the likeliest choice fails",
             explanations.choices.len()
         );
         return Finding::Unknown { why };
@@ -132,7 +137,8 @@ fn over_explanations(
     let ways = explanations.count;
     all.sentences.insert(
         0,
-        format!("Values repeat; each of the {ways} ways in which writes can explain the answers fails, for example:"),
+        format!("Values repeat. Each of the {ways} ways in which writes can explain the answers fails, for example:")
+            .into(),
     );
     with_all_writers(trace, &mut all.operations);
     Finding::Violated(all)
@@ -169,11 +175,9 @@ pub(super) fn sequential(
     limits: &Limits,
 ) -> (Finding, Vec<usize>) {
     if let Some(index) = trace.found_expected {
-        let words = start(&describe(trace, index));
-        let sentence = format!("{words} found the very value that it expected, and yet it failed.");
         let evidence = Evidence {
             operations: vec![index],
-            sentences: vec![sentence],
+            sentences: vec![found_expected(name(trace, index))],
         };
         return (Finding::Violated(evidence), Vec::new());
     }
@@ -218,7 +222,7 @@ pub(super) fn sequential(
             {
                 return (Finding::Holds, order);
             }
-            "no contradiction and no order was found".to_owned()
+            "neither a contradiction nor an order was found".to_owned()
         }
     };
     match search(trace, limits.configurations, limits.cells, limits.work) {
@@ -310,10 +314,13 @@ fn exhausted(trace: &Trace, initial: &Value, limits: &Limits) -> Evidence {
         }
     }
     Evidence {
-        sentences: vec![format!(
-            "A search through all orders of these {} operations found none that explains every answer.",
-            operations.len()
-        )],
+        sentences: vec![
+            format!(
+                "A search through all orders of these {} operations found none that explains every answer.",
+                operations.len()
+            )
+            .into(),
+        ],
         operations,
     }
 }
@@ -336,7 +343,7 @@ pub(super) fn per_key(trace: &Trace, initial: &Value, limits: &Limits) -> Findin
             Finding::Holds => {}
             Finding::Violated(mut evidence) => {
                 if let Some(first) = evidence.sentences.first_mut() {
-                    first.insert_str(0, &format!("Key {}: ", trace.keys[key]));
+                    *first = sentence![format!("Key {}: ", trace.keys[key]), std::mem::take(first)];
                 }
                 return Finding::Violated(evidence);
             }

@@ -11,11 +11,14 @@
 //!   not yet done. Staleness is a lower bound.
 //! - Order is decided by positions; time stamps only measure.
 
+use history::units;
 use rustc_hash::FxHashMap;
 
-use super::evidence::{describe, seconds, start};
+use super::evidence::name;
 use super::findings::{Anomaly, AnomalyKind, Staleness};
 use super::steps::{NONE, Trace};
+use crate::sentence::{Sentence, sentence};
+use crate::sentences::{found_expected, phantom};
 
 /// A position before all others: the initial value was there.
 const BEFORE_ALL: i128 = -1;
@@ -168,12 +171,12 @@ impl<'a> RealTime<'a> {
         staleness.median_ns = all.get(rank(50)).copied().unwrap_or(0);
         staleness.p99_ns = all.get(rank(99)).copied().unwrap_or(0);
         if let (Some(worst), Some(by)) = (staleness.worst, staleness.overwritten_by) {
-            staleness.sentence = format!(
-                "{} was stale by at least {}: its value had been overwritten when {} completed.",
-                start(&describe(self.trace, worst)),
-                seconds(staleness.max_ns),
-                describe(self.trace, by)
+            let stale = format!(
+                " was stale by at least {}: its value had been overwritten when ",
+                units::at_least(staleness.max_ns)
             );
+            let (worst, by) = (name(self.trace, worst), name(self.trace, by));
+            staleness.sentence = Some(sentence![worst, stale, by, " completed."]);
         }
         staleness
     }
@@ -182,11 +185,9 @@ impl<'a> RealTime<'a> {
     pub fn anomalies(&self) -> Vec<Anomaly> {
         let mut found = Found::default();
         if let Some(index) = self.trace.found_expected {
-            let sentence = format!(
-                "{} found the very value that it expected, and yet it failed.",
-                start(&describe(self.trace, index))
-            );
-            found.add_words(AnomalyKind::FoundExpected, vec![index], || sentence.clone());
+            found.add_sentence(AnomalyKind::FoundExpected, vec![index], || {
+                found_expected(name(self.trace, index))
+            });
         }
         self.unwritten(&mut found);
         self.back_in_time(&mut found);
@@ -202,23 +203,21 @@ impl<'a> RealTime<'a> {
             }
             let value = self.trace.values[step.sees as usize];
             match self.trace.writers[step.sees as usize].first() {
-                None => found.add(self.trace, AnomalyKind::NeverWritten, &[number], |words| {
-                    format!(
-                        "{} shows a value that nobody can have written: {value}.",
-                        start(&words[0])
-                    )
+                None => found.add(self.trace, AnomalyKind::NeverWritten, &[number], |names| {
+                    phantom(names[0].clone(), value)
                 }),
                 Some(&writer) if self.trace.steps[writer as usize].start > step.finish => {
                     found.add(
                         self.trace,
                         AnomalyKind::FromTheFuture,
                         &[number, writer],
-                        |words| {
-                            format!(
-                                "{} had ended before {} began, which wrote that.",
-                                start(&words[0]),
-                                words[1]
-                            )
+                        |names| {
+                            sentence![
+                                names[0].clone(),
+                                " had ended before ",
+                                names[1].clone(),
+                                " began, which wrote its value."
+                            ]
                         },
                     );
                 }
@@ -238,12 +237,13 @@ impl<'a> RealTime<'a> {
                     .there_since(number)
                     .is_some_and(|since| since < newest.into())
             {
-                found.add(self.trace, AnomalyKind::BackInTime, &[seen_at, number], |words| {
-                    format!(
-                        "{} came after {}, but shows an older value.",
-                        start(&words[1]),
-                        words[0]
-                    )
+                found.add(self.trace, AnomalyKind::BackInTime, &[seen_at, number], |names| {
+                    sentence![
+                        names[1].clone(),
+                        " came after ",
+                        names[0].clone(),
+                        ", but returned an older value."
+                    ]
                 });
             }
             if self.unique[step.sees as usize] {
@@ -298,12 +298,13 @@ impl<'a> RealTime<'a> {
                     .get(&step.writes)
                     .is_none_or(|&seen| seen < self.trace.steps[by as usize].finish)
             {
-                found.add(self.trace, AnomalyKind::LostWrite, &[number, by], |words| {
-                    format!(
-                        "{} was acknowledged, but {} still replaced an older value.",
-                        start(&words[0]),
-                        words[1]
-                    )
+                found.add(self.trace, AnomalyKind::LostWrite, &[number, by], |names| {
+                    sentence![
+                        names[0].clone(),
+                        " was acknowledged, but ",
+                        names[1].clone(),
+                        " still replaced an older value."
+                    ]
                 });
                 continue;
             }
@@ -315,12 +316,13 @@ impl<'a> RealTime<'a> {
                 && all_older
                 && self.trace.steps[own as usize].start > step.finish
             {
-                found.add(self.trace, AnomalyKind::LostWrite, &[number, own], |words| {
-                    format!(
-                        "{} was acknowledged, but all later answers up to the end show older values, even {}.",
-                        start(&words[0]),
-                        words[1]
-                    )
+                found.add(self.trace, AnomalyKind::LostWrite, &[number, own], |names| {
+                    sentence![
+                        names[0].clone(),
+                        " was acknowledged, but all answers from then to the end show older values, even ",
+                        names[1].clone(),
+                        "."
+                    ]
                 });
             }
         }
@@ -338,19 +340,19 @@ impl Found {
         trace: &Trace,
         kind: AnomalyKind,
         steps: &[u32],
-        sentence: impl Fn(&[String]) -> String,
+        sentence: impl Fn(&[Sentence]) -> Sentence,
     ) {
         let operations: Vec<usize> = steps
             .iter()
             .map(|&step| trace.steps[step as usize].index as usize)
             .collect();
-        self.add_words(kind, operations.clone(), || {
-            let words: Vec<String> = operations.iter().map(|&index| describe(trace, index)).collect();
-            sentence(&words)
+        self.add_sentence(kind, operations.clone(), || {
+            let names: Vec<Sentence> = operations.iter().map(|&index| name(trace, index)).collect();
+            sentence(&names)
         });
     }
 
-    fn add_words(&mut self, kind: AnomalyKind, operations: Vec<usize>, sentence: impl Fn() -> String) {
+    fn add_sentence(&mut self, kind: AnomalyKind, operations: Vec<usize>, sentence: impl Fn() -> Sentence) {
         match self.anomalies.iter_mut().find(|anomaly| anomaly.kind == kind) {
             Some(anomaly) => anomaly.count += 1,
             None => self.anomalies.push(Anomaly {

@@ -17,7 +17,7 @@ use history::OPEN;
 use crate::engine::search::Limits;
 use crate::engine::search::stretch::{Passage, Saved, Through};
 use crate::model::{Call, Effect, Model, Recorded, finish};
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
@@ -202,11 +202,11 @@ impl<M: Recorded> FrontierWatch<M> {
                 Err(Found::Violation {
                     rule: Rule::NoOrder,
                     operations: blocking.into_iter().cloned().collect(),
-                    sentence: blocking.map_or(String::new(), |seen| {
-                        format!(
-                            "{} fits into no order of the operations before its completion.",
-                            start(&seen.operation)
-                        )
+                    sentence: blocking.map_or_else(Sentence::default, |seen| {
+                        sentence![
+                            op(seen.number),
+                            " fits into no order of the operations up to its completion."
+                        ]
                     }),
                 })
             }

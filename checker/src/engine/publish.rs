@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::engine::second_opinion::{Replay, replay};
 use crate::engine::validate;
 use crate::model::{Call, Calls, Effect, Model};
+use crate::sentence::Sentence;
 use crate::verdict::{Algorithm, Conflict, Decision, Rule};
 
 /// What an algorithm found out. Calls by number.
@@ -35,15 +36,15 @@ pub(crate) struct Contradiction {
     pub about: Vec<Value>,
     /// Answers that it also needs, by number.
     pub also: Vec<usize>,
-    /// At most three plain sentences.
-    pub sentences: Vec<String>,
+    /// At most three plain sentences, whose operations are calls by number.
+    pub sentences: Vec<Sentence>,
     /// As in [`Conflict::stale_by_ns`].
     pub stale_by_ns: Option<u64>,
 }
 
 impl Contradiction {
     /// One about all that the calls shown did, and about nothing else.
-    pub(crate) fn whole(rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
+    pub(crate) fn whole(rule: Rule, shown: Vec<usize>, sentences: Vec<Sentence>) -> Contradiction {
         let (about, also) = (Vec::new(), Vec::new());
         Contradiction {
             rule,
@@ -153,7 +154,9 @@ pub(crate) fn conflict<O>(
         key: key.unwrap_or_default(),
         operations,
         links,
-        sentences: found.sentences,
+        sentences: (found.sentences.into_iter())
+            .map(|sentence| sentence.renumbered(|number| calls.indices[number]))
+            .collect(),
         rule: found.rule,
         stale_by_ns: found.stale_by_ns,
         prefix: Vec::new(),

@@ -17,7 +17,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{Answer, History, OpKind, Operation, Outcome, Value};
+use history::{Answer, History, OpKind, Operation, Outcome, Value, tell};
 
 use crate::consistency::{self, Still};
 use crate::engine::search::{Limits, Searched, search};
@@ -25,7 +25,7 @@ use crate::engine::validate;
 use crate::model::{Calls, Recorded};
 use crate::stream::MakeWatch;
 use crate::verdict::{Algorithm, Conflict, Decision};
-use crate::{Options, describe, sentences};
+use crate::{Options, sentences};
 
 pub use counter::{Counter, CounterOp};
 pub use guess::Seen;
@@ -131,7 +131,7 @@ impl Entry {
             return Some(self.lacks(kind));
         }
         let expected = self.readable?(operation).err()?;
-        Some(format!("{expected} is expected, not {}", describe(operation)))
+        Some(format!("{expected} is expected, not {}", tell::long(operation)))
     }
 
     /// Whether its objects can begin with this value, else what they begin with.

@@ -3,7 +3,7 @@
 
 use checker::model::{Calls, Model};
 use checker::objects::{Register, RegisterOp};
-use checker::{Call, Conflict, Decision, Options, Rule, engine::validate};
+use checker::{Call, Conflict, Decision, Options, Rule, Sentence, engine::validate};
 use history::{ErrorClass, History, Key, OPEN, Op, OpKind, Operation, Outcome, Value};
 use rand::RngExt;
 use rand::SeedableRng;
@@ -225,7 +225,7 @@ pub fn assert_shown(history: &History, decision: &Decision) {
         Decision::Invalid(conflict) => {
             let confirmed = confirm(history, conflict).unwrap();
             assert_eq!(confirmed, conflict.confirmed);
-            assert_readable(conflict);
+            assert_readable(history, conflict);
         }
         Decision::Unknown(_) => {}
     }
@@ -239,11 +239,19 @@ pub fn confirm(history: &History, conflict: &Conflict) -> Result<bool, String> {
     }
 }
 
-fn assert_readable(conflict: &Conflict) {
+/// The sentences as they are read.
+pub fn plain(history: &History, sentences: &[Sentence]) -> Vec<String> {
+    sentences.iter().map(|sentence| sentence.plain(history)).collect()
+}
+
+fn assert_readable(history: &History, conflict: &Conflict) {
     assert!((1..=6).contains(&conflict.operations.len()), "{conflict:?}");
     assert!((1..=3).contains(&conflict.sentences.len()), "{conflict:?}");
     let is_sentence = |text: &String| text.ends_with('.') && text.starts_with(char::is_uppercase);
-    assert!(conflict.sentences.iter().all(is_sentence), "{conflict:?}");
+    assert!(
+        plain(history, &conflict.sentences).iter().all(is_sentence),
+        "{conflict:?}"
+    );
 }
 
 /// How [`long_history`] comes about.

@@ -39,7 +39,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         )?;
     }
     if let Some(still) = &results.still {
-        writeln!(text, "- what it still is: {}", markdown(&still.sentence))?;
+        writeln!(text, "- weaker models: {}", markdown(&still.sentence))?;
     }
     for reason in results.further_reasons() {
         writeln!(text, "- because: {}", markdown(reason))?;

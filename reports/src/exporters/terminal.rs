@@ -39,7 +39,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         writeln!(text, "{sentence}")?;
     }
     if let Some(still) = &results.still {
-        writeln!(text, "\nwhat it still is: {}", still.sentence)?;
+        writeln!(text, "\nweaker models: {}", still.sentence)?;
         if !still.staleness.is_empty() {
             writeln!(text, "  {}", still.staleness)?;
         }

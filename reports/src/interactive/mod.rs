@@ -247,7 +247,7 @@ fn conflicts(analysis: &Analysis, subject: &Subject) -> Vec<Conflict> {
                 },
                 rule: conflict.rule.name(),
                 sentences: (conflict.sentences.iter())
-                    .map(|sentence| cut(sentence, MOST_CHARS))
+                    .map(|sentence| cut(&sentence.plain(subject.history), MOST_CHARS))
                     .collect(),
                 operations: named.iter().copied().zip(numbers).collect(),
                 links: conflict.links.iter().copied().take(choose::MOST_LINKS).collect(),

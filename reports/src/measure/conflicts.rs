@@ -17,7 +17,10 @@ pub(crate) fn conflict_record(record: &TestRecord, history: &History, conflict: 
     ConflictRecord {
         key: conflict.key.clone(),
         rule: conflict.rule,
-        sentences: conflict.sentences.clone(),
+        sentences: (conflict.sentences.iter())
+            .map(|sentence| sentence.plain(history))
+            .collect(),
+        pieces: conflict.sentences.clone(),
         operations: write_out(&conflict.operations),
         links: write_out(&conflict.links[..conflict.links.len().min(MOST_LINKS)]),
         links_total: conflict.links.len(),

@@ -115,7 +115,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         .map_err(failed)?,
     };
     let pictured = Pictured::first(&subject, analysis);
-    let told = told(analysis);
+    let told = told(history, analysis);
     let remarks = checked.remarks.iter().take(MOST_TOLD);
     let undecided = analysis.unknown.iter().take(MOST_TOLD);
     let page = Page {
@@ -130,7 +130,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         untold: (analysis.conflicts_total).saturating_sub(pictured.len() + told.len()),
         pictured,
         told,
-        still: analysis.still.as_ref().map(still_record),
+        still: (analysis.still.as_ref()).map(|still| still_record(history, still)),
         account: (analysis.account.iter())
             .map(|sentence| cut(sentence, MOST_CHARS))
             .collect(),

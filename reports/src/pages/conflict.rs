@@ -1,11 +1,11 @@
 //! Conflicts for people: the sentences with numbers, the rule in words, the picture and the table of operations. Every
 //! page that shows conflicts shows them so (`templates/conflicts.html`).
 
-use checker::{Analysis, Conflict};
+use checker::{Analysis, Conflict, Sentence};
 use history::tell::{self, cut};
-use history::{Key, Operation, units};
+use history::{History, Key, Operation, units};
+use rustc_hash::FxHashMap;
 
-use crate::pages::sentence::{Piece, marked};
 use crate::results::{EXAMPLE_CHARS, MOST_LINKS};
 use crate::timeline::{Picture, Subject, circled, named, numbers};
 
@@ -15,6 +15,8 @@ const MOST_PICTURES: usize = 3;
 const MOST_TOLD: usize = 20;
 /// The longest sentence where it is told in words only, characters.
 const MOST_CHARS: usize = 1_000;
+/// The longest piece of a sentence with marks, characters: values can be of any size.
+const MOST_PIECE_CHARS: usize = 600;
 /// How many operations from the end of the longest order are named.
 const MOST_LAST: usize = 8;
 
@@ -31,6 +33,13 @@ pub(crate) struct Pictured {
     pub rows: Vec<Row>,
     /// How many links the table does not name.
     pub more_links: usize,
+}
+
+/// A piece of a sentence.
+pub(crate) struct Piece {
+    /// The number that its operation has in the picture, if it names one that is there.
+    pub mark: Option<String>,
+    pub text: String,
 }
 
 /// A conflict in words only.
@@ -74,6 +83,9 @@ impl Pictured {
         let of = |index: &usize| subject.history.operations.get(*index);
         let named = named(subject, conflict);
         let numbers = numbers(&subject.history.operations, &named);
+        let marks: FxHashMap<usize, String> = (named.iter().zip(&numbers))
+            .map(|(index, number)| (*index, circled(*number)))
+            .collect();
         let mut proof: Vec<(usize, &Operation)> = (named.iter().zip(numbers))
             .filter_map(|(index, number)| Some((number, of(index)?)))
             .collect();
@@ -82,9 +94,6 @@ impl Pictured {
             .map(|(number, operation)| (circled(number), operation))
             .collect();
         let links: Vec<&Operation> = conflict.links.iter().filter_map(of).collect();
-        let described: Vec<(String, String)> = (proof.iter())
-            .map(|(mark, operation)| (mark.clone(), tell::long(operation)))
-            .collect();
         let named_links = links.iter().take(MOST_LINKS);
         let is_short = (proof.iter()).any(|(_, operation)| {
             let took_ns = operation
@@ -99,7 +108,7 @@ impl Pictured {
         Pictured {
             heading: heading(&conflict.key, analysis),
             sentences: (conflict.sentences.iter())
-                .map(|sentence| marked(sentence, &described))
+                .map(|sentence| marked(subject.history, sentence, &marks))
                 .collect(),
             rule_name: conflict.rule.name(),
             rule: conflict.rule.about(),
@@ -113,14 +122,23 @@ impl Pictured {
     }
 }
 
-/// The conflicts behind those with a picture.
-pub(crate) fn told(analysis: &Analysis) -> Vec<Told> {
+fn marked(history: &History, sentence: &Sentence, marks: &FxHashMap<usize, String>) -> Vec<Piece> {
+    let pieces = sentence.render(|index| history.operations.get(index));
+    let piece = pieces.into_iter().map(|piece| Piece {
+        mark: piece.op.and_then(|index| marks.get(&index).cloned()),
+        text: cut(&piece.text, MOST_PIECE_CHARS),
+    });
+    piece.collect()
+}
+
+/// The conflicts after those with a picture.
+pub(crate) fn told(history: &History, analysis: &Analysis) -> Vec<Told> {
     let others = analysis.conflicts.iter().skip(MOST_PICTURES).take(MOST_TOLD);
     others
         .map(|conflict| Told {
             heading: heading(&conflict.key, analysis),
             sentences: (conflict.sentences.iter())
-                .map(|sentence| cut(sentence, MOST_CHARS))
+                .map(|sentence| cut(&sentence.plain(history), MOST_CHARS))
                 .collect(),
             rule_name: conflict.rule.name(),
         })

@@ -6,5 +6,4 @@ pub(crate) mod conflict;
 pub(crate) mod matrix_page;
 pub(crate) mod run_page;
 pub(crate) mod runs_page;
-mod sentence;
 pub(crate) mod still;

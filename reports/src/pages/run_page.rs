@@ -98,7 +98,7 @@ pub(crate) fn render(run: &Run) -> Result<String, String> {
         logs: Some((run.dir, &results.test)),
     })?;
     let pictured = Pictured::first(&subject, run.analysis);
-    let told = told(run.analysis);
+    let told = told(run.history, run.analysis);
     let page = Page {
         symbol: symbol(results.verdict),
         reasons: results

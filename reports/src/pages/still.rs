@@ -1,6 +1,8 @@
 //! What a history that is not linearizable still is, as a table.
 
+use checker::Sentence;
 use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
+use history::History;
 use history::tell::cut;
 
 use crate::results::{AnomalyRow, StillRecord, StillRow};
@@ -28,37 +30,37 @@ impl StillRow {
 }
 
 /// The table.
-pub(crate) fn still_record(still: &Still) -> StillRecord {
+pub(crate) fn still_record(history: &History, still: &Still) -> StillRecord {
+    let plain = |sentence: &Sentence| cut(&sentence.plain(history), MOST_CHARS);
     // With a single key it would be the same line twice.
     let judged = (still.models.iter())
         .filter(|judged| still.keys > 1 || judged.guarantee != Guarantee::SequentialPerKey);
     let models = judged.map(|judged| StillRow {
         model: judged.guarantee.words().to_owned(),
         result: judged.finding.name().to_owned(),
-        because: because(still, judged.guarantee, &judged.finding),
+        because: because(still, judged.guarantee, &judged.finding, plain),
     });
     StillRecord {
-        sentence: cut(&rest(&still.sentence()), MOST_CHARS),
+        sentence: cut(&still.in_short(), MOST_CHARS),
         models: models.collect(),
-        staleness: cut(&still.staleness.sentence, MOST_CHARS),
+        staleness: (still.staleness.sentence.as_ref()).map_or_else(String::new, plain),
         anomalies: (still.anomalies.iter())
             .map(|anomaly| AnomalyRow {
                 anomaly: anomaly.kind.name().to_owned(),
                 count: anomaly.count,
-                example: cut(&anomaly.sentence, MOST_CHARS),
+                example: plain(&anomaly.sentence),
             })
             .collect(),
     }
 }
 
-/// The sentence without what the page says already.
-fn rest(sentence: &str) -> String {
-    let rest = sentence.strip_prefix("Not linearizable; ").unwrap_or(sentence);
-    rest.strip_prefix("still ").unwrap_or(rest).to_owned()
-}
-
 /// What is implied is said so instead of being told twice.
-fn because(still: &Still, guarantee: Guarantee, finding: &Finding) -> Vec<String> {
+fn because(
+    still: &Still,
+    guarantee: Guarantee,
+    finding: &Finding,
+    plain: impl Fn(&Sentence) -> String,
+) -> Vec<String> {
     match finding {
         Finding::Holds => {
             let stronger = still.models.iter().find(|other| {
@@ -81,9 +83,7 @@ fn because(still: &Still, guarantee: Guarantee, finding: &Finding) -> Vec<String
             });
             match weaker {
                 Some(weaker) => vec![format!("It would imply {}.", weaker.guarantee.words())],
-                None => (evidence.sentences.iter())
-                    .map(|sentence| cut(sentence, MOST_CHARS))
-                    .collect(),
+                None => evidence.sentences.iter().map(plain).collect(),
             }
         }
         Finding::Unknown { why } => vec![cut(why, MOST_CHARS)],

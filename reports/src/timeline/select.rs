@@ -28,8 +28,6 @@ const MOST_LINKS_SEEN: usize = 4;
 const MOST_LAST: usize = 8;
 /// An object with so few operations is seen from its first to its last one, whatever contradicts what.
 const MOST_SEEN_WHOLE: usize = 30;
-/// Among so many operations those are looked for that sentences name.
-const MOST_SEARCHED: usize = 10_000;
 /// The most operations of a history that is drawn whole, and the most lanes then.
 pub(super) const MOST_WHOLE: usize = 200;
 const MOST_WHOLE_LANES: usize = 60;
@@ -174,7 +172,7 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
         description: cut(
             &format!(
                 "Timeline of the operations that contradict each other: {}",
-                conflict.sentences.join(" ")
+                conflict.plain(subject.history)
             ),
             DESCRIPTION_CHARS,
         ),
@@ -182,27 +180,18 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     })
 }
 
-/// The operations that a conflict names: its own, then those that only its sentences speak of.
+/// The operations that a conflict names: its own, then those that only its sentences name.
 pub(crate) fn named(subject: &Subject, conflict: &Conflict) -> Vec<usize> {
-    let operations = &subject.history.operations;
-    let mut named: Vec<usize> = (conflict.operations.iter().copied())
-        .filter(|&index| index < operations.len())
-        .collect();
-    if operations.len() <= MOST_SEARCHED {
-        let mut others: Vec<usize> = Vec::new();
-        for (index, operation) in operations.iter().enumerate() {
-            let is_known = named.contains(&index) || conflict.links.contains(&index);
-            if is_known || (subject.per_key && *operation.op.key() != conflict.key) {
-                continue;
-            }
-            // At the start of a sentence it has a capital.
-            let words = tell::long(operation);
-            let tail = words.strip_prefix('p').unwrap_or(&words);
-            if conflict.sentences.iter().any(|sentence| sentence.contains(tail)) {
-                others.push(index);
-            }
+    let exists = |index: &usize| *index < subject.history.operations.len();
+    let mut named: Vec<usize> = conflict.operations.iter().copied().filter(exists).collect();
+    for index in conflict
+        .sentences
+        .iter()
+        .flat_map(|sentence| sentence.operations())
+    {
+        if exists(&index) && !named.contains(&index) && !conflict.links.contains(&index) {
+            named.push(index);
         }
-        named.extend(others);
     }
     named
 }

@@ -261,7 +261,7 @@ impl Asked<'_> {
             decided_by(&analysis),
             duration(judged.as_nanos() as u64)
         );
-        let found = findings(&analysis);
+        let found = findings(&imported.history, &analysis);
         if !found.is_empty() {
             say!("{}", found.trim_end());
         }

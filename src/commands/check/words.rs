@@ -11,8 +11,8 @@ use history::{History, Value};
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
 
-/// What contradicts what, what is undecided, and what the history still is.
-pub(super) fn findings(analysis: &Analysis) -> String {
+/// What contradicts what, what is undecided, and which weaker models hold.
+pub(super) fn findings(history: &History, analysis: &Analysis) -> String {
     let mut text = String::new();
     for conflict in analysis.conflicts.iter().take(MOST_CONFLICTS) {
         if conflict.key.is_nil() {
@@ -21,7 +21,7 @@ pub(super) fn findings(analysis: &Analysis) -> String {
             let _ = writeln!(text, "  key {} ({}):", conflict.key, conflict.rule);
         }
         for sentence in &conflict.sentences {
-            let _ = writeln!(text, "    {sentence}");
+            let _ = writeln!(text, "    {}", sentence.plain(history));
         }
     }
     let untold = analysis
@@ -41,12 +41,13 @@ pub(super) fn findings(analysis: &Analysis) -> String {
         let _ = writeln!(text, "  {sentence}");
     }
     if let Some(still) = &analysis.still {
-        let _ = writeln!(text, "  {}", still.sentence());
-        if !still.staleness.sentence.is_empty() {
-            let _ = writeln!(text, "  {}", still.staleness.sentence);
+        let _ = writeln!(text, "  Weaker models: {}.", still.in_short());
+        if let Some(sentence) = &still.staleness.sentence {
+            let _ = writeln!(text, "  {}", sentence.plain(history));
         }
         for anomaly in &still.anomalies {
-            let _ = writeln!(text, "  {}: {}", anomaly.kind.name(), anomaly.sentence);
+            let example = anomaly.sentence.plain(history);
+            let _ = writeln!(text, "  {}: {example}", anomaly.kind.name());
         }
     }
     text

@@ -233,16 +233,16 @@ impl Reader {
         let judged = run.read_test().map_err(anyhow::Error::from).and_then(|record| {
             let history = read_history(&run.history()).map_err(|failure| anyhow::anyhow!("{failure}"))?;
             let analysis = judge(&record, &history).map_err(|failure| anyhow::anyhow!("{failure}"))?;
-            Ok((history.operations.len() as u64, analysis))
+            let proof = (analysis.conflicts.first()).map_or_else(String::new, |first| first.plain(&history));
+            Ok((history.operations.len() as u64, analysis.verdict, proof))
         });
         match judged {
-            Ok((count, analysis)) => {
+            Ok((count, verdict, proof)) => {
                 self.state.checked = count;
-                self.state.verdict = analysis.verdict.to_string();
-                self.state.why = match analysis.verdict {
+                self.state.verdict = verdict.to_string();
+                self.state.why = match verdict {
                     Verdict::Valid => "nothing contradicts itself so far".into(),
-                    Verdict::Invalid => (analysis.conflicts.first())
-                        .map_or_else(String::new, |conflict| conflict.sentences.join(" ")),
+                    Verdict::Invalid => proof,
                     Verdict::Unknown => "not decided so far".into(),
                 };
             }

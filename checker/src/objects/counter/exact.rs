@@ -15,13 +15,13 @@ use std::collections::BinaryHeap;
 use history::{History, OPEN};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::Stuck;
 use crate::engine::validate;
 use crate::model::Calls;
 use crate::objects::{Counter, CounterOp};
-use crate::sentences::{self, start};
+use crate::sentence::{op, sentence};
+use crate::sentences;
 use crate::verdict::{Conflict, Decision, Rule};
 
 /// A read outside of its bounds, if there is one.
@@ -67,14 +67,17 @@ pub(crate) fn out_of_bounds(
                 let lowest = more_before + less_began;
                 let highest = less_before + more_began;
                 if !(lowest..=highest).contains(&i128::from(seen)) {
-                    let operation = &history.operations[calls.indices[number]];
                     let sentences = vec![
-                        format!("{} lies outside of what was possible.", start(operation)),
+                        sentence![op(number), " lies outside the possible range."],
                         match lowest == highest {
-                            true => format!("By what had been added when it began, it must show {lowest}."),
+                            true => {
+                                format!("The additions that had completed before it began make {lowest}.")
+                                    .into()
+                            }
                             false => format!(
-                                "Whatever was added before it began or while it ran, it must show between {lowest} and {highest}."
-                            ),
+                                "The additions before it began and while it ran allow {lowest} to {highest}."
+                            )
+                            .into(),
                         },
                     ];
                     let found = Contradiction {
@@ -252,7 +255,7 @@ impl Walk<'_> {
 impl Blocked {
     /// The conflict: the order so far is the longest prefix, or, for reads that show too little, two reads say it better.
     fn decision(self, counter: &Counter, history: &History, calls: &Calls<CounterOp>) -> Decision {
-        if let Some(found) = self.falls(history, calls) {
+        if let Some(found) = self.falls(calls) {
             return publish::conflict(history, calls, found, Vec::new(), true);
         }
         let until = calls.calls[self.number].finish;
@@ -280,7 +283,7 @@ impl Blocked {
 
     /// A read that had completed before this one began and shows more, where nothing is ever subtracted (or less, where
     /// nothing is added).
-    fn falls(&self, history: &History, calls: &Calls<CounterOp>) -> Option<Contradiction> {
+    fn falls(&self, calls: &Calls<CounterOp>) -> Option<Contradiction> {
         let late = &calls.calls[self.number];
         let CounterOp::Read(seen) = late.op else {
             return None;
@@ -299,20 +302,19 @@ impl Blocked {
             }
             _ => false,
         })?;
-        let of = |number: usize| &history.operations[calls.indices[number]];
-        let never = if grows { "subtracted" } else { "added" };
+        let (never, back) = if grows {
+            ("subtracted", "down")
+        } else {
+            ("added", "up")
+        };
         Some(Contradiction {
             rule: Rule::OutOfOrder,
             shown: vec![self.number, early],
             about: Vec::new(),
             also: Vec::new(),
             sentences: vec![
-                format!(
-                    "{} began after {} had completed.",
-                    start(of(self.number)),
-                    describe(of(early))
-                ),
-                format!("Nothing is ever {never}, so the count cannot have gone back."),
+                sentence![op(self.number), " began after ", op(early), " had completed."],
+                format!("Nothing is ever {never}, so the count cannot have gone {back}.").into(),
             ],
             stale_by_ns: None,
         })

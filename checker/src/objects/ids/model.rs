@@ -10,12 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Options;
 use crate::consistency::sequential;
-use crate::describe::describe;
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Contradiction, Judged, Projected};
 use crate::model::{Calls, Model, Recorded, array_bytes};
 use crate::objects::{Entry, answer, by_search};
-use crate::sentences::start;
+use crate::sentence::{op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -86,29 +85,29 @@ impl Recorded for UniqueIds {
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let calls = Calls::read(&UniqueIds, history, indices);
-    let judged = judge(history, &calls);
+    let judged = judge(&calls);
     publish::publish(&UniqueIds, history, &calls, judged, Algorithm("unique-ids-exact"))
         .unwrap_or_else(|| by_search(&UniqueIds, history, indices, options))
 }
 
-fn judge(history: &History, calls: &Calls<UniqueIdsOp>) -> Judged {
+fn judge(calls: &Calls<UniqueIdsOp>) -> Judged {
     let mut given: FxHashMap<&Value, usize> = FxHashMap::default();
     let mut order: Vec<usize> = (0..calls.calls.len()).collect();
     order.sort_by_key(|&number| calls.calls[number].start);
     for &number in &order {
         let id = &calls.calls[number].op.0;
         if let Some(other) = given.insert(id, number) {
-            let of = |number: usize| &history.operations[calls.indices[number]];
             return Judged::Contradiction(Contradiction {
                 rule: Rule::Duplicate,
                 shown: vec![other, number],
                 about: vec![id.clone()],
                 also: Vec::new(),
-                sentences: vec![format!(
-                    "{} and {} were given the same id.",
-                    start(of(other)),
-                    describe(of(number))
-                )],
+                sentences: vec![sentence![
+                    op(other),
+                    " and ",
+                    op(number),
+                    " were given the same id."
+                ]],
                 stale_by_ns: None,
             });
         }

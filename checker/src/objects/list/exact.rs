@@ -11,18 +11,17 @@ use history::{History, Key, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::proof::holds;
-use crate::describe::describe;
 use crate::engine::cycle::{Cycle, Edge, Graph, Kind};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::Calls;
 use crate::objects::{ListAppend, ListMicro};
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
 /// Judges lists; `None` if the search must help.
 pub(crate) fn decide(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<(Decision, Algorithm)> {
     let algorithm = Algorithm("list-append-exact");
-    match (Finder { history, calls }).judge() {
+    match (Finder { calls }).judge() {
         Judged::Order(order) => Some((publish::valid(&ListAppend, calls, &order), algorithm)),
         Judged::Contradiction(found) if found.rule == Rule::Cycle || holds(calls, &found) => Some((
             publish::conflict(history, calls, found, Vec::new(), true),
@@ -66,7 +65,6 @@ struct Versions {
 }
 
 struct Finder<'a> {
-    history: &'a History,
     calls: &'a Calls<Vec<ListMicro>>,
 }
 
@@ -311,36 +309,29 @@ impl<'a> Finder<'a> {
         Ok(())
     }
 
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     fn diverged(&self, one: usize, other: usize) -> Why {
-        let why = format!(
-            "{} and {} saw the same list, and neither saw a beginning of the other.",
-            self.start(one),
-            self.words(other)
-        );
+        let why = sentence![
+            op(one),
+            " and ",
+            op(other),
+            " saw the same list, and neither of the two answers is a prefix of the other."
+        ];
         Judged::Contradiction(Contradiction::whole(Rule::Diverged, vec![one, other], vec![why]))
     }
 
     fn phantom(&self, reader: usize, element: &Value) -> Why {
-        let why = format!(
-            "{} saw {element}, which nobody can have appended.",
-            self.start(reader)
-        );
+        let why = sentence![
+            op(reader),
+            format!(" saw {element}, which no operation can have appended.")
+        ];
         Judged::Contradiction(Contradiction::whole(Rule::NeverWritten, vec![reader], vec![why]))
     }
 
     fn at_odds(&self, number: usize) -> Why {
-        let why = format!(
-            "What {} saw is at odds with what it saw and appended itself.",
-            self.words(number)
-        );
+        let why = sentence![
+            op(number),
+            " contradicts itself: what it saw does not fit what else it saw and appended."
+        ];
         Judged::Contradiction(Contradiction::whole(Rule::OutOfOrder, vec![number], vec![why]))
     }
 
@@ -349,37 +340,43 @@ impl<'a> Finder<'a> {
             1 => "1 element".to_owned(),
             _ => format!("{elements} elements"),
         };
-        let why = format!(
-            "{} found a list of {found} at version {version}.",
-            self.start(number)
-        );
+        let why = sentence![
+            op(number),
+            format!(" found a list of {found} at version {version}.")
+        ];
         let but = match count {
-            1 => "They came from 1 transaction, which counts once.".to_owned(),
-            _ => format!("They came from {count} transactions, of which each counts once."),
+            1 => "They were appended by 1 transaction, and a transaction adds 1 to the version.".to_owned(),
+            _ => format!(
+                "They were appended by {count} transactions, and each transaction adds 1 to the version."
+            ),
         };
         Judged::Contradiction(Contradiction::whole(
             Rule::WrongVersion,
             vec![number],
-            vec![why, but],
+            vec![why, but.into()],
         ))
     }
 
     fn uncountable(&self, number: usize, version: i64, most: usize) -> Why {
-        let why = format!("{} found a list at version {version}.", self.start(number));
-        let but = format!("But all in all {most} other transactions can have appended to it.");
+        let why = sentence![op(number), format!(" found a list at version {version}.")];
+        let but = match most {
+            1 => "But only 1 other transaction can have appended to it.".to_owned(),
+            _ => format!("But only {most} other transactions can have appended to it."),
+        };
         Judged::Contradiction(Contradiction::whole(
             Rule::WrongVersion,
             vec![number],
-            vec![why, but],
+            vec![why, but.into()],
         ))
     }
 
     fn in_pieces(&self, reader: usize, writer: usize) -> Why {
-        let why = format!(
-            "{} did not see at once and once what {} appended.",
-            self.start(reader),
-            self.words(writer)
-        );
+        let why = sentence![
+            op(reader),
+            " saw only a part of what ",
+            op(writer),
+            " appended, or did not see it in one piece."
+        ];
         Judged::Contradiction(Contradiction::whole(Rule::Lost, vec![reader, writer], vec![why]))
     }
 
@@ -394,15 +391,16 @@ impl<'a> Finder<'a> {
         let because = |&(from, to, edge): &(usize, usize, Edge)| {
             let why = match edge.kind {
                 Kind::Seen => "the second saw what the first appended",
-                Kind::Behind => "the second appended behind the first",
-                Kind::NotSeen => "the first did not see yet what the second appended",
+                Kind::Behind => "the second appended after the first",
+                Kind::NotSeen => "the first did not yet see what the second appended",
                 Kind::Before => "the first had completed when the second began",
             };
-            format!("{} comes before {}: {why}.", self.start(from), self.words(to))
+            sentence![op(from), " comes before ", op(to), format!(": {why}.")]
         };
-        let mut sentences: Vec<String> = cycle.edges.iter().take(3).map(because).collect();
+        let mut sentences: Vec<Sentence> = cycle.edges.iter().take(3).map(because).collect();
         if cycle.edges.len() > 3 {
-            sentences[2] = format!("And so on, in a circle of {} transactions.", cycle.edges.len());
+            let rest = format!("And so on: {} transactions in a circle.", cycle.edges.len());
+            sentences[2] = rest.into();
         }
         let mut shown: Vec<usize> = cycle.edges.iter().map(|(from, ..)| *from).collect();
         let also = shown.split_off(shown.len().min(MOST_NAMED));

@@ -9,16 +9,15 @@ use std::collections::BTreeMap;
 use history::{History, Key};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::publish::{self, Contradiction};
 use crate::model::Calls;
 use crate::objects::ListMicro;
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
 /// The decision that there is no order, if versions and revisions contradict each other.
 pub(crate) fn refute(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<(Decision, Algorithm)> {
-    let found = find(history, calls)?;
+    let found = find(calls)?;
     let decision = match holds(calls, &found) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
         false => Decision::Unknown("internal: the conflict is wrong: the revisions agree".to_owned()),
@@ -33,10 +32,8 @@ fn told(op: &[ListMicro]) -> impl Iterator<Item = (&Key, i64, i64)> {
     })
 }
 
-fn find(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<Contradiction> {
-    let words = |number: usize| describe(&history.operations[calls.indices[number]]);
-    let begin = |number: usize| start(&history.operations[calls.indices[number]]);
-    let contradiction = |shown: Vec<usize>, sentences: Vec<String>| Contradiction {
+fn find(calls: &Calls<Vec<ListMicro>>) -> Option<Contradiction> {
+    let contradiction = |shown: Vec<usize>, sentences: Vec<Sentence>| Contradiction {
         rule: Rule::WrongVersion,
         shown,
         about: Vec::new(),
@@ -48,30 +45,31 @@ fn find(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<Contradictio
     let mut lists: FxHashMap<&Key, BTreeMap<i64, (i64, usize)>> = FxHashMap::default();
     let pair = |list: &Key, [(one, version, revision), (other, next, later)]: [(usize, i64, i64); 2]| {
         let why = match one == other {
-            true => format!(
-                "{} saw the list {list} at version {version} with revision {revision} and at version {next} \
-                 with revision {later}.",
-                begin(one)
-            ),
-            false => format!(
-                "{} saw the list {list} at version {version} with revision {revision}, and {} at version \
-                 {next} with revision {later}.",
-                begin(one),
-                words(other)
-            ),
+            true => sentence![
+                op(one),
+                format!(
+                    " saw the list {list} at version {version} with revision {revision} and at version {next} with revision {later}."
+                )
+            ],
+            false => sentence![
+                op(one),
+                format!(" saw the list {list} at version {version} with revision {revision}, and "),
+                op(other),
+                format!(" at version {next} with revision {later}.")
+            ],
         };
-        let but = "A version has one revision, and a greater version a greater one.".to_owned();
+        let but = "Each version has one revision, and a greater version has a greater revision.".into();
         let shown = if one == other { vec![one] } else { vec![one, other] };
         contradiction(shown, vec![why, but])
     };
     for (number, call) in calls.calls.iter().enumerate() {
         for (key, version, revision) in told(&call.op) {
             if (version == 0) != (revision == 0) {
-                let why = format!(
-                    "{} saw the list {key} at version {version} with revision {revision}.",
-                    begin(number)
-                );
-                let but = "Before the first append both are 0, and afterwards neither.".to_owned();
+                let why = sentence![
+                    op(number),
+                    format!(" saw the list {key} at version {version} with revision {revision}.")
+                ];
+                let but = "Before the first append both are 0, afterwards neither is.".into();
                 return Some(contradiction(vec![number], vec![why, but]));
             }
             let (known, by) = *lists

@@ -102,7 +102,7 @@ fn readable(operation: &Operation) -> Result<(), &'static str> {
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let calls = Calls::read(&FencedLock, history, indices);
-    let judged = super::lock_exact::judge_fenced(history, &calls);
+    let judged = super::lock_exact::judge_fenced(&calls);
     publish::publish(
         &FencedLock,
         history,

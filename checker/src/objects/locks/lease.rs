@@ -117,7 +117,7 @@ fn readable(operation: &Operation) -> Result<(), &'static str> {
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let calls = Calls::read(&Lease, history, indices);
-    let judged = super::lease_exact::judge(history, &calls);
+    let judged = super::lease_exact::judge(&calls);
     publish::publish(&Lease, history, &calls, judged, Algorithm("lease-exact"))
         .unwrap_or_else(|| by_search(&Lease, history, indices, options))
 }

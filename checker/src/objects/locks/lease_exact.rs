@@ -5,16 +5,15 @@
 //! they rank the sections ([`chain`]); where none is, sections must not overlap ([`sections`]), which nothing but real time
 //! decides. Where some are known, a contradiction among these is one, but that there is none settles nothing.
 
-use history::{History, OPEN, Value};
+use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
 use crate::objects::LeaseOp;
-use crate::sentences::start;
+use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 
 /// A taking and its release, if there was one. Calls by number.
@@ -25,8 +24,8 @@ struct Held {
 }
 
 /// Judges a lock.
-pub(crate) fn judge(history: &History, calls: &Calls<LeaseOp>) -> Judged {
-    let finder = Finder { history, calls };
+pub(crate) fn judge(calls: &Calls<LeaseOp>) -> Judged {
+    let finder = Finder { calls };
     finder.judge().unwrap_or_else(Judged::Contradiction)
 }
 
@@ -37,7 +36,6 @@ impl Held {
 }
 
 struct Finder<'a> {
-    history: &'a History,
     calls: &'a Calls<LeaseOp>,
 }
 
@@ -127,24 +125,16 @@ impl Finder<'_> {
         }
     }
 
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     /// About all that the process did.
     fn not_held(&self, process: u32, release: usize, before: Option<usize>) -> Contradiction {
         let shown = [release].into_iter().chain(before).collect();
-        let why = format!(
-            "{} succeeded although its process did not hold the lock.",
-            self.start(release)
-        );
+        let why = sentence![
+            op(release),
+            " succeeded although its process did not hold the lock."
+        ];
         let since = match before {
-            Some(before) => format!("It had not taken it again since {}.", self.words(before)),
-            None => "It had never taken it before.".to_owned(),
+            Some(before) => sentence!["It had not acquired it again since ", op(before), "."],
+            None => "It had never acquired it before.".into(),
         };
         Contradiction {
             about: vec![Value::Int(i64::from(process))],
@@ -153,28 +143,30 @@ impl Finder<'_> {
     }
 
     fn same_token(&self, one: Held, other: Held) -> Contradiction {
-        let why = format!(
-            "{} and {} were given the same token.",
-            self.start(one.taking),
-            self.words(other.taking)
-        );
-        let but = "Every token must be greater than all that were given out before.".to_owned();
+        let why = sentence![
+            op(one.taking),
+            " and ",
+            op(other.taking),
+            " were given the same token."
+        ];
+        let but = "Every token must be greater than all earlier ones.".into();
         Contradiction::whole(Rule::Duplicate, vec![one.taking, other.taking], vec![why, but])
     }
 
     fn overlap(&self, one: Held, other: Held) -> Contradiction {
         let line = |taking: Held, until: Held| {
-            format!(
-                "{} had completed before {} began.",
-                self.start(taking.taking),
-                self.words(until.release.unwrap_or(until.taking))
-            )
+            sentence![
+                op(taking.taking),
+                " had completed before ",
+                op(until.release.unwrap_or(until.taking)),
+                " began."
+            ]
         };
         let shown = one.calls().chain(other.calls()).collect();
         let sentences = vec![
             line(one, other),
             line(other, one),
-            "So one of them gave back a lock that the other had taken over by then.".to_owned(),
+            "So one of them released a lock that the other had already taken over.".into(),
         ];
         Contradiction::whole(Rule::TwoHolders, shown, sentences)
     }
@@ -186,11 +178,12 @@ impl Finder<'_> {
         [(smaller, held), (greater, next)]: [(i64, Held); 2],
     ) -> Contradiction {
         let is_release = |ranked: Ranked| ranked.rank % 2 == 1;
-        let order = format!(
-            "{} began after {} had completed.",
-            self.start(first.number),
-            self.words(then.number)
-        );
+        let order = sentence![
+            op(first.number),
+            " began after ",
+            op(then.number),
+            " had completed."
+        ];
         let mut shown = vec![first.number, then.number];
         for number in held.calls().chain(next.calls()) {
             if !shown.contains(&number) {
@@ -200,22 +193,24 @@ impl Finder<'_> {
         let (rule, why) = match (is_release(first), is_release(then)) {
             (true, _) => (
                 Rule::TwoHolders,
-                format!(
-                    "It succeeded although it gave back what was taken with token {smaller} ({}), and token \
-                     {greater} had been given out.",
-                    self.words(held.taking)
-                ),
+                sentence![
+                    format!("It succeeded although it released the lock of token {smaller} ("),
+                    op(held.taking),
+                    format!(") after token {greater} had been given out.")
+                ],
             ),
             (false, false) => (
                 Rule::OutOfOrder,
-                format!("But it was given token {smaller}, which is smaller than the latter's {greater}."),
+                format!("But it was given token {smaller}, which is smaller than the latter's {greater}.")
+                    .into(),
             ),
             (false, true) => (
                 Rule::OutOfOrder,
                 format!(
-                    "But it was given token {smaller}, although the latter had given back what was taken \
-                     with {greater}."
-                ),
+                    "But it was given token {smaller}, although the latter had released the lock of token \
+                     {greater}."
+                )
+                .into(),
             ),
         };
         Contradiction::whole(rule, shown, vec![order, why])

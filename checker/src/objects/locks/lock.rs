@@ -86,7 +86,7 @@ impl Recorded for Lock {
 
 fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     let calls = Calls::read(&Lock, history, indices);
-    let judged = super::lock_exact::judge(history, &calls);
+    let judged = super::lock_exact::judge(&calls);
     publish::publish(&Lock, history, &calls, judged, Algorithm("lock-exact"))
         .unwrap_or_else(|| by_search(&Lock, history, indices, options))
 }

@@ -5,16 +5,15 @@
 //! must be the last, which binds more. A taking of unknown outcome is left out: its process is retired, so it could only be
 //! the last, where nobody misses it. Tokens rank the sections ([`chain`]); where one is not known the search must help.
 
-use history::{History, OPEN};
+use history::OPEN;
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
 use crate::objects::{FencedLockOp, LockOp};
-use crate::sentences::start;
+use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 
 /// From a taking to the release, if there was one. Calls by number.
@@ -25,12 +24,12 @@ struct Held {
 }
 
 /// Judges a lock without tokens.
-pub(crate) fn judge(history: &History, calls: &Calls<LockOp>) -> Judged {
+pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
     let step = |op: &LockOp| match *op {
         LockOp::Acquire(process) => (process, true),
         LockOp::Release(process) => (process, false),
     };
-    let held = match held(history, calls, step) {
+    let held = match held(calls, step) {
         Ok(held) => held,
         Err(contradiction) => return Judged::Contradiction(contradiction),
     };
@@ -42,17 +41,17 @@ pub(crate) fn judge(history: &History, calls: &Calls<LockOp>) -> Judged {
                 .flat_map(|number| held[number].calls())
                 .collect(),
         ),
-        Err((one, other)) => Judged::Contradiction(overlap(history, calls, held[one], held[other])),
+        Err((one, other)) => Judged::Contradiction(overlap(held[one], held[other])),
     }
 }
 
 /// Judges a lock with tokens.
-pub(crate) fn judge_fenced(history: &History, calls: &Calls<FencedLockOp>) -> Judged {
+pub(crate) fn judge_fenced(calls: &Calls<FencedLockOp>) -> Judged {
     let step = |op: &FencedLockOp| match *op {
         FencedLockOp::Acquire(process, _) => (process, true),
         FencedLockOp::Release(process) => (process, false),
     };
-    let held = match held(history, calls, step) {
+    let held = match held(calls, step) {
         Ok(held) => held,
         Err(contradiction) => return Judged::Contradiction(contradiction),
     };
@@ -67,10 +66,10 @@ pub(crate) fn judge_fenced(history: &History, calls: &Calls<FencedLockOp>) -> Ju
     for pair in by_token.windows(2) {
         let [(token, one), (next, other)] = [pair[0], pair[1]];
         if token == next {
-            return Judged::Contradiction(same_token(history, calls, one, other));
+            return Judged::Contradiction(same_token(one, other));
         }
         if one.release.is_none() {
-            return Judged::Contradiction(never_released(history, calls, one, other));
+            return Judged::Contradiction(never_released(one, other));
         }
     }
     let mut ranked = Vec::with_capacity(2 * by_token.len());
@@ -89,7 +88,7 @@ pub(crate) fn judge_fenced(history: &History, calls: &Calls<FencedLockOp>) -> Ju
         Err(inversion) => {
             let of = |ranked: Ranked| by_token[(ranked.rank / 2) as usize].1;
             let (first, then) = (of(inversion.first), of(inversion.then));
-            Judged::Contradiction(against_tokens(history, calls, inversion, [first, then]))
+            Judged::Contradiction(against_tokens(calls, inversion, [first, then]))
         }
     }
 }
@@ -108,17 +107,12 @@ impl Held {
 }
 
 /// The sections, or a process that gave back what it did not hold or took what it held.
-fn held<O>(
-    history: &History,
-    calls: &Calls<O>,
-    step: impl Fn(&O) -> (u32, bool),
-) -> Result<Vec<Held>, Contradiction> {
+fn held<O>(calls: &Calls<O>, step: impl Fn(&O) -> (u32, bool)) -> Result<Vec<Held>, Contradiction> {
     let mut order: Vec<usize> = (0..calls.calls.len()).collect();
     order.sort_by_key(|&number| calls.calls[number].start);
-    let of = |number: usize| &history.operations[calls.indices[number]];
-    let wrong = |shown: Vec<usize>, why: &str| Contradiction {
+    let wrong = |shown: Vec<usize>, why: &'static str| Contradiction {
         rule: Rule::TwoHolders,
-        sentences: vec![format!("{} {why}", start(of(shown[0])))],
+        sentences: vec![sentence![op(shown[0]), why]],
         shown,
         about: Vec::new(),
         also: Vec::new(),
@@ -136,7 +130,7 @@ fn held<O>(
                 let shown = vec![number, sections[section].taking];
                 return Err(wrong(
                     shown,
-                    "succeeded although its process held the lock already.",
+                    " succeeded although its process already held the lock.",
                 ));
             }
             (true, None) => {
@@ -154,7 +148,7 @@ fn held<O>(
             (false, None) => {
                 return Err(wrong(
                     vec![number],
-                    "succeeded although its process did not hold the lock.",
+                    " succeeded although its process did not hold the lock.",
                 ));
             }
         }
@@ -162,11 +156,10 @@ fn held<O>(
     Ok(sections)
 }
 
-fn overlap(history: &History, calls: &Calls<LockOp>, one: Held, other: Held) -> Contradiction {
-    let of = |number: usize| &history.operations[calls.indices[number]];
+fn overlap(one: Held, other: Held) -> Contradiction {
     let until = |held: Held| match held.release {
-        Some(release) => format!("before {} began", describe(of(release))),
-        None => "and its process never gave the lock back".to_owned(),
+        Some(release) => sentence!["before ", op(release), " began"],
+        None => "and its process never released the lock".into(),
     };
     Contradiction {
         rule: Rule::TwoHolders,
@@ -174,16 +167,15 @@ fn overlap(history: &History, calls: &Calls<LockOp>, one: Held, other: Held) -> 
         about: Vec::new(),
         also: Vec::new(),
         sentences: vec![
-            format!("{} had completed {}.", start(of(one.taking)), until(other)),
-            format!("{} had completed {}.", start(of(other.taking)), until(one)),
-            "So both held the lock at the same time.".to_owned(),
+            sentence![op(one.taking), " had completed ", until(other), "."],
+            sentence![op(other.taking), " had completed ", until(one), "."],
+            "So both held the lock at the same time.".into(),
         ],
         stale_by_ns: None,
     }
 }
 
-fn same_token(history: &History, calls: &Calls<FencedLockOp>, one: Held, other: Held) -> Contradiction {
-    let of = |number: usize| &history.operations[calls.indices[number]];
+fn same_token(one: Held, other: Held) -> Contradiction {
     Contradiction {
         rule: Rule::Duplicate,
         shown: [one.taking, other.taking]
@@ -193,41 +185,40 @@ fn same_token(history: &History, calls: &Calls<FencedLockOp>, one: Held, other: 
             .collect(),
         about: Vec::new(),
         also: Vec::new(),
-        sentences: vec![format!(
-            "{} and {} were given the same token.",
-            start(of(one.taking)),
-            describe(of(other.taking))
-        )],
+        sentences: vec![sentence![
+            op(one.taking),
+            " and ",
+            op(other.taking),
+            " were given the same token."
+        ]],
         stale_by_ns: None,
     }
 }
 
-fn never_released(history: &History, calls: &Calls<FencedLockOp>, one: Held, next: Held) -> Contradiction {
-    let of = |number: usize| &history.operations[calls.indices[number]];
+fn never_released(one: Held, next: Held) -> Contradiction {
     Contradiction {
         rule: Rule::TwoHolders,
         shown: one.calls().chain(next.calls()).collect(),
         about: Vec::new(),
         also: Vec::new(),
         sentences: vec![
-            format!(
-                "{} was given a smaller token than {}.",
-                start(of(one.taking)),
-                describe(of(next.taking))
-            ),
-            "But the process that took the lock first never gave it back.".to_owned(),
+            sentence![
+                op(one.taking),
+                " was given a smaller token than ",
+                op(next.taking),
+                "."
+            ],
+            "But the process that acquired the lock first never released it.".into(),
         ],
         stale_by_ns: None,
     }
 }
 
 fn against_tokens(
-    history: &History,
     calls: &Calls<FencedLockOp>,
     Inversion { first, then }: Inversion,
     sections: [Held; 2],
 ) -> Contradiction {
-    let of = |number: usize| &history.operations[calls.indices[number]];
     let mut shown = vec![first.number, then.number];
     let rest: Vec<usize> = sections
         .into_iter()
@@ -245,12 +236,14 @@ fn against_tokens(
         about: Vec::new(),
         also: Vec::new(),
         sentences: vec![
-            format!(
-                "{} began after {} had completed.",
-                start(of(first.number)),
-                describe(of(then.number))
-            ),
-            format!("But it belongs to the token {smaller}, and what had completed to {greater}."),
+            sentence![
+                op(first.number),
+                " began after ",
+                op(then.number),
+                " had completed."
+            ],
+            format!("But it belongs to token {smaller}, and what had completed belongs to token {greater}.")
+                .into(),
         ],
         stale_by_ns: None,
     }

@@ -9,13 +9,13 @@ use std::collections::BinaryHeap;
 
 use history::{History, OPEN};
 
-use crate::describe::describe;
 use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::Stuck;
 use crate::engine::validate;
 use crate::model::Calls;
 use crate::objects::{Mutex, MutexOp};
-use crate::sentences::{self, start};
+use crate::sentence::{op, sentence};
+use crate::sentences;
 use crate::verdict::{Conflict, Decision, Rule};
 
 /// What runs, by the time at which it completes.
@@ -160,10 +160,9 @@ impl Crowd {
         {
             return Decision::Unknown("internal: the conflict is wrong: there are not too many".to_owned());
         }
-        let of = |number: usize| &history.operations[calls.indices[number]];
-        let (verb, back) = match last.op {
-            MutexOp::Acquire => ("took the lock", "release"),
-            MutexOp::Release => ("gave the lock back", "acquire"),
+        let (verb, back, article) = match last.op {
+            MutexOp::Acquire => ("acquired the lock", "release", "a"),
+            MutexOp::Release => ("released the lock", "acquire", "an"),
         };
         alike.sort_by_key(|&number| calls.calls[number].start);
         alike.retain(|&number| number != self.last);
@@ -173,27 +172,26 @@ impl Crowd {
             .collect();
         let sentences = match (alike[..].first(), alike.len() + 1, others.len()) {
             (Some(&other), 2, 0) => vec![
-                format!(
-                    "{} and {} both {verb}.",
-                    start(of(other)),
-                    describe(of(self.last))
-                ),
-                format!("There was no {back} between the two."),
+                sentence![op(other), " and ", op(self.last), format!(" both {verb}.")],
+                format!("There was no {back} between the two.").into(),
             ],
             (Some(&first), count, others) => vec![
+                sentence![
+                    "From ",
+                    op(first),
+                    " to ",
+                    op(self.last),
+                    format!(", {count} calls {verb}.")
+                ],
                 format!(
-                    "From {} to {}, {count} calls {verb}.",
-                    describe(of(first)),
-                    describe(of(self.last))
-                ),
-                format!(
-                    "There must be one {back} between any two of them, but at that time only {others} ran."
-                ),
+                    "There must be {article} {back} between any two of them, but only {others} ran then."
+                )
+                .into(),
             ],
-            (None, ..) => vec![format!(
-                "{} gave back a lock that nobody had begun to take.",
-                start(of(self.last))
-            )],
+            (None, ..) => vec![sentence![
+                op(self.last),
+                " released a lock that no process had begun to acquire."
+            ]],
         };
         let found = Contradiction {
             rule: Rule::TwoHolders,

@@ -12,7 +12,6 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use crate::Options;
 use crate::consistency::sequential;
-use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Judged, Projected};
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
@@ -20,6 +19,7 @@ use crate::objects::QueueOp;
 use crate::objects::set::elements;
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
+use history::tell;
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "fifo-queue",
@@ -83,7 +83,7 @@ impl Model for FifoQueue {
 
     fn describe(&self, state: &Self::State) -> Option<String> {
         let values: Vec<Value> = state.iter().cloned().collect();
-        Some(format!("the queue holds {}", brief(&Value::list(values))))
+        Some(format!("the queue holds {}", tell::value(&Value::list(values))))
     }
 }
 
@@ -123,7 +123,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     };
     let calls = Calls::read(&queue, history, indices);
     let judged = match queue.initial.is_empty() {
-        true => super::exact::judge(history, &calls, true).judged,
+        true => super::exact::judge(&calls, true).judged,
         false => Judged::Other,
     };
     publish::publish(&queue, history, &calls, judged, Algorithm("fifo-queue-exact"))

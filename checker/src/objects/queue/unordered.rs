@@ -153,7 +153,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
     let mut calls = Calls::read(&queue, history, indices);
     let mut judged = Judged::Other;
     if queue.initial.is_empty() {
-        let found = super::exact::judge(history, &calls, false);
+        let found = super::exact::judge(&calls, false);
         // Say what was taken, so that there is only one way to replay it.
         for (number, value) in found.taken {
             calls.calls[number].op = QueueOp::Dequeue(value);

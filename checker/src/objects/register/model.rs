@@ -9,13 +9,13 @@ use super::rearrange::Arrangement;
 use super::silent_cas::{Placed, place};
 use super::{projection, returns};
 use crate::consistency::weaken;
-use crate::describe::brief;
 use crate::engine::search::{Limits, Search, Searched, Tried};
 use crate::engine::validate;
 use crate::model::{Call, Calls, Effect, Model, Recorded};
 use crate::objects::{Entry, by_search, searched};
 use crate::verdict::{Algorithm, Conflict, Decision};
 use crate::{Options, sentences};
+use history::tell;
 
 pub(crate) const CAS_REGISTER: Entry = Entry {
     name: "cas-register",
@@ -118,7 +118,7 @@ impl Model for Register {
     }
 
     fn describe(&self, state: &Value) -> Option<String> {
-        Some(format!("the value is {}", brief(state)))
+        Some(format!("the value is {}", tell::value(state)))
     }
 }
 

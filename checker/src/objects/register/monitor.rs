@@ -14,11 +14,10 @@ use history::{Failure, Op, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::growing_blocks::{BlockId, Blocks};
-use crate::describe::describe;
 use crate::engine::frontier::by_frontier;
 use crate::engine::search::Limits;
 use crate::objects::Register;
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
@@ -70,7 +69,7 @@ impl From<Found> for End {
     }
 }
 
-fn violation(rule: Rule, operations: &[&Arc<Seen>], sentence: String) -> End {
+fn violation(rule: Rule, operations: &[&Arc<Seen>], sentence: Sentence) -> End {
     End::Found(Found::Violation {
         rule,
         operations: operations.iter().map(|&seen| seen.clone()).collect(),
@@ -162,7 +161,10 @@ impl Exact {
                 } = failure
                 {
                     if current == expected {
-                        let sentence = format!("{} found what it expected.", start(&seen.operation));
+                        let sentence = sentence![
+                            op(seen.number),
+                            " found the very value that it expected, and yet it failed."
+                        ];
                         return Err(violation(Rule::FoundExpected, &[&seen], sentence));
                     }
                     self.saw(current, &seen)?;
@@ -184,11 +186,12 @@ impl Exact {
         if let Some(overwritten) = &node.overwritten
             && overwritten.operation.completed < seen.operation.invoked
         {
-            let sentence = format!(
-                "{} began after {} had completed, which comes after that value.",
-                start(&seen.operation),
-                describe(&overwritten.operation)
-            );
+            let sentence = sentence![
+                op(seen.number),
+                " began after ",
+                op(overwritten.number),
+                " had completed, by which time that value had been replaced."
+            ];
             return Err(violation(
                 Rule::OutOfOrder,
                 &[seen, &overwritten.clone()],
@@ -217,11 +220,12 @@ impl Exact {
         };
         if node.block.is_some() {
             let reader = node.reader.clone().unwrap_or_else(|| seen.clone());
-            let sentence = format!(
-                "{} saw what nobody can have written: {} had no effect.",
-                start(&reader.operation),
-                describe(&seen.operation)
-            );
+            let sentence = sentence![
+                op(reader.number),
+                " saw a value that was never written: ",
+                op(seen.number),
+                " had no effect."
+            ];
             return Err(violation(Rule::NeverWritten, &[&reader, seen], sentence));
         }
         self.remove(id);
@@ -260,16 +264,18 @@ impl Exact {
         loop {
             let Some(id) = self.find(&value) else {
                 let sentence = match path.is_empty() {
-                    true => format!(
-                        "{} saw {value}, which nobody can have written, or which was overwritten for certain when it \
-                         began.",
-                        start(&seen.operation)
-                    ),
-                    false => format!(
-                        "{} shows that a cas found {value}, which nobody can have written, or which was overwritten \
-                         for certain.",
-                        start(&seen.operation)
-                    ),
+                    true => sentence![
+                        op(seen.number),
+                        format!(
+                            " saw {value}, which either was never written or had been overwritten when it began."
+                        )
+                    ],
+                    false => sentence![
+                        op(seen.number),
+                        format!(
+                            " shows that a cas found {value}, which either was never written or had been overwritten."
+                        )
+                    ],
                 };
                 return Err(violation(Rule::NeverWritten, &[seen], sentence));
             };
@@ -283,10 +289,10 @@ impl Exact {
                 break;
             }
             if node.is_walked {
-                let sentence = format!(
-                    "{} shows that several cas each found what the next one wrote, in a circle.",
-                    start(&seen.operation)
-                );
+                let sentence = sentence![
+                    op(seen.number),
+                    " shows that several cas each found the value that the next one wrote, in a circle."
+                ];
                 return Err(violation(Rule::Circle, &[seen], sentence));
             }
             node.is_walked = true;
@@ -318,8 +324,8 @@ impl Exact {
                 if let Some(other) = node.next.replace(id) {
                     let writers = [other, id].map(|id| self.node(id).and_then(|node| node.writer.clone()));
                     let writers: Vec<&Arc<Seen>> = writers.iter().flatten().collect();
-                    let words: Vec<String> = writers.iter().map(|seen| describe(&seen.operation)).collect();
-                    let sentence = format!("Both replaced the same value: {}.", words.join(", and "));
+                    let both = Sentence::join(writers.iter().map(|seen| op(seen.number)), " and ");
+                    let sentence = sentence![both, " replaced the same value."];
                     return Err(violation(Rule::ReplacedTwice, &writers, sentence));
                 }
                 match block {
@@ -348,18 +354,20 @@ impl Exact {
         let [[a, d], [c, b]] = ends;
         let shown: Vec<&Arc<Seen>> = [d, c, b, a].into_iter().flatten().collect();
         let clause = |late: Option<&Arc<Seen>>, early: Option<&Arc<Seen>>| match (late, early) {
-            (Some(late), Some(early)) => Some(format!(
-                "{} began after {} had completed",
-                describe(&late.operation),
-                describe(&early.operation)
-            )),
+            (Some(late), Some(early)) => Some(sentence![
+                op(late.number),
+                " began after ",
+                op(early.number),
+                " had completed"
+            ]),
             _ => None,
         };
-        let clauses: Vec<String> = [clause(d, c), clause(b, a)].into_iter().flatten().collect();
-        let sentence = format!(
-            "A value came back that had been overwritten: {}.",
-            clauses.join(", and ")
-        );
+        let clauses: Vec<Sentence> = [clause(d, c), clause(b, a)].into_iter().flatten().collect();
+        let sentence = sentence![
+            "A value that had been overwritten came back: ",
+            Sentence::join(clauses, ", and "),
+            "."
+        ];
         violation(Rule::ComesBack, &shown, sentence)
     }
 

@@ -8,12 +8,11 @@
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::model::{Call, Calls};
 use crate::objects::{Set, SetOp};
-use crate::sentences::start;
+use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 
 /// Where an element comes in.
@@ -186,21 +185,13 @@ impl Finder<'_> {
         &self.calls.calls[number]
     }
 
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     fn twice(&self, number: usize, element: &Value) -> Contradiction {
         Contradiction {
             rule: Rule::Duplicate,
             shown: vec![number],
             about: vec![element.clone()],
             also: Vec::new(),
-            sentences: vec![format!("{} names {element} twice.", self.start(number))],
+            sentences: vec![sentence![op(number), format!(" lists {element} twice.")]],
             stale_by_ns: None,
         }
     }
@@ -211,10 +202,10 @@ impl Finder<'_> {
             shown: vec![number],
             about: vec![element.clone()],
             also: Vec::new(),
-            sentences: vec![format!(
-                "{} lacks {element}, which was there from the start.",
-                self.start(number)
-            )],
+            sentences: vec![sentence![
+                op(number),
+                format!(" lacks {element}, which was there from the start.")
+            ]],
             stale_by_ns: None,
         }
     }
@@ -225,10 +216,10 @@ impl Finder<'_> {
             shown: vec![number],
             about: vec![element.clone()],
             also: Vec::new(),
-            sentences: vec![format!(
-                "{} shows {element}, which nobody can have added.",
-                self.start(number)
-            )],
+            sentences: vec![sentence![
+                op(number),
+                format!(" shows {element}, which no operation can have added.")
+            ]],
             stale_by_ns: None,
         }
     }
@@ -240,9 +231,9 @@ impl Finder<'_> {
             about: vec![of_one.clone(), of_other.clone()],
             also: Vec::new(),
             sentences: vec![
-                format!("{} shows {of_one} and lacks {of_other}.", self.start(one)),
-                format!("{} shows {of_other} and lacks {of_one}.", self.start(other)),
-                "Nothing is ever taken out, so neither can have come first.".to_owned(),
+                sentence![op(one), format!(" shows {of_one} and lacks {of_other}.")],
+                sentence![op(other), format!(" shows {of_other} and lacks {of_one}.")],
+                "Nothing is ever removed, so neither can have come first.".into(),
             ],
             stale_by_ns: None,
         }
@@ -250,19 +241,17 @@ impl Finder<'_> {
 
     fn inverted(&self, Inversion { first, then }: Inversion) -> Contradiction {
         let (first, then) = (first.number, then.number);
-        let had_completed = format!(
-            "{} began after {} had completed.",
-            self.start(first),
-            self.words(then)
-        );
+        let had_completed = sentence![op(first), " began after ", op(then), " had completed."];
         let mut shown = vec![first, then];
         let stale_by_ns = matches!(self.call(first).op, SetOp::Read(_))
             .then(|| self.gap_ns(first, then))
             .flatten();
         let (rule, about, why) = match (&self.call(first).op, &self.call(then).op) {
-            (SetOp::Read(_), SetOp::Add(added)) => {
-                (Rule::Lost, vec![added.clone()], format!("Yet it lacks {added}."))
-            }
+            (SetOp::Read(_), SetOp::Add(added)) => (
+                Rule::Lost,
+                vec![added.clone()],
+                format!("Yet it lacks {added}.").into(),
+            ),
             (SetOp::Read(smaller), SetOp::Read(larger)) => {
                 let (_, news) = compare(smaller, larger);
                 let about: Vec<Value> = news.first().map(|&value| value.clone()).into_iter().collect();
@@ -270,18 +259,18 @@ impl Finder<'_> {
                 (
                     Rule::Lost,
                     about,
-                    format!("Yet it lacks {lacking}, which that one shows."),
+                    format!("Yet it lacks {lacking}, which that one shows.").into(),
                 )
             }
             (SetOp::Add(added), SetOp::Read(_)) => {
-                let why = format!("Yet {added} was seen before anybody began to add it.");
+                let why = format!("Yet {added} was seen before any operation began to add it.").into();
                 (Rule::OutOfOrder, vec![added.clone()], why)
             }
             (SetOp::Add(added), SetOp::Add(before)) => {
                 let between = self.between(added, before);
                 shown.extend(between);
-                let read = between.map(|read| self.words(read)).unwrap_or_default();
-                let why = format!("Yet {read} shows {added} and lacks {before}.");
+                let lacks = format!(" shows {added} and lacks {before}.");
+                let why = sentence!["Yet ", between.map(op), lacks];
                 (Rule::OutOfOrder, vec![added.clone(), before.clone()], why)
             }
         };

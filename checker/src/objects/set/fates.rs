@@ -13,10 +13,10 @@ use history::{History, Key, Op, Outcome, Value};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::describe::ms;
 use crate::objects::answer;
 use crate::objects::set::elements;
 use crate::verdict::MOST_LISTED;
+use history::units;
 
 /// What became of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,15 +118,18 @@ impl SetFull {
         }
         if let Some([_, median, _, p99, most]) = self.stale_latency_ns.filter(|_| !history.is_timeless) {
             sentences.push(format!(
-                "Stale elements were missing up to so long after they were known: p50 {}, p99 {}, max {}.",
-                ms(median),
-                ms(p99),
-                ms(most)
+                "How long after they were known stale elements were still missing: p50 {}, p99 {}, max {}.",
+                units::duration(median),
+                units::duration(p99),
+                units::duration(most)
             ));
         }
         for (count, words) in [
             (self.duplicated, "a read showed an element more than once"),
-            (self.unexpected, "an element was read that nobody tried to add"),
+            (
+                self.unexpected,
+                "an element was read that no operation tried to add",
+            ),
         ] {
             match count {
                 0 => {}
@@ -147,11 +150,15 @@ impl ElementFate {
         if history.is_timeless {
             return format!("{}{key}", self.element);
         }
-        let at = |time: Option<u64>| time.map_or("never".to_owned(), |time| format!("at {}", ms(time)));
+        let at = |time: Option<u64>| {
+            time.map_or("never".to_owned(), |time| {
+                format!("at {} ms", units::time_ms(time))
+            })
+        };
         format!(
-            "{}{key} (known at {}, last seen {}, last missed {})",
+            "{}{key} (known at {} ms, last seen {}, last missed {})",
             self.element,
-            ms(self.known_ns),
+            units::time_ms(self.known_ns),
             at(self.last_seen_ns),
             at(self.last_missed_ns)
         )

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::Calls;
 use crate::objects::{KvAppend, KvAppendOp};
-use crate::sentences::start;
+use crate::sentence::{op, sentence};
 use crate::verdict::{Decision, Rule};
 
 /// Judges a text.
@@ -146,10 +145,6 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
     /// What an append appended.
     fn piece(&self, number: usize) -> String {
         match &self.calls.calls[number].op {
@@ -159,52 +154,42 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     fn phantom(&self, read: usize) -> Contradiction {
-        let why = format!("{} is not made of pieces that were appended.", self.start(read));
+        let why = sentence![op(read), " does not consist of texts that were appended."];
         Contradiction::whole(Rule::NeverWritten, vec![read], vec![why])
     }
 
     fn twice(&self, read: usize, append: usize) -> Contradiction {
-        let why = format!(
-            "{} shows twice what only {} appended.",
-            self.start(read),
-            self.words(append)
-        );
+        let why = sentence![op(read), " shows twice what ", op(append), " alone appended."];
         Contradiction::whole(Rule::Duplicate, vec![read, append], vec![why])
     }
 
     fn diverged(&self, read: usize, longest: usize) -> Contradiction {
-        let why = format!(
-            "{} is not a beginning of {}.",
-            self.start(read),
-            self.words(longest)
-        );
-        let but = "Nothing is ever replaced, so neither can have come first.".to_owned();
+        let why = sentence![op(read), " is not a prefix of ", op(longest), "."];
+        let but = "Nothing is ever replaced, so neither can have come first.".into();
         Contradiction::whole(Rule::Diverged, vec![read, longest], vec![why, but])
     }
 
     fn inverted(&self, Inversion { first, then }: Inversion, longest: Option<usize>) -> Contradiction {
         let (late, early) = (first.number, then.number);
-        let order = format!(
-            "{} began after {} had completed.",
-            self.start(late),
-            self.words(early)
-        );
+        let order = sentence![op(late), " began after ", op(early), " had completed."];
         let is_read = |number: usize| matches!(self.calls.calls[number].op, KvAppendOp::Read(_));
         let (rule, why) = match (is_read(late), is_read(early)) {
-            (true, false) => (Rule::Lost, "Yet it does not show what was appended.".to_owned()),
-            (true, true) => (Rule::Lost, format!("Yet {} shows more.", self.words(early))),
-            (false, true) => (Rule::OutOfOrder, "Yet that shows the piece already.".to_owned()),
+            (true, false) => (Rule::Lost, "Yet it does not show what was appended.".into()),
+            (true, true) => (Rule::Lost, sentence!["Yet ", op(early), " shows more."]),
+            (false, true) => (
+                Rule::OutOfOrder,
+                "Yet that one already shows what was appended.".into(),
+            ),
             (false, false) => {
-                let longest = longest.map(|number| self.words(number)).unwrap_or_default();
                 let (late, early) = (self.piece(late), self.piece(early));
                 (
                     Rule::OutOfOrder,
-                    format!("Yet {longest} shows {late} before or without {early}."),
+                    sentence![
+                        "Yet ",
+                        longest.map(op),
+                        format!(" shows {late} before or without {early}.")
+                    ],
                 )
             }
         };

@@ -11,12 +11,12 @@ use history::{History, Op, OpKind, Operation, Outcome, Value};
 
 use crate::Options;
 use crate::consistency::sequential;
-use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Judged};
 use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
 use crate::objects::{Entry, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
+use history::tell;
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "kv-append",
@@ -93,7 +93,10 @@ impl Model for KvAppend {
     }
 
     fn describe(&self, state: &Self::State) -> Option<String> {
-        Some(format!("the value is {}", brief(&Value::text(state.as_str()))))
+        Some(format!(
+            "the value is {}",
+            tell::value(&Value::text(state.as_str()))
+        ))
     }
 }
 

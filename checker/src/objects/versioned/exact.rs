@@ -9,12 +9,11 @@
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::model::{Call, Calls};
 use crate::objects::{VersionedRegister, VersionedRegisterOp};
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
 /// One version of the register.
@@ -297,16 +296,8 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     /// About the versions that the calls shown read or made.
-    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
+    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<Sentence>) -> Contradiction {
         use VersionedRegisterOp::{Cas, Read, Write};
         let part = |&number: &usize| match &self.calls.calls[number].op {
             Read(version, value) | Write(value, Some(version)) | Cas(_, value, Some(version)) => {
@@ -326,19 +317,20 @@ impl Finder<'_> {
     }
 
     fn phantom(&self, read: usize) -> Contradiction {
-        let why = format!(
-            "{} shows a value that nobody can have written at that version.",
-            self.start(read)
-        );
+        let why = sentence![
+            op(read),
+            " shows a value that no operation can have written at that version."
+        ];
         self.contradiction(Rule::NeverWritten, vec![read], vec![why])
     }
 
     fn replaced_other(&self, before: usize, cas: usize) -> Contradiction {
-        let why = format!("{} replaced what it expected.", self.start(cas));
-        let but = format!(
-            "But {} shows what was there before, and nobody wrote anything else.",
-            self.words(before)
-        );
+        let why = sentence![op(cas), " replaced what it expected."];
+        let but = sentence![
+            "But ",
+            op(before),
+            " shows what was there before, and nothing else was written in between."
+        ];
         let (about, also) = (Vec::new(), Vec::new());
         let (rule, shown, sentences) = (Rule::Lost, vec![before, cas], vec![why, but]);
         Contradiction {
@@ -352,10 +344,10 @@ impl Finder<'_> {
     }
 
     fn found_expected(&self, number: usize) -> Contradiction {
-        let why = format!(
-            "{} found the very value that it expected, and yet it failed.",
-            self.start(number)
-        );
+        let why = sentence![
+            op(number),
+            " found the very value that it expected, and yet it failed."
+        ];
         let (about, also) = (Vec::new(), Vec::new());
         let (rule, sentences) = (Rule::FoundExpected, vec![why]);
         Contradiction {
@@ -369,28 +361,30 @@ impl Finder<'_> {
     }
 
     fn same_version(&self, one: usize, other: usize, version: i64) -> Contradiction {
-        let why = format!(
-            "{} and {} both made version {version}.",
-            self.start(one),
-            self.words(other)
-        );
+        let why = sentence![
+            op(one),
+            " and ",
+            op(other),
+            format!(" both made version {version}.")
+        ];
         self.contradiction(Rule::Duplicate, vec![one, other], vec![why])
     }
 
     fn two_values(&self, one: usize, other: usize, version: i64) -> Contradiction {
-        let why = format!(
-            "{} and {} give version {version} different values.",
-            self.start(one),
-            self.words(other)
-        );
+        let why = sentence![
+            op(one),
+            " and ",
+            op(other),
+            format!(" give version {version} different values.")
+        ];
         self.contradiction(Rule::NeverWritten, vec![one, other], vec![why])
     }
 
     fn not_positive(&self, number: usize) -> Contradiction {
-        let why = format!(
-            "{} has a version that no write can have made: 0 is that before the first.",
-            self.start(number)
-        );
+        let why = sentence![
+            op(number),
+            " has a version that no write can have made: version 0 comes before the first write."
+        ];
         self.contradiction(Rule::NeverWritten, vec![number], vec![why])
     }
 
@@ -399,19 +393,14 @@ impl Finder<'_> {
         let (first_version, then_version) = (of(first), of(then));
         let (late, early) = (first.number, then.number);
         let ((smaller, first), (greater, then)) = (first_version, then_version);
-        let order = format!(
-            "{} began after {} had completed.",
-            self.start(late),
-            self.words(early)
-        );
+        let order = sentence![op(late), " began after ", op(early), " had completed."];
         let why = if smaller == greater {
-            format!(
-                "Yet {} shows what only {} wrote.",
-                self.words(early),
-                self.words(late)
-            )
+            sentence!["Yet ", op(early), " shows what only ", op(late), " wrote."]
         } else {
-            format!("Yet it belongs to version {smaller}, and what had completed to version {greater}.")
+            format!(
+                "Yet it belongs to version {smaller}, and what had completed belongs to version {greater}."
+            )
+            .into()
         };
         // An open write is known to have made a version by the reads that saw it.
         let mut shown = vec![late, early];

@@ -11,12 +11,12 @@ use history::{Failure, History, Op, OpKind, Operation, Outcome, Value};
 
 use crate::Options;
 use crate::consistency::sequential;
-use crate::describe::brief;
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Judged, Projected};
 use crate::model::{Calls, Effect, Model, Recorded};
 use crate::objects::{Entry, Seen, answer, by_search};
 use crate::verdict::{Algorithm, Decision};
+use history::tell;
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "versioned-register",
@@ -137,7 +137,7 @@ impl Model for VersionedRegister {
             true => format!(" at version {}", state.version),
             false => String::new(),
         };
-        Some(format!("the value is {}{version}", brief(&state.value)))
+        Some(format!("the value is {}{version}", tell::value(&state.value)))
     }
 }
 

@@ -13,12 +13,11 @@ use std::collections::BTreeMap;
 use history::{History, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::describe::describe;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::{Call, Calls};
 use crate::objects::{Watched, WatchedOp};
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
 /// Judges a register; `None` if the search must help.
@@ -201,15 +200,7 @@ impl<'a> Finder<'a> {
         Ok(())
     }
 
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<String>) -> Contradiction {
+    fn contradiction(&self, rule: Rule, shown: Vec<usize>, sentences: Vec<Sentence>) -> Contradiction {
         let mut distinct: Vec<usize> = Vec::new();
         for number in shown {
             if !distinct.contains(&number) {
@@ -228,11 +219,11 @@ impl<'a> Finder<'a> {
     }
 
     fn not_growing(&self, watch: usize, revision: i64) -> Contradiction {
-        let why = format!(
-            "{} told of revision {revision} behind one that is not smaller.",
-            self.start(watch)
-        );
-        let but = "A watch must tell of every change once, in the order of the revisions.".to_owned();
+        let why = sentence![
+            op(watch),
+            format!(" reports revision {revision} after one that is not smaller.")
+        ];
+        let but = "A watch must report every change once, in the order of the revisions.".into();
         self.contradiction(Rule::OutOfOrder, vec![watch], vec![why, but])
     }
 
@@ -240,18 +231,22 @@ impl<'a> Finder<'a> {
         let WatchedOp::Watch { from, through, .. } = &self.call(watch).op else {
             return self.contradiction(Rule::OutOfBounds, vec![watch], Vec::new());
         };
-        let why = format!("{} told of revision {revision}.", self.start(watch));
-        let but = format!("It was asked for changes from {from} on and said that it heard up to {through}.");
+        let why = sentence![op(watch), format!(" reports revision {revision}.")];
+        let but = format!(
+            "It was requested from revision {from} on, and says that it is complete up to {through}."
+        )
+        .into();
         self.contradiction(Rule::OutOfBounds, vec![watch], vec![why, but])
     }
 
     fn same_revision(&self, one: usize, other: usize, revision: i64) -> Contradiction {
-        let why = format!(
-            "{} and {} tell of different writes at revision {revision}.",
-            self.start(one),
-            self.words(other)
-        );
-        let but = "Every write has a revision of its own.".to_owned();
+        let why = sentence![
+            op(one),
+            " and ",
+            op(other),
+            format!(" report different writes at revision {revision}.")
+        ];
+        let but = "No two writes have the same revision.".into();
         self.contradiction(Rule::WrongRevision, vec![one, other], vec![why, but])
     }
 
@@ -263,54 +258,58 @@ impl<'a> Finder<'a> {
         value: &Value,
     ) -> Contradiction {
         let why = match one == other {
-            true => format!(
-                "{} told of {value} at revision {first} and at revision {second}.",
-                self.start(one)
-            ),
-            false => format!(
-                "{} tells of {value} at revision {first}, and {} at revision {second}.",
-                self.start(one),
-                self.words(other)
-            ),
+            true => sentence![
+                op(one),
+                format!(" reports {value} at revision {first} and at revision {second}.")
+            ],
+            false => sentence![
+                op(one),
+                format!(" reports {value} at revision {first}, and "),
+                op(other),
+                format!(" at revision {second}.")
+            ],
         };
-        let but = format!("But only {} can have written either.", self.words(write));
+        let but = sentence!["But only ", op(write), " can have written it, once."];
         self.contradiction(Rule::WrongRevision, vec![one, other, write], vec![why, but])
     }
 
     fn moved(&self, watch: usize, write: usize, revision: i64) -> Contradiction {
-        let why = format!(
-            "{} told of a change at revision {revision} that only {} can have made.",
-            self.start(watch),
-            self.words(write)
-        );
+        let why = sentence![
+            op(watch),
+            format!(" reports a change at revision {revision} that only "),
+            op(write),
+            " can have made."
+        ];
         let but = match &self.call(write).op {
-            WatchedOp::Write(_, Some(told)) => format!("But that was answered with revision {told}."),
-            _ => String::new(),
+            WatchedOp::Write(_, Some(told)) => {
+                format!("But that one was answered with revision {told}.").into()
+            }
+            _ => Sentence::default(),
         };
         self.contradiction(Rule::WrongRevision, vec![watch, write], vec![why, but])
     }
 
     fn phantom(&self, watch: usize, revision: i64, value: &Value) -> Contradiction {
-        let why = format!(
-            "{} told of a write of {value} at revision {revision}.",
-            self.start(watch)
-        );
-        let but = "Nobody who had begun by then can have written it there.".to_owned();
+        let why = sentence![
+            op(watch),
+            format!(" reports a write of {value} at revision {revision}.")
+        ];
+        let but = "But no operation that had begun by then can have written it there.".into();
         self.contradiction(Rule::NeverWritten, vec![watch], vec![why, but])
     }
 
     fn missed(&self, watch: usize, revision: i64, change: &Change) -> Contradiction {
-        let why = format!(
-            "{} says nothing of revision {revision}, which lies in its range.",
-            self.start(watch)
-        );
+        let why = sentence![
+            op(watch),
+            format!(" does not report revision {revision}, which lies in its range.")
+        ];
         let but = match change.write == Some(change.by) {
-            true => format!("But {} was answered with that revision.", self.words(change.by)),
-            false => format!(
-                "But {} tells of a write of {} there.",
-                self.words(change.by),
-                change.value
-            ),
+            true => sentence!["But ", op(change.by), " was answered with that revision."],
+            false => sentence![
+                "But ",
+                op(change.by),
+                format!(" reports a write of {} there.", change.value)
+            ],
         };
         self.contradiction(Rule::MissedEvent, vec![watch, change.by], vec![why, but])
     }
@@ -318,11 +317,7 @@ impl<'a> Finder<'a> {
     /// The first belongs to a smaller revision than the second, and began after that had completed.
     fn inverted(&self, Inversion { first, then }: Inversion, changes: &Changes<'a>) -> Contradiction {
         let (late, early) = (first.number, then.number);
-        let order = format!(
-            "{} began after {} had completed.",
-            self.start(late),
-            self.words(early)
-        );
+        let order = sentence![op(late), " began after ", op(early), " had completed."];
         let at = |rank: u64| {
             let place = (rank / 2).checked_sub(1)?;
             changes.iter().nth(usize::try_from(place).ok()?)
@@ -338,21 +333,24 @@ impl<'a> Finder<'a> {
         let (rule, why) = match (&self.call(late).op, &self.call(early).op) {
             (WatchedOp::Write(..), WatchedOp::Write(..)) => {
                 let (smaller, greater) = (revision_of(first, &mut shown), revision_of(then, &mut shown));
-                let why = format!("But the former has revision {smaller} and the latter {greater}.");
+                let why = format!("But the former has revision {smaller} and the latter {greater}.").into();
                 (Rule::OutOfOrder, why)
             }
             (WatchedOp::Write(..), WatchedOp::Watch { through, .. }) => {
                 let revision = revision_of(first, &mut shown);
                 let why = format!(
-                    "But it has revision {revision}, and the latter had heard of everything up to {through}."
-                );
+                    "But it has revision {revision}, and the latter was already complete up to {through}."
+                )
+                .into();
                 (Rule::OutOfOrder, why)
             }
             (WatchedOp::Watch { through, .. }, _) => {
                 // The last change up to which the other came.
                 let revision = revision_of(then, &mut shown);
-                let why =
-                    format!("But it heard only up to revision {through}, and the latter came to {revision}.");
+                let why = format!(
+                    "But it is complete only up to revision {through}, and the latter reached {revision}."
+                )
+                .into();
                 (Rule::EndedEarly, why)
             }
         };

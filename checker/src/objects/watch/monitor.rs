@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::model::Recorded;
 use crate::objects::{Watched, WatchedOp};
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
@@ -34,7 +34,7 @@ struct WatchedWatch {
     since: FxHashMap<usize, Told>,
 }
 
-fn violation(rule: Rule, operations: &[&Arc<Seen>], sentence: String) -> Result<(), Found> {
+fn violation(rule: Rule, operations: &[&Arc<Seen>], sentence: Sentence) -> Result<(), Found> {
     Err(Found::Violation {
         rule,
         operations: operations.iter().map(|seen| (*seen).clone()).collect(),
@@ -47,10 +47,10 @@ impl WatchedWatch {
         let known = self.changes.entry(revision);
         let (there, by) = known.or_insert_with(|| (value.clone(), seen.clone()));
         if there != value {
-            let sentence = format!(
-                "{} tells of {value} at revision {revision}, where {there} was told of before.",
-                start(&seen.operation)
-            );
+            let sentence = sentence![
+                op(seen.number),
+                format!(" reports {value} at revision {revision}, where {there} was reported before.")
+            ];
             let by = by.clone();
             return violation(Rule::WrongRevision, &[seen, &by], sentence);
         }
@@ -74,14 +74,15 @@ impl Watch for WatchedWatch {
         if !matches!(seen.operation.outcome, Outcome::Ok(_)) {
             return Ok(());
         }
-        let op = Watched.op(&seen.operation);
+        let called = Watched.op(&seen.operation);
         let seen = Arc::new(seen);
-        let name = start(&seen.operation);
-        match op {
+        let name = || op(seen.number);
+        match called {
             Some(WatchedOp::Write(value, Some(revision))) => {
                 if let Some((last, by)) = since.filter(|(last, _)| *last >= revision) {
-                    let sentence =
-                        format!("{name} began when revision {last} had been told, and got no greater one.");
+                    let why =
+                        format!(" began after revision {last} had been reported, and got no greater one.");
+                    let sentence = sentence![name(), why];
                     return violation(Rule::OutOfOrder, &[&seen, &by], sentence);
                 }
                 self.learn(revision, &value, &seen)
@@ -92,19 +93,24 @@ impl Watch for WatchedWatch {
                 events,
             }) => {
                 if let Some((last, by)) = since.filter(|(last, _)| *last > through) {
-                    let sentence = format!(
-                        "{name} heard only up to revision {through}, and {last} had been told when it began."
+                    let why = format!(
+                        " is complete only up to revision {through}, and {last} had been reported when it began."
                     );
+                    let sentence = sentence![name(), why];
                     return violation(Rule::EndedEarly, &[&seen, &by], sentence);
                 }
                 let mut before = None;
                 for (revision, value) in &*events {
                     if before.is_some_and(|before| before >= *revision) {
-                        let sentence = format!("{name} told of revision {revision} out of order.");
+                        let sentence =
+                            sentence![name(), format!(" reports revision {revision} out of order.")];
                         return violation(Rule::OutOfOrder, &[&seen], sentence);
                     }
                     if !(from..=through).contains(revision) {
-                        let sentence = format!("{name} told of revision {revision}, out of its range.");
+                        let sentence = sentence![
+                            name(),
+                            format!(" reports revision {revision}, which is out of its range.")
+                        ];
                         return violation(Rule::OutOfBounds, &[&seen], sentence);
                     }
                     before = Some(*revision);
@@ -117,7 +123,7 @@ impl Watch for WatchedWatch {
                 };
                 match known.find(|(revision, _)| !is_told(revision)) {
                     Some((revision, (_, by))) => {
-                        let sentence = format!("{name} says nothing of revision {revision}.");
+                        let sentence = sentence![name(), format!(" does not report revision {revision}.")];
                         violation(Rule::MissedEvent, &[&seen, by], sentence)
                     }
                     None => Ok(()),

@@ -17,7 +17,7 @@
 
 mod why;
 
-use history::{History, OPEN, Value};
+use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
 
 use crate::engine::publish::{Contradiction, Judged};
@@ -58,8 +58,8 @@ enum Because {
 }
 
 /// Judges a queue that is empty at first.
-pub(crate) fn judge(history: &History, calls: &Calls<QueueOp>, is_fifo: bool) -> Found {
-    let mut queue = match Queue::new(history, calls, is_fifo) {
+pub(crate) fn judge(calls: &Calls<QueueOp>, is_fifo: bool) -> Found {
+    let mut queue = match Queue::new(calls, is_fifo) {
         Ok(queue) => queue,
         Err(judged) => {
             return Found {
@@ -85,7 +85,6 @@ pub(crate) fn judge(history: &History, calls: &Calls<QueueOp>, is_fifo: bool) ->
 }
 
 struct Queue<'a> {
-    history: &'a History,
     calls: &'a Calls<QueueOp>,
     is_fifo: bool,
     items: Vec<Item<'a>>,
@@ -97,9 +96,8 @@ struct Queue<'a> {
 
 impl<'a> Queue<'a> {
     /// Follows every value.
-    fn new(history: &'a History, calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Judged> {
+    fn new(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Judged> {
         let mut queue = Queue {
-            history,
             calls,
             is_fifo,
             items: Vec::new(),

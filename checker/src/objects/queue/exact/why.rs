@@ -1,29 +1,20 @@
-//! Why a queue has no order, in words.
+//! The sentences that say why a queue has no order.
 
 use history::Value;
 use rustc_hash::FxHashSet;
 
 use super::{Because, Deadline, Item, Queue};
-use crate::describe::describe;
 use crate::engine::publish::Contradiction;
-use crate::sentences::start;
+use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
 impl Queue<'_> {
-    fn words(&self, number: usize) -> String {
-        describe(&self.history.operations[self.calls.indices[number]])
-    }
-
-    fn start(&self, number: usize) -> String {
-        start(&self.history.operations[self.calls.indices[number]])
-    }
-
     fn contradiction(
         &self,
         rule: Rule,
         shown: Vec<usize>,
         about: Vec<Value>,
-        sentences: Vec<String>,
+        sentences: Vec<Sentence>,
     ) -> Contradiction {
         Contradiction {
             rule,
@@ -36,30 +27,24 @@ impl Queue<'_> {
     }
 
     pub(crate) fn phantom(&self, value: &Value, dequeue: usize) -> Contradiction {
-        let why = format!(
-            "{} took a value that nobody can have put in.",
-            self.start(dequeue)
-        );
+        let why = sentence![op(dequeue), " took a value that no operation can have enqueued."];
         self.contradiction(Rule::NeverWritten, vec![dequeue], vec![value.clone()], vec![why])
     }
 
     pub(crate) fn taken_twice(&self, value: &Value, one: usize, other: usize) -> Contradiction {
-        let why = format!(
-            "{} and {} took the same value, which was put in once at most.",
-            self.start(one),
-            self.words(other)
-        );
+        let why = sentence![
+            op(one),
+            " and ",
+            op(other),
+            " took the same value, which was enqueued at most once."
+        ];
         self.contradiction(Rule::Duplicate, vec![one, other], vec![value.clone()], vec![why])
     }
 
     pub(crate) fn too_early(&self, item: &Item) -> Contradiction {
         let dequeue = item.dequeue.unwrap_or(item.enqueue);
-        let why = format!(
-            "{} had completed before {} began.",
-            self.start(dequeue),
-            self.words(item.enqueue)
-        );
-        let but = "But nobody else put that value in.".to_owned();
+        let why = sentence![op(dequeue), " had completed before ", op(item.enqueue), " began."];
+        let but = "But no other operation enqueued that value.".into();
         let shown = vec![dequeue, item.enqueue];
         self.contradiction(Rule::OutOfOrder, shown, vec![item.value.clone()], vec![why, but])
     }
@@ -67,24 +52,26 @@ impl Queue<'_> {
     pub(crate) fn overtaken(&self, first: &Item, then: &Item) -> Contradiction {
         let mut shown = vec![first.enqueue, then.enqueue];
         shown.extend(then.dequeue);
-        let into = format!(
-            "{} had completed before {} began.",
-            self.start(first.enqueue),
-            self.words(then.enqueue)
-        );
-        let got = then.dequeue.map(|number| self.words(number)).unwrap_or_default();
+        let into = sentence![
+            op(first.enqueue),
+            " had completed before ",
+            op(then.enqueue),
+            " began."
+        ];
+        let got = then.dequeue.map(op);
         let (rule, out) = match first.dequeue {
             Some(dequeue) => {
                 shown.push(dequeue);
-                let out = format!("Yet {got} had completed before {} began.", self.words(dequeue));
+                let out = sentence!["Yet ", got, " had completed before ", op(dequeue), " began."];
                 (Rule::OutOfOrder, out)
             }
             None => (
                 Rule::Lost,
-                format!(
-                    "Yet {got} took {}, and nobody ever took {}.",
-                    then.value, first.value
-                ),
+                sentence![
+                    "Yet ",
+                    got,
+                    format!(" took {}, and {} was never taken.", then.value, first.value)
+                ],
             ),
         };
         let about = vec![first.value.clone(), then.value.clone()];
@@ -118,7 +105,7 @@ impl Queue<'_> {
                 _ => break,
             }
         }
-        let mut sentences = vec![format!("{} found the queue empty.", self.start(empty))];
+        let mut sentences = vec![sentence![op(empty), " found the queue empty."]];
         let mut shown = vec![empty];
         for item in chain.iter().take(MOST_NAMED) {
             shown.push(item.enqueue);
@@ -132,25 +119,28 @@ impl Queue<'_> {
                     ..
                 },
                 ..,
-            ] => format!(
-                "But {} had completed by then, and nobody ever took that value.",
-                self.words(*enqueue)
-            ),
+            ] => sentence![
+                "But ",
+                op(*enqueue),
+                " had completed by then, and that value was never taken."
+            ],
             [
                 Item {
                     enqueue,
                     dequeue: Some(dequeue),
                     ..
                 },
-            ] => format!(
-                "But {} had completed by then, and {} had not begun.",
-                self.words(*enqueue),
-                self.words(*dequeue)
-            ),
-            _ => format!(
-                "But {} values, one after the other, were in it all the while.",
+            ] => sentence![
+                "But ",
+                op(*enqueue),
+                " had completed by then, and ",
+                op(*dequeue),
+                " had not begun."
+            ],
+            _ => sentence![format!(
+                "But there was always something in it: {} values, one after the other.",
                 chain.len()
-            ),
+            )],
         });
         let about = chain.iter().map(|item| item.value.clone()).collect();
         self.contradiction(Rule::Lost, shown, about, sentences)
@@ -180,33 +170,34 @@ impl Queue<'_> {
         shown.retain(|&number| seen.insert(number));
         let item = &self.items[last.item];
         let gone = match last.because {
-            Because::Empty(number) => format!(
-                "{} had completed before {} began, which found nothing.",
-                self.start(item.enqueue),
-                self.words(number)
-            ),
-            Because::Later(later) => format!(
-                "{} had completed before {} began, and yet {} took {}.",
-                self.start(item.enqueue),
-                self.words(self.items[later].enqueue),
-                self.items[later]
-                    .dequeue
-                    .map(|number| self.words(number))
-                    .unwrap_or_default(),
-                self.items[later].value
-            ),
+            Because::Empty(number) => sentence![
+                op(item.enqueue),
+                " had completed before ",
+                op(number),
+                " began, which found nothing."
+            ],
+            Because::Later(later) => sentence![
+                op(item.enqueue),
+                " had completed before ",
+                op(self.items[later].enqueue),
+                " began, and yet ",
+                self.items[later].dequeue.map(op),
+                format!(" took {}.", self.items[later].value)
+            ],
         };
         let value = &item.value;
         let who = match late.len() - 1 {
             0 => format!(
-                "Nobody is known to have taken {value}, and no dequeue of unknown outcome had begun that could have."
+                "No operation is known to have taken {value}, and no dequeue of unknown outcome had begun by then \
+                 that could have."
             ),
             count => format!(
-                "Nobody is known to have taken {value}; {count} dequeues of unknown outcome had begun, and {count} other values were gone by then as well."
+                "No operation is known to have taken {value}; {count} dequeues of unknown outcome had begun by then, \
+                 and {count} other values must have been taken by them."
             ),
         };
         let also = shown.split_off(shown.len().min(MOST_SHOWN));
-        let found = self.contradiction(Rule::Lost, shown, about, vec![gone, who]);
+        let found = self.contradiction(Rule::Lost, shown, about, vec![gone, who.into()]);
         Contradiction { also, ..found }
     }
 }
