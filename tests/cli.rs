@@ -73,7 +73,7 @@ fn mistakes_in_files() {
     std::fs::write(&file, "what is this?\n").unwrap();
     refused(
         &["check", file.to_str().unwrap()],
-        "history.jsonl: no format recognised",
+        "history.jsonl: its format was not recognised",
     );
     refused(
         &["check", "--format", "journal", file.to_str().unwrap()],

@@ -17,8 +17,8 @@ struct Child {
     slots: BTreeMap<Thread, (u64, Action)>,
 }
 
-/// Asks every child and takes the soonest answer; the first child wins a tie. The others' answers are kept for the
-/// same thread.
+/// Asks every child and takes the earliest answer; the first child wins a tie. The others' answers are kept
+/// for the same thread.
 pub fn any(children: Vec<Box<dyn Generator>>) -> Any {
     let children = children
         .into_iter()

@@ -8,26 +8,27 @@
 //!
 //! Rules for the runner:
 //! 1. Calls are serialized (one lock), and `now_ns` never goes backwards from call to call.
-//! 2. A thread asks only while it is free: nothing handed out to it waits, nothing of it is in flight.
+//! 2. A thread asks only while it is free: no operation of its is waiting or in flight.
 //! 3. What [`Next::Do`] hands out is performed, at `at_ns` or later: [`Generator::update`] is called with its
-//!    invocation and later with its completion, both with the thread that it belongs to. The one exception is a
-//!    run that is stopped from outside (Ctrl-C), after which nobody asks any more.
-//! 4. After [`Next::Pending`] a thread asks again at `until_ns` at the latest, and whenever something was told to
+//!    invocation and later with its completion, both with the thread that it belongs to. The one exception is
+//!    a run that is stopped from outside (Ctrl-C), after which no thread asks any more.
+//! 4. After [`Next::Pending`] a thread asks again at `until_ns` at the latest, and after every call of
 //!    `update`. Asking earlier than needed is harmless.
 //! 5. After [`Next::Done`] a thread never asks again.
 //!
 //! Rules for a generator:
 //! 1. No clock, no I/O, no randomness but that of its seed: the same calls give the same answers.
 //! 2. A client thread is given [`Action::Op`], the nemesis [`Action::Nemesis`], never the other way round.
-//! 3. **No operation is lost**: a combinator that asks several children keeps what it does not pick, one slot a
-//!    child and thread. Only a limit throws operations away, those that come after its end.
-//! 4. A `Pending` without `until_ns` is allowed only while some operation is in flight or handed out; else nothing
-//!    would ever wake the thread.
+//! 3. **No operation is lost**: a combinator that asks several children keeps what it does not pick, one slot
+//!    a child and thread. Only a limit throws operations away, those that come after its end.
+//! 4. A `Pending` without `until_ns` is allowed only while some operation is in flight or handed out; else
+//!    nothing would ever wake the thread.
 //! 5. Having said `Done` to a thread, it says `Done` whenever that thread asks again.
 
 use history::{EventKind, NemesisOp, Op};
 
-/// Who asks for an operation. Not to be confused with a process: a thread stays, processes come and go with `info`.
+/// A thread, which asks for operations. It is not a process: a thread stays, processes come and go with
+/// `info`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Thread {
     /// A client thread, counted from 0.
@@ -36,7 +37,7 @@ pub enum Thread {
     Nemesis,
 }
 
-/// What a generator may know when it is asked or told something.
+/// What a generator may know when it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Context {
     /// Nanoseconds since the start of the run.
@@ -66,7 +67,7 @@ pub enum Next {
         /// What to do.
         action: Action,
     },
-    /// Nothing now. Ask again at `until_ns`, and whenever something was told to [`Generator::update`].
+    /// Nothing now. Ask again at `until_ns`, and after every call of [`Generator::update`].
     Pending {
         /// Nanoseconds since the run's start; `None` to wait for an event alone.
         until_ns: Option<u64>,
@@ -105,7 +106,8 @@ impl Next {
         }
     }
 
-    /// The sooner of two answers, neither of which is [`Next::Do`]; something pending comes before being done.
+    /// The sooner of two answers, neither of which is [`Next::Do`]; something pending comes before being
+    /// done.
     pub(crate) fn sooner(self, other: Next) -> Next {
         match (self, other) {
             (Next::Pending { until_ns: a }, Next::Pending { until_ns: b }) => Next::Pending {

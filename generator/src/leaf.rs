@@ -9,7 +9,7 @@ use crate::{Action, Context, Generator, Next, Thread};
 /// Whatever a closure says.
 pub struct Func<F>(F);
 
-/// Asks a closure. It must keep the rules of [`Generator`].
+/// Calls a closure, which must keep the rules of [`Generator`].
 pub fn func<F: FnMut(&Context) -> Next + Send>(f: F) -> Func<F> {
     Func(f)
 }

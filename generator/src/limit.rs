@@ -39,8 +39,8 @@ pub struct TimeLimit<G> {
     end_ns: Option<u64>,
 }
 
-/// What `child` does within `length_ns` of the first question. Operations in flight at the end are not touched;
-/// operations meant for later are thrown away.
+/// What `child` does within `length_ns` of the first question. Operations in flight at the end are not
+/// touched; operations meant for later are thrown away.
 pub fn time_limit<G: Generator>(length_ns: u64, child: G) -> TimeLimit<G> {
     TimeLimit {
         child,
@@ -78,7 +78,7 @@ pub struct UntilOk<G> {
     succeeded: bool,
 }
 
-/// What `child` does until any of its operations ends `ok`. Everything in flight at that time still ends.
+/// What `child` does until one of its operations ends `ok`. Operations in flight at that time still complete.
 pub fn until_ok<G: Generator>(child: G) -> UntilOk<G> {
     UntilOk {
         child,
@@ -107,7 +107,7 @@ pub struct Delay<G> {
     length_ns: u64,
 }
 
-/// Each operation of `child` not before `length_ns` after its thread asked for it.
+/// Delays each operation of `child` until `length_ns` after its thread asked for it.
 pub fn delay<G: Generator>(length_ns: u64, child: G) -> Delay<G> {
     Delay { child, length_ns }
 }

@@ -6,18 +6,20 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::{Context, Generator, Next};
 
-/// A seeded, weighted choice, made anew for each operation.
+/// A seeded, weighted choice for each operation.
 pub struct Mix {
     children: Vec<(u32, Box<dyn Generator>)>,
     rng: ChaCha8Rng,
-    /// Children not yet asked for the present answer; kept to save an allocation an operation.
+    /// The children not yet asked during this call; kept to save an allocation per operation.
     untried: Vec<usize>,
 }
 
-/// Chooses one child by weight for each operation. If the chosen one is pending or done, another one is chosen, so
-/// weights hold among those that have something to do; a child of weight 0 is asked only when no other has.
+/// Chooses one child by weight for each operation. If the chosen one is pending or done, another one is
+/// chosen, so weights hold among those that have something to do; a child of weight 0 is asked only when no
+/// other has.
 ///
-/// A child that answers with a time far ahead makes the thread wait; [`crate::any`] takes the soonest instead.
+/// A child that answers with a time far ahead makes the thread wait; [`crate::any`] takes the soonest
+/// instead.
 pub fn mix(seed: u64, children: Vec<(u32, Box<dyn Generator>)>) -> Mix {
     Mix {
         children,

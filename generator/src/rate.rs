@@ -8,9 +8,10 @@ use crate::{Context, Generator, Next};
 
 /// One schedule for all threads.
 ///
-/// The schedule does not drift: its times depend on the seed alone, not on how long operations take. When every
-/// thread is busy it falls behind, and catches up as fast as threads come free. Slow answers therefore never lower
-/// the load that was asked for, which would hide them ("coordinated omission", G. Tene, "How NOT to Measure Latency").
+/// The schedule does not drift: its times depend on the seed alone, not on how long operations take. When
+/// every thread is busy it falls behind, and catches up as fast as threads come free. Slow answers therefore
+/// never lower the requested load, which would hide them ("coordinated omission", G. Tene, "How NOT to
+/// Measure Latency").
 pub struct Rate<G> {
     child: G,
     spacing: Spacing,
@@ -20,8 +21,8 @@ pub struct Rate<G> {
     next_ns: Option<f64>,
 }
 
-/// `per_second` operations a second, with the gaps of a Poisson process unless [`Rate::evenly`]. A rate that is not
-/// a positive number means no limit.
+/// `per_second` operations a second, with the gaps of a Poisson process unless [`Rate::evenly`]. A rate that
+/// is not a positive number means no limit.
 pub fn rate<G: Generator>(per_second: f64, seed: u64, child: G) -> Rate<G> {
     Rate {
         child,

@@ -6,8 +6,8 @@ use history::EventKind;
 
 use crate::{Context, Generator, Next, Thread};
 
-/// How often a thread at a barrier looks again, nanoseconds. That the last thread came to the barrier is not an
-/// event, so nothing else would wake the others.
+/// How often a thread at a barrier looks again, nanoseconds. That the last thread came to the barrier is not
+/// an event, so nothing else would wake the others.
 const BARRIER_POLL_NS: u64 = 5_000_000;
 
 /// Children one after the other, each thread at its own pace.
@@ -17,8 +17,8 @@ pub struct Sequence {
     position: BTreeMap<Thread, usize>,
 }
 
-/// Each thread goes on to the next child as soon as the present one has nothing more for it. There is no barrier: see
-/// [`phases`].
+/// Each thread goes on to the next child as soon as the present one has nothing more for it. There is no
+/// barrier: see [`phases`].
 pub fn sequence(children: Vec<Box<dyn Generator>>) -> Sequence {
     Sequence {
         children,
@@ -55,12 +55,13 @@ pub struct Repeat<F> {
 struct Round {
     number: u64,
     child: Box<dyn Generator>,
-    /// Whether it has handed out or waited for anything. A copy that has not would be followed by endless others.
+    /// Whether it has handed out or waited for anything. A copy that has not would be followed by endless
+    /// others.
     did_something: bool,
 }
 
-/// Each thread goes through its own copies, made by `make` from the round's number (0, 1, …) and heard only of that
-/// thread's events. Ends after `times` rounds if given, and after a round with nothing in it.
+/// Each thread goes through its own copies, made by `make` from the round's number (0, 1, …) and updated only
+/// with that thread's events. Ends after `times` rounds if given, and after a round with nothing in it.
 pub fn repeat<F: FnMut(u64) -> Box<dyn Generator> + Send>(times: Option<u64>, make: F) -> Repeat<F> {
     Repeat {
         make,
@@ -113,8 +114,8 @@ pub struct Phases {
     finished: BTreeSet<Thread>,
 }
 
-/// The next phase begins only when every client thread is done with the present one. A thread asks only while it is
-/// free, so nothing is in flight then.
+/// The next phase begins only when every client thread is done with the present one. A thread asks only while
+/// it is free, so nothing is in flight then.
 ///
 /// The nemesis takes no part and is done at once, unless [`Phases::with_nemesis`].
 pub fn phases(children: Vec<Box<dyn Generator>>) -> Phases {

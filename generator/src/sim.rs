@@ -1,8 +1,8 @@
 //! A tiny runner on a fake clock, for tests of generators, workloads and nemesis schedules.
 //!
-//! It keeps the runner's side of the contract and checks the generator's side of it: answers that fit the thread, and
-//! no thread left waiting for an event that cannot come. What an operation answers and how long it takes is the
-//! caller's to say. Equal seeds give equal runs.
+//! It keeps the runner's side of the contract and checks the generator's side of it: answers that fit the
+//! thread, and no thread left waiting for an event that cannot come. What an operation answers and how long
+//! it takes is the caller's to say. Equal seeds give equal runs.
 
 use history::{EventKind, Hold, NemesisOutcome, Outcome};
 use rand::{RngExt, SeedableRng};
@@ -39,7 +39,7 @@ pub struct Step {
 /// How a simulated run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Every thread was told that it is done.
+    /// Every thread is done.
     Done,
     /// It was cut off by `end_ns` or `max_questions`.
     CutOff,
@@ -129,7 +129,7 @@ impl Sim {
                             assert!(fits, "{thread:?} was given {action:?}");
                             State::Sleeps(at_ns.max(now_ns), action)
                         }
-                        // Asking again at the same time for ever would be no run.
+                        // Asking again at the same time would go on forever.
                         Next::Pending { until_ns } => {
                             State::Asks(until_ns.map(|until| until.max(now_ns + 1)))
                         }

@@ -6,7 +6,7 @@ use history::EventKind;
 
 use crate::{Context, Generator, Next, Thread};
 
-/// One generator for the clients, one for the nemesis. Both hear of every event.
+/// One generator for the clients, one for the nemesis. Both are updated with every event.
 pub struct Split<C, N> {
     clients: C,
     nemesis: N,
@@ -41,13 +41,14 @@ impl<C: Generator, N: Generator> Generator for Split<C, N> {
     }
 }
 
-/// A generator of its own for each thread.
+/// A separate generator for each thread.
 pub struct EachThread<F> {
     make: F,
     children: BTreeMap<Thread, Box<dyn Generator>>,
 }
 
-/// A fresh child for each thread, made when that thread first asks; it hears of that thread's events only.
+/// A fresh child for each thread, made when that thread first asks; it is updated with that thread's events
+/// only.
 pub fn each_thread<F: FnMut(Thread) -> Box<dyn Generator> + Send>(make: F) -> EachThread<F> {
     EachThread {
         make,

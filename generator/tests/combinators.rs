@@ -48,7 +48,7 @@ fn values(run: &Run) -> Vec<(u64, i64)> {
                 value: history::Value::Int(value),
                 ..
             } => (time_ns, *value),
-            other => panic!("{other} was never asked for"),
+            other => panic!("{other} was never generated"),
         })
         .collect()
 }
@@ -198,7 +198,8 @@ fn a_phase_begins_when_nothing_of_the_last_is_in_flight() {
 
 #[test]
 fn a_schedule_does_not_drift_when_threads_are_busy() {
-    // 1,000 a second, but each of the 2 threads needs 10 ms for the first 20 operations, then next to nothing.
+    // 1,000 a second, but each of the 2 threads needs 10 ms for the first 20 operations, then next to
+    // nothing.
     let mut generator = rate(1000.0, 1, writes(0..200)).evenly();
     let sim = Sim {
         clients: 2,

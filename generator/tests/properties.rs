@@ -1,5 +1,5 @@
-//! What holds for every tree of combinators: nothing lost, nothing twice, time goes forwards, the same seed gives the
-//! same run, and there is an end.
+//! What holds for every tree of combinators: nothing lost, nothing twice, time goes forwards, the same seed
+//! gives the same run, and there is an end.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// Builds the generator. Every list of writes gets a key of its own, so that each expected write has a name.
+/// Builds the generator. Every list of writes gets its own key, which names each expected write.
 struct Builder {
     keys: i64,
     threads: i64,
@@ -143,7 +143,7 @@ fn run(tree: &Tree, seed: u64, clients: usize) -> (Run, BTreeMap<(i64, i64), usi
 fn number(value: &Value) -> i64 {
     match value {
         Value::Int(number) => *number,
-        other => panic!("{other} was never asked for"),
+        other => panic!("{other} was never generated"),
     }
 }
 
@@ -158,7 +158,7 @@ proptest! {
         for (_, _, op) in run.ops() {
             match op {
                 Op::Write { key, value } => *seen.entry((number(key), number(value))).or_insert(0) += 1,
-                other => prop_assert!(false, "{} was never asked for", other),
+                other => prop_assert!(false, "{} was never generated", other),
             }
         }
         let expected: BTreeMap<_, _> = expected.into_iter().filter(|(_, count)| *count > 0).collect();
@@ -171,7 +171,7 @@ proptest! {
         prop_assert_eq!(run(&tree, seed, clients).0, run(&tree, seed, clients).0);
     }
 
-    /// Asked directly, without the simulation in between that would put times right.
+    /// Called directly, without a simulation that would correct the times.
     #[test]
     fn times_handed_to_a_thread_never_go_backwards(tree in trees(), waits in prop::collection::vec((0..3usize, 0..300u64), 1..200)) {
         let mut builder = Builder { keys: 0, threads: 3, expected: BTreeMap::new() };

@@ -1,6 +1,7 @@
 //! How long files of 1,000,000 operations of 100 clients take to become a history, format by format.
 //!
-//! Run: `cargo bench -p perjury-history`. The files are made once and kept in the directory for temporary files.
+//! Run: `cargo bench -p perjury-history`. The files are made once and kept in the directory for temporary
+//! files.
 
 use std::fs;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - A process has at most one operation at a time, and none after an `info`.
-//! - Positions are those of the events, from 0. An operation is `completed` where its `ok` or `fail` stands, and
-//!   [`OPEN`] otherwise.
+//! - Positions are those of the events, counted from 0. An operation's `completed` is the position of its
+//!   `ok` or `fail`, and [`OPEN`] if it has neither.
 
 use rustc_hash::FxHashMap;
 use thiserror::Error;
@@ -13,12 +13,12 @@ use crate::{Event, EventKind, History, NemesisSpan, Ns, OPEN, Operation, Outcome
 /// Why a sequence of events is not a history.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HistoryError {
-    /// A process asked for a second operation before its first one ended, or went on after an `info`.
+    /// A process invoked a second operation before its first one ended, or continued after an `info`.
     #[error("event {position}: process {process} invokes while its previous operation is still open")]
     Overlap {
         /// Position of the event, from 0.
         position: u64,
-        /// Who.
+        /// The process.
         process: Process,
     },
     /// A completion without an invocation.
@@ -26,7 +26,7 @@ pub enum HistoryError {
     Orphan {
         /// Position of the event, from 0.
         position: u64,
-        /// Who.
+        /// The process.
         process: Process,
     },
     /// A process number that does not fit into 32 bits.
@@ -34,7 +34,7 @@ pub enum HistoryError {
     Number {
         /// Position of the event, from 0.
         position: u64,
-        /// Who.
+        /// The process.
         process: Process,
     },
 }
@@ -56,7 +56,7 @@ impl HistoryBuilder {
         Self::default()
     }
 
-    /// How many events it was given: the position of the next one.
+    /// How many events it has taken, which is the position of the next one.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -64,7 +64,8 @@ impl HistoryBuilder {
     /// Takes the next event.
     ///
     /// # Errors
-    /// When a process overlaps itself or completes what it did not invoke. The builder is then of no more use.
+    /// When a process overlaps itself or completes what it did not invoke. The builder must not be used after
+    /// that.
     pub fn push(&mut self, event: Event) -> Result<(), HistoryError> {
         let Event {
             time_ns,
@@ -139,7 +140,7 @@ impl HistoryBuilder {
         self.history
     }
 
-    /// The operation that `process` is about, unless an `info` has ended it.
+    /// The operation that `process` has open, unless an `info` has ended it.
     pub(crate) fn open_operation(&mut self, process: u64) -> Option<&mut Operation> {
         match self.open.get(&process) {
             Some((index, false)) => Some(&mut self.history.operations[*index]),
@@ -152,7 +153,7 @@ impl HistoryBuilder {
         matches!(self.open.get(&process), Some((_, true)))
     }
 
-    /// The history so far, for what readers of other formats put into it beside events.
+    /// The history so far, so that readers of other formats can add what is not an event.
     pub(crate) fn history_mut(&mut self) -> &mut History {
         &mut self.history
     }

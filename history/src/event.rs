@@ -1,4 +1,4 @@
-//! One line of a journal: something was asked, or something came back.
+//! One line of a journal: an invocation, a completion, an act of the nemesis or a note.
 
 use std::fmt;
 
@@ -7,14 +7,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::journal_line::Line;
 use crate::{NemesisOp, NemesisOutcome, Note, Op, Outcome};
 
-/// Who acts. A client's number is used by one operation at a time, and never again after an `info`.
+/// The process that acts. A client's number is used by one operation at a time, and never again after an
+/// `info`.
 ///
 /// In JSON: a number, or `"nemesis"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Process {
     /// One logical client thread.
     Client(u64),
-    /// The nemesis. There is one.
+    /// The nemesis; there is only one.
     Nemesis,
 }
 
@@ -28,13 +29,13 @@ pub enum Process {
 pub struct Event {
     /// Nanoseconds since the start of the run, one monotonic clock.
     pub time_ns: u64,
-    /// Who acts.
+    /// The process that acts.
     pub process: Process,
     /// What happened.
     pub kind: EventKind,
 }
 
-/// What an event tells.
+/// What an event records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// A client is about to send an operation. `node` is the index of the node it talks to, where known.
@@ -50,7 +51,8 @@ pub enum EventKind {
     NemesisInvoke(NemesisOp),
     /// The nemesis has acted. Boxed, because it is rare and would make every event larger.
     NemesisComplete(Box<NemesisOutcome>),
-    /// Something worth remembering that was not requested: a change of leader, a process that ended by itself. Boxed as well.
+    /// Something worth remembering that was not requested: a change of leader, a process that ended by
+    /// itself. Boxed as well.
     Note(Box<Note>),
 }
 

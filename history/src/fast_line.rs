@@ -1,7 +1,7 @@
 //! Journal lines as perjury itself writes them, read without going through serde.
 //!
-//! Invariant: what it returns is what serde would have returned; whatever is unusual (transactions, lists, escapes,
-//! other orders of fields, anything malformed) it leaves to serde by returning `None`.
+//! Invariant: what it returns is what serde would have returned; anything unusual (transactions, lists,
+//! escapes, other orders of fields, anything malformed) it leaves to serde by returning `None`.
 
 use crate::{Event, EventKind, Op, Outcome, Process, Value};
 

@@ -9,9 +9,10 @@
 //! disk n2                                ├  the history ends first
 //! ```
 //!
-//! - A fault is in force from its start, also where a probe contradicts that it took hold: something may be broken. One that
-//!   was skipped never is.
-//! - It is over when its stop is done, whatever came of that stop: that it could not be undone is the outcome's to say.
+//! - A fault is in force from its start, also where a probe contradicts that it took hold: something may be
+//!   broken. One that was skipped never is.
+//! - It is over when its stop is done, whatever came of that stop: that it could not be undone is the
+//!   outcome's to say.
 
 use std::fmt;
 
@@ -68,7 +69,8 @@ pub enum Change {
 pub struct FaultSpan {
     /// The act that began it.
     pub start: usize,
-    /// The act that ended it; `None` for a fault that was skipped, and for one that the history does not see end.
+    /// The act that ended it; `None` for a fault that was skipped, and for one that the history does not see
+    /// end.
     pub end: Option<usize>,
 }
 
@@ -160,8 +162,8 @@ mod tests {
     use super::*;
     use crate::{Event, Process};
 
-    /// `+kill` starts, `-kill` stops, `~pause` is skipped, `!disk` starts and a probe contradicts it, `?clock` starts and the
-    /// history ends; `=` is the heal at the end of a run.
+    /// `+kill` starts, `-kill` stops, `~pause` is skipped, `!disk` starts and a probe contradicts it,
+    /// `?clock` starts and the history ends; `=` is the heal at the end of a run.
     fn events(acts: &str) -> Vec<EventKind> {
         let mut events = Vec::new();
         for word in acts.split(' ') {

@@ -1,7 +1,7 @@
 //! `history.jsonl`: one event a line, appended as things happen. [`crate::formats`] reads it as a history.
 //!
 //! Invariants:
-//! - Every prefix of a journal is a history that can be checked: lines stand in the order in which events were
+//! - Every prefix of a journal is a history that can be checked: lines are in the order in which events were
 //!   recorded, so a journal cut short by a crash lacks only what came last.
 //! - A last line that was cut short is normal after a crash and is dropped; damage anywhere else is an error.
 
@@ -51,11 +51,11 @@ pub(crate) fn parse_block(block: Block) -> ParsedBlock {
         } else {
             match serde_json::from_slice(line) {
                 Ok(event) => parsed.events.push(event),
-                // A whole event that only lacks its newline is an event: no line of a journal is the beginning of
-                // another.
+                // A whole event that only lacks its newline is an event: no line of a journal is the
+                // beginning of another.
                 Err(_) if end.is_none() && block.last => parsed.is_torn = true,
                 Err(error) => {
-                    // Every line is read by itself, and counted by its reader.
+                    // serde_json sees one line at a time, so its line number is always 1.
                     let reason = error.to_string().replace(" at line 1 column ", " at column ");
                     parsed.error = Some((parsed.lines, reason));
                     break;

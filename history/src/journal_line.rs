@@ -1,8 +1,8 @@
 //! The JSON form of an event: one flat object, so that a journal can be read by eye, by `jq` and fast.
 //!
-//! `type` says what the line is: `invoke`, `ok`, `fail`, `info` for a client's operation (Jepsen's words),
-//! `nemesis-invoke` and `nemesis-complete` for the nemesis', `note` for the rest. Absent fields are not written;
-//! `"value":null` means that nil was read, no `value` that nothing was answered.
+//! `type` says what the line is: `invoke`, `ok`, `fail`, `info` for a client's operation (Jepsen's terms),
+//! `nemesis-invoke` and `nemesis-complete` for the nemesis', `note` for everything else. Absent fields are
+//! not written; `"value":null` means that nil was read, no `value` that nothing was answered.
 
 use std::sync::Arc;
 

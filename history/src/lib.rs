@@ -4,13 +4,15 @@
 //! [`tell`] and [`units`] put operations, durations and counts into words, one way for all.
 //! [`formats`] reads what others recorded (Jepsen, Porcupine, elle-cli) and writes it again.
 //!
-//! Every other room speaks in the types of this one. It depends on no room, knows no store and judges nothing.
+//! Every other room speaks in the types of this one. It depends on no room, knows no store and judges
+//! nothing.
 //!
 //! Invariants:
-//! - The vocabulary of [`Op`] is closed: an exhaustive `match` shows every place that a new operation must reach.
-//! - The order of a history's events is the order in which they were recorded; an invocation is recorded before
-//!   its request is sent and a completion after its answer is read. Real-time precedence is therefore the order
-//!   of positions, never a comparison of time stamps.
+//! - The vocabulary of [`Op`] is closed: an exhaustive `match` shows every place that a new operation must
+//!   reach.
+//! - The order of a history's events is the order in which they were recorded; an invocation is recorded
+//!   before its request is sent and a completion after its answer is read. Real-time precedence is therefore
+//!   the order of positions, never a comparison of time stamps.
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
 mod builder;

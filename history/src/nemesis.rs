@@ -1,10 +1,10 @@
-//! What the nemesis did. Its operations stand in the same history as the clients'.
+//! What the nemesis did. Its operations are in the same history as the clients'.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Target;
 
-/// One act of a nemesis, as asked for.
+/// One act of a nemesis, as requested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NemesisOp {
     /// Which nemesis: `kill`, `pause`, `partition`, …
@@ -32,7 +32,7 @@ impl NemesisOp {
     }
 }
 
-/// The name under which the heal at the end of a run stands in the journal. No nemesis is called so.
+/// The name of the heal at the end of a run in the journal. No nemesis has it.
 const HEAL: &str = "heal";
 
 /// Whether a fault begins or ends.
@@ -51,11 +51,11 @@ pub struct NemesisOutcome {
     /// The nodes that were hit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<String>,
-    /// What was done, for people: `n1 n2 | n3 n4 n5`, `killed n3 (leader)`.
+    /// What was done, human-readable: `n1 n2 | n3 n4 n5`, `killed n3 (leader)`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// The target that does exactly this again: `n1+n3`, `n1>n2+n3;n2>n1`. Empty where there is none but the one that it
-    /// was aimed at.
+    /// The target that does exactly this again: `n1+n3`, `n1>n2+n3;n2>n1`. Empty if only the requested one
+    /// does.
     #[serde(default, skip_serializing_if = "Target::is_empty")]
     pub exact: Target,
     /// Whether it took hold.
@@ -70,7 +70,7 @@ pub enum Hold {
     Verified,
     /// It was tried, and a probe contradicts it. A run with such a fault is never `valid`.
     Failed(String),
-    /// It was not tried, for the reason given (say, no such node was alive). Of the end of a fault: it is over, and had nothing to act
-    /// on meanwhile.
+    /// It was not tried, for the reason given (say, no such node was alive). Of the end of a fault: it is
+    /// over, and had nothing to act on meanwhile.
     Skipped(String),
 }

@@ -24,7 +24,8 @@ pub enum NoteKind {
     Crash,
     /// The run was stopped before its time; the detail is why.
     Stopped,
-    /// The store did not come back after the last heal, so that it was not read a last time; the detail is why.
+    /// The store did not come back after the last heal, so that it was not read a last time; the detail is
+    /// why.
     NotBack,
     /// An act of another harness' nemesis, whose outcome is unknown.
     Nemesis,

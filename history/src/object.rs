@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::OpKind;
 
-/// The kind of object that a workload's operations address. The same word can mean different requests: `read` of a
-/// register is one value, of a set all its elements. So a client is told before its first operation.
+/// The kind of object that a workload's operations address. The same word can mean different requests: `read`
+/// of a register is one value, of a set all its elements. So a client learns the kind before its first
+/// operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObjectKind {
@@ -36,7 +37,7 @@ impl ObjectKind {
         ObjectKind::Watched,
     ];
 
-    /// What can be asked of such an object.
+    /// The operations that such an object supports.
     pub fn operations(self) -> &'static [OpKind] {
         match self {
             ObjectKind::Register => &[OpKind::Read, OpKind::Write, OpKind::Cas],

@@ -1,4 +1,4 @@
-//! The closed vocabulary of operations that clients ask of a store.
+//! The closed vocabulary of operations that clients invoke on a store.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Key, Value};
 
-/// One operation, as a client asks it of a store.
+/// One operation, as a client invokes it on a store.
 ///
 /// In JSON it is tagged by `f`, as in Jepsen: `{"f":"cas","key":3,"expected":1,"new":2}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum Op {
         /// The register.
         #[serde(default)]
         key: Key,
-        /// What it shall hold.
+        /// The value to store.
         value: Value,
     },
     /// Set the register named `key` to `new` if it holds `expected` (compare-and-set).
@@ -31,9 +31,9 @@ pub enum Op {
         /// The register.
         #[serde(default)]
         key: Key,
-        /// What it must hold.
+        /// The value that it must hold before.
         expected: Value,
-        /// What it shall hold.
+        /// The value to store.
         new: Value,
     },
     /// Append `value` to the text or the list named `key`.
@@ -78,24 +78,25 @@ pub enum Op {
         #[serde(default)]
         key: Key,
     },
-    /// Make an id that was never given out before; the answer is the id.
+    /// Make an id that was never handed out before; the answer is the id.
     Generate {
         /// The generator.
         #[serde(default)]
         key: Key,
     },
-    /// Hear of every change of the register named `key` since revision `from`. The answer is a list of two: the revision
-    /// up to which changes were heard of, at least the store's own when it was asked; and the changes with revisions
-    /// from `from` up to that one, each a list of its revision and the value that was written.
+    /// Receive every change of the register named `key` since revision `from`. The answer is a list of two:
+    /// the revision up to which changes were received, which is at least the store's own when the watch was
+    /// invoked; and the changes with revisions from `from` up to that one, each a list of its revision and
+    /// the value that was written.
     Watch {
         /// The register.
         #[serde(default)]
         key: Key,
-        /// The first revision to hear of.
+        /// The first revision to receive.
         from: i64,
     },
-    /// Do several things at once, all or nothing. The answer is a list with a value for each micro-operation: what a
-    /// read saw, nil for the others.
+    /// Do several things at once, all or nothing. The answer is a list with a value for each micro-operation:
+    /// what a read saw, nil for the others.
     Txn {
         /// The group of objects that the micro-operations address; nil where there is only one.
         #[serde(default)]
@@ -118,7 +119,7 @@ pub enum MicroOp {
     Write {
         /// The object.
         key: Key,
-        /// What it shall hold.
+        /// The value to store.
         value: Value,
     },
     /// Append `value` to the list named `key`.
@@ -128,9 +129,10 @@ pub enum MicroOp {
         /// The element.
         value: Value,
     },
-    /// Ask how often the object named `key` was changed since it was made, and at which revision of the whole store
-    /// last: the answer is a list of these two numbers, or nil if there is no such object. These are the fields
-    /// `version` and `mod_revision` of etcd's `KeyValue` (etcd API reference, `mvccpb.KeyValue`).
+    /// Read how often the object named `key` was changed since it was made, and at which revision of the
+    /// whole store it was changed last: the answer is a list of these two numbers, or nil if the object does
+    /// not exist. These are the fields `version` and `mod_revision` of etcd's `KeyValue` (etcd API reference,
+    /// `mvccpb.KeyValue`).
     Version {
         /// The object.
         key: Key,
@@ -230,7 +232,7 @@ impl MicroOp {
 }
 
 impl OpKind {
-    /// All operations, in the order in which people meet them.
+    /// All operations, the commonest first.
     pub const ALL: [OpKind; 12] = [
         OpKind::Read,
         OpKind::Write,

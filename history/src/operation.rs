@@ -10,13 +10,13 @@ pub const OPEN: u64 = u64::MAX;
 
 /// One client operation: its invocation and its end.
 ///
-/// x precedes y in real time iff `x.completed < y.invoked`. The two positions count events of the history from 0,
-/// so they are distinct and there are no ties.
+/// x precedes y in real time iff `x.completed < y.invoked`. The two positions count events of the history
+/// from 0, so they are distinct and there are no ties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The process that asked.
+    /// The process that invoked it.
     pub process: u32,
-    /// What it asked.
+    /// What was invoked.
     pub op: Op,
     /// How it ended. An operation without a completion event has an `info`.
     pub outcome: Outcome,
@@ -33,18 +33,18 @@ pub struct Operation {
     pub node: Option<u16>,
 }
 
-/// A time in nanoseconds of which an `Option` takes no more memory: histories hold millions.
+/// A time in nanoseconds whose `Option` takes no extra memory, because histories hold millions.
 ///
-/// The very last of the 2^64 times cannot be told from the one before it.
+/// The last of the 2^64 times is stored as the one before it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ns(NonZeroU64);
 
 /// One act of the nemesis, with its end if it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NemesisSpan {
-    /// What was asked.
+    /// What was requested.
     pub op: NemesisOp,
-    /// What was done; `None` if the history ends before.
+    /// What was done; `None` if the history ends before that is known.
     pub outcome: Option<NemesisOutcome>,
     /// Time of the invocation, nanoseconds since the run's start.
     pub invoked_ns: u64,
@@ -63,9 +63,10 @@ pub struct History {
     pub notes: Vec<(u64, Note)>,
     /// The time of the last event, nanoseconds since the run's start.
     pub end_ns: u64,
-    /// Nobody recorded any time: those of the operations only show their order.
+    /// No times were recorded: those of the operations only show their order.
     pub is_timeless: bool,
-    /// A reader gave processes numbers of their own, since they went on after an `info`: who did what is not sure.
+    /// A reader gave processes new numbers because they continued after an `info`: which process did what is
+    /// uncertain.
     pub is_renumbered: bool,
 }
 
@@ -125,12 +126,13 @@ impl History {
         Ok(builder.finish())
     }
 
-    /// Turns each answer nil of a read into an answer without a value, which claims nothing; says how many.
+    /// Turns each read that returned nil into a read without a value, which claims nothing; returns how many.
     ///
-    /// For registers that can never hold nil (their initial value is another and nobody writes nil): whoever
-    /// recorded nil there meant "not known". Knossos takes every nil so (`knossos.model`: "nil reads are always
-    /// legal"); perjury's readers keep nil, because a register that starts with nil can lose a write and show it.
-    /// In transactions nil cannot be told from no claim, so that they stay as they are.
+    /// For registers that can never hold nil (their initial value is another and no process writes nil): a
+    /// nil that was recorded there means "unknown". Knossos reads every nil so (`knossos.model`: "nil reads
+    /// are always legal"); perjury's readers keep nil, because a register that starts with nil can lose a
+    /// write and show it. In transactions, nil cannot be distinguished from no claim, so they stay as they
+    /// are.
     pub fn forget_nil_reads(&mut self) -> u64 {
         let mut forgotten = 0;
         for operation in &mut self.operations {

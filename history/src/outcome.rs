@@ -1,8 +1,8 @@
 //! How an operation ended.
 //!
-//! The three outcomes are Jepsen's: `ok` it happened; `fail` it certainly did not and never will; `info` nobody
-//! knows, now or ever. When in doubt, `info`: a wrong `fail` makes false accusations, a needless `info` only
-//! costs checking time.
+//! The three outcomes are Jepsen's: `ok` it happened; `fail` it certainly did not and never will; `info` it
+//! is unknown, now and forever. When in doubt, `info`: a wrong `fail` makes false accusations, a needless
+//! `info` only costs checking time.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -39,10 +39,10 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "failure", rename_all = "kebab-case")]
 pub enum Failure {
-    /// A cas found another value than the one it expected. This is an answer of the store, and where the store
-    /// also tells what it found, the answer is as good as a read.
+    /// A cas found another value than the one it expected. This is an answer of the store, and if the store
+    /// also says what it found, the answer is as good as a read.
     Mismatch {
-        /// What the register held instead, where the store says so.
+        /// What the register held instead, if the store says so.
         #[serde(
             default,
             skip_serializing_if = "Option::is_none",
@@ -56,7 +56,7 @@ pub enum Failure {
 
 /// Why an operation failed or stayed open: a class for counting and a text for reading.
 ///
-/// Outcomes share it ([`Arc`]): it is rare, so that it must not widen every operation, and it repeats.
+/// Outcomes share it ([`Arc`]): it is rare and repeats, and must not make every operation larger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     /// What kind of error it was.
@@ -64,7 +64,7 @@ pub struct Reason {
     /// The rule of the system's table of errors by which the outcome was decided; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
-    /// The store's or the client's own words.
+    /// The text from the store or the client.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }

@@ -1,13 +1,14 @@
-//! Reads a file in blocks of whole lines, interprets the blocks on all cores and hands the results on in order.
+//! Reads a file in blocks of whole lines, parses the blocks on all cores and passes the results on in order.
 //!
 //! ```text
 //! file ──> [block 1][block 2][block 3]…      one worker at a time cuts off the next block
 //!              │        │        │           and queues where its result will come from
-//!           worker   worker   worker         interpret blocks, in parallel
+//!           worker   worker   worker         parse blocks, in parallel
 //!              └────────┴────────┴──> consume(1), consume(2), consume(3), …   on the calling thread
 //! ```
 //!
-//! Invariant: memory holds a few blocks and their results at a time, never the whole file (unless it is one line).
+//! Invariant: memory holds a few blocks and their results at a time, never the whole file (unless it is one
+//! line).
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -15,10 +16,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// How many bytes a block has, about.
+/// About how many bytes a block has.
 const BLOCK_BYTES: usize = 1 << 18;
 
-/// More threads than these do not help: one thread consumes.
+/// More threads do not help, because a single thread consumes.
 const MAX_THREADS: usize = 8;
 
 /// Some whole lines of a file.
@@ -63,7 +64,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Interprets all blocks of `input` with `parse` and consumes the results in order, until `consume` breaks.
+/// Parses all blocks of `input` with `parse` and consumes the results in order, until `consume` breaks.
 ///
 /// # Errors
 /// When the input cannot be read.
@@ -103,7 +104,7 @@ pub(crate) fn for_each_block<T: Send, B>(
                     }
                 }
                 Ok(Err(error)) => return Err(error),
-                // The worker panicked; the scope hands the panic on.
+                // The worker panicked; the scope propagates the panic.
                 Err(_) => return Ok(None),
             }
         }
@@ -136,7 +137,7 @@ fn work<R: Read, T>(shared: &Shared<R, T>, parse: impl Fn(Block) -> T) {
                 _ => return,
             }
         };
-        // Nobody waits for the result if the consumer has broken off.
+        // The receiver is gone if the consumer has stopped early.
         let _ = answer.send(block.map(&parse));
     }
 }

@@ -1,4 +1,4 @@
-//! The run directory: the only thing of a run that survives it, and the only thing that reports and re-checks read.
+//! The run directory: all that survives a run, and all that reports and re-checks read.
 //!
 //! ```text
 //! runs/20261123T101500-bundled-register-7/
@@ -27,21 +27,22 @@ pub struct RunDir {
     root: PathBuf,
 }
 
-/// One row of a system's table of errors: what a kind of error means for the operation that met it, and why that is
-/// known. The clients decide by this table, and the report shows it with counts.
+/// One row of a system's table of errors: what a kind of error means for the operation that met it, and why
+/// that is known. The clients decide by this table, and the report shows it with counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorRule {
-    /// A short name, unique in the table: `lost-leader`. It stands in the journal with each error ([`Reason::rule`]).
+    /// A short name, unique in the table: `lost-leader`. The journal holds it with each error
+    /// ([`Reason::rule`]).
     pub name: Cow<'static, str>,
-    /// When it applies, for people: what the store or the connection says.
+    /// When it applies, human-readable: what the store or the connection says.
     pub when: Cow<'static, str>,
-    /// Whether the operation certainly did not happen and never will: `fail`; otherwise `info`. Operations that change
-    /// nothing `fail` either way.
+    /// Whether the operation certainly did not happen and never will: `fail`; otherwise `info`. Operations
+    /// that change nothing `fail` either way.
     pub is_certain: bool,
     /// What kind of error it is.
     pub class: ErrorClass,
-    /// Where that is said: documentation, source file of the store, or a reason that anybody can follow.
+    /// Where that is said: documentation, source file of the store, or a reason that anyone can follow.
     pub source: Cow<'static, str>,
 }
 
@@ -57,19 +58,19 @@ pub struct TestRecord {
     pub command: Vec<String>,
     /// When the run began, RFC 3339.
     pub started_at: String,
-    /// What the controller's wall clock showed at the history's time 0, RFC 3339 with fractions of a second; absent before
-    /// the clients began. With it, stamps in the nodes' logs can be put beside the history.
+    /// What the controller's wall clock showed at the history's time 0, RFC 3339 with fractions of a second;
+    /// absent before the clients began. With it, stamps in the nodes' logs can be put beside the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zero: Option<String>,
     /// The system under test, as named on the command line.
     pub system: String,
-    /// The version of the system under test, if it told.
+    /// The version of the system under test, if it reported one.
     #[serde(default)]
     pub system_version: String,
-    /// How reads are done, where the system has several ways: `serializable`, `stale`, …
+    /// How reads are done, if the system has several ways: `serializable`, `stale`, …
     #[serde(default)]
     pub read_mode: Option<String>,
-    /// The endpoints of a cluster that somebody else started; empty for one of perjury's own.
+    /// The endpoints of a cluster that someone else started; empty for one that perjury started.
     #[serde(default)]
     pub endpoints: Vec<String>,
     /// The system's table of errors.
@@ -82,10 +83,10 @@ pub struct TestRecord {
     pub env: String,
     /// How links are cut: `iptables`, `switch`, or `none`.
     pub links: String,
-    /// What this environment could not do, and why; for people.
+    /// What this environment could not do, and why; human-readable.
     #[serde(default)]
     pub lost: Vec<String>,
-    /// What stays behind in a store of somebody else's, and how it is removed; for people.
+    /// What stays behind in a store that someone else started, and how to remove it; human-readable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_behind: Vec<String>,
     /// The names of the nodes, in order; events refer to them by index.
@@ -111,12 +112,12 @@ pub struct TestRecord {
     pub min_faults: u32,
     /// The number of client threads.
     pub concurrency: u32,
-    /// The most operations a second that were asked for; absent for as many as possible.
+    /// The requested maximum of operations per second; absent for as many as possible.
     #[serde(default)]
     pub rate_per_s: Option<f64>,
     /// How long the main phase lasts, seconds.
     pub time_limit_s: f64,
-    /// The most operations that were asked for.
+    /// The requested maximum of operations.
     #[serde(default)]
     pub ops: Option<u64>,
     /// How long a client waits for an answer, milliseconds.
@@ -129,7 +130,7 @@ pub struct TestRecord {
 }
 
 impl ErrorRule {
-    /// A row of a table that is part of the program. See the fields.
+    /// A row of a table that is part of the program; the parameters are the fields.
     pub const fn new(
         name: &'static str,
         when: &'static str,

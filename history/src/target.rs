@@ -11,8 +11,8 @@
 //!         | nodes ">" nodes                              the second ones do not hear the first ones
 //! ```
 //!
-//! Invariant: a text is read once, when a [`Target`] is made of it. From then on everyone looks at its [`Aim`].
-//! Which kinds, picks and values make sense is for the nemesis to say.
+//! Invariant: a text is read once, when a [`Target`] is made of it. From then on everyone looks at its
+//! [`Aim`]. Which kinds, picks and values make sense is for the nemesis to say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// At what a fault is aimed, or what exactly it hit: the text as it was written, and its meaning where it has one.
-/// The targets of other tools' histories have none. Two targets are the same if their texts are.
+/// At what a fault is aimed, or what exactly it hit: the text as it was written, and its meaning where it has
+/// one. The targets of other tools' histories have none. Two targets are the same if their texts are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Target {

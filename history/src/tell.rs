@@ -7,8 +7,8 @@
 //! | cas       | `process 3's failed cas from 1 to 2, which found 4 (…)`     | `cas 1→2 ✗ found 4` | `cas 1→2 ✗ 4` |
 //! | others    | `process 3's dequeue that answered 3 (…)`                   | `dequeue → 3`       | `dequeue → 3` |
 //!
-//! In the short forms `→` leads to what the store answered, `✗` marks a cas that was compared and refused, and `failed`
-//! an operation that certainly did not happen.
+//! In the short forms `→` leads to what the store answered, `✗` marks a cas that was compared and refused,
+//! and `failed` an operation that certainly did not happen.
 
 use std::fmt::{self, Write};
 
@@ -20,13 +20,14 @@ const SHORT_CHARS: usize = 36;
 /// The longest value within a short form, characters.
 const SHORT_VALUE_CHARS: usize = 24;
 
-/// An operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start). It does not
-/// name the key.
+/// An operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start). It
+/// does not name the key.
 pub fn long(operation: &Operation) -> String {
     phrase(operation, "")
 }
 
-/// The same with the key, for histories of several: `process 12's read of 41 on key 3 (5201.100–5203.000 ms)`.
+/// The same with the key, for histories of several: `process 12's read of 41 on key 3 (5201.100–5203.000
+/// ms)`.
 pub fn long_with_key(operation: &Operation) -> String {
     phrase(operation, &format!(" on key {}", value(operation.op.key())))
 }
@@ -50,7 +51,8 @@ pub fn letters(operation: &Operation) -> String {
     label(operation, Verbs::LETTERS)
 }
 
-/// A transaction with what each of its reads answered, as the short form has it: `txn(read 1→[4], append 2 5)`.
+/// A transaction with what each of its reads answered, as the short form has it: `txn(read 1→[4], append 2
+/// 5)`.
 pub fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>) -> String {
     short_transaction(micro_ops, answer, Verbs::WORDS)
 }
@@ -82,7 +84,8 @@ pub fn node(nodes: &[String], index: u16) -> String {
     name.unwrap_or_else(|| format!("node {index}"))
 }
 
-/// The first `most` characters of what something says. The rest is not even written out: a set can hold thousands.
+/// The first `most` characters of what something says. The rest is not even written out: a set can hold
+/// thousands.
 pub fn cut(text: &(impl fmt::Display + ?Sized), most: usize) -> String {
     struct Cut {
         text: String,

@@ -1,4 +1,5 @@
-//! Durations, times and counts as people read them: one way to say each, for every page, sentence and terminal.
+//! Durations, times and counts as people read them: one way to say each, for every page, sentence and
+//! terminal.
 //!
 //! Times are nanoseconds since the start of the run.
 
@@ -10,8 +11,8 @@ pub fn duration(ns: u64) -> String {
     })
 }
 
-/// A length of time cut off instead of rounded, so that it is never more than the real one: what was stale for 1.99 s was
-/// stale for at least `1.9 s`.
+/// A length of time cut off instead of rounded, so that it is never more than the real one: what was stale
+/// for 1.99 s was stale for at least `1.9 s`.
 pub fn at_least(ns: u64) -> String {
     in_unit(ns, |ns, step| ns / step)
 }
@@ -42,12 +43,14 @@ fn in_unit(ns: u64, count: impl Fn(u64, u64) -> u64) -> String {
     unreachable!("the last unit has no limit")
 }
 
-/// A point in time, milliseconds with the microseconds behind the point, cut off: `5201.100`. The unit stands elsewhere.
+/// A point in time, milliseconds with the microseconds behind the point, cut off: `5201.100`. The unit is
+/// given elsewhere.
 pub fn time_ms(ns: u64) -> String {
     format!("{}.{:03}", ns / 1_000_000, ns / 1_000 % 1_000)
 }
 
-/// A point in time, milliseconds down to the nanosecond: `5201.100034`, for what is over within a microsecond.
+/// A point in time, milliseconds down to the nanosecond: `5201.100034`, for what is over within a
+/// microsecond.
 pub fn exact_time_ms(ns: u64) -> String {
     format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000)
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// It takes 16 bytes: a history holds several of them for each operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Value {
-    /// Nothing was written yet.
+    /// Nothing has been written yet.
     #[default]
     Nil,
     /// An integer, the value that perjury's own workloads write.
@@ -86,7 +86,8 @@ impl schemars::JsonSchema for Value {
     }
 }
 
-// Written by hand because a derived untagged enum first copies its input into a tree, for every value of a journal.
+// Written by hand because a derived untagged enum first copies its input into a tree, for every value of a
+// journal.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -138,7 +139,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// For optional fields: keeps nil (`"value":null`) apart from nothing (no such field).
+/// For optional fields: distinguishes nil (`"value":null`) from an absent field.
 pub(crate) mod present {
     use super::*;
 

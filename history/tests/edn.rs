@@ -11,7 +11,7 @@ fn read(text: &str) -> Result<Imported, String> {
 
 /// What is written by a write of `form`.
 fn value_of(form: &str) -> Result<Value, String> {
-    // The read keeps vectors of two from being taken for tuples of independent keys.
+    // Because of the read, vectors of two are not tuples of independent keys.
     let read_op = "{:process 1, :type :invoke, :f :read, :value nil}";
     let imported = read(&format!(
         "{{:process 0, :type :invoke, :f :write, :value {form}}} {read_op}"
@@ -107,8 +107,8 @@ fn malformed_forms_are_named() {
         ("12x", "h.edn:1: `12x` is not a number"),
         ("08", "h.edn:1: `08` is not a number"),
         ("\"\\q\"", "h.edn:1: an unknown escape in a string"),
-        ("\"\\ud800x\"", "h.edn:1: a \\u escape that is no character"),
-        ("\"\\u12\"", "h.edn:1: a \\u escape that is no character"),
+        ("\"\\ud800x\"", "h.edn:1: a \\u escape that is not a character"),
+        ("\"\\u12\"", "h.edn:1: a \\u escape that is not a character"),
         ("\"abc", "h.edn:1: the file ends in the string that line 1 opens"),
         ("\n[1\n2", "h.edn:3: unexpected `}`"),
         ("#{1 1}", "h.edn:1: a set that holds 1 twice"),

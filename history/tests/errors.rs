@@ -42,9 +42,12 @@ fn edn() {
             "{:process 4294967296, :type :invoke, :f :read}",
             "h:2: the process number 4294967296 is too large",
         ),
-        ("{:process 1, :process 1}", "h:2: the field :process stands twice"),
-        ("{:f :read, :f :read}", "h:2: the field :f stands twice"),
-        ("{:time 1, :time 1}", "h:2: the field :time stands twice"),
+        (
+            "{:process 1, :process 1}",
+            "h:2: the field :process appears twice",
+        ),
+        ("{:f :read, :f :read}", "h:2: the field :f appears twice"),
+        ("{:time 1, :time 1}", "h:2: the field :time appears twice"),
         ("{:time soon}", "h:2: the time must be a number, not \"soon\""),
         (
             "{:process 1, :type :invoke, :f :transfer}",
@@ -77,7 +80,7 @@ fn edn() {
         ),
         (
             "{:process 0, :type :ok, :f :read, :key 3, :value 3}",
-            "h:2: key nil was asked for, and key 3 completes",
+            "h:2: key nil was invoked, and key 3 completes",
         ),
         ("5", "h:2: an operation must be a map, not 5"),
         ("[{:process 1}]", "h:2: an operation must be a map, not a list"),
@@ -86,20 +89,20 @@ fn edn() {
         ("{:process 1, :type", "h:2: the file ends in the middle of a form"),
         (
             "{:process 1, :type :invoke\n{:process 2, :type :invoke}\n",
-            "h:2: the file ends (line 4) before the operation does that begins here: \
+            "h:2: the file ends (line 4) before the operation that begins here: \
              the file ends in the middle of a form",
         ),
         (
             "\n{:process 1, :type :invoke, :f :drain}",
-            "h:3: nobody knows what the drain of line 3 took, which cannot be expressed in dequeues",
+            "h:3: it is unknown what the drain in line 3 took, so it cannot be expressed as dequeues",
         ),
         (
             "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :info, :f :drain}",
-            "h:3: nobody knows what the drain of line 2 took, which cannot be expressed in dequeues",
+            "h:3: it is unknown what the drain in line 2 took, so it cannot be expressed as dequeues",
         ),
         (
             "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :ok, :f :drain, :value 1}",
-            "h:3: a drain must answer a list of elements, not 1",
+            "h:3: a drain must return a list of elements, not 1",
         ),
         (
             "{:process 1, :type :invoke, :f :txn, :value [[:r 1 nil]]}\n{:process 1, :type :ok, :f :txn, :value [[:r 2 nil]]}",
@@ -138,7 +141,7 @@ fn other_formats() {
             "jepsen-log",
             log,
             "INFO jepsen.util - 1 :invoke :write [1",
-            "h:2: the file ends before the `]` of what line 2 opens",
+            "h:2: the file ends before the `]` that closes what line 2 opens",
         ),
         (
             "jepsen-log",
@@ -205,7 +208,7 @@ fn other_formats() {
             "elle-json",
             json,
             "{\"type\":\"ok\",\"type\":\"ok\"}",
-            "h:2: the field type stands twice",
+            "h:2: the field type appears twice",
         ),
         (
             "elle-json",
@@ -262,21 +265,21 @@ fn files_and_names() {
     assert!(message.starts_with("cannot read /no/such/file: "), "{message}");
     assert_eq!(
         complaint("", "yaml"),
-        "there is no format `yaml` (there are: journal, jepsen-log, elle-json, porcupine-kv, edn)"
+        "unknown format `yaml`; choose one of journal, jepsen-log, elle-json, porcupine-kv, edn"
     );
     let cases: [(&[u8], &str); 9] = [
-        (b"", "it is empty: there is no operation in it"),
-        (b" \n\n", "it is empty: there is no operation in it"),
+        (b"", "it is empty"),
+        (b" \n\n", "it is empty"),
         (
             b"hello",
-            "no format recognised; name one with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognised; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
         ),
         (
             b"# A heading\n",
-            "no format recognised; name one with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognised; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
         ),
-        (b"\0\x01", "it is not text, and all formats are"),
-        (b"caf\xe9 is Latin", "it is not text, and all formats are"),
+        (b"\0\x01", "it is not text, but every format is"),
+        (b"caf\xe9 is Latin", "it is not text, but every format is"),
         (b"\x1f\x8b\x08\0", "it is compressed (gzip): gunzip it first"),
         (b"\x28\xb5\x2f\xfd\0", "it is compressed (zstd): unzstd it first"),
         (b"\xfd7zXZ\0", "it is compressed (xz): unxz it first"),
@@ -317,8 +320,8 @@ fn what_is_left_out_is_said() {
     assert_eq!(
         imported.remarks,
         [
-            "completed before they were invoked, by their times: 1; the order of the events in the file counts",
-            "reads that are ok and tell no value: 1; they claim nothing",
+            "operations whose times say that they completed before they were invoked: 1; what counts is the order of the events in the file",
+            "reads that are ok without a value: 1; they claim nothing",
         ]
     );
 }
@@ -348,7 +351,7 @@ fn times_since_1970_become_times_since_the_first_event() {
     );
     assert_eq!(
         imported.remarks,
-        ["times do not begin with a run: they are shown since the first event"]
+        ["times do not count from the start of a run; they are shown relative to the first event"]
     );
 }
 
@@ -382,7 +385,7 @@ fn exports_that_cannot_be() {
             Op::Read { key: key.clone() },
             Outcome::ok_value(list.clone()),
             "porcupine-kv",
-            "[1] cannot stand in a plain text",
+            "[1] cannot be written in a plain text",
         ),
         (
             Op::Read {
@@ -390,7 +393,7 @@ fn exports_that_cannot_be() {
             },
             Outcome::ok_value(key.clone()),
             "porcupine-kv",
-            "\"\\\"\" cannot stand in a plain text",
+            "\"\\\"\" cannot be written in a plain text",
         ),
         (
             Op::Read { key: list.clone() },
@@ -415,7 +418,9 @@ fn exports_that_cannot_be() {
             .to_string();
         assert_eq!(
             message,
-            format!("cannot write the format `{format}` (there are: journal, elle-json, porcupine-kv, edn)")
+            format!(
+                "cannot write the format `{format}`; choose one of journal, elle-json, porcupine-kv, edn"
+            )
         );
     }
 }

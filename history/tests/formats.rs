@@ -42,7 +42,7 @@ INFO  jepsen.util - waiting";
     assert!(
         imported
             .remarks
-            .contains(&"2 lines that are no operations were left out".to_owned())
+            .contains(&"2 lines that are not operations were left out".to_owned())
     );
 }
 

@@ -439,7 +439,7 @@ fn drains_become_dequeues_that_span_them() {
     assert!(
         imported
             .remarks
-            .contains(&"2 drains became 3 dequeues; 1 answered nothing and were left out".to_owned()),
+            .contains(&"2 drains became 3 dequeues; 1 returned nothing and were left out".to_owned()),
         "{:?}",
         imported.remarks
     );
@@ -467,7 +467,7 @@ fn a_process_that_goes_on_after_an_info_becomes_another() {
         imported
             .remarks
             .iter()
-            .any(|remark| remark.starts_with("2 times a process went on"))
+            .any(|remark| remark.starts_with("2 times a process continued"))
     );
 }
 
@@ -512,28 +512,25 @@ fn times_and_remarks() {
             format!("{ask}}}{answer}}}"),
             0,
             1_000_000,
-            &["1 read answered nil", "no operation has a time"],
+            &["1 read returned nil", "no operation has a time"],
         ),
         (
             format!("{ask}, :time 8}}{answer}, :time 4.5e3}}"),
             8,
             4500,
-            &["1 read answered nil"],
+            &["1 read returned nil"],
         ),
         (
             format!("{ask}, :time -8}}{answer}}}"),
             0,
             0,
-            &["1 read answered nil", "not every operation has a time"],
+            &["1 read returned nil", "not every operation has a time"],
         ),
         (
             format!("{ask}, :time 1, :node \"n1\"}}{answer}, :time 2, :node \"n1\", :index 7}}"),
             1,
             2,
-            &[
-                "1 read answered nil",
-                "fields that play no role were left out: :node (2)",
-            ],
+            &["1 read returned nil", "unused fields were left out: :node (2)"],
         ),
     ];
     for (text, invoked_ns, completed_ns, remarks) in cases {

@@ -42,7 +42,8 @@ fn hold() -> impl Strategy<Value = Hold> {
     ]
 }
 
-/// What belongs together: an operation and its completion if it has one, an act of the nemesis and its outcome, a note.
+/// What belongs together: an operation and its completion if it has one, an act of the nemesis and its
+/// outcome, a note.
 fn episode() -> impl Strategy<Value = Vec<EventKind>> {
     prop_oneof![
         (op(), any::<Option<u16>>(), proptest::option::of(outcome())).prop_map(|(op, node, outcome)| {

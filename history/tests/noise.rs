@@ -1,5 +1,5 @@
-//! Whatever the bytes, a reader answers: it never panics, never hangs and never uses memory beyond the file's size.
-//! (The folder `fuzz/` does the same with coverage, given a nightly compiler.)
+//! Whatever the bytes, a reader answers: it never panics, never hangs and never uses memory beyond the file's
+//! size. (The folder `fuzz/` does the same with coverage, given a nightly compiler.)
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What clients ask of sets and counters while faults come and go: adds and reads, a few keys at a time.
+//! The operations on sets and counters while faults come and go: adds and reads, a few keys at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

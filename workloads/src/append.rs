@@ -4,15 +4,16 @@
 //!  txn(append 3 17, read 4)      txn(read 3, version 3)      txn(append 5 18, append 3 19, read 3) …
 //! ```
 //!
-//! Whoever reads a list sees every append to it, in order: so the order in which transactions took effect can be inferred
-//! from the answers, and what contradicts it is named. Some transactions that only read also ask for the version of what they
-//! read, so that list and version are seen together: a version is the number of changes, and must be the same for the
-//! same list on every node. A read answers with a whole list, so a list gets only so many appends before a fresh one takes
-//! its place.
+//! A read of a list shows every append to it, in order: so the order in which transactions took effect can be
+//! inferred from the answers, and contradictions can be named. Some transactions that only read also request
+//! the version of what they read, so that list and version are seen together: a version is the number of
+//! changes, and must be the same for the same list on every node. A read answers with a whole list, so a list
+//! gets only so many appends before a fresh one takes its place.
 //!
-//! Invariants: no element is appended twice in a run, to any list, and none twice to a list in one transaction; a version is
-//! asked only in transactions that do not append. So the judgement is exact in near-linear time.
-//! Source: Jepsen's list-append workload; K. Kingsbury and P. Alvaro, "Elle", VLDB 2020.
+//! Invariants: no element is appended twice in a run, to any list, and none twice to a list in one
+//! transaction; a version is requested only in transactions that do not append. So histories can be judged
+//! exactly in near-linear time. Source: Jepsen's list-append workload; K. Kingsbury and P. Alvaro, "Elle",
+//! VLDB 2020.
 
 mod transactions;
 

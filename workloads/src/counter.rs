@@ -1,12 +1,12 @@
 //! `counter`: many independent counters, a few in use at a time; add a small positive amount, read.
 //!
-//! A counter shows what a store makes of changes that depend on what was there before: an add that is done twice, or not
-//! at all, or half, stays visible in every later read.
+//! A counter shows what a store makes of changes that depend on what was there before: an add that is done
+//! twice, or not at all, or half, stays visible in every later read.
 //!
-//! Invariant: to one counter the same amount is added every time. Then its adds are interchangeable and the judgement is
-//! exact in O(n log n), where different amounts would need a search; and since the amounts of different counters differ, an
-//! add that went to the wrong one shows. Amounts are positive, so that reads can never fall.
-//! Source: Jepsen's `counter` workload.
+//! Invariant: to one counter the same amount is added every time. Then its adds are interchangeable and the
+//! judgement is exact in O(n log n), where different amounts would need a search; and since the amounts of
+//! different counters differ, an add that went to the wrong one shows. Amounts are positive, so that reads
+//! can never fall. Source: Jepsen's `counter` workload.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

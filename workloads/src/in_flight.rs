@@ -8,8 +8,8 @@ use history::{EventKind, Op, Outcome};
 pub(crate) struct InFlight(Vec<Option<Op>>);
 
 impl InFlight {
-    /// Hears of every event; of a completion it tells the thread, what that thread had asked, and how it ended.
-    pub fn hear<'e>(&mut self, ctx: &Context, event: &'e EventKind) -> Option<(usize, Op, &'e Outcome)> {
+    /// Takes every event; for a completion it returns the thread, the operation and its outcome.
+    pub fn update<'e>(&mut self, ctx: &Context, event: &'e EventKind) -> Option<(usize, Op, &'e Outcome)> {
         let Thread::Client(thread) = ctx.thread else {
             return None;
         };

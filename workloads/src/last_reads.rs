@@ -1,4 +1,4 @@
-//! What clients ask after the heal: each key is read once more, which shows whether anything acknowledged was lost.
+//! The reads after the heal: each key is read once more, which shows whether anything acknowledged was lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::WorkloadOptions;
 /// How often a key is read, at most, until a read succeeds.
 const TRIES: u32 = 5;
 
-/// Each key is read until one read succeeds; ends by itself.
+/// Reads each key until one read succeeds, then ends.
 pub(crate) struct LastReads<F> {
     begun: Arc<AtomicI64>,
     most_keys: usize,
     /// The read of a key.
     ask: F,
-    /// The keys to read, and how often each was tried; `None` before the first question, since the keys are not all
-    /// begun when this is made.
+    /// The keys to read, and how often each was tried; `None` before the first question, since the keys are
+    /// not all begun when this is made.
     queue: Option<VecDeque<(i64, u32)>>,
     /// What each client thread is reading.
     reading: Vec<Option<(i64, u32)>>,
 }
 
 impl<F: Fn(i64) -> Op + Send> LastReads<F> {
-    /// Reads each of the keys that are begun by the time of the first question, as `ask` says.
+    /// Reads each of the keys that were in use by the first call, with the operation that `ask` makes.
     pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, ask: F) -> LastReads<F> {
         LastReads {
             begun,
@@ -80,8 +80,8 @@ impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
     }
 }
 
-/// At most `most` of the keys `0..begun`, the latest first: if not all, half of them the latest ones and half spread
-/// over the others.
+/// At most `most` of the keys `0..begun`, the latest first: if not all, half of them the latest ones and half
+/// spread over the others.
 fn sample(begun: i64, most: usize) -> Vec<i64> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     if begun <= most {

@@ -1,7 +1,9 @@
-//! What clients do to a store, and by which model its answers are judged: one file a workload, one list ([`ALL`]).
+//! What clients do to a store, and by which model its answers are judged: one file a workload, one list
+//! ([`ALL`]).
 //!
-//! Invariant: a workload knows neither store nor network. It says which [kind of objects](Workload::object) it uses, and any
-//! system that has such objects can run it: it then supports [all their operations](ObjectKind::operations).
+//! Invariant: a workload knows neither store nor network. It says which [kind of objects](Workload::object)
+//! it uses, and any system that has such objects can run it: it then supports [all their
+//! operations](ObjectKind::operations).
 
 mod adds;
 mod append;
@@ -22,10 +24,10 @@ use history::ObjectKind;
 
 /// A workload, ready to run.
 pub struct Workload {
-    /// What the clients do while faults come and go; without end, so put a limit around it.
+    /// What the clients do while faults come and go; it has no end, so put a limit around it.
     pub generator: Box<dyn Generator>,
-    /// What the clients do after the heal: mostly reads that show whether anything acknowledged was lost. It ends
-    /// by itself.
+    /// What the clients do after the heal: mostly reads that show whether anything acknowledged was lost. It
+    /// ends without a limit.
     pub final_generator: Option<Box<dyn Generator>>,
     /// What kind of objects its operations address.
     pub object: ObjectKind,
@@ -46,11 +48,11 @@ pub struct WorkloadOptions {
     pub ops_per_key: u64,
     /// How many keys are in use at a time; 0 means half the number of client threads.
     pub keys_at_once: usize,
-    /// The share of client threads that only read, 0 to 1. They go on reading where a write would block, which is
-    /// what shows stale reads.
+    /// The share of client threads that only read, 0 to 1. They go on reading where a write would block,
+    /// which is what shows stale reads.
     pub readers: f64,
-    /// What the other threads do, as weights of read, write and cas; where there is but one way of changing an object, it
-    /// has the weight of write and cas together.
+    /// What the other threads do, as weights of read, write and cas; if an object can be changed in only one
+    /// way, that has the weight of write and cas together.
     pub mix: [u32; 3],
     /// How many keys are read after the heal, at most.
     pub final_keys: usize,
@@ -60,7 +62,7 @@ pub struct WorkloadOptions {
 pub struct Entry {
     /// Its name on the command line.
     pub name: &'static str,
-    /// One line for people.
+    /// One line that describes it.
     pub description: &'static str,
     /// Makes it.
     pub make: fn(&WorkloadOptions) -> Workload,
@@ -95,7 +97,7 @@ impl WorkloadOptions {
     /// How many threads only read: those below this number.
     fn reader_threads(&self) -> usize {
         let readers = (self.clients as f64 * self.readers.clamp(0.0, 1.0)).round() as usize;
-        // Somebody has to write.
+        // At least one thread must write.
         readers.min(self.clients.saturating_sub(1))
     }
 }

@@ -1,4 +1,4 @@
-//! What clients ask of locks while faults come and go.
+//! The operations on locks while faults come and go.
 //!
 //! ```text
 //!  acquire ── ok ──► hold for a while ── release ── ok, info, or no longer held ──► rest ──► acquire …
@@ -6,9 +6,10 @@
 //!     └──► rest ──► acquire …               └──► release …
 //! ```
 //!
-//! Invariant: a thread that may still hold a lock asks for nothing but its release. Some stores let a client acquire
-//! again what it holds, and then it would look as if two held it. After an `info` the thread goes on as a new process with
-//! a new session, which holds nothing; what the old one held comes free when its session ends.
+//! Invariant: a thread that may still hold a lock does nothing but release it. Some stores let a client
+//! acquire again what it holds, and then it would look as if two held it. After an `info` the thread goes on
+//! as a new process with a new session, which holds nothing; what the old one held comes free when its
+//! session ends.
 
 use generator::{Action, Context, Generator, Next, Thread, each_thread, nothing};
 use history::{ErrorClass, EventKind, Failure, ObjectKind, Op, Outcome, Value};
@@ -25,8 +26,9 @@ const HOLD_NS: [u64; 2] = [0, 100 * MS];
 const LONG_HOLD_NS: [u64; 2] = [100 * MS, 1_000 * MS];
 /// The share of long holds.
 const LONG_HOLDS: f64 = 0.05;
-/// How long it is held just as seldom: longer than a lease lives and a fault lasts, so that a holder whose lease ran out
-/// meanwhile still believes in it while somebody else takes the lock. Most of the time of a lock is spent in these.
+/// How long it is held just as seldom: longer than a lease lives and a fault lasts, so that a holder whose
+/// lease ran out meanwhile still believes that it holds it while another client takes the lock. Most of the
+/// time of a lock is spent in these.
 const OUTLASTING_HOLD_NS: [u64; 2] = [1_000 * MS, 6_000 * MS];
 /// The share of outlasting holds.
 const OUTLASTING_HOLDS: f64 = 0.05;
@@ -34,7 +36,8 @@ const OUTLASTING_HOLDS: f64 = 0.05;
 const REST_NS: [u64; 2] = [0, 20 * MS];
 /// The rest after an acquire that failed.
 const FAILED_NS: [u64; 2] = [10 * MS, 50 * MS];
-/// There is one lock for so many clients: some wait for each, and some are held through the node that a fault hits.
+/// There is one lock for so many clients: some wait for each, and some are held through the node that a fault
+/// hits.
 const CLIENTS_A_LOCK: usize = 3;
 
 /// How often a thread tries to get its last lock, and the rest in between, nanoseconds.
@@ -69,9 +72,10 @@ enum State {
     Holding(i64, u64),
 }
 
-/// What clients do after the heal: each takes a lock of its own that nobody used before and gives it back, which shows
-/// that the store answers again. The others may be held for somebody who is gone: the clients of the main phase and their
-/// sessions ended with it. Whoever takes such a lock as soon as it comes free does no wrong, but nobody gave it back.
+/// What clients do after the heal: each acquires and releases a lock that was never used before, which shows
+/// that the store answers again. The others may be held for clients that are gone: those of the main phase
+/// ended with it, and so did their sessions. Acquiring such a lock as soon as it is free is correct, but no
+/// release would precede it.
 fn last_locks(options: &WorkloadOptions) -> impl Generator + use<> {
     let locks = locks(options);
     each_thread(move |thread| match thread {
@@ -122,7 +126,7 @@ impl Generator for LastLock {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        let Some((_, _, outcome)) = self.in_flight.hear(ctx, event) else {
+        let Some((_, _, outcome)) = self.in_flight.update(ctx, event) else {
             return;
         };
         self.stage = match (&self.stage, outcome) {
@@ -209,7 +213,7 @@ impl Generator for Locking {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        if let Some((thread, op, outcome)) = self.in_flight.hear(ctx, event)
+        if let Some((thread, op, outcome)) = self.in_flight.update(ctx, event)
             && let Some(state) = self.after(ctx.now_ns, &op, outcome)
         {
             *self.state(thread) = state;

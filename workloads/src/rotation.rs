@@ -1,4 +1,5 @@
-//! The keys that are in use: a few at a time, each for a limited number of uses; then a fresh one takes its place.
+//! The keys that are in use: a few at a time, each for a limited number of uses; then a fresh one takes its
+//! place.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,14 +17,14 @@ pub(crate) struct Rotation<T> {
 
 struct Slot<T> {
     key: i64,
-    /// How many uses it still has.
+    /// How many uses are left.
     left: u64,
     about: T,
 }
 
 impl<T: Default> Rotation<T> {
-    /// So many keys at a time, at least one, each for so many uses, at least one. The number of keys that were begun is
-    /// kept in `begun`.
+    /// So many keys at a time, at least one, each for so many uses, at least one. The number of keys that
+    /// were begun is kept in `begun`.
     pub fn new(keys: usize, uses: u64, begun: Arc<AtomicI64>) -> Rotation<T> {
         let mut rotation = Rotation {
             slots: Vec::new(),
@@ -50,7 +51,7 @@ impl<T: Default> Rotation<T> {
         (slot.key, &mut slot.about)
     }
 
-    /// Takes one use of the key at a place. Tells whether it was the last one and a fresh key stands there now.
+    /// Takes one use of the key at a place. Returns whether it was the last one and a fresh key is there now.
     pub fn spend(&mut self, place: usize) -> bool {
         self.slots[place].left -= 1;
         let is_spent = self.slots[place].left == 0;

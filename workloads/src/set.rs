@@ -6,11 +6,12 @@
 //!  …                                                  ──────►
 //! ```
 //!
-//! An element that was acknowledged and is missing from a later read was lost; the account says for each how it fared.
-//! A read answers with all elements, so a set gets only so many operations before a fresh one takes its place.
+//! An element that was acknowledged and is missing from a later read was lost; the account says for each how
+//! it fared. A read answers with all elements, so a set gets only so many operations before a fresh one takes
+//! its place.
 //!
-//! Invariant: no element is added twice in a run, to any set. So the judgement is exact in near-linear time.
-//! Source: Jepsen's `set` and `set-full` workloads.
+//! Invariant: no element is added twice in a run, to any set. So histories can be judged exactly in
+//! near-linear time. Source: Jepsen's `set` and `set-full` workloads.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

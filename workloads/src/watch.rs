@@ -1,4 +1,5 @@
-//! `watch`: writers change a few registers, watchers follow them; every change must be told once, in order.
+//! `watch`: writers change a few registers, watchers follow them; every change must be reported once, in
+//! order.
 //!
 //! ```text
 //!  writers   ── write(3, 17) = revision 40 ── write(3, 18) = revision 42 ──
@@ -7,12 +8,12 @@
 //!                                                          before its first change
 //! ```
 //!
-//! A watcher asks for what came after the last revision that it heard of, so that its answers join without gap; many
-//! watchers on several nodes must agree. The last watches show the whole order of changes, as each node has it. A fresh key takes
-//! a key's place after so many writes, which keeps these answers small.
+//! A watcher requests what came after the last revision that it received, so that its answers join without a
+//! gap; many watchers on several nodes must agree. The last watches show the whole order of changes, as each
+//! node has it. A fresh key takes a key's place after so many writes, which keeps these answers small.
 //!
-//! Invariant: no value is written twice in a run, to any key. Source: etcd's guarantees for watches (etcd API guarantees:
-//! ordered, unique, reliable, atomic, resumable).
+//! Invariant: no value is written twice in a run, to any key. Source: etcd's guarantees for watches (etcd API
+//! guarantees: ordered, unique, reliable, atomic, resumable).
 
 mod following;
 
@@ -28,7 +29,7 @@ use following::{Beginnings, Following};
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "watch",
-    description: "registers under write and watch; judged by whether every change was told once and in order",
+    description: "registers under write and watch; judged by whether every change was reported once and in order",
     make,
 };
 

@@ -1,16 +1,19 @@
 //! Makes a history of the operation maps of a Jepsen-like format.
 //!
-//! The order of events is the order of the file, whatever their times and indices say: harnesses write an event when
-//! they see it, and their clocks are read elsewhere (Knossos and Elle rely on the order, too).
+//! The order of events is the order of the file, even if their times and indices differ: harnesses write an
+//! event when they see it, and read the clock at another moment (Knossos and Elle rely on the file's order,
+//! too).
 //!
 //! What is decided here:
-//! - Times are nanoseconds where the file has them. Where it has none, events stand a millisecond apart, so that a
-//!   drawing shows their order; an event without a time among others with times takes the time before it.
-//! - A process that goes on after an `info`: its operation stays open for ever, and what follows belongs to a new
-//!   process (Jepsen itself gives it a new number). This can hide nothing but that process' own order.
-//! - A drain that answered n elements becomes n dequeues, each as long as the drain, by n processes of their own.
-//! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. What it says goes
-//!   into the span's target; whether the fault took hold is not known, so that the span has no outcome.
+//! - Times are nanoseconds if the file has them. If it has none, events are placed a millisecond apart, so
+//!   that a drawing shows their order; an event without a time among others with times takes the time before
+//!   it.
+//! - If a process continues after an `info`, that operation stays open forever, and what follows belongs to a
+//!   new process (Jepsen itself gives it a new number). This hides only the order of that process' own
+//!   operations.
+//! - A drain that returned n elements becomes n dequeues, each as long as the drain, by n separate processes.
+//! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
+//!   becomes the span's target; whether the fault took hold is unknown, so the span has no outcome.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +39,7 @@ pub(crate) struct Assembler {
     records: u64,
     last_ns: Option<u64>,
     timeless: u64,
-    /// Under which number a process goes on after an `info`.
+    /// The number under which a process continues after an `info`.
     renamed: FxHashMap<u64, u64>,
     invented: u64,
     reused: u64,
@@ -45,9 +48,9 @@ pub(crate) struct Assembler {
     empty_drains: u64,
     acting: Option<usize>,
     nil_reads: u64,
-    /// Names and numbers of fields that play no role.
+    /// The fields that are not used, with their counts.
     pub ignored_fields: BTreeMap<String, u64>,
-    /// Lines that are no operations.
+    /// Lines that are not operations.
     pub other_lines: u64,
 }
 
@@ -63,7 +66,7 @@ impl Assembler {
     /// Takes the next record.
     ///
     /// # Errors
-    /// When the record cannot follow those before it; the reason names no line.
+    /// When the record cannot follow those before it; the reason does not name the line.
     pub fn push(&mut self, record: Record) -> Result<(), String> {
         let time_ns = self.time(record.time_ns);
         self.records += 1;
@@ -111,7 +114,7 @@ impl Assembler {
                 let drain = self.draining.remove(&process).ok_or_else(|| orphan(process))?;
                 let elements = match elements {
                     Value::List(elements) => elements.to_vec(),
-                    other => return Err(format!("a drain must answer a list of elements, not {other}")),
+                    other => return Err(format!("a drain must return a list of elements, not {other}")),
                 };
                 self.empty_drains += u64::from(elements.is_empty());
                 self.drains
@@ -125,7 +128,7 @@ impl Assembler {
         }
     }
 
-    /// The history and what is to be said about it.
+    /// The history and the remarks about it.
     ///
     /// # Errors
     /// When it ends in the middle of a drain: the line of the drain and the reason.
@@ -161,7 +164,7 @@ impl Assembler {
         }
         if self.reused > 0 {
             remarks.push(format!(
-                "{} times a process went on after an info; what follows is taken for another process'",
+                "{} times a process continued after an info; what follows is attributed to a new process",
                 self.reused
             ));
         }
@@ -169,7 +172,7 @@ impl Assembler {
             let elements: usize = self.drains.iter().map(|(_, elements, ..)| elements.len()).sum();
             let empty = match self.empty_drains {
                 0 => String::new(),
-                empty => format!("; {empty} answered nothing and were left out"),
+                empty => format!("; {empty} returned nothing and were left out"),
             };
             remarks.push(format!(
                 "{} drains became {elements} dequeues{empty}",
@@ -178,7 +181,7 @@ impl Assembler {
         }
         if self.nil_reads > 0 {
             remarks.push(format!(
-                "{} answered nil, {NIL_WAS_SEEN} (Knossos lets such reads claim nothing)",
+                "{} returned nil, {NIL_WAS_SEEN} (Knossos lets such reads claim nothing)",
                 if self.nil_reads == 1 {
                     "1 read".to_owned()
                 } else {
@@ -199,14 +202,11 @@ impl Assembler {
                 .iter()
                 .map(|(name, count)| format!("{name} ({count})"))
                 .collect();
-            remarks.push(format!(
-                "fields that play no role were left out: {}",
-                fields.join(", ")
-            ));
+            remarks.push(format!("unused fields were left out: {}", fields.join(", ")));
         }
         if self.other_lines > 0 {
             remarks.push(format!(
-                "{} lines that are no operations were left out",
+                "{} lines that are not operations were left out",
                 self.other_lines
             ));
         }
@@ -305,13 +305,13 @@ impl Assembler {
     }
 }
 
-/// Puts the dequeues of drains into the history. Positions behind a drain's ends make room for the further ones, so
-/// that all positions stay distinct.
+/// Puts the dequeues of drains into the history. Later positions are shifted to make room for the additional
+/// ones, so that all positions stay distinct.
 fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, invented: &mut u64) {
     if drains.is_empty() {
         return;
     }
-    // A drain took no position of its own: n dequeues need n positions before its invocation point, n before its end.
+    // A drain took no position: n dequeues need n positions before its invocation point, n before its end.
     let mut room: Vec<(u64, u64)> = Vec::with_capacity(drains.len() * 2);
     for (drain, elements, completed, _) in &drains {
         room.push((drain.invoked, elements.len() as u64));
@@ -326,7 +326,7 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
             total
         })
         .collect();
-    // How far the event at `position` moves: all room at or before it.
+    // How far the event at `position` moves: by all the room made at or before it.
     let moved = |position: u64| match room.partition_point(|(at, _)| *at <= position) {
         0 => position,
         before => position + sums[before - 1],
@@ -348,7 +348,8 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
         *taken += count;
         position + before + *taken - count
     };
-    // Invocations first: drains that end where others begin are then still concurrent with them, which widens both.
+    // Invocations come first: a drain that ends where another begins then stays concurrent with it, which
+    // widens both.
     let starts: Vec<u64> = drains
         .iter()
         .map(|(drain, elements, ..)| place(drain.invoked, elements.len() as u64))
@@ -357,7 +358,7 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
         let end = place(completed, elements.len() as u64);
         for (number, element) in (0u64..).zip(elements) {
             history.operations.push(Operation {
-                // More elements than numbers would be more than memory holds.
+                // Memory holds fewer elements than there are numbers.
                 process: (INVENTED + *invented) as u32,
                 op: Op::Dequeue {
                     key: drain.key.clone(),
@@ -375,7 +376,7 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
     history.operations.sort_by_key(|operation| operation.invoked);
 }
 
-/// Which fault a nemesis operation of that name begins or ends, as Jepsen's own nemeses are called.
+/// Which fault a nemesis operation of that name begins or ends, by the names that Jepsen's own nemeses use.
 fn nemesis_action(name: &str) -> (&str, NemesisAction) {
     let local = name.rsplit('/').next().unwrap_or(name);
     match local {
@@ -401,5 +402,5 @@ fn orphan(process: u64) -> String {
 }
 
 fn unknown_drain(line: usize) -> String {
-    format!("nobody knows what the drain of line {line} took, which cannot be expressed in dequeues")
+    format!("it is unknown what the drain in line {line} took, so it cannot be expressed as dequeues")
 }

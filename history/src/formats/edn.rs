@@ -1,10 +1,10 @@
 //! Jepsen's `history.edn`: operation maps, in brackets or one after the other.
 //!
-//! Fields (a namespace plays no role): `:process` (a number or `:nemesis`), `:type`, `:f`, `:value`, `:time`
-//! (nanoseconds), `:error`, `:key`. `:index` is not needed; all other fields are counted in the remarks. An operation
-//! may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
+//! Fields (a namespace is ignored): `:process` (a number or `:nemesis`), `:type`, `:f`, `:value`, `:time`
+//! (nanoseconds), `:error`, `:key`. `:index` is not needed; all other fields are counted in the remarks. An
+//! operation may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
 //!
-//! A `:fail` did not happen, of a cas, too: Jepsen does not say why it failed.
+//! A `:fail` did not happen, and that includes a failed cas: Jepsen does not say why it failed.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ pub(super) const FORMAT: Format = Format {
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| match head.first {
-        // A heading is no set, tag or discarded form.
+        // A heading is not a set, a tag or a discarded form.
         [b'#', next, ..] if next.is_ascii_whitespace() || *next == b'#' => false,
         [b'{' | b'#' | b'^' | b']' | b')', ..] => !head.is_json(),
         _ => false,
@@ -30,7 +30,7 @@ pub(super) const FORMAT: Format = Format {
     write: Some(write),
 };
 
-/// Takes the operations in `bytes` apart.
+/// Reads the operations in `bytes`.
 pub(super) fn parse(
     bytes: &[u8],
     line: usize,
@@ -65,14 +65,14 @@ impl From<SyntaxError> for Stop {
     }
 }
 
-/// An operation that the file does not end is blamed on the line that began it.
+/// The error for an operation that the file cuts off names the line that began it.
 fn operation(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp, SyntaxError> {
     let begun = reader.line();
     fields(reader, passed_over).map_err(|error| match reader.rest().is_empty() && error.line > begun {
         true => SyntaxError {
             line: begun,
             reason: format!(
-                "the file ends (line {}) before the operation does that begins here: {}",
+                "the file ends (line {}) before the operation that begins here: {}",
                 error.line, error.reason
             ),
         },
@@ -129,7 +129,7 @@ fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp
         };
         if twice {
             return reader.error(format!(
-                "the field :{} stands twice",
+                "the field :{} appears twice",
                 String::from_utf8_lossy(name)
             ));
         }
@@ -176,7 +176,7 @@ fn function(reader: &mut Reader<'_>) -> Result<Option<Function>, SyntaxError> {
     })
 }
 
-/// Nanoseconds. Jepsen's first events may stand before the start of its clock.
+/// Nanoseconds. Jepsen's first events may come before the start of its clock.
 fn time_ns(reader: &mut Reader<'_>) -> Result<Option<u64>, SyntaxError> {
     match reader.value()? {
         Value::Nil => Ok(None),

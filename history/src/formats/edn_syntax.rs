@@ -1,16 +1,16 @@
-//! EDN, read from bytes: the syntax alone, without any meaning of histories.
+//! EDN, read from bytes: the syntax alone, which knows nothing of histories.
 //!
-//! Source: the EDN specification (github.com/edn-format/edn) and, where it is silent, what Clojure's own reader does
-//! (hexadecimal, octal and radix integers, ratios, `##Inf`, `^metadata`, `#:namespaced{…}` maps).
+//! Source: the EDN specification (github.com/edn-format/edn) and, where it is silent, what Clojure's own
+//! reader does (hexadecimal, octal and radix integers, ratios, `##Inf`, `^metadata`, `#:namespaced{…}` maps).
 //!
-//! What becomes of a form, as a [`Value`]: nil, integers that fit into 64 bits and strings are themselves; lists and
-//! vectors are lists; sets are sorted lists; maps are sorted lists of pairs; a tagged collection is that collection.
-//! All else (keywords, symbols, booleans, floats, ratios, characters, integers that do not fit, other tagged values)
-//! becomes text as it is written in the file, so that equal forms stay equal and unequal ones unequal; only the
-//! string `":x"` cannot be told from the keyword `:x`.
+//! How a form becomes a [`Value`]: nil, integers that fit into 64 bits and strings are themselves; lists and
+//! vectors are lists; sets are sorted lists; maps are sorted lists of pairs; a tagged collection is that
+//! collection. Everything else (keywords, symbols, booleans, floats, ratios, characters, integers that do not
+//! fit, other tagged values) becomes text as it is written in the file, so that equal forms stay equal and
+//! unequal ones unequal; only the string `":x"` cannot be distinguished from the keyword `:x`.
 //!
-//! Invariants: never panics, whatever the bytes; recursion is at most [`MAX_DEPTH`] deep; memory is bounded by a
-//! constant times the length of the input.
+//! Invariants: never panics, whatever the bytes; recursion is at most [`MAX_DEPTH`] deep; memory is bounded
+//! by a constant times the length of the input.
 
 use rustc_hash::FxHashMap;
 
@@ -34,11 +34,11 @@ pub(crate) struct Reader<'a> {
     at: usize,
     line: usize,
     depth: usize,
-    /// Keywords repeat: each is made once.
+    /// Keywords repeat, so each is allocated once.
     keywords: FxHashMap<&'a [u8], Value>,
 }
 
-/// Bytes that end a token, in a table: this is asked of nearly every byte of a file.
+/// Bytes that end a token, in a table, because nearly every byte of a file is looked up in it.
 static DELIMITERS: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         self.line
     }
 
-    /// What is not yet read. After an error the reader may stand behind the end.
+    /// What is not yet read. After an error the reader may be past the end.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// [`Reader::peek`] where there is more between two forms than blanks and commas.
+    /// [`Reader::peek`] for when there is more between two forms than blanks and commas.
     fn peek_further(&mut self) -> Result<Option<u8>> {
         loop {
             match self.bytes.get(self.at) {
@@ -256,7 +256,7 @@ impl<'a> Reader<'a> {
                     }
                     None => {
                         return reader.error(format!(
-                            "the file ends before the `{}` of what line {opened} opens",
+                            "the file ends before the `{}` that closes what line {opened} opens",
                             char::from(end)
                         ));
                     }
@@ -367,7 +367,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What follows `\u`: four hexadecimal digits, or two such escapes for a character beyond the first plane.
+    /// What follows `\u`: four hexadecimal digits, or two such escapes for a character beyond the first
+    /// plane.
     fn escaped_character(&mut self) -> Result<char> {
         let unit = |reader: &mut Self| -> Option<u16> {
             let digits = reader.bytes.get(reader.at..reader.at + 4)?;
@@ -388,7 +389,7 @@ impl<'a> Reader<'a> {
         };
         match char::decode_utf16(first.into_iter().chain(second)).next() {
             Some(Ok(character)) => Ok(character),
-            _ => self.error("a \\u escape that is no character"),
+            _ => self.error("a \\u escape that is not a character"),
         }
     }
 }

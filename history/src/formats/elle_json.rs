@@ -1,8 +1,8 @@
 //! The JSON that elle-cli reads: operation maps in an array, or one after the other.
 //!
 //! Source: elle-cli's README and its example histories. Fields as in EDN, keywords as strings:
-//! `{"index":4,"type":"ok","f":"txn","process":0,"time":12,"value":[["append",3,2],["r",3,[1,2]]]}`. Histories of
-//! transactions may leave `f` out.
+//! `{"index":4,"type":"ok","f":"txn","process":0,"time":12,"value":[["append",3,2],["r",3,[1,2]]]}`.
+//! Histories of transactions may omit `f`.
 
 use std::fmt;
 use std::io::Write;
@@ -29,7 +29,7 @@ pub(super) const FORMAT: Format = Format {
     write: Some(write),
 };
 
-/// Takes the operations in `bytes` apart.
+/// Reads the operations in `bytes`.
 fn parse(
     bytes: &[u8],
     line: usize,
@@ -99,7 +99,7 @@ fn object(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// serde_json's words without its line and column, which count from the object's beginning.
+/// serde_json's message without its line and column, which it counts from the beginning of the object.
 fn without_place(error: &serde_json::Error) -> String {
     let words = error.to_string();
     match words.rfind(" at line ") {
@@ -108,7 +108,7 @@ fn without_place(error: &serde_json::Error) -> String {
     }
 }
 
-/// One operation map, and the names of fields that play no role.
+/// One operation map, and the names of its unused fields.
 struct Fields {
     raw: RawOp,
     others: Vec<String>,
@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for Fields {
                         }
                     };
                     if twice {
-                        return Err(de::Error::custom(format!("the field {name} stands twice")));
+                        return Err(de::Error::custom(format!("the field {name} appears twice")));
                     }
                 }
                 Ok(Fields { raw, others })
@@ -206,7 +206,7 @@ fn time_ns(value: Value) -> Result<Option<u64>, String> {
     }
 }
 
-/// Any JSON as a value, as in EDN: what has no form of its own becomes text, objects sorted lists of pairs.
+/// Any JSON as a value, as in EDN: what has no counterpart becomes text, objects sorted lists of pairs.
 struct Loose(Value);
 
 impl<'de> Deserialize<'de> for Loose {

@@ -1,12 +1,12 @@
 //! Reads a file that is a sequence of operation maps, with or without brackets around it.
 //!
-//! A file is first read in blocks of lines, in parallel, in the hope that each block begins and ends between two
-//! operations. That is sound: a reader that stands between two operations at the end of a block does so, whatever
-//! follows. Where it fails (a map crosses from block to block, or something is really wrong), the file is read again
-//! as a whole, by one thread, and then errors are final.
+//! A file is first read in blocks of lines, in parallel, in the hope that each block begins and ends between
+//! two operations. That is sound: a reader that stands between two operations at the end of a block does so,
+//! whatever follows. Where it fails (a map crosses from block to block, or something is really wrong), the
+//! file is read again as a whole, by one thread, and then errors are final.
 //!
-//! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly refuted by
-//! the first operation.
+//! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly
+//! refuted by the first operation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -43,12 +43,12 @@ pub(crate) enum Stop {
     Wrong(usize, String),
 }
 
-/// Takes bytes that begin in the given line apart and gives each item to the last argument.
+/// Reads bytes that begin in the given line and passes each item to the last argument.
 pub(crate) type Parser =
     fn(&[u8], usize, Style, &mut PassedOver, &mut dyn FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop>;
 
 impl Stop {
-    /// `trouble` in the line `line`.
+    /// The error in line `line`.
     pub fn at(line: usize, trouble: Trouble) -> Self {
         match trouble {
             Trouble::NotKeyed => Stop::NotKeyed,

@@ -1,11 +1,11 @@
 //! What the fields of a Jepsen operation mean, whatever syntax they were written in.
 //!
-//! Sources: Jepsen's `doc/` and `jepsen.independent`, Knossos' `knossos.history` (a completed value counts, failed
-//! operations did not happen, `info` leaves them open) and `knossos.model`, Elle's micro-operations.
+//! Sources: Jepsen's `doc/` and `jepsen.independent`, Knossos' `knossos.history` (a completed value counts,
+//! failed operations did not happen, `info` leaves them open) and `knossos.model`, Elle's micro-operations.
 
 use crate::{Answer, ErrorClass, Failure, Key, MicroOp, Op, OpKind, Outcome, Process, Reason, Value};
 
-/// The names of operations that readers know, for people.
+/// The names of the operations that readers know, human-readable.
 pub(crate) const KNOWN: &str = "read r get, write w put, cas, append, add, acquire lock, release unlock, enqueue, \
                                 dequeue, drain, generate, txn";
 
@@ -61,20 +61,20 @@ pub(crate) struct Record {
     pub what: What,
 }
 
-/// What a [`Record`] tells.
+/// What a [`Record`] says.
 #[derive(Debug)]
 pub(crate) enum What {
     Invoke {
         process: u64,
         op: Op,
     },
-    /// The operation as its completion tells it, if it does, and its answer.
+    /// The operation as its completion repeats it, if it does, and its answer.
     Ok {
         process: u64,
         op: Option<Op>,
         answer: Option<Value>,
     },
-    /// It failed, or nobody knows.
+    /// It failed, or its outcome is unknown.
     End {
         process: u64,
         outcome: Outcome,
@@ -199,7 +199,7 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
     }
     let (key, value) = match (kind, style.keyed) {
         (_, false) => (key.unwrap_or_default(), value),
-        // Whoever did not end well may tell a reason in the place of the value.
+        // A fail or an info may give a reason in place of the value.
         (Kind::Fail | Kind::Info, true) => {
             split_tuple(&f, key, value.clone()).unwrap_or((Key::Nil, value.filter(is_name)))
         }
@@ -240,8 +240,8 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
     Ok(Record { line, time_ns, what })
 }
 
-/// Takes a tuple of `jepsen.independent` apart. Its key is a scalar, and what follows must suit the operation, so that
-/// a cas `[old new]` alone and a transaction of two micro-operations are no tuples.
+/// Takes a tuple of `jepsen.independent` apart. Its key is a scalar, and what follows must suit the
+/// operation, so that a cas `[old new]` alone and a transaction of two micro-operations are no tuples.
 fn split_tuple(
     f: &Function,
     key: Option<Key>,
@@ -305,7 +305,7 @@ fn operation(f: OpKind, key: Key, value: Option<Value>) -> Result<(Op, Option<Va
             value.filter(|value| matches!(value, Value::Int(_))),
         ),
         OpKind::Release => (Op::Release { key }, None),
-        // Asked with [from nil], answered with [from [through changes]].
+        // Invoked with [from nil], answered with [from [through changes]].
         OpKind::Watch => match value.as_ref().and_then(pair) {
             Some((&Value::Int(from), heard)) => (Op::Watch { key, from }, Some(heard.clone())),
             _ => {
@@ -379,10 +379,10 @@ fn is_transaction(value: &Value) -> bool {
     }
 }
 
-/// The outcome of an operation that failed or whose fate nobody knows.
+/// The outcome of an operation that failed or whose fate is unknown.
 fn ended(kind: Kind, f: &Function, value: Option<&Value>, error: Option<Value>, style: Style) -> Outcome {
     let cas_failed = kind == Kind::Fail && *f == Function::Op(OpKind::Cas);
-    // perjury's own exports tell a mismatch so; no other harness does.
+    // Only perjury's own exports record a mismatch in this way.
     if cas_failed && let Some(current) = error.as_ref().and_then(mismatch) {
         return Outcome::mismatch(current);
     }
@@ -441,7 +441,7 @@ pub(crate) fn reason(error: Value) -> std::sync::Arc<Reason> {
     Reason::new(class, message)
 }
 
-/// What a completed operation tells more than its invocation: a completion's arguments count, where it has any
+/// Adds what a completion says beyond its invocation: if a completion has arguments, they count
 /// (`knossos.history/complete`).
 pub(crate) fn complete(invoked: &mut Op, completed: Op) -> Result<(), String> {
     if invoked.kind() != completed.kind() {
@@ -453,7 +453,7 @@ pub(crate) fn complete(invoked: &mut Op, completed: Op) -> Result<(), String> {
     }
     if !completed.key().is_nil() && completed.key() != invoked.key() {
         return Err(format!(
-            "key {} was asked for, and key {} completes",
+            "key {} was invoked, and key {} completes",
             invoked.key(),
             completed.key()
         ));

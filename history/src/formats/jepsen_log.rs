@@ -1,10 +1,11 @@
 //! Lines of a Jepsen log: `INFO  jepsen.util - 0 :invoke :write 3`.
 //!
-//! After `jepsen.util` and perhaps a dash stand process, type, operation and value, apart by white space, and perhaps
-//! words about an error. Where the value is not known its place holds the reason: `:info :write :timed-out`.
+//! `jepsen.util` and an optional dash are followed by process, type, operation and value, separated by white
+//! space, and an optional error text. If the value is unknown, its place holds the reason: `:info :write
+//! :timed-out`.
 //!
-//! A failed cas is taken as the answer that the value was not the expected one, as Porcupine's etcd model does, whose
-//! test data this format is. Lines that are no operations are counted.
+//! A failed cas is taken as the answer that the value was not the expected one, as Porcupine's etcd model
+//! does, whose test data this format is. Lines that are not operations are counted.
 
 use super::Format;
 use super::edn_syntax::Reader;

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Invariants:
-//! - Nothing is skipped silently: what is no operation stands in the history as a note or nemesis span, or is counted
-//!   in the remarks; what cannot be read is an error that names file, line and reason.
-//! - No reader panics, recurses more than 200 levels deep or uses more memory than a constant times the file's size.
+//! - Nothing is skipped silently: what is not an operation becomes a note or a nemesis span of the history,
+//!   or is counted in the remarks; what cannot be read is an error that names file, line and reason.
+//! - No reader panics, recurses more than 200 levels deep or uses more memory than a constant times the
+//!   file's size.
 
 mod assemble;
 mod edn;
@@ -38,13 +39,14 @@ use source::Source;
 pub struct Format {
     /// Its name on the command line.
     pub name: &'static str,
-    /// One line for people.
+    /// One line that describes it.
     pub about: &'static str,
-    /// What an export into it loses, for people.
+    /// What an export into it loses, human-readable.
     pub loses: &'static str,
-    /// A file without any operation is a history of this format too: of a run that ended before its first one.
+    /// Whether a file without operations is a history too: that of a run that ended before its first
+    /// operation.
     pub may_be_empty: bool,
-    /// What every object holds before the first write, by the conventions of whoever writes this format.
+    /// What every object holds before the first write, by the conventions of this format.
     pub initial: fn() -> Value,
     /// Whether a file that begins so is of this format. Tried in the order of [`FORMATS`].
     detect: fn(&Head<'_>) -> bool,
@@ -76,7 +78,7 @@ pub struct Imported {
     pub history: History,
     /// The name of the format.
     pub format: &'static str,
-    /// What the reader decided or left out, one sentence each, for people.
+    /// What the reader decided or left out, one sentence each.
     pub remarks: Vec<String>,
 }
 
@@ -91,10 +93,10 @@ pub enum ImportError {
         /// What the system says.
         source: io::Error,
     },
-    /// There is no format of that name.
-    #[error("there is no format `{name}` (there are: {})", names(|_| true))]
+    /// No format has that name.
+    #[error("unknown format `{name}`; choose one of {}", names(|_| true))]
     UnknownFormat {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
     },
     /// The file holds no history, or looks like none of the formats.
@@ -120,13 +122,13 @@ pub enum ImportError {
 /// Why a history could not be written. Each is one line.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// There is no format of that name, or it is only read.
-    #[error("cannot write the format `{name}` (there are: {})", names(|format| format.write.is_some()))]
+    /// No format of that name can be written.
+    #[error("cannot write the format `{name}`; choose one of {}", names(|format| format.write.is_some()))]
     UnknownFormat {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
     },
-    /// The format has no words for something in the history.
+    /// The format cannot express something in the history.
     #[error("the format {format} cannot express operation {operation}: {reason}")]
     Inexpressible {
         /// The format.
@@ -154,7 +156,7 @@ pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> 
     read_source(&Source::open(path)?, format)
 }
 
-/// What the system says of an error, without its number.
+/// What the operating system says about an error, without its number.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match (text.rfind(" (os error "), text.ends_with(')')) {
@@ -171,7 +173,8 @@ pub fn read_bytes(bytes: &[u8], name: &Path, format: Option<&str>) -> Result<Imp
     read_source(&Source::of_bytes(name, bytes), format)
 }
 
-/// A value as people write it: `nil`, an integer, a list or a quoted text as in EDN; any other text is itself.
+/// A value as one writes it by hand: `nil`, an integer, a list or a quoted text as in EDN; any other text is
+/// itself.
 ///
 /// # Errors
 /// What is wrong with an integer that does not fit, or with a list or a quoted text that does not end.
@@ -246,7 +249,8 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     })
 }
 
-/// Times that are none since the start of a run, such as those since 1970, are counted from the first event on; gives words for it.
+/// Times that do not count from the start of a run, such as those since 1970, are shifted so that the first
+/// event is at 0. Returns a remark if it did so.
 fn rebase(history: &mut History) -> Option<String> {
     let invoked = history.operations.iter().map(|operation| operation.invoked_ns);
     let acted = history.nemesis.iter().map(|span| span.invoked_ns);
@@ -268,10 +272,10 @@ fn rebase(history: &mut History) -> Option<String> {
     }
     history.notes.iter_mut().for_each(|note| note.0 -= first);
     history.end_ns -= first;
-    Some("times do not begin with a run: they are shown since the first event".to_owned())
+    Some("times do not count from the start of a run; they are shown relative to the first event".to_owned())
 }
 
-/// What is no error, but what whoever made the file should know of.
+/// What is not an error, but should be known to the person who made the file.
 fn oddities(history: &History) -> Vec<String> {
     let count = |is_odd: fn(&Operation) -> bool| history.operations.iter().filter(|op| is_odd(op)).count();
     let backwards = count(|op| op.completed_ns.is_some_and(|end| end.get() < op.invoked_ns));
@@ -282,19 +286,20 @@ fn oddities(history: &History) -> Vec<String> {
     let mut remarks = Vec::new();
     if backwards > 0 {
         remarks.push(format!(
-            "completed before they were invoked, by their times: {backwards}; the order of the events in the file counts"
+            "operations whose times say that they completed before they were invoked: {backwards}; what counts is the order of the \
+             events in the file"
         ));
     }
     if silent > 0 {
         remarks.push(format!(
-            "reads that are ok and tell no value: {silent}; they claim nothing"
+            "reads that are ok without a value: {silent}; they claim nothing"
         ));
     }
     remarks
 }
 
-/// The remark that reads which answered nil are taken for what was seen.
-pub const NIL_WAS_SEEN: &str = "which is taken for what was seen";
+/// The remark that a read which returned nil counts as having seen nil.
+pub const NIL_WAS_SEEN: &str = "which counts as a value that was seen";
 
 /// Whether operations are to be written as `[key value]` tuples.
 fn keyed(history: &History, format: &'static str) -> Result<bool, ExportError> {
@@ -321,7 +326,7 @@ pub fn find(name: &str) -> Option<&'static Format> {
 }
 
 impl Format {
-    /// Whether [`write()`] knows it.
+    /// Whether [`write()`] can write it.
     pub fn is_writable(&self) -> bool {
         self.write.is_some()
     }
@@ -355,7 +360,7 @@ impl<'a> Head<'a> {
         Head { bytes, first, path }
     }
 
-    /// There is nothing in the file but white space.
+    /// Whether the file is empty or only white space.
     fn is_blank(&self) -> bool {
         self.bytes.len() < source::HEAD_BYTES as usize && self.bytes.iter().all(u8::is_ascii_whitespace)
     }
@@ -373,7 +378,7 @@ impl<'a> Head<'a> {
         Some(format!("it is compressed ({name}): {tool} it first"))
     }
 
-    /// Why it is of no format.
+    /// Why it is not of any format.
     fn complaint(&self) -> String {
         // A character may be cut at the end of what was looked at.
         let is_text = match std::str::from_utf8(self.bytes) {
@@ -381,18 +386,19 @@ impl<'a> Head<'a> {
             Err(error) => error.valid_up_to() + 4 > self.bytes.len(),
         };
         if self.is_blank() {
-            "it is empty: there is no operation in it".to_owned()
+            "it is empty".to_owned()
         } else if !is_text || self.bytes.contains(&0) {
-            "it is not text, and all formats are".to_owned()
+            "it is not text, but every format is".to_owned()
         } else {
             format!(
-                "no format recognised; name one with --format: {}",
+                "its format was not recognised; name it with --format: {}",
                 names(|_| true)
             )
         }
     }
 
-    /// The first operation is a JSON object. (In EDN, a string may be a key, too, but no operation has such keys.)
+    /// The first operation is a JSON object. (In EDN, a string may be a key, too, but no operation has such
+    /// keys.)
     fn is_json(&self) -> bool {
         self.first
             .strip_prefix(b"{")

@@ -1,5 +1,5 @@
-//! Porcupine's key-value test data: one map a line, `get`, `put` and `append` on texts. Every key starts as the empty
-//! text.
+//! Porcupine's key-value test data: one map a line, `get`, `put` and `append` on texts. Every key starts as
+//! the empty text.
 //!
 //! Source: Porcupine, `porcupine_test.go` (`parseKvLog`).
 
@@ -41,8 +41,8 @@ pub(super) const FORMAT: Format = Format {
     write: Some(write),
 };
 
-/// Writes what happened. An open `put` or `append` is given an `ok` after everything else: it may then take effect
-/// when nobody can see it any more, which is as good as not at all.
+/// Writes what happened. An open `put` or `append` is given an `ok` after everything else: it may then take
+/// effect after every other operation, where no process can see it, which is as if it never happened.
 fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
     let mut texts: Vec<Option<[String; 2]>> = Vec::with_capacity(history.operations.len());
     for (number, operation) in history.operations.iter().enumerate() {
@@ -107,6 +107,6 @@ fn text(value: &Value) -> Result<String, String> {
         Value::Nil => Ok(String::new()),
         Value::Int(number) => Ok(number.to_string()),
         Value::Text(text) if !text.contains(['"', '\\', '\n', '\r']) => Ok(text.to_string()),
-        other => Err(format!("{other} cannot stand in a plain text")),
+        other => Err(format!("{other} cannot be written in a plain text")),
     }
 }

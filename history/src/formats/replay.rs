@@ -1,7 +1,8 @@
-//! A history's events again, in an order in which they may have been recorded, and what Jepsen's fields say of each.
+//! A history's events again, in an order in which they may have been recorded, and what Jepsen's fields say
+//! of each.
 //!
-//! Invariant: invocations, `ok` and `fail` stand in the order of their positions. All else (an `info`, which judging
-//! never looks at, the nemesis, notes) has only a time and is put where that time belongs.
+//! Invariant: invocations, `ok` and `fail` are in the order of their positions. Everything else (an `info`,
+//! which judging never looks at, the nemesis, notes) has only a time and is put where that time belongs.
 
 use super::jepsen;
 pub(crate) use super::jepsen::Kind;
@@ -29,7 +30,7 @@ enum What<'a> {
 /// Whether operations name keys.
 ///
 /// # Errors
-/// When a key is itself a list, which cannot stand in a tuple: the index of the operation.
+/// When a key is itself a list, which a tuple cannot hold: the index of the operation.
 pub(crate) fn is_keyed(history: &History) -> Result<bool, usize> {
     let is_list = |operation: &Operation| matches!(operation.op.key(), Value::List(_));
     match history.operations.iter().position(is_list) {
@@ -48,7 +49,7 @@ pub(crate) fn events(history: &History) -> Vec<Told<'_>> {
     events
 }
 
-/// All events, as they stand in a journal. A span of the nemesis that ended in an unknown way becomes notes.
+/// All events, as a journal holds them. A span of the nemesis whose outcome is unknown becomes notes.
 pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ {
     let last = history.nemesis.last();
     ordered(history).into_iter().map(move |event| {
@@ -82,7 +83,7 @@ pub(crate) fn all_events(history: &History) -> impl Iterator<Item = Event> + '_ 
 }
 
 fn ordered(history: &History) -> Vec<Told<'_>> {
-    // The place of an event: its position, or the position before which (0) or behind which (2) it stands.
+    // The place of an event: its position, or the position before which (0) or after which (2) it comes.
     let mut places: Vec<((u64, u8), Told<'_>)> = Vec::with_capacity(history.operations.len() * 2);
     for (number, operation) in history.operations.iter().enumerate() {
         let what = What::Operation(operation, number);
@@ -214,7 +215,7 @@ impl<'a> Told<'a> {
         }
     }
 
-    /// The field `value`, which is absent where a completed read tells nothing. `keyword` writes a name.
+    /// The field `value`, which is absent if a completed read has no value. `keyword` writes a name.
     pub fn value(&self, keyed: bool, keyword: fn(&str) -> String) -> Option<Value> {
         let operation = match self.what {
             What::Operation(operation, _) => operation,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::ImportError;
 
-/// How many bytes are looked at to tell formats apart.
+/// How many bytes are read to detect a format.
 pub(super) const HEAD_BYTES: u64 = 1 << 16;
 
 /// What editors of Windows put before text in UTF-8; it is no part of it.

@@ -1,4 +1,4 @@
-//! The transactions that clients ask for while faults come and go.
+//! The transactions while faults come and go.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
@@ -15,7 +15,7 @@ use crate::rotation::Rotation;
 const APPENDS_PER_KEY: u64 = 48;
 /// How many micro-operations a transaction has, at most.
 const MOST_STEPS: usize = 4;
-/// The share of transactions that also ask for versions, of those that only read.
+/// Of the transactions that only read, the share that also requests versions.
 const VERSIONS: f64 = 0.4;
 
 /// Transactions without end. See the [module above](super).

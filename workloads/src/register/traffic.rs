@@ -1,4 +1,4 @@
-//! What clients ask of the registers while faults come and go.
+//! The operations on registers while faults come and go.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::rotation::Rotation;
 
 /// How many of the values last seen in a register are remembered.
 const RECENT: usize = 4;
-/// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they must.
+/// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they
+/// must.
 const EXPECT_LAST: f64 = 0.85;
 
 /// Reads, writes and cas without end. See the [module above](super).
@@ -78,7 +79,7 @@ impl Traffic {
         }
     }
 
-    /// Remembers what an operation told about its register.
+    /// Remembers what an operation revealed about its register.
     fn learn(&mut self, op: Op, outcome: &Outcome) {
         let seen = match (&op, outcome) {
             (Op::Read { .. }, Outcome::Ok(answer)) => answer.value.as_ref(),
@@ -104,7 +105,7 @@ impl Generator for Traffic {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        if let Some((_, op, outcome)) = self.in_flight.hear(ctx, event) {
+        if let Some((_, op, outcome)) = self.in_flight.update(ctx, event) {
             self.learn(op, outcome);
         }
     }

@@ -13,11 +13,12 @@ use crate::WorkloadOptions;
 use crate::in_flight::InFlight;
 use crate::rotation::Rotation;
 
-/// The revision before which a key was certainly not written, for every key that was begun after the first write: all of
-/// its writes came after that. Watches that begin there rather than at 1 spare the store the history of the other keys.
+/// The revision before which a key was certainly not written, for every key that was begun after the first
+/// write: all of its writes came after that. Watches that begin there rather than at 1 spare the store the
+/// history of the other keys.
 pub(super) type Beginnings = BTreeMap<i64, i64>;
 
-/// The first revision that a watch of the whole key must ask for.
+/// The first revision for a watch of the whole key.
 pub(super) fn beginning(beginnings: &Mutex<Beginnings>, key: i64) -> i64 {
     // Nothing is left half done under this lock.
     let beginnings = beginnings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +44,7 @@ pub(super) struct Following {
     /// The greatest revision that a write was answered with.
     revision: i64,
     beginnings: Arc<Mutex<Beginnings>>,
-    /// The key that each client thread follows, and the first revision of which it has not heard.
+    /// The key that each client thread follows, and the first revision that it has not received.
     follows: Vec<Option<(i64, i64)>>,
     in_flight: InFlight,
 }
@@ -134,7 +135,7 @@ impl Generator for Following {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        if let Some((thread, op, outcome)) = self.in_flight.hear(ctx, event) {
+        if let Some((thread, op, outcome)) = self.in_flight.update(ctx, event) {
             self.learn(thread, &op, outcome);
         }
     }

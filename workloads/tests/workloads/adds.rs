@@ -1,4 +1,4 @@
-//! What `set` and `counter` ask for.
+//! What `set` and `counter` do.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What `append` asks for.
+//! What `append` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 

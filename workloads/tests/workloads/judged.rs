@@ -13,7 +13,8 @@ use crate::memory::{Mistake, Store};
 const CLIENTS: usize = 6;
 const OPS: u64 = 3_000;
 
-/// The events of a run as they are recorded; a thread goes on under a new process number after an `info`, as the runner does it.
+/// The events of a run as they are recorded; a thread goes on under a new process number after an `info`, as
+/// the runner does it.
 fn events(run: &Run) -> Vec<Event> {
     let mut processes: BTreeMap<generator::Thread, u64> = BTreeMap::new();
     let record = |step: &Step| {
@@ -55,7 +56,7 @@ fn check(name: &str, seed: u64, timeout_every: u64, mistake: Option<Mistake>, ex
 
     let events = events(&run);
     let history = History::from_events(events.clone()).expect("the simulation keeps the order of events");
-    // To find out what an invalid history still fulfils takes long, and is not tested here.
+    // Which weaker models an invalid history satisfies takes long to find out, and is not tested here.
     let options = checker::Options {
         model: checker::objects::find(workload.model).expect("in the list"),
         ..checker::Options::default()

@@ -1,4 +1,4 @@
-//! What `lock` and `lock-fenced` ask for.
+//! What `lock` and `lock-fenced` do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ fn answered(clients: usize, ops: u64, mut answer: impl FnMut(&Context, &Op) -> O
     })
 }
 
-/// What each thread asked for and how it ended, with the times in between: since its last completion, nanoseconds.
+/// What each thread invoked and how it ended, with the nanoseconds since its last completion.
 fn by_thread(run: &Run) -> BTreeMap<Thread, Vec<(u64, Op, Outcome)>> {
     let mut threads: BTreeMap<Thread, Vec<(u64, Op, Outcome)>> = BTreeMap::new();
     let mut last: BTreeMap<Thread, u64> = BTreeMap::new();

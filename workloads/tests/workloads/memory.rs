@@ -41,7 +41,7 @@ pub enum Mistake {
     DoubleAdd,
     /// A lock that is held is granted to another.
     DoubleGrant,
-    /// So too, and whoever lost it so may still give it back.
+    /// The same, and the client that lost the lock may still release it.
     LateRelease,
     /// A token is given out that is not greater than the last.
     OldToken,
@@ -53,15 +53,15 @@ pub enum Mistake {
     WrongVersion,
     /// A watch leaves out a change.
     MissingEvent,
-    /// A watch tells a change twice.
+    /// A watch reports a change twice.
     DuplicateEvent,
-    /// A watch tells two changes in the wrong order.
+    /// A watch reports two changes in the wrong order.
     SwappedEvents,
 }
 
 struct Held {
     thread: Thread,
-    /// When it comes free by itself, if its holder is gone.
+    /// When it expires if its holder is gone.
     expires_ns: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What `register` asks for.
+//! What `register` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 

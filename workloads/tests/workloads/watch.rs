@@ -1,4 +1,4 @@
-//! What `watch` asks for.
+//! What `watch` does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::{make, run};
 
 const CLIENTS: usize = 10;
 
-/// The watches of each thread with the revision up to which they heard.
+/// The watches of each thread with the revision up to which they received changes.
 fn watches(run: &Run) -> BTreeMap<Thread, Vec<(Value, i64, i64)>> {
     let mut threads: BTreeMap<Thread, Vec<(Value, i64, i64)>> = BTreeMap::new();
     let mut asked = BTreeMap::new();
@@ -32,7 +32,7 @@ fn watches(run: &Run) -> BTreeMap<Thread, Vec<(Value, i64, i64)>> {
                         },
                         _ => panic!("no list: {outcome:?}"),
                     },
-                    // Nothing was heard.
+                    // Nothing was received.
                     _ => from - 1,
                 };
                 threads.entry(step.thread).or_default().push((key, from, through));
@@ -105,5 +105,5 @@ fn the_last_watches_begin_before_the_first_change() {
         }
         ending
     });
-    assert_eq!(told, CLIENTS * writes, "every thread is told of every write");
+    assert_eq!(told, CLIENTS * writes, "every thread receives every write");
 }
