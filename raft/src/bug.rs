@@ -1,4 +1,5 @@
-//! The planted bugs: mistakes that real systems have made, each behind one `if` beside the line that it breaks.
+//! The planted bugs: mistakes that real systems have made, each behind one `if` beside the line that it
+//! breaks.
 //!
 //! To add one: a variant here, its line in [`Bug::ALL`], an `if` in the core.
 
@@ -7,32 +8,32 @@
 pub enum Bug {
     /// A leader answers reads from its own state without asking a quorum whether it still leads.
     ///
-    /// Shown by a partition that cuts the leader off: it goes on answering with what it had, while the others elect
-    /// a leader and write. It doesn't step down either, for a leader that lost its quorum stops at about the time
-    /// that the next one starts and would be caught only by luck.
+    /// Shown by a partition that cuts the leader off: it keeps answering with what it had, while the others
+    /// elect a leader and write. It doesn't step down either, because a leader that lost its quorum stops at
+    /// about the time that the next one starts and would be caught only by luck.
     StaleRead,
     /// A write is acknowledged as soon as the leader has appended it.
     ///
-    /// Shown by a partition that cuts the leader off: until it steps down, it acknowledges writes that the next
-    /// leader never hears of. Killing the leader shows it too, by the few writes that were on their way. (A cas
-    /// needs the state that it is applied to, so its answer waits as it should.)
+    /// Shown by a partition that cuts the leader off: until it steps down, it acknowledges writes that the
+    /// next leader never hears of. Killing the leader shows it too, by the few writes that were on their way.
+    /// (A cas needs the state that it is applied to, so its answer waits as it should.)
     AckBeforeQuorum,
     /// The vote is not kept, and the term only until the next restart.
     ///
-    /// Shown by killing all nodes: they start again in term 0 and elect a leader in term 1, in which there was
-    /// one before. What the old leader had not yet replicated has the index and term of what the new one writes, so
-    /// log matching takes the entries for the same (Raft §5.3) and the nodes' states part; reads at different
-    /// nodes then disagree. Every election adds a chance of two leaders at once: two candidates of one term that
-    /// ask at about the same time both get every vote.
+    /// Shown by killing all nodes: they start again in term 0 and elect a leader in term 1, in which there
+    /// was one before. What the old leader had not yet replicated has the index and term of what the new one
+    /// writes, so log matching takes the entries for the same (Raft §5.3) and the nodes' states diverge;
+    /// reads at different nodes then disagree. Every election adds a chance of two leaders at once: two
+    /// candidates of one term that ask for votes at about the same time both get every vote.
     ForgetVote,
-    /// The log is written but never synced, and yet taken for durable.
+    /// The log is written but never synced, and yet treated as durable.
     ///
-    /// A killed process loses nothing by it: what it wrote is in the kernel's hands. Shown by a power loss at all nodes,
-    /// or at enough of them that those who remember are fewer than a quorum.
+    /// A killed process loses nothing by it: the kernel has what it wrote. Shown by a power loss at all
+    /// nodes, or at enough of them that those who remember are fewer than a quorum.
     SkipFsync,
 }
 
-/// What there is to say about a bug.
+/// The description of a bug.
 #[derive(Debug, Clone, Copy)]
 pub struct BugInfo {
     /// The bug.
@@ -69,12 +70,12 @@ impl Bug {
         BugInfo {
             bug: Bug::SkipFsync,
             name: "skip-fsync",
-            description: "a node takes for durable what it has written and not synced",
+            description: "a node treats as durable what it has written and not synced",
             nemesis: "power:all",
         },
     ];
 
-    /// What there is to say about this bug.
+    /// The description of this bug.
     pub fn info(self) -> &'static BugInfo {
         // `ALL` is in the order of the variants; a test holds it to that.
         &Self::ALL[self as usize]

@@ -1,7 +1,7 @@
 //! The replicated state machine: registers by key, with sessions that make a repeated request harmless.
 //!
-//! Invariant: what [`Machine::apply`] does depends on nothing but the machine and its arguments, so that equal
-//! logs give equal machines on every node (Raft §5.3, state machine safety).
+//! Invariant: what [`Machine::apply`] does depends on nothing but the machine and its arguments, so that
+//! equal logs give equal machines on every node (Raft §5.3, state machine safety).
 //!
 //! Source of the sessions: Ongaro's thesis §6.3.
 
@@ -21,7 +21,7 @@ pub enum Value {
     Text(String),
 }
 
-/// What a client asks of the machine.
+/// A client's command to the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Set a register.
@@ -140,7 +140,7 @@ pub enum Applied {
     Output(Output),
     /// The session is not known: never opened, or evicted.
     SessionExpired,
-    /// The session has gone on to a later number.
+    /// The session has moved on to a later number.
     StaleSequence,
 }
 

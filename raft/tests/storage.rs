@@ -1,4 +1,5 @@
-//! What the storage promises: nothing acknowledged is lost, nothing torn is believed, nothing damaged is accepted.
+//! What the storage promises: nothing acknowledged is lost, nothing torn is believed, nothing damaged is
+//! accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -245,7 +246,7 @@ fn a_flipped_bit_is_refused_where_it_was_acknowledged_for_sure() {
                     "a damaged file is left as it is"
                 );
             }
-            // Nothing after the last write tells a torn one from a damaged one.
+            // After the last write there is nothing that tells a torn one from a damaged one.
             Ok((_, stored)) => {
                 assert!(offset >= proven, "the flip at {offset} went unnoticed");
                 assert!(

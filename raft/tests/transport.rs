@@ -1,5 +1,5 @@
-//! What the transport promises: frames arrive in order or not at all, nothing grows, and a link that a partition
-//! has silenced is given up and made again soon.
+//! What the transport promises: frames arrive in order or not at all, nothing grows, and a link that a
+//! partition has silenced is given up and made again soon.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ async fn frames_arrive_in_order() {
 #[tokio::test]
 async fn nothing_waits_for_a_peer_that_is_away() {
     let one = &mut end(TransportConfig::new(1));
-    assert!(!one.transport.send(2, Bytes::from_static(b"to nobody")));
+    assert!(!one.transport.send(2, Bytes::from_static(b"to no peer")));
     one.transport.set_peers([(2, "127.0.0.1:1")]);
     for _ in 0..10 {
         assert!(!one.transport.send(2, Bytes::from_static(b"to a closed port")));
@@ -155,8 +155,8 @@ async fn strangers_are_turned_away() {
     assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
 }
 
-/// Carries bytes to and fro until it is cut; then it keeps the connections open and carries nothing, as a firewall
-/// that drops packets does. New connections hang too.
+/// Carries bytes to and fro until it is cut; then it keeps the connections open and carries nothing, as a
+/// firewall that drops packets does. New connections hang too.
 async fn proxy(listener: TcpListener, to: SocketAddr, cut: Arc<AtomicBool>) {
     while let Ok((near, _)) = listener.accept().await {
         let far = TcpStream::connect(to).await.unwrap();
@@ -237,7 +237,7 @@ async fn who_greets_can_be_answered() {
     one.transport.set_peers([(2, two.address.to_string().as_str())]);
     match timeout(DEADLINE, two.incoming.recv())
         .await
-        .expect("nobody greets")
+        .expect("no greeting arrives")
     {
         Some(Incoming::Greeted { from: 1, address }) => {
             assert_eq!(address, one.address);

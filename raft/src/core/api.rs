@@ -6,18 +6,18 @@
 //!   clock, sockets, disk                          Send, Persist, Reply, …
 //! ```
 //!
-//! The contract between the core and whoever drives it:
+//! The contract between the core and its driver:
 //!
-//! - **Sending.** A [`Command::Send`] may leave at once, in any order. The core itself withholds every message
-//!   that depends on something not yet durable until it is told [`Event::Persisted`]; the driver never orders
-//!   messages against writes. The network may lose, repeat and reorder.
+//! - **Sending.** A [`Command::Send`] may leave at once, in any order. The core itself withholds every
+//!   message that depends on something not yet durable until it gets [`Event::Persisted`]; the driver never
+//!   orders messages against writes. The network may lose, repeat and reorder.
 //! - **Replying.** A [`Command::Reply`] may leave at once. Every request gets exactly one reply, unless the
 //!   process dies first.
-//! - **Persisting.** [`Persist`] commands are to be applied to the disk in the order in which they were given,
-//!   and any number of them may share one fsync (group commit). When all with an id up to `id` are durable, the
-//!   driver says [`Event::Persisted`] with that `id`. After a crash the disk must hold the effect of some prefix
-//!   of the commands that includes every one reported durable. A torn one at the end is dropped as a whole or,
-//!   when it has only entries, cut to a prefix of them.
+//! - **Persisting.** [`Persist`] commands are to be applied to the disk in the order in which they were
+//!   given, and any number of them may share one fsync (group commit). When all with an id up to `id` are
+//!   durable, the driver says [`Event::Persisted`] with that `id`. After a crash the disk must hold the
+//!   effect of some prefix of the commands that includes every one reported durable. A torn one at the end is
+//!   dropped as a whole or, when it has only entries, cut to a prefix of them.
 //! - **Time.** `now` never runs backwards. The driver hands in [`Event::Tick`] at [`Core::deadline`] or soon
 //!   after; a late tick costs liveness only.
 //!
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine;
 
-/// A node's number; unique in a cluster for ever, never 0.
+/// A node's number; unique in a cluster forever, never 0.
 pub type NodeId = u64;
 /// A term: at most one leader each (Raft §5.1). 0 is before the first election.
 pub type Term = u64;
@@ -43,7 +43,7 @@ pub type RequestId = u64;
 /// The number of a [`Persist`]; counts up from 1 in each life of the process.
 pub type PersistId = u64;
 
-/// What a node must remember before it says anything in a term (Raft figure 2, "persistent state").
+/// What a node must remember before it sends anything in a term (Raft figure 2, "persistent state").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HardState {
     /// The latest term that the node has seen.
@@ -171,32 +171,33 @@ pub enum Event {
     },
 }
 
-/// What is wanted of a core.
+/// A request to a core.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
-    /// Replicate and apply a command. Only a leader takes it.
+    /// Replicate and apply a command. Only a leader accepts it.
     Apply {
         /// Makes a repeated request harmless.
         session: Option<Session>,
         /// What to apply.
         command: machine::Command,
     },
-    /// Open a session (thesis §6.3). Only a leader takes it.
+    /// Open a session (thesis §6.3). Only a leader accepts it.
     OpenSession,
-    /// A linearizable read (thesis §6.4). Any member takes it: a follower asks its leader for the index to wait
-    /// for and reads its own state.
+    /// A linearizable read (thesis §6.4). Any member accepts it: a follower asks its leader for the index to
+    /// wait for and reads its own state.
     Read {
         /// The register.
         key: String,
     },
-    /// Change the membership by one server (thesis §4). Only a leader takes it.
+    /// Change the membership by one server (thesis §4). Only a leader accepts it.
     Change(Change),
-    /// Hand leadership to another voter (thesis §3.10). Only a leader takes it.
+    /// Hand leadership to another voter (thesis §3.10). Only a leader accepts it.
     Transfer {
-        /// The next leader; `None` lets the leader pick the voter that is furthest.
+        /// The next leader; `None` lets the leader pick the voter whose log is furthest along.
         to: Option<NodeId>,
     },
-    /// Take a snapshot now and drop all of the log that it covers (Raft §7). Every node takes it, for itself alone.
+    /// Take a snapshot now and drop all of the log that it covers (Raft §7). Every node accepts it, for
+    /// itself alone.
     Snapshot,
 }
 
@@ -217,31 +218,32 @@ pub enum Answer {
     Snapshot(Index),
 }
 
-/// Why a request got no answer. [`RequestError::certain`] tells whether it certainly did not happen.
+/// Why a request got no answer. [`RequestError::certain`] says whether it certainly did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum RequestError {
-    /// Nothing was appended here; the leader, if known, may take it.
+    /// Nothing was appended here; the leader, if known, may accept it.
     #[error("not the leader")]
     NotLeader {
         /// Who leads, as far as this node knows.
         leader: Option<NodeId>,
     },
     /// A bounded queue is full; nothing was appended.
-    #[error("too many requests wait already")]
+    #[error("too many requests are waiting already")]
     Busy,
-    /// The leader is handing over and takes nothing new; nothing was appended.
+    /// The leader is handing over and accepts nothing new; nothing was appended.
     #[error("leadership is being transferred")]
     Transferring,
-    /// The leader has not yet committed an entry of its own term (thesis §4.1), or another change is still open.
+    /// The leader has not yet committed an entry of its own term (thesis §4.1), or another change is still
+    /// open.
     #[error("a membership change is not possible yet")]
     ChangeInProgress,
-    /// The change makes no sense for the membership in force; the reason is for people.
+    /// The change makes no sense for the membership in force; the reason is human-readable.
     #[error("not a possible membership change: {0}")]
     BadChange(String),
     /// The session is unknown or was evicted; this attempt was not applied, an earlier one may have been.
     #[error("the session has expired")]
     SessionExpired,
-    /// The session has gone on to a later sequence number; this attempt was not applied.
+    /// The session has moved on to a later sequence number; this attempt was not applied.
     #[error("the sequence number is older than the session's last")]
     StaleSequence,
     /// Leadership was lost after the entry was appended: it may yet be committed, or not.
@@ -250,7 +252,7 @@ pub enum RequestError {
     /// A read could not be confirmed in time; reads change nothing.
     #[error("the read could not be confirmed in time")]
     ReadTimeout,
-    /// The transfer did not come about in time; the old leader goes on.
+    /// The transfer did not happen in time; the old leader continues.
     #[error("leadership was not transferred in time")]
     TransferTimeout,
 }
@@ -262,7 +264,7 @@ impl RequestError {
     }
 }
 
-/// What a core wants done. See the module comment for what may be done when.
+/// What a core wants done. The module comment says what may be done when.
 #[derive(Debug, Clone)]
 pub enum Command {
     /// Send a message to `message.to`.
@@ -276,8 +278,8 @@ pub enum Command {
         /// What came of it.
         result: Result<Answer, RequestError>,
     },
-    /// The membership in force has changed: connect to new addresses, and forget old ones, but not those of the last change before
-    /// the next one.
+    /// The membership in force has changed: connect to new addresses, and forget old ones, but not those of
+    /// the last change before the next one.
     Membership(Membership),
 }
 
@@ -290,8 +292,8 @@ pub struct Persist {
     pub hard_state: Option<HardState>,
     /// Replaces the stored snapshot, atomically.
     pub snapshot: Option<PersistSnapshot>,
-    /// To append. When the first one's index is not beyond the stored log's end, the stored log from that index
-    /// on is removed first (Raft §5.3: conflicting entries).
+    /// To append. When the first one's index is not beyond the stored log's end, the stored log from that
+    /// index on is removed first (Raft §5.3: conflicting entries).
     pub entries: Vec<Arc<Entry>>,
 }
 
@@ -339,7 +341,8 @@ pub enum Body {
         last_index: Index,
         /// The term of that entry.
         last_term: Term,
-        /// The old leader itself asked for this election (thesis §3.10), so its lease does not count (§4.2.3).
+        /// The old leader itself asked for this election (thesis §3.10), so its lease does not count
+        /// (§4.2.3).
         transfer: bool,
     },
     /// Answers [`Body::Vote`].
@@ -372,8 +375,8 @@ pub enum Body {
         /// The term of that entry.
         hint_term: Term,
     },
-    /// An empty AppendEntries that no disk holds up: keeps followers quiet (Raft §5.2) and confirms leadership
-    /// for reads (thesis §6.4).
+    /// An empty AppendEntries that no disk holds up: keeps followers quiet (Raft §5.2) and confirms
+    /// leadership for reads (thesis §6.4).
     Heartbeat {
         /// The commit index, as far as the receiver is known to have the leader's log.
         commit: Index,

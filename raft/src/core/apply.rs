@@ -1,5 +1,5 @@
-//! Applies what is committed, in order (Raft §5.3), answers for it, and replaces the log's past with a snapshot
-//! (Raft §7).
+//! Applies what is committed, in order (Raft §5.3), answers for it, and replaces the log's past with a
+//! snapshot (Raft §7).
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Core {
                 Ok(Answer::Session(entry.index))
             }
             Payload::Membership(membership) => Ok(Answer::Changed(membership.clone())),
-            // Nobody asked for it, so nobody gets this answer.
+            // No request waits for it, so this answer goes nowhere.
             Payload::Noop => Err(RequestError::LeadershipLost),
         }
     }

@@ -12,14 +12,14 @@ pub struct Config {
     pub id: NodeId,
     /// The first membership, the same on all of its nodes; empty on a node that is to join later.
     pub initial: Membership,
-    /// Seeds the election timeouts and the numbers of read batches; different for every node and every start, so
-    /// that an answer meant for an earlier life is never taken for one to this.
+    /// Seeds the election timeouts and the numbers of read batches; different for every node and every start,
+    /// so that an answer meant for an earlier life is never taken for one to this.
     pub seed: u64,
     /// The shortest election timeout; each is drawn from here up to twice this (Raft §5.2).
     pub election_timeout_ns: u64,
     /// The time between heartbeats; well below the election timeout.
     pub heartbeat_ns: u64,
-    /// After so long without progress a follower is probed anew and a snapshot or read round sent again.
+    /// After this long without progress a follower is probed again and a snapshot or read round sent again.
     pub resend_ns: u64,
     /// A read that is not confirmed after this long fails.
     pub read_timeout_ns: u64,
@@ -35,13 +35,13 @@ pub struct Config {
     pub max_reads: usize,
     /// Most messages withheld for the disk; beyond it the newest is dropped, as a network may.
     pub max_withheld: usize,
-    /// A snapshot is taken when so many entries were applied since the last.
+    /// A snapshot is taken when this many entries were applied since the last one.
     pub snapshot_every: u64,
     /// Entries kept before a snapshot for followers that lag a little.
     pub keep_entries: u64,
     /// Most sessions; beyond it the one least recently used goes (thesis §6.3).
     pub max_sessions: usize,
-    /// A mistake to make.
+    /// A planted bug to switch on.
     pub bug: Option<Bug>,
 }
 

@@ -1,5 +1,6 @@
 //! Elections: randomised timeouts (Raft §5.2), the election restriction (Raft §5.4.1), PreVote (thesis §9.6),
-//! votes refused while a leader is heard (thesis §4.2.3), elections asked for by the old leader (thesis §3.10).
+//! votes refused while a leader is heard (thesis §4.2.3), elections asked for by the old leader (thesis
+//! §3.10).
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use super::{Core, Leader, State};
 use crate::bug::Bug;
 
 impl Core {
-    /// Each timeout is drawn anew, so that split votes are rare and don't repeat (Raft §5.2).
+    /// Each timeout is drawn again, so that split votes are rare and don't repeat (Raft §5.2).
     pub(super) fn reset_election_timer(&mut self) {
         let shortest = self.config.election_timeout_ns.max(1);
         self.election_ns = self.now + self.rng.random_range(shortest..=2 * shortest);
@@ -112,8 +113,8 @@ impl Core {
         }
     }
 
-    /// Ends an election that is won. A candidate's own vote, like any other, counts only once it is durable; else
-    /// the only voter of a cluster could lead one term in two lives.
+    /// Ends an election that is won. A candidate's own vote, like any other, counts only once it is durable;
+    /// else the only voter of a cluster could lead one term in two lives.
     pub(super) fn count_votes(&mut self) {
         let membership = self.membership();
         let won = |votes: &BTreeSet<NodeId>| {
@@ -128,8 +129,8 @@ impl Core {
         }
     }
 
-    /// A voter may lead, and so may one that is removed by an entry not yet known to be committed: it may be the
-    /// only one that has that entry, and nobody wins without its vote (thesis §4.2.2).
+    /// A voter may lead, and so may one that is removed by an entry not yet known to be committed: it may be
+    /// the only one that has that entry, and no candidate wins without its vote (thesis §4.2.2).
     fn may_lead(&self) -> bool {
         let known = self
             .memberships

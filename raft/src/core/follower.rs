@@ -23,8 +23,8 @@ impl Core {
             return;
         }
         let end = prev_index + entries.len() as u64;
-        // What is committed is the same in every leader's log (leader completeness, Raft §5.4.3), so an Append
-        // that starts below the commit index is known to match up to there.
+        // What is committed is the same in every leader's log (leader completeness, Raft §5.4.3), so an
+        // Append that starts below the commit index is known to match up to there.
         if prev_index >= self.commit && self.log.term(prev_index) != Some(prev_term) {
             let (hint_index, hint_term) = self.log.last_at_most(prev_index, prev_term);
             let body = Body::Rejected {
@@ -117,7 +117,8 @@ impl Core {
         self.log.push(entry);
     }
 
-    /// Removes entries that conflict with the leader's (Raft §5.3), and a membership among them (thesis §4.1).
+    /// Removes entries that conflict with the leader's (Raft §5.3), and a membership among them (thesis
+    /// §4.1).
     fn truncate_after(&mut self, index: Index) {
         self.log.truncate_after(index);
         self.outbox.truncate_after(index);

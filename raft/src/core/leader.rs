@@ -38,8 +38,8 @@ pub(super) struct Transfer {
     pub(super) to: NodeId,
     pub(super) request: RequestId,
     pub(super) until_ns: u64,
-    /// The target was told to start an election.
-    pub(super) told: bool,
+    /// The target has been asked to start an election.
+    pub(super) asked: bool,
 }
 
 impl Leader {
@@ -86,7 +86,7 @@ impl Core {
             return;
         };
         if let Some(transfer) = leader.transfer.take_if(|transfer| now >= transfer.until_ns) {
-            // The target has not taken over in an election timeout: go on leading (thesis §3.10).
+            // The target has not taken over in an election timeout: keep leading (thesis §3.10).
             self.outbox
                 .reply(transfer.request, Err(RequestError::TransferTimeout));
         }
@@ -144,7 +144,7 @@ impl Core {
         progress.heard_ns = now;
         // A round answered twice, or late, confirms nothing that the number doesn't say.
         progress.round = progress.round.max(round.min(leader.round));
-        // The follower lives but gets nowhere: what was under way is lost, or its answer is.
+        // The follower is alive but makes no progress: what was under way is lost, or its answer is.
         let stalled = now >= progress.moved_ns + self.config.resend_ns;
         if stalled && (progress.match_index < last || progress.mode != Mode::Replicate) {
             progress.probe_from(progress.match_index + 1, now);
@@ -265,7 +265,8 @@ impl Core {
         self.tell_transfer_target();
     }
 
-    /// Commits what a quorum has durably, if it is of this term; all before it comes with it (Raft §5.3, §5.4.2).
+    /// Commits what a quorum has durably, if it is of this term; all before it comes with it (Raft §5.3,
+    /// §5.4.2).
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(leader) = &self.role else { return };
         let (id, durable) = (self.id(), self.durable_index);

@@ -72,7 +72,8 @@ impl Log {
         }
     }
 
-    /// The entries from `from` on, at most `max_entries` and, beyond the first, at most `max_bytes` of payload.
+    /// The entries from `from` on, at most `max_entries` and, beyond the first, at most `max_bytes` of
+    /// payload.
     pub(super) fn batch(&self, from: Index, max_entries: usize, max_bytes: usize) -> Vec<Arc<Entry>> {
         let skip = usize::try_from(from.saturating_sub(self.base_index + 1)).unwrap_or(usize::MAX);
         let count = self.entries.len().saturating_sub(skip).min(max_entries.max(1));

@@ -1,9 +1,10 @@
-//! The Raft core: pure and deterministic, events in, commands out. [`api`] states the contract with the driver.
+//! The Raft core: pure and deterministic, events in, commands out. [`api`] states the contract with the
+//! driver.
 //!
 //! ```text
 //!   mod        one step: an event, then what follows from it, then the outbox
 //!   election   timers, PreVote, votes, who leads            Raft §5.2, §5.4.1; thesis §3.10, §4.2.3, §9.6
-//!   follower   what a leader says                           Raft §5.3, §7
+//!   follower   what a leader sends                           Raft §5.3, §7
 //!   leader     replication, commitment, CheckQuorum         Raft §5.3, §5.4.2; thesis §6.2, §10.2.1
 //!   requests   what clients and operators want              thesis §3.10, §4
 //!   reads      linearizable reads                           thesis §6.4
@@ -12,8 +13,8 @@
 //!   validity   what holds after every step, checked in debug builds
 //! ```
 //!
-//! Invariants, besides Raft's own: no I/O, no clock, no randomness but the seed's; nothing kept grows without a
-//! limit from [`Config`]; nothing leaves before what it depends on is durable.
+//! Invariants, besides Raft's own: no I/O, no clock, no randomness but the seed's; nothing kept grows without
+//! a limit from [`Config`]; nothing leaves before what it depends on is durable.
 //!
 //! Sources: Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm (Extended Version)",
 //! cited as Raft; Ongaro, "Consensus: Bridging Theory and Practice", cited as thesis.
@@ -72,7 +73,8 @@ pub struct Core {
     commit: Index,
     applied: Index,
     machine: Machine,
-    /// The memberships from the snapshot's on, by the index of their entry; the last is in force (thesis §4.1).
+    /// The memberships from the snapshot's on, by the index of their entry; the last is in force (thesis
+    /// §4.1).
     memberships: Vec<(Index, Membership)>,
     snapshot: Arc<Snapshot>,
     reads: Reads,
@@ -97,7 +99,7 @@ enum State {
 pub enum Role {
     /// Answers leaders and candidates.
     Follower,
-    /// Asks whether it could win before it disturbs anybody.
+    /// Asks whether it could win before it disturbs any other node.
     PreCandidate,
     /// Asks for votes.
     Candidate,
@@ -124,8 +126,8 @@ pub struct Status {
     pub applied: Index,
     /// Its snapshot covers up to here.
     pub snapshot_index: Index,
-    /// Messages that contradict what Raft promises: another leader in its own term, another entry in the place
-    /// of a committed one. Not 0: some node of the cluster has broken the rules.
+    /// Messages that contradict what Raft promises: another leader in its own term, another entry in the
+    /// place of a committed one. Not 0: some node of the cluster has broken the rules.
     pub conflicts: u64,
 }
 
@@ -223,7 +225,7 @@ impl Core {
         Ok(core)
     }
 
-    /// Takes one event and gives what follows from it. `now` is in nanoseconds and never runs backwards.
+    /// Takes one event and returns what follows from it. `now` is in nanoseconds and never runs backwards.
     pub fn handle(&mut self, now: u64, event: Event, out: &mut Vec<Command>) {
         self.handle_batch(now, [event], out);
     }
@@ -343,7 +345,7 @@ impl Core {
         if to != self.id() || from == self.id() {
             return;
         }
-        // PreVote speaks of a term that nobody is in yet, so the rules for terms don't apply (thesis §9.6).
+        // PreVote names a term that no node is in yet, so the rules for terms don't apply (thesis §9.6).
         match body {
             Body::PreVote {
                 last_index,

@@ -1,9 +1,10 @@
-//! What a step of the core gives out, and the messages that wait for the disk.
+//! What a step of the core produces, and the messages that wait for the disk.
 //!
 //! Invariants:
-//! - No message leaves before the term and vote under which it was made are durable (Raft figure 2: persistent
-//!   state is "updated on stable storage before responding to RPCs").
-//! - [`Body::Accepted`](super::api::Body::Accepted) leaves only when the entries that it vouches for are durable.
+//! - No message leaves before the term and vote under which it was made are durable (Raft figure 2:
+//!   persistent state is "updated on stable storage before responding to RPCs").
+//! - [`Body::Accepted`](super::api::Body::Accepted) leaves only when the entries that it vouches for are
+//!   durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Outbox {
         self.send_as(to, self.term, body);
     }
 
-    /// Sends under another term: [`Body::PreVote`] speaks of the term that it would start.
+    /// Sends under another term: [`Body::PreVote`] names the term that it would start.
     pub(super) fn send_as(&mut self, to: NodeId, term: Term, body: Body) {
         let message = Message {
             from: self.from,
@@ -108,8 +109,8 @@ impl Outbox {
         self.pending.entries.push(entry);
     }
 
-    /// Entries after `index` that were not yet given to the disk never will be. Those that were are removed when
-    /// the next entry is written over them.
+    /// Entries after `index` that were not yet given to the disk never will be. Those that were are removed
+    /// when the next entry is written over them.
     pub(super) fn truncate_after(&mut self, index: Index) {
         self.pending.entries.retain(|entry| entry.index <= index);
     }
@@ -121,8 +122,8 @@ impl Outbox {
         self.pending.snapshot = Some(save);
     }
 
-    /// Whether a snapshot up to `index` of this node's own would reach the disk before an entry that it covers, or in place of one that
-    /// a leader has just sent: of one persist the snapshot comes first.
+    /// Whether a snapshot up to `index` of this node's own would reach the disk before an entry that it
+    /// covers, or in place of one that a leader has just sent: of one persist the snapshot comes first.
     pub(super) fn is_ahead_of_disk(&self, index: Index) -> bool {
         self.pending
             .entries

@@ -74,7 +74,7 @@ impl Progress {
             self.inflight.pop_front();
         }
         self.mode = match self.mode {
-            // An old Append may still be answered while a snapshot is under way; that helps nobody.
+            // An old Append may still be answered while a snapshot is under way; that answer is of no use.
             Mode::Snapshot if self.match_index + 1 < self.next_index => Mode::Snapshot,
             _ => Mode::Replicate,
         };

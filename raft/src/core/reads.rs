@@ -5,10 +5,10 @@
 //!                                                                              applied ≥ index ─▶ replies
 //! ```
 //!
-//! Every node has one batch asked at a time and answers from its own state; the leader asks itself. A read joins
-//! a batch before the batch is asked, and the index is noted after that, so it covers every write acknowledged
-//! before the read began. A round begun after the index was noted shows that no later leader could have
-//! committed anything by then.
+//! Every node has one batch asked at a time and answers from its own state; the leader asks itself. A read
+//! joins a batch before the batch is asked, and the index is noted after that, so it covers every write
+//! acknowledged before the read began. A round begun after the index was noted shows that no later leader
+//! could have committed anything by then.
 
 use std::collections::VecDeque;
 

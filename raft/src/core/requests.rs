@@ -64,8 +64,8 @@ impl Core {
         Ok(())
     }
 
-    /// Appends the next membership: one server at a time, one change at a time, and only after an entry of the
-    /// own term is committed (thesis §4.1, and the author's later note on a change that spans terms).
+    /// Appends the next membership: one server at a time, one change at a time, and only after an entry of
+    /// the own term is committed (thesis §4.1, and the author's later note on a change that spans terms).
     fn change_membership(&mut self, id: RequestId, change: Change) -> Result<(), RequestError> {
         let State::Leader(leader) = &self.role else {
             return Err(RequestError::NotLeader { leader: self.leader });
@@ -129,7 +129,7 @@ impl Core {
                 to,
                 request: id,
                 until_ns,
-                told: false,
+                asked: false,
             });
         }
         Ok(())
@@ -148,8 +148,8 @@ impl Core {
             .progress
             .get(&transfer.to)
             .is_some_and(|progress| progress.match_index == last);
-        if complete && !transfer.told {
-            transfer.told = true;
+        if complete && !transfer.asked {
+            transfer.asked = true;
             self.outbox.send(transfer.to, Body::TimeoutNow);
         }
     }

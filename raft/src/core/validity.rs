@@ -1,5 +1,5 @@
-//! What holds in one node whenever it has handled an event, looked at after every step of a debug build, so that tests
-//! and end-to-end runs stop at the step that breaks it and not where it shows.
+//! What holds in one node whenever it has handled an event, looked at after every step of a debug build, so
+//! that tests and end-to-end runs stop at the step that breaks it and not where it shows.
 //!
 //! What holds between nodes (Raft figure 3) is checked by the simulation, which sees them all.
 

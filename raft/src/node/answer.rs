@@ -1,20 +1,20 @@
-//! What a client is told: JSON for answers, and for refusals a status, a reason, and whether the operation may
-//! have happened.
+//! What a client is answered: JSON for answers, and for refusals a status, a reason, and whether the
+//! operation may have happened.
 //!
-//! Invariant: `"happened":"no"` only when the operation certainly had no effect and never will have. In doubt it is
-//! `"maybe"`; an operation that changes nothing never leaves a doubt.
+//! Invariant: `"happened":"no"` only when the operation certainly had no effect and never will have. When in
+//! doubt it is `"maybe"`; an operation that changes nothing is never in doubt.
 
 use serde::Serialize;
 
 use crate::core::api::{Member, Membership, NodeId, RequestError};
 
-/// Whether an operation that was refused may have happened all the same.
+/// Whether an operation that was refused may still have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Happened {
     /// Certainly not, and it never will.
     No,
-    /// Nobody knows.
+    /// Unknown.
     Maybe,
 }
 
@@ -23,9 +23,9 @@ pub(super) enum Happened {
 pub(super) struct Refusal {
     #[serde(skip)]
     pub status: u16,
-    /// For programs.
+    /// Machine-readable.
     pub error: &'static str,
-    /// For people.
+    /// Human-readable.
     pub message: String,
     pub happened: Happened,
 }
@@ -54,9 +54,14 @@ impl Refusal {
         Refusal::new(503, "no-leader", message, Happened::No)
     }
 
-    /// The node has as much to do as it takes on.
+    /// The node has as many requests as it accepts.
     pub(super) fn overloaded() -> Refusal {
-        Refusal::new(503, "overloaded", "too many requests wait already", Happened::No)
+        Refusal::new(
+            503,
+            "overloaded",
+            "too many requests are waiting already",
+            Happened::No,
+        )
     }
 
     /// The request makes no sense.
@@ -89,12 +94,12 @@ impl Refusal {
         Refusal::new(503, "stopping", "the node is stopping", Happened::Maybe)
     }
 
-    /// A mistake in this program.
+    /// A bug in this program.
     pub(super) fn internal() -> Refusal {
         Refusal::new(
             500,
             "internal",
-            "the node has made a mistake; see its log",
+            "an internal error of the node; see its log",
             Happened::Maybe,
         )
     }

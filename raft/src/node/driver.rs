@@ -1,8 +1,10 @@
-//! The driver: gathers what has happened, hands it to the core in one batch, and does what the core wants done.
+//! The driver: gathers what has happened, hands it to the core in one batch, and does what the core wants
+//! done.
 //!
 //! Invariants:
 //! - Every request gets exactly one answer, at the latest when its time is up.
-//! - Numbers of requests are never used twice in a process; across processes [`Origin::life`] tells them apart.
+//! - Numbers of requests are never used twice in a process; across processes [`Origin::life`] tells them
+//!   apart.
 //! - The core alone decides what must be durable before what is sent ([`crate::core::api`]); the driver only
 //!   hands writes over in order and reports when they are done.
 
@@ -30,10 +32,10 @@ use crate::transport::{Incoming, MAX_PAYLOAD_BYTES, Transport};
 const TURN_INPUTS: usize = 512;
 /// How many frames wait for the driver before the peers' connections do.
 const INCOMING_FRAMES: usize = 512;
-/// What goes to one peer is sent once it has grown to this, though the turn goes on.
+/// What goes to one peer is sent once it has grown to this, even before the turn ends.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// What the HTTP server asks of the driver.
+/// A request of the HTTP server to the driver.
 #[derive(Debug)]
 enum Call {
     Request(Request, oneshot::Sender<Result<Answer, Refusal>>),
@@ -74,12 +76,12 @@ impl StatusAnswer {
 }
 
 impl Handle {
-    /// Asks the core, or the leader's if this node does not lead.
+    /// Sends a request to the core, or to the leader's if this node does not lead.
     pub(super) async fn request(&self, request: Request) -> Result<Answer, Refusal> {
         self.call(|reply| Call::Request(request, reply)).await?
     }
 
-    /// What this node's state holds, however old that is.
+    /// The value in this node's state, however old that is.
     pub(super) async fn stale_read(&self, key: String) -> Result<Value, Refusal> {
         self.call(|reply| Call::StaleRead(key, reply)).await
     }
@@ -118,7 +120,8 @@ pub(super) struct Driver {
     known: Status,
     metrics: Metrics,
     life: u64,
-    // The receivers before the writer: when all is dropped, its last report must find nobody rather than wait.
+    // The receivers come before the writer: when all is dropped, the writer's last report must fail rather
+    // than wait.
     calls: mpsc::Receiver<Call>,
     incoming: mpsc::Receiver<Incoming>,
     synced: mpsc::UnboundedReceiver<Result<Synced, StorageError>>,
@@ -155,7 +158,7 @@ impl Driver {
         let epoch = Instant::now();
         let core = Core::new(config.core(), stored, 0)?;
         let (report, synced) = mpsc::unbounded_channel();
-        // Nobody listens any more once the node stops.
+        // There is no receiver any more once the node stops.
         let writer =
             Writer::start(storage, move |result| drop(report.send(result))).map_err(NodeError::Thread)?;
         let (frames, incoming) = mpsc::channel(INCOMING_FRAMES);
@@ -189,12 +192,12 @@ impl Driver {
         loop {
             self.wait(&mut inputs).await?;
             self.turn(&mut inputs)?;
-            // Whoever was woken gets a turn too, on a runtime with one thread.
+            // Tasks that were woken get a turn too, on a runtime with one thread.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Waits until there is something to do, and takes in all that there is.
+    /// Waits until there is something to do, and takes in everything that is ready.
     async fn wait(&mut self, inputs: &mut Inputs) -> Result<(), NodeError> {
         let deadline = self.core.deadline().min(self.pending.deadline());
         let deadline = self.epoch + std::time::Duration::from_nanos(deadline);
@@ -264,7 +267,7 @@ impl Driver {
             match wire {
                 Ok(Wire::Raft(message)) if message.from == from => self.events.push(Event::Receive(message)),
                 Ok(Wire::Raft(message)) => {
-                    tracing::warn!(from, claimed = message.from, "a message with another node's name");
+                    tracing::warn!(from, claimed = message.from, "a message in another node's name");
                 }
                 Ok(Wire::Forward { origin, request }) => {
                     let reply = ReplyTo::Peer { peer: from, origin };
@@ -277,7 +280,7 @@ impl Driver {
                     self.reply(origin.request, result);
                 }
                 Ok(Wire::Forwarded { .. }) => {}
-                Err(error) => tracing::warn!(from, %error, "cannot understand a peer"),
+                Err(error) => tracing::warn!(from, %error, "cannot decode a peer's message"),
             }
         }
     }
@@ -285,7 +288,7 @@ impl Driver {
     fn call(&mut self, now: u64, call: Call) {
         match call {
             Call::Request(request, reply) => self.client(now, request, reply),
-            // Who no longer listens needs no answer.
+            // A client that no longer listens needs no answer.
             Call::StaleRead(key, reply) => drop(reply.send(self.core.machine().read(&key))),
             Call::Status(reply) => drop(reply.send(self.status())),
             Call::Metrics(reply) => {
@@ -296,7 +299,7 @@ impl Driver {
     }
 
     fn client(&mut self, now: u64, request: Request, reply: oneshot::Sender<Result<Answer, Refusal>>) {
-        // Any member's core takes reads: it asks the leader for an index only (thesis §6.4).
+        // Any member's core accepts reads: it only asks the leader for an index (thesis §6.4).
         let is_own = matches!(request, Request::Read { .. } | Request::Snapshot);
         let id = match self.pending.open(now, ReplyTo::Client(reply)) {
             Ok(id) => id,
@@ -338,7 +341,7 @@ impl Driver {
         }
     }
 
-    /// Passes an answer on to whoever asked, unless the time was up before.
+    /// Passes an answer on to the caller, unless the time was up before.
     fn reply(&mut self, id: RequestId, result: Result<Answer, RequestError>) {
         match self.pending.close(id) {
             Some(ReplyTo::Peer { peer, origin }) => self.forwarded(peer, origin, result),
@@ -366,7 +369,7 @@ impl Driver {
     fn say(&mut self, peer: NodeId, wire: &Wire) {
         let outgoing = self.outbox.entry(peer).or_default();
         if !wire::encode(&mut outgoing.payload, wire) {
-            tracing::error!(peer, "cannot encode what is to be said to a peer");
+            tracing::error!(peer, "cannot encode a message to a peer");
         }
         if outgoing.payload.len() >= FRAME_BYTES {
             self.flush(peer);
@@ -379,11 +382,7 @@ impl Driver {
             return;
         };
         if payload.len() > MAX_PAYLOAD_BYTES {
-            tracing::error!(
-                peer,
-                bytes = payload.len(),
-                "what is to be sent is too large for a frame"
-            );
+            tracing::error!(peer, bytes = payload.len(), "a message is too large for a frame");
         }
         if payload.is_empty() || self.transport.send(peer, Bytes::from(payload)) {
             return;
@@ -398,8 +397,8 @@ impl Driver {
         }
     }
 
-    /// A member is removed before that is committed (thesis §4.1): until then the others must be able to answer it, above all when it
-    /// leads. So the members before these are kept, too.
+    /// A member is removed before that is committed (thesis §4.1): until then the others must be able to
+    /// answer it, above all when it leads. So the members before these are kept, too.
     fn connect(&mut self, membership: &Membership) {
         let mut peers = std::mem::replace(&mut self.members, membership.clone()).members;
         peers.extend(membership.members.clone());
@@ -423,7 +422,7 @@ impl Driver {
         }
     }
 
-    /// Says in the log what has changed in the last turn.
+    /// Logs what has changed in the last turn.
     fn observe(&mut self) {
         let status = self.core.status();
         let known = std::mem::replace(&mut self.known, status);

@@ -1,20 +1,20 @@
 //! The HTTP API: JSON in, JSON out. See [`super::answer`] for what errors say.
 //!
-//! | request                                                                  | answer                              |
-//! |--------------------------------------------------------------------------|-------------------------------------|
-//! | `POST /v1/read {"key"}`                                                  | `{"value"}`, linearizable           |
-//! | `POST /v1/stale-read {"key"}`                                            | `{"value"}`, of this node's state   |
-//! | `POST /v1/write {"key","value"}`                                         | `{}`                                |
-//! | `POST /v1/cas {"key","expected","new"}`                                  | `{"swapped":true}` or `{"swapped":false,"current"}` |
-//! | `POST /v1/session`                                                       | `{"session"}`                       |
-//! | `POST /v1/members {"add":{"id","address"}}` or `{"remove":id}`           | `{"members"}`                       |
-//! | `POST /v1/transfer-leadership {"to"}`                                    | `{"leader"}`                        |
-//! | `POST /v1/snapshot`                                                      | `{"snapshot_index"}`, of this node  |
-//! | `GET /status`                                                            | who this node is and what it knows  |
-//! | `GET /metrics`                                                           | counters, for Prometheus            |
+//! | request | answer |
+//! |---|---|
+//! | `POST /v1/read {"key"}` | `{"value"}`, linearizable |
+//! | `POST /v1/stale-read {"key"}` | `{"value"}`, of this node's state |
+//! | `POST /v1/write {"key","value"}` | `{}` |
+//! | `POST /v1/cas {"key","expected","new"}` | `{"swapped":true}` or `{"swapped":false,"current"}` |
+//! | `POST /v1/session` | `{"session"}` |
+//! | `POST /v1/members {"add":{"id","address"}}` or `{"remove":id}` | `{"members"}` |
+//! | `POST /v1/transfer-leadership {"to"}` | `{"leader"}` |
+//! | `POST /v1/snapshot` | `{"snapshot_index"}`, of this node |
+//! | `GET /status` | who this node is and what it knows |
+//! | `GET /metrics` | counters, for Prometheus |
 //!
-//! A value is `null`, a whole number or a string. A write or a cas may carry `"session"` and `"sequence"`: a request
-//! repeated under the same numbers is applied once (thesis §6.3).
+//! A value is `null`, a whole number or a string. A write or a cas may carry `"session"` and `"sequence"`: a
+//! request repeated under the same numbers is applied once (thesis §6.3).
 
 use std::time::Duration;
 
@@ -39,12 +39,12 @@ use crate::machine::{Command, Output, Value};
 const MAX_BODY_BYTES: usize = 64 << 10;
 /// More clients than this wait to be accepted; below the usual limit of 1,024 open files.
 const MAX_CONNECTIONS: usize = 768;
-/// How long a new member may take to catch up before it is left a learner.
+/// How long a new member may take to catch up before it stays a learner.
 const PROMOTION_LIMIT: Duration = Duration::from_secs(10);
-/// How often its promotion is tried.
+/// The pause between attempts to promote it.
 const PROMOTION_PAUSE: Duration = Duration::from_millis(20);
 
-/// Answers clients until the listener fails, which it does not.
+/// Answers clients; ends only if the listener fails, which it never does.
 pub(super) async fn serve(listener: TcpListener, handle: Handle) {
     let router = Router::new()
         .route("/v1/read", post(read))
@@ -187,7 +187,7 @@ async fn session(State(handle): State<Handle>) -> Answered {
 async fn members(State(handle): State<Handle>, body: Raw) -> Answered {
     let changed = match parse(body)? {
         MembersBody::Remove(id) => handle.request(Request::Change(Change::Remove { id })).await?,
-        // One that an earlier request added, and that had not caught up in time.
+        // An earlier request added it, and it had not caught up in time.
         MembersBody::Add { id, .. } if is_learner(&handle, id).await? => promote(&handle, id).await?,
         MembersBody::Add { id, address } => {
             handle
@@ -285,7 +285,9 @@ fn numbered(client: Option<u64>, sequence: Option<u64>) -> Result<Option<Session
     match (client, sequence) {
         (Some(client), Some(sequence)) => Ok(Some(Session { client, sequence })),
         (None, None) => Ok(None),
-        _ => Err(Refusal::bad_request("`session` and `sequence` go together")),
+        _ => Err(Refusal::bad_request(
+            "`session` and `sequence` must come together",
+        )),
     }
 }
 
@@ -294,7 +296,7 @@ fn json(answer: &impl Serialize) -> Answered {
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
-/// A mistake in this program: the client must not conclude anything from it.
+/// A bug in this program: the client must not conclude anything from it.
 fn unexpected(what: &impl std::fmt::Debug) -> Refusal {
     tracing::error!(?what, "an answer that does not fit its request");
     Refusal::internal()

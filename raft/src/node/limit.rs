@@ -21,7 +21,7 @@ pub(super) struct LimitedListener {
     places: Arc<Semaphore>,
 }
 
-/// A connection; its end makes room for another.
+/// A connection; when it ends, its place is free again.
 pub(super) struct LimitedStream {
     stream: TcpStream,
     _place: Option<OwnedSemaphorePermit>,
@@ -40,7 +40,7 @@ impl Listener for LimitedListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (LimitedStream, SocketAddr) {
-        // The semaphore is never closed, so there always is a place in the end.
+        // The semaphore is never closed, so a place becomes free eventually.
         let place = self.places.clone().acquire_owned().await.ok();
         loop {
             match self.listener.accept().await {
@@ -122,6 +122,6 @@ mod tests {
         assert_eq!(limited.places.available_permits(), 1);
         timeout(Duration::from_secs(20), limited.accept())
             .await
-            .expect("no room was made");
+            .expect("no place became free");
     }
 }

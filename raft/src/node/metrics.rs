@@ -41,7 +41,7 @@ impl Metrics {
             (
                 "elections_total",
                 "counter",
-                "Elections that this node stood for.",
+                "Elections in which this node was a candidate.",
                 self.elections as f64,
             ),
             (
@@ -90,13 +90,13 @@ impl Metrics {
             (
                 "fsync_seconds_total",
                 "counter",
-                "Time that they took.",
+                "Seconds that these writes took.",
                 self.fsync.as_secs_f64(),
             ),
             (
                 "synced_bytes_total",
                 "counter",
-                "Bytes that they wrote.",
+                "Bytes of these writes.",
                 self.synced_bytes as f64,
             ),
             (
@@ -126,7 +126,7 @@ impl Metrics {
             (
                 "connects_total",
                 "counter",
-                "Connections made to peers.",
+                "Connections to peers that were made.",
                 of(&transport.connects),
             ),
             (
@@ -169,7 +169,7 @@ impl Metrics {
             (
                 "conflicts_total",
                 "counter",
-                "Messages against Raft's rules.",
+                "Messages that break Raft's rules.",
                 status.conflicts as f64,
             ),
         ];

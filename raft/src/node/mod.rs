@@ -6,10 +6,10 @@
 //!   log-writer ── synced ──────┘                    └─▶ log-writer (write, fsync)
 //! ```
 //!
-//! Everything but the log's writing runs on the caller's tokio runtime; a current-thread one suits best, because
-//! the driver is one task and its neighbours have little to do.
+//! Everything but the log's writing runs on the caller's tokio runtime; a current-thread one suits best,
+//! because the driver is one task and its neighbours have little to do.
 //!
-//! Invariants: only the driver touches the core; nobody waits for a disk but the log-writer; every queue between
+//! Invariants: only the driver touches the core; only the log-writer waits for a disk; every queue between
 //! them is bounded or carries at most one message a write.
 
 mod answer;
@@ -43,16 +43,16 @@ pub struct NodeConfig {
     pub raft_addr: SocketAddr,
     /// Where it listens for clients.
     pub http_addr: SocketAddr,
-    /// The members of the first configuration, this node included; the same on each of them and at every start.
-    /// Empty on a node that is to be added to a running cluster.
+    /// The members of the first configuration, this node included; the same on each of them and at every
+    /// start. Empty on a node that is to be added to a running cluster.
     pub peers: Vec<(NodeId, SocketAddr)>,
     /// Nodes of different clusters refuse each other.
     pub cluster: String,
-    /// How often a leader shows that it lives.
+    /// How often a leader shows that it is alive.
     pub heartbeat: Duration,
     /// The shortest silence after which a follower stands for election; each draws up to twice as much.
     pub election_timeout: Duration,
-    /// A client gets an answer within this time, if only that there is none.
+    /// A client gets an answer within this time, even if only that there was none in time.
     pub request_timeout: Duration,
     /// More requests than this do not wait; they are refused as `overloaded`.
     pub max_pending: usize,
@@ -62,7 +62,7 @@ pub struct NodeConfig {
     pub keep_entries: u64,
     /// How the disk is laid out.
     pub storage: StorageOptions,
-    /// A mistake to make.
+    /// A planted bug to switch on.
     pub bug: Option<Bug>,
 }
 
@@ -110,7 +110,7 @@ impl NodeConfig {
         let mut ids: Vec<NodeId> = self.peers.iter().map(|(id, _)| *id).collect();
         ids.sort_unstable();
         if ids.contains(&0) || ids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return wrong("every peer needs a number of its own, from 1".into());
+            return wrong("every peer needs its own number, from 1 on".into());
         }
         if !ids.is_empty() && !ids.contains(&self.id) {
             return wrong(format!(
@@ -147,7 +147,7 @@ impl NodeConfig {
     }
 }
 
-/// Why a node cannot start or go on.
+/// Why a node cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The configuration contradicts itself.
@@ -164,7 +164,7 @@ pub enum NodeError {
     /// The disk.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// What is stored is no node's state.
+    /// What is stored is not a node's state.
     #[error(transparent)]
     Start(#[from] StartError),
     /// The operating system refused a thread.
@@ -175,11 +175,12 @@ pub enum NodeError {
     Stopped(&'static str),
 }
 
-/// Runs a node until it fails; dropping the future stops it, as abruptly as a kill, but for writes under way.
+/// Runs a node until it fails; dropping the future stops it, as abruptly as a kill, except for writes under
+/// way.
 ///
 /// # Errors
-/// When the configuration makes no sense, an address is taken, or the directory is in use or damaged; later, when
-/// the disk fails. A node that cannot write must not go on.
+/// When the configuration makes no sense, an address is taken, or the directory is in use or damaged; later,
+/// when the disk fails. A node that cannot write must stop.
 pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let listen = |address| transport::listen(address).map_err(|source| NodeError::Listen { address, source });
     let raft = listen(config.raft_addr)?;
@@ -187,7 +188,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     run_on(config, raft, http).await
 }
 
-/// [`run`] on sockets that listen already; the addresses in `config` are not looked at.
+/// [`run`] on sockets that listen already; the addresses in `config` are not used.
 ///
 /// # Errors
 /// As for [`run`].
@@ -248,7 +249,7 @@ mod tests {
                     peers: vec![(1, any), (1, any)],
                     ..good.clone()
                 },
-                "number of its own",
+                "its own number",
             ),
             (
                 NodeConfig {

@@ -1,6 +1,6 @@
 //! The requests that wait for an answer.
 //!
-//! Invariant: what [`Pending`] gives out once it never gives out again, so nobody is answered twice.
+//! Invariant: what [`Pending`] has returned once it never returns again, so no request is answered twice.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,7 +10,7 @@ use super::answer::Refusal;
 use super::wire::Origin;
 use crate::core::api::{Answer, NodeId, RequestId};
 
-/// Who is to be answered.
+/// Where an answer goes.
 #[derive(Debug)]
 pub(super) enum ReplyTo {
     /// A client of this node.
@@ -48,7 +48,7 @@ impl Pending {
         }
     }
 
-    /// How many wait.
+    /// How many are waiting.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -78,7 +78,7 @@ impl Pending {
         }
     }
 
-    /// Who waits for the answer, unless that was given already.
+    /// Where the answer goes, unless it was given already.
     pub(super) fn close(&mut self, id: RequestId) -> Option<ReplyTo> {
         self.waiting.remove(&id).map(|waiting| waiting.reply)
     }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_is_answered_once() {
+    fn every_request_is_answered_once() {
         let mut pending = Pending::new(3, 100);
         let ids: Vec<RequestId> = (0..3).map(|n| pending.open(n, peer(n)).unwrap()).collect();
         assert!(pending.open(3, peer(3)).is_err(), "the limit is 3");

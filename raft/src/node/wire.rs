@@ -1,4 +1,4 @@
-//! What nodes say to each other: Raft's messages, and requests that a follower passes on to its leader.
+//! What nodes send each other: Raft's messages, and requests that a follower passes on to its leader.
 //!
 //! A frame's payload is one or more of these, one after another, in postcard.
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::api::{Answer, Message, Request, RequestError, RequestId};
 
-/// One thing that a node says to another.
+/// One thing that a node sends to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wire {
     /// From core to core.
@@ -74,7 +74,7 @@ mod tests {
     use crate::machine::{Command, Output, Value};
 
     #[test]
-    fn what_is_said_is_heard() {
+    fn what_is_encoded_is_decoded() {
         let origin = Origin {
             life: u64::MAX,
             request: 7,

@@ -1,7 +1,7 @@
-//! What the storage asks of a file system, each as durable as POSIX lets it be.
+//! The operations of a file system that the storage needs, each as durable as POSIX lets it be.
 //!
-//! A new or renamed file survives a crash only once its directory was synced too; every function here that makes
-//! or renames one does that (Pillai et al., All File Systems Are Not Created Equal, OSDI '14).
+//! A new or renamed file survives a crash only once its directory was synced too; every function here that
+//! makes or renames one does that (Pillai et al., All File Systems Are Not Created Equal, OSDI '14).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -14,7 +14,7 @@ use super::StorageError;
 /// Ends the names of files that are not yet what they are to become.
 const TEMPORARY: &str = ".tmp";
 
-/// Holds the directory for this process; the kernel lets go of it when the process dies, however it dies.
+/// Holds the directory for this process; the kernel releases it when the process dies, however it dies.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: Flock<File>,
@@ -38,7 +38,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, StorageError> {
     }
 }
 
-/// Makes the directory with its parents.
+/// Creates the directory with its parents.
 pub(super) fn create_directory(directory: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(directory).map_err(|source| StorageError::io("create", directory, source))?;
     match directory.parent() {
@@ -47,7 +47,8 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// Writes a whole file so that after a crash it is there as a whole or not at all. Returns it open for appending.
+/// Writes a whole file so that after a crash it is there as a whole or not at all. Returns it open for
+/// appending.
 pub(super) fn write_atomically(path: &Path, parts: &[&[u8]]) -> Result<File, StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(TEMPORARY);

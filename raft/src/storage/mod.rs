@@ -1,4 +1,4 @@
-//! What a node remembers over a crash: its term and vote, its log and its last snapshot, in one directory.
+//! What a node remembers across a crash: its term and vote, its log and its last snapshot, in one directory.
 //!
 //! ```text
 //! lock                             held by the process that uses the directory
@@ -7,17 +7,17 @@
 //! snapshot-00000000000000004711    the snapshot up to entry 4711: framed by a magic number and a checksum
 //! ```
 //!
-//! Everything but the snapshot goes into one sequence of checksummed records ([`record`]), so that a term, a vote
-//! and any number of entries cost one write and one fsync. Nothing is ever overwritten: a conflicting suffix of
-//! the log is cut off by the entry that replaces it, and only whole segments are deleted.
+//! Everything but the snapshot goes into one sequence of checksummed records ([`record`]), so that a term, a
+//! vote and any number of entries cost one write and one fsync. Nothing is ever overwritten: a conflicting
+//! suffix of the log is cut off by the entry that replaces it, and only whole segments are deleted.
 //!
 //! Invariants:
 //! - What [`Storage::sync`] returned `Ok` for is there after any crash.
-//! - What recovery finds is the effect of a prefix of the writes. A torn end is cut off; anything else that is
-//!   broken is refused with the file and the offset, because a node that silently forgets what it has
+//! - What recovery finds is the effect of a prefix of the writes. A torn end is cut off; anything else that
+//!   is broken is refused with the file and the offset, because a node that silently forgets what it has
 //!   acknowledged breaks Raft's promises (§5.2: one vote a term; §5.4: committed entries stay).
-//! - After a failed write or sync nothing more is written: what the kernel then holds is unknown (Rebello et al.,
-//!   Can Applications Recover from fsync Failures?, USENIX ATC '20).
+//! - After a failed write or sync nothing more is written: what the kernel then holds is unknown (Rebello et
+//!   al., Can Applications Recover from fsync Failures?, USENIX ATC '20).
 
 mod files;
 mod record;
@@ -45,14 +45,14 @@ const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// Why the storage cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The file system said no.
+    /// The file system failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// What was tried.
         what: &'static str,
         /// On which file.
         path: PathBuf,
-        /// What the file system said.
+        /// The file system's error.
         source: std::io::Error,
     },
     /// Another process has the directory.
@@ -61,7 +61,7 @@ pub enum StorageError {
         /// The directory.
         directory: PathBuf,
     },
-    /// Something that was once durable cannot be read any more. The node must be wiped and added anew.
+    /// Something that was once durable cannot be read any more. The node must be wiped and added again.
     #[error("{} is damaged at offset {offset}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -71,7 +71,7 @@ pub enum StorageError {
         /// What is wrong there.
         reason: String,
     },
-    /// What is to be written could not be read back: a mistake of the caller.
+    /// What is to be written could not be read back: a bug of the caller.
     #[error("cannot store this: {0}")]
     Refused(String),
     /// An earlier write failed.
@@ -102,7 +102,7 @@ impl StorageError {
 pub struct StorageOptions {
     /// A segment that has grown to this many bytes is sealed.
     pub segment_bytes: u32,
-    /// A mistake to make: what is written to the log is never synced ([`crate::bug::Bug::SkipFsync`]).
+    /// A planted bug: what is written to the log is never synced ([`crate::bug::Bug::SkipFsync`]).
     pub skip_fsync: bool,
 }
 
@@ -141,10 +141,10 @@ struct Sealed {
 }
 
 impl Storage {
-    /// Opens the directory, made if need be, and reads what it holds.
+    /// Opens the directory, creating it if needed, and reads what it holds.
     ///
     /// # Errors
-    /// When another process has it, when anything in it is damaged, and when the file system says no.
+    /// When another process has it, when anything in it is damaged, and when the file system fails.
     pub fn open(directory: &Path, options: StorageOptions) -> Result<(Storage, Stored), StorageError> {
         files::create_directory(directory)?;
         let lock = files::lock(directory)?;
@@ -208,7 +208,7 @@ impl Storage {
     /// Writes everything that waits and makes it durable with one fsync; then deletes what it made useless.
     ///
     /// # Errors
-    /// When the file system says no. Nothing more can be written then: the node must stop.
+    /// When the file system fails. Nothing more can be written then: the node must stop.
     pub fn sync(&mut self) -> Result<(), StorageError> {
         if self.failed {
             return Err(StorageError::Failed);
@@ -274,7 +274,7 @@ impl Storage {
             discard_to: *discard_to,
         };
         if mark.discard_to > self.state.log_end {
-            // The log starts anew after the snapshot, and every sealed segment may go.
+            // The log starts again after the snapshot, and every sealed segment may go.
             self.state.log_end = mark.last_index;
             self.sealed.iter_mut().for_each(|segment| segment.log_end = 0);
         } else if mark.last_index > self.state.log_end {

@@ -1,4 +1,4 @@
-//! How one record lies in a segment, and how a broken one is told apart from the end of the log.
+//! How one record is stored in a segment, and how a broken one is told apart from the end of the log.
 //!
 //! ```text
 //! record: crc u32 | length u32 | synced u32 | body (length bytes)       all little-endian
@@ -7,11 +7,12 @@
 //!
 //! - `crc` (CRC-32) covers the segment's number, the record's offset, and everything after itself, so that a
 //!   record in the wrong file or at the wrong place is as broken as one with a flipped bit.
-//! - `synced` is the length up to which the segment was durable when the record was written. A broken record at
-//!   offset X is a torn write when nothing after it says that X was ever durable, and damage when an intact
-//!   record with `synced > X` follows: only then was it acknowledged. (What a crash may and may not explain:
-//!   Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage, FAST '18, §3.3.) Damage within the
-//!   very last write cannot be told from a torn one; nothing that looks at one disk alone can.
+//! - `synced` is the length up to which the segment was durable when the record was written. A broken record
+//!   at offset X is a torn write when nothing after it says that X was ever durable, and damage when an
+//!   intact record with `synced > X` follows: only then was it acknowledged. (What a crash may and may not
+//!   explain: Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage, FAST '18, §3.3.) Damage
+//!   within the very last write cannot be told apart from a torn one; nothing that looks at one disk alone
+//!   can.
 //! - `more` is 1 in all but the last record of a group that must survive whole or not at all.
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ pub(super) enum Record {
     Entry(Arc<Entry>),
 }
 
-/// See [`Record::Start`].
+/// What the records before a segment amount to, in its [`Record::Start`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Start {
     /// The term and the vote.
@@ -60,7 +61,7 @@ pub(super) struct SnapshotMark {
     pub discard_to: Index,
 }
 
-/// Where a record stands: which segment, at which offset.
+/// Where a record is: which segment, at which offset.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// The segment's number.
@@ -79,7 +80,8 @@ pub(super) struct Decoded {
     pub bytes: usize,
 }
 
-/// Appends the record to `out`; it will stand at `place`. Returns false, and writes nothing, when it is too long.
+/// Appends the record to `out`; it will be written at `place`. Returns false, and writes nothing, when it is
+/// too long.
 pub(super) fn encode(out: &mut Vec<u8>, place: Place, synced: u32, record: &Record, more: bool) -> bool {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
@@ -119,8 +121,8 @@ pub(super) fn decode(segment: &[u8], place: Place) -> Result<Decoded, &'static s
     })
 }
 
-/// Whether an intact record after the broken one at `broken` shows that the broken one was once durable. Returns
-/// its offset.
+/// Whether an intact record after the broken one at `broken` shows that the broken one was once durable.
+/// Returns its offset.
 pub(super) fn proof_of_damage(segment: &[u8], broken: Place) -> Option<usize> {
     (broken.offset + 1..segment.len().saturating_sub(HEADER_BYTES)).find(|&offset| {
         let synced = u32_at(segment, offset + 8) as usize;

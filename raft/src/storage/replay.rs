@@ -1,7 +1,7 @@
 //! What a sequence of records amounts to: pure, so that what recovery believes can be tested without a disk.
 //!
-//! Invariant: `entries` are contiguous and begin at `start`; what lies before `start` was discarded or stood in
-//! segments since deleted.
+//! Invariant: `entries` are contiguous and begin at `start`; what comes before `start` was discarded or was
+//! in segments since deleted.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(super) struct Replay {
     pub hard_state: HardState,
     /// The last snapshot.
     pub snapshot: Option<SnapshotMark>,
-    /// The index of the first of `entries`, or where it would stand.
+    /// The index of the first of `entries`, or where it would be.
     pub start: Index,
     /// The log.
     pub entries: Vec<Arc<Entry>>,
@@ -37,7 +37,7 @@ impl Replay {
         }
     }
 
-    /// Takes the next record, or says why it cannot follow those before it.
+    /// Takes the next record, or returns why it cannot follow those before it.
     pub(super) fn apply(&mut self, record: Record) -> Result<(), String> {
         match record {
             Record::Start(start) => self.begin(start),

@@ -1,5 +1,5 @@
-//! The thread that writes, so that nobody else waits for a disk. Group commit: whatever came in while the last
-//! fsync ran shares the next one.
+//! The thread that writes, so that no other thread waits for a disk. Group commit: whatever came in while the
+//! last fsync ran shares the next one.
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::{Storage, StorageError};
 use crate::core::api::{Persist, PersistId};
 
-/// One write and fsync stops taking in more when it has so many bytes, so that early ones need not wait for all.
+/// One write and fsync stops taking in more when it has so many bytes, so that early ones need not wait for
+/// all.
 const BATCH_BYTES: usize = 4 << 20;
 
 /// What one fsync made durable.
@@ -50,7 +51,7 @@ impl Writer {
         })
     }
 
-    /// Hands in the next write. After an error was reported nothing is taken any more.
+    /// Hands in the next write. After an error was reported nothing is accepted any more.
     pub fn persist(&self, persist: Persist) {
         if let Some(queue) = &self.queue {
             // The thread has reported its error already if it no longer listens.

@@ -1,8 +1,8 @@
-//! How bytes become frames on a connection: `length u32 | crc u32 | kind u8 | payload`, all little-endian.
+//! The format of frames on a connection: `length u32 | crc u32 | kind u8 | payload`, all little-endian.
 //!
-//! `length` counts kind and payload; `crc` (CRC-32) covers them. TCP's own checksum lets about one broken segment
-//! in 65,536 pass (Stone and Partridge, When the CRC and TCP Checksum Disagree, SIGCOMM 2000), so a frame that
-//! does not check ends the connection.
+//! `length` counts kind and payload; `crc` (CRC-32) covers them. TCP's own checksum lets about one broken
+//! segment in 65,536 pass (Stone and Partridge, When the CRC and TCP Checksum Disagree, SIGCOMM 2000), so a
+//! frame with a wrong checksum ends the connection.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 

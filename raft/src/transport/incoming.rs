@@ -17,7 +17,7 @@ use crate::core::api::NodeId;
 
 /// More connections than this wait to be accepted.
 const MAX_CONNECTIONS: usize = 128;
-/// A peer pings ten times a second; one that is silent for so long is gone.
+/// A peer pings ten times a second; one that is silent for this long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How much is read at once, at least.
 const READ_BYTES: usize = 64 << 10;
@@ -35,8 +35,8 @@ enum Closed {
     Ended,
     #[error("it was silent for too long")]
     Silent,
-    #[error("it is no peer: {0}")]
-    Stranger(String),
+    #[error("it is not a peer: {0}")]
+    NotAPeer(String),
     #[error("this node is stopping")]
     Stopping,
 }
@@ -58,7 +58,7 @@ pub(super) async fn listen(
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely; trying again at once would only burn the processor.
+                // Most likely out of file descriptors; trying again at once would only waste processor time.
                 tracing::warn!(%error, "cannot accept a peer's connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -122,7 +122,7 @@ async fn greet(
     };
     let hello = match postcard::from_bytes::<Hello>(&payload) {
         Ok(hello) if kind == Kind::Hello => hello,
-        _ => return Err(Closed::Stranger("it does not say who it is".into())),
+        _ => return Err(Closed::NotAPeer("it does not introduce itself".into())),
     };
     let Hello { from, port, .. } = hello;
     let expected = Hello {
@@ -133,8 +133,8 @@ async fn greet(
         port,
     };
     if hello != expected {
-        return Err(Closed::Stranger(format!(
-            "it says {hello:?} instead of {expected:?}"
+        return Err(Closed::NotAPeer(format!(
+            "it sent {hello:?} instead of {expected:?}"
         )));
     }
     let answer = Hello {

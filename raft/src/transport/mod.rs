@@ -1,8 +1,8 @@
-//! Frames between nodes over TCP, best effort: what cannot be sent now is dropped, as Raft allows (§5.1 of the
-//! paper: RPCs are retried and idempotent).
+//! Frames between nodes over TCP, best effort: what cannot be sent now is dropped, as Raft allows (§5.1 of
+//! the paper: RPCs are retried and idempotent).
 //!
-//! Every node connects to each of its peers and only sends there; what it receives comes over the connections that
-//! the peers made. So a link has one owner, and either end's restart is repaired by whoever wants to send.
+//! Every node connects to each of its peers and only sends there; what it receives comes over the connections
+//! that the peers made. So a link has one owner, and after a restart of either end the sender reconnects.
 //!
 //! ```text
 //! sender                              receiver
@@ -13,10 +13,11 @@
 //! ```
 //!
 //! Invariants:
-//! - Nothing grows while a peer is away: queues are bounded in frames and in bytes, and closed links take nothing.
-//! - A link on which nothing comes back is given up within [`TransportConfig::dead_after`]. Left alone, TCP would
-//!   go on for minutes after a partition, and by then wait seconds between attempts: the cluster would stay cut
-//!   long after the network has healed.
+//! - Nothing grows while a peer is away: queues are bounded in frames and in bytes, and closed links accept
+//!   nothing.
+//! - A link on which nothing comes back is given up within [`TransportConfig::dead_after`]. Left alone, TCP
+//!   would try for minutes after a partition, and by then wait seconds between attempts: the cluster would
+//!   stay cut long after the network has healed.
 //! - Frames of one connection arrive in order or not at all, each at most once.
 
 mod frame;
@@ -41,9 +42,9 @@ use crate::core::api::NodeId;
 
 /// The version of the protocol, checked when connecting.
 const VERSION: u32 = 1;
-/// No more links than this lead to nodes that are no peers.
+/// No more links than this lead to nodes that are not peers.
 const MAX_GUESTS: usize = 8;
-/// So many failed attempts to connect in a row end a link to a node that is no peer.
+/// This many failed attempts to connect in a row end a link to a node that is not a peer.
 const GUEST_ATTEMPTS: u32 = 20;
 
 /// How a node talks to its peers.
@@ -55,15 +56,15 @@ pub struct TransportConfig {
     pub cluster: String,
     /// Connecting and the handshake together take no longer.
     pub connect_timeout: Duration,
-    /// A link is asked for a sign of life so often.
+    /// How often a link is pinged.
     pub ping_every: Duration,
-    /// A link that has not answered for so long is closed and made anew.
+    /// A link that has not answered for this long is closed and made again.
     pub dead_after: Duration,
     /// The longest pause between two attempts to connect.
     pub max_backoff: Duration,
-    /// A link drops what is sent beyond so many waiting frames.
+    /// A link drops what is sent beyond this many waiting frames.
     pub queue_frames: usize,
-    /// A link drops what is sent beyond so many waiting bytes.
+    /// A link drops what is sent beyond this many waiting bytes.
     pub queue_bytes: usize,
 }
 
@@ -88,13 +89,13 @@ impl TransportConfig {
 pub enum Incoming {
     /// A peer sent this.
     Frame {
-        /// Who says to have sent it.
+        /// Who claims to have sent it.
         from: NodeId,
         /// What was sent.
         payload: Bytes,
     },
-    /// A peer has connected, and can be answered there: for those whose address is not known otherwise, such as
-    /// the leader of a cluster that this node is just joining.
+    /// A peer has connected, and can be answered there: for those whose address is not known otherwise, such
+    /// as the leader of a cluster that this node is just joining.
     Greeted {
         /// The peer.
         from: NodeId,
@@ -141,7 +142,7 @@ pub struct Transport {
     counters: Arc<TransportCounters>,
     incoming: mpsc::Sender<Incoming>,
     links: BTreeMap<NodeId, Outgoing>,
-    /// Links to nodes that are no peers, the oldest first.
+    /// Links to nodes that are not peers, the oldest first.
     guests: VecDeque<(NodeId, Outgoing)>,
     /// Where this node listens.
     port: u16,
@@ -149,8 +150,8 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Starts to receive on `listener`; must be called within a tokio runtime. Whoever listens to `incoming` being
-    /// slow makes the peers slow, nothing else.
+    /// Starts to receive on `listener`; must be called within a tokio runtime. A slow reader of `incoming`
+    /// slows down the peers, nothing else.
     pub fn start(
         config: TransportConfig,
         listener: TcpListener,
@@ -185,8 +186,8 @@ impl Transport {
         self.guests.retain(|(id, _)| !links.contains_key(id));
     }
 
-    /// Makes a link to a node that has greeted this one and is no peer, for the answers that it waits for. The
-    /// link lasts as long as it works, or until too many others come.
+    /// Makes a link to a node that has greeted this one and is not a peer, for the answers that it waits for.
+    /// The link lasts as long as it works, or until too many others come.
     pub fn welcome(&mut self, id: NodeId, address: SocketAddr) {
         if id == self.config.id || self.links.contains_key(&id) {
             return;
@@ -216,7 +217,8 @@ impl Transport {
         )
     }
 
-    /// Sends if the link is up and its queue has room; says whether it may arrive. False: it certainly will not.
+    /// Sends if the link is up and its queue has room; returns whether it may arrive. False: it certainly
+    /// will not.
     pub fn send(&self, to: NodeId, payload: Bytes) -> bool {
         let guest = || {
             self.guests

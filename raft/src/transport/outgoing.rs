@@ -17,9 +17,9 @@ use crate::core::api::NodeId;
 
 /// The pause after the first failed attempt to connect; it doubles with each.
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-/// One write takes in no more frames once it has so many bytes.
+/// One write takes in no more frames once it has this many bytes.
 const WRITE_BYTES: usize = 256 << 10;
-/// What a link is given to carry a large frame, beyond `dead_after`: slower than this is dead.
+/// How long a link may take to carry a large frame, beyond `dead_after`; a slower one counts as dead.
 const SLOWEST_BYTES_PER_MS: u64 = 8 << 10;
 
 /// The driver's end of a link. Dropping it closes the link.
@@ -50,14 +50,14 @@ enum Closed {
     #[error("it does not answer")]
     Dead,
     #[error("it is not the peer that was expected")]
-    Stranger,
+    WrongPeer,
     #[error("this node is stopping")]
     Stopping,
 }
 
 impl Outgoing {
-    /// The first pair: this node and the port that it listens on. After `attempts` failed ones in a row to connect, if there
-    /// is such a limit, the link ends.
+    /// The first pair: this node and the port that it listens on. After `attempts` failed ones in a row to
+    /// connect, if there is such a limit, the link ends.
     pub(super) fn start(
         (config, port): (Arc<TransportConfig>, u16),
         counters: Arc<TransportCounters>,
@@ -147,7 +147,8 @@ impl Link {
                     self.state.up.store(true, Ordering::Release);
                     let Err(reason) = self.send_all(stream).await;
                     self.state.up.store(false, Ordering::Release);
-                    // From here on nothing is queued; what is there was meant for the connection that is gone.
+                    // From here on nothing is queued; what is there was meant for the connection that is
+                    // gone.
                     while let Ok(payload) = self.waiting.try_recv() {
                         self.state
                             .waiting_bytes
@@ -168,9 +169,10 @@ impl Link {
                 Err(reason) => {
                     failed += 1;
                     self.counters.failed_connects.fetch_add(1, Ordering::Relaxed);
-                    // Once a time away is enough to say.
+                    // Logged once for each time that the peer is away.
                     if failed == 1 {
-                        tracing::warn!(peer = self.peer, address = %self.address, %reason, "cannot connect to a peer");
+                        let (peer, address) = (self.peer, &self.address);
+                        tracing::warn!(peer, %address, %reason, "cannot connect to a peer");
                     }
                     if self.attempts.is_some_and(|attempts| failed >= attempts) {
                         return;
@@ -218,7 +220,7 @@ impl Link {
             };
             match postcard::from_bytes::<Hello>(&payload) {
                 Ok(answer) if kind == Kind::Hello && answer == expected => Ok(stream),
-                _ => Err(Closed::Stranger),
+                _ => Err(Closed::WrongPeer),
             }
         };
         tokio::time::timeout(self.config.connect_timeout, connecting)
@@ -289,11 +291,11 @@ impl Link {
 }
 
 fn dead() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::TimedOut, "it takes nothing any more")
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "it accepts nothing any more")
 }
 
-/// Has the kernel close the connection when what was sent is not acknowledged for so long (RFC 5482), which
-/// frees what a partition leaves in its buffers. The pings do the same where there is no such option.
+/// Has the kernel close the connection when what was sent is not acknowledged for this long (RFC 5482), which
+/// frees what a partition leaves in its buffers. The pings do the same where this option does not exist.
 fn limit_unanswered(stream: &TcpStream, limit: Duration) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
     {

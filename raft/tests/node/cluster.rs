@@ -29,13 +29,14 @@ struct Node {
 impl Cluster {
     /// `size` nodes that have elected a leader.
     pub async fn start(size: u64, tweak: impl Fn(&mut NodeConfig)) -> Cluster {
-        // Another room's features make the HTTP library ask for one; an error says that it was installed before.
+        // Another room's features make the HTTP library ask for one; an error says that it was installed
+        // before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut cluster = Cluster {
             directory: tempfile::tempdir().unwrap(),
             http: reqwest::Client::builder()
-                // No connection outlives its answer: one to a node that was stopped would meet its successor on the same port
-                // with a request that nobody reads.
+                // No connection outlives its answer: one to a node that was stopped would meet its successor
+                // on the same port with a request that is never read.
                 .pool_max_idle_per_host(0)
                 .no_proxy()
                 .timeout(DEADLINE)
@@ -61,7 +62,7 @@ impl Cluster {
         cluster
     }
 
-    /// A node that knows nobody yet.
+    /// A node that knows no peer yet.
     pub fn join(&mut self, id: u64) -> SocketAddr {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let (raft, http) = (listen(any).unwrap(), listen(any).unwrap());
@@ -73,7 +74,8 @@ impl Cluster {
 
     fn config(&self, id: u64, raft: SocketAddr, http: SocketAddr) -> NodeConfig {
         let data = self.data(id);
-        // Tests share the machine with much else; an election for want of a processor would only confuse them.
+        // Tests share the machine with much else; an election for want of a processor would only confuse
+        // them.
         let election_timeout = Duration::from_millis(600);
         NodeConfig {
             election_timeout,

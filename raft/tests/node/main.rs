@@ -255,7 +255,7 @@ async fn without_a_quorum_there_is_no_answer_but_a_stale_one() {
         .await;
     assert_eq!(stale, (200, json!({"value": 1})));
 
-    // Once the survivor knows that nobody leads, it knows that what it refuses has not happened.
+    // Once the survivor knows that there is no leader, it knows that what it refuses has not happened.
     until("the survivor knows of no leader", async || {
         cluster.status(survivor).await["leader"].is_null().then_some(())
     })

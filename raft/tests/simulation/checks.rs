@@ -72,7 +72,8 @@ impl Checks {
         self.seen.remove(&node);
     }
 
-    /// Looks at a node after its step in its `life`-th life; `brought` is the message that the step was about.
+    /// Looks at a node after its step in its `life`-th life; `brought` is the message that the step was
+    /// about.
     pub fn step(&mut self, core: &Core, life: u32, brought: Option<&Body>) -> Check {
         let status = core.status();
         ensure(status.conflicts == 0, || {
@@ -87,7 +88,7 @@ impl Checks {
             Some(Body::Append { entries, .. }) => {
                 vanished.extend(entries.iter().map(|entry| (entry.index, entry.clone())));
             }
-            // What vanished may have been uncommitted; the snapshot stands in for what was.
+            // What vanished may have been uncommitted; the snapshot replaces what was committed.
             Some(Body::InstallSnapshot { .. }) => vanished.clear(),
             _ => {}
         }
@@ -104,10 +105,9 @@ impl Checks {
         Ok(())
     }
 
-    /// Log matching: entries with the same index and term are the same and so is all before them. By induction
-    /// it is enough to compare each new entry and the term of the one before it.
-    /// Leader append-only: a leader's log only grows at its end.
-    /// Gives the entries that the step compacted away.
+    /// Log matching: entries with the same index and term are the same and so is all before them. By
+    /// induction it is enough to compare each new entry and the term of the one before it. Leader
+    /// append-only: a leader's log only grows at its end. Gives the entries that the step compacted away.
     fn look_at_log(
         &mut self,
         core: &Core,
@@ -196,8 +196,8 @@ impl Checks {
         Ok(())
     }
 
-    /// Election safety: at most one leader a term. Leader completeness: it has everything that was committed in
-    /// earlier terms.
+    /// Election safety: at most one leader a term. Leader completeness: it has everything that was committed
+    /// in earlier terms.
     fn look_at_new_leader(&mut self, core: &Core, life: u32) -> Check {
         let status = core.status();
         let first = *self.leaders.entry(status.term).or_insert((status.id, life));
@@ -268,7 +268,7 @@ impl Checks {
         ensure(output == expected, || {
             format!("the request with value {value} returned {output:?}, its entry {expected:?}")
         })?;
-        // A cas that failed wrote nothing: it tells of the value that it found, like a read.
+        // A cas that failed wrote nothing: it returns the value that it found, like a read.
         let index = match output {
             Output::Written => *index,
             Output::CasFailed { current } => self.written_at(current)?,
@@ -302,7 +302,7 @@ impl Checks {
                 Some((index, Output::Written)) => Ok(*index),
                 _ => Err(format!("{value} was answered, but no committed entry wrote it")),
             },
-            Value::Text(text) => Err(format!("{text} was answered, but nobody wrote it")),
+            Value::Text(text) => Err(format!("{text} was answered, but it was never written")),
         }
     }
 }

@@ -16,7 +16,7 @@ pub struct Disk {
     syncing: Option<PersistId>,
     /// Syncs do nothing: everything waits for the next crash.
     skips_sync: bool,
-    /// The last write that a sync that did nothing has told to be durable.
+    /// The last write that was reported durable by a sync that did nothing.
     told: PersistId,
 }
 

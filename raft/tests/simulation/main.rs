@@ -1,7 +1,7 @@
 //! Deterministic simulation of the core: many short lives of a cluster in bad weather, each from one seed.
 //!
-//! A failing seed prints the command that replays it with a trace. `PERJURY_RAFT_SEEDS` says how many seeds to
-//! run and `PERJURY_RAFT_SEED` where to start, or which one to replay.
+//! A failing seed prints the command that replays it with a trace. `PERJURY_RAFT_SEEDS` says how many seeds
+//! to run and `PERJURY_RAFT_SEED` where to start, or which one to replay.
 
 mod checks;
 mod clients;

@@ -150,7 +150,7 @@ impl World {
         world
     }
 
-    /// Runs the whole seed: faults, then peace and progress.
+    /// Runs the whole seed: first with faults, then without, to see progress.
     pub fn run(&mut self) -> Step {
         while self.now < self.faults_until {
             self.step()?;
@@ -426,7 +426,7 @@ impl World {
         self.schedule_tick(id);
     }
 
-    /// Who leads in the highest term, as far as an outsider can tell.
+    /// Who leads in the highest term, as seen from outside.
     pub fn leader(&self) -> Option<NodeId> {
         let leads = self
             .nodes

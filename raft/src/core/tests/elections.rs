@@ -145,7 +145,7 @@ fn votes_go_to_complete_logs_of_free_terms() {
 }
 
 #[test]
-fn a_node_that_hears_nobody_asks_and_keeps_its_term() {
+fn a_node_that_hears_no_other_asks_and_keeps_its_term() {
     let mut node = Lone::new(3, &[1]);
     let out = node.wait(20 * TIMEOUT);
     assert!(sent(&out).len() >= 20, "it asks both others again and again");

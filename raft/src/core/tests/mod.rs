@@ -1,4 +1,4 @@
-//! The core's rules, one by one, on cores whose messages and disk are in the test's hands.
+//! The core's rules, one by one, on cores whose messages and disk the test controls.
 
 mod elections;
 mod replication;

@@ -106,7 +106,7 @@ fn a_follower_reads_its_own_state_at_the_index_that_its_leader_names() {
 }
 
 #[test]
-fn a_read_that_nobody_confirms_fails_in_time_and_the_clock_moves_on() {
+fn a_read_that_is_never_confirmed_fails_in_time_and_the_clock_moves_on() {
     for leads in [true, false] {
         let mut node = Lone::with(3, &[], |config| config.read_timeout_ns = 2 * TIMEOUT);
         if leads {
