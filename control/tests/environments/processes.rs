@@ -3,22 +3,46 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::{Command, ControlError, Daemon, Environment, Output, Pid, ProcessState, Signal};
+use control::{Command, ControlError, Daemon, Environment, Output, Pid, ProcessState, Remote, Signal};
 
 use crate::cases::{Done, ensure, wait_for};
 
 /// Everything a node must be able to do.
 pub async fn all(environment: Arc<dyn Environment>) -> Done {
-    let remote = environment.remote(2);
-    let spawn = |program: &str, args: &[&str]| Daemon {
+    let remote = &*environment.remote(2);
+    signals(remote).await?;
+    groups(remote).await?;
+    what_leaves_its_group(remote).await?;
+    ends(remote).await?;
+    commands_and_files(remote).await?;
+    let log = remote.directory().join("log");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
+    // Left to the tear-down.
+    remote.spawn(&daemon(remote, "sleep", &["1000"])).await?;
+    remote
+        .spawn(&daemon(remote, "sh", &["-c", "setsid sleep 1000 & echo gone"]))
+        .await?;
+    wait_for("a wrapper ends before what it started", || {
+        text().contains("gone")
+    })
+    .await?;
+    Ok(())
+}
+
+fn daemon(remote: &dyn Remote, program: &str, args: &[&str]) -> Daemon {
+    Daemon {
         program: program.into(),
         args: args.iter().map(Into::into).collect(),
         env: vec![("GREETING".into(), "hello".into())],
         directory: remote.directory().to_path_buf(),
         log: remote.directory().join("log"),
-    };
+    }
+}
+
+/// Signals have taken hold when the call returns.
+async fn signals(remote: &dyn Remote) -> Done {
     let start = Instant::now();
-    let sleeper = remote.spawn(&spawn("sleep", &["1000"])).await?;
+    let sleeper = remote.spawn(&daemon(remote, "sleep", &["1000"])).await?;
     println!("spawned in {} us", start.elapsed().as_micros());
     for (signal, expected) in [
         (None, ProcessState::Running),
@@ -37,13 +61,20 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
         let state = remote.state(sleeper).await?;
         ensure(state == expected, format!("{state:?} after {signal:?}"))?;
     }
+    Ok(())
+}
 
-    // A wrapper and what it started get signals together.
-    let wrapper = remote
-        .spawn(&spawn("sh", &["-c", "sleep 1000 & echo started $!; wait"]))
-        .await?;
+/// A wrapper and what it started get signals together.
+async fn groups(remote: &dyn Remote) -> Done {
     let log = remote.directory().join("log");
     let text = || std::fs::read_to_string(&log).unwrap_or_default();
+    let wrapper = remote
+        .spawn(&daemon(
+            remote,
+            "sh",
+            &["-c", "sleep 1000 & echo started $!; wait"],
+        ))
+        .await?;
     wait_for("the wrapper starts its child", || text().contains("started ")).await?;
     remote.signal(wrapper, Signal::Kill).await?;
     let inner: i32 = text().trim().rsplit(' ').next().unwrap_or_default().parse()?;
@@ -51,10 +82,19 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
         !std::fs::exists(format!("/proc/{inner}")).unwrap_or(true)
     })
     .await?;
+    Ok(())
+}
 
-    // Also where what it started has left its process group.
+/// So does what a wrapper started and what then left its process group.
+async fn what_leaves_its_group(remote: &dyn Remote) -> Done {
+    let log = remote.directory().join("log");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
     let wrapper = remote
-        .spawn(&spawn("sh", &["-c", "setsid sleep 1000 & echo left $!; wait"]))
+        .spawn(&daemon(
+            remote,
+            "sh",
+            &["-c", "setsid sleep 1000 & echo left $!; wait"],
+        ))
         .await?;
     wait_for("the wrapper starts what leaves its group", || {
         text().contains("left ")
@@ -80,9 +120,15 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
             format!("what left is {state:?} after {signal:?}"),
         )?;
     }
+    Ok(())
+}
 
+/// The end of a daemon is noticed, and nothing else is touched.
+async fn ends(remote: &dyn Remote) -> Done {
+    let log = remote.directory().join("log");
+    let text = || std::fs::read_to_string(&log).unwrap_or_default();
     let short = remote
-        .spawn(&spawn("sh", &["-c", "echo $GREETING; pwd; exit 3"]))
+        .spawn(&daemon(remote, "sh", &["-c", "echo $GREETING; pwd; exit 3"]))
         .await?;
     wait_for("the daemon that ends by itself is written down", || {
         text().contains("hello")
@@ -101,19 +147,24 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
         text().contains(&*remote.directory().to_string_lossy()),
         "not in its directory",
     )?;
-    let stranger = Pid { pid: 1, started: 1 };
-    remote.signal(stranger, Signal::Kill).await?;
+    let other = Pid { pid: 1, started: 1 };
+    remote.signal(other, Signal::Kill).await?;
     ensure(
-        remote.state(stranger).await? == ProcessState::Gone,
+        remote.state(other).await? == ProcessState::Gone,
         "process 1 counts as one that was started here",
     )?;
 
-    let error = remote.spawn(&spawn("/no/such/program", &[])).await;
+    let error = remote.spawn(&daemon(remote, "/no/such/program", &[])).await;
     ensure(
         error.is_err_and(|error| error.to_string().contains("/no/such/program on n3")),
         "a program that is not there was started",
     )?;
+    Ok(())
+}
 
+/// Commands run to their end or their limit, and files are copied both ways.
+async fn commands_and_files(remote: &dyn Remote) -> Done {
+    let log = remote.directory().join("log");
     let output = remote
         .exec(&Command::new("sh", ["-c", "echo out; echo err >&2; exit 5"]))
         .await?;
@@ -147,16 +198,6 @@ pub async fn all(environment: Arc<dyn Environment>) -> Done {
         remote.download(&log.with_file_name("none"), &back).await.is_err(),
         "copied nothing",
     )?;
-
-    // Left to the tear-down.
-    remote.spawn(&spawn("sleep", &["1000"])).await?;
-    remote
-        .spawn(&spawn("sh", &["-c", "setsid sleep 1000 & echo gone"]))
-        .await?;
-    wait_for("a wrapper ends before what it started", || {
-        text().contains("gone")
-    })
-    .await?;
     Ok(())
 }
 

@@ -37,138 +37,98 @@ impl Metrics {
     /// Everything, as `GET /metrics` shows it.
     pub(super) fn text(&self, status: &Status, waiting: usize, transport: &TransportCounters) -> String {
         let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        let rows: [(&str, &str, &str, f64); 24] = [
-            (
+        let counter = |name, help, value: f64| (name, "counter", help, value);
+        let gauge = |name, help, value: f64| (name, "gauge", help, value);
+        let rows = [
+            counter(
                 "elections_total",
-                "counter",
                 "Elections in which this node was a candidate.",
                 self.elections as f64,
             ),
-            (
+            counter(
                 "leaderships_total",
-                "counter",
                 "Elections that it won.",
                 self.leaderships as f64,
             ),
-            ("reads_total", "counter", "Linearizable reads.", self.reads as f64),
-            (
+            counter("reads_total", "Linearizable reads.", self.reads as f64),
+            counter(
                 "proposals_total",
-                "counter",
                 "Requests to write or to change the cluster.",
                 self.proposals as f64,
             ),
-            (
+            counter(
                 "forwards_total",
-                "counter",
                 "Requests forwarded to the leader.",
                 self.forwards as f64,
             ),
-            (
+            counter(
                 "refusals_total",
-                "counter",
                 "Requests that got no answer.",
                 self.refusals as f64,
             ),
-            (
-                "commits_total",
-                "counter",
-                "Entries committed.",
-                self.commits as f64,
-            ),
-            (
+            counter("commits_total", "Entries committed.", self.commits as f64),
+            counter(
                 "snapshots_total",
-                "counter",
                 "Snapshots taken or received.",
                 self.snapshots as f64,
             ),
-            (
+            counter(
                 "fsyncs_total",
-                "counter",
                 "Writes to the log, one fsync each.",
                 self.fsyncs as f64,
             ),
-            (
+            counter(
                 "fsync_seconds_total",
-                "counter",
                 "Seconds that these writes took.",
                 self.fsync.as_secs_f64(),
             ),
-            (
+            counter(
                 "synced_bytes_total",
-                "counter",
                 "Bytes of these writes.",
                 self.synced_bytes as f64,
             ),
-            (
-                "turns_total",
-                "counter",
-                "Turns of the driver.",
-                self.turns as f64,
-            ),
-            (
+            counter("turns_total", "Turns of the driver.", self.turns as f64),
+            counter(
                 "frames_sent_total",
-                "counter",
                 "Frames sent to peers.",
                 of(&transport.sent_frames),
             ),
-            (
+            counter(
                 "bytes_sent_total",
-                "counter",
                 "Bytes sent to peers.",
                 of(&transport.sent_bytes),
             ),
-            (
+            counter(
                 "frames_dropped_total",
-                "counter",
                 "Frames not sent.",
                 of(&transport.dropped_frames),
             ),
-            (
+            counter(
                 "connects_total",
-                "counter",
                 "Connections to peers that were made.",
                 of(&transport.connects),
             ),
-            (
+            counter(
                 "failed_connects_total",
-                "counter",
                 "Failed attempts to connect to peers.",
                 of(&transport.failed_connects),
             ),
-            (
-                "waiting",
-                "gauge",
-                "Requests that wait for an answer.",
-                waiting as f64,
-            ),
-            ("term", "gauge", "The current term.", status.term as f64),
-            (
+            gauge("waiting", "Requests that wait for an answer.", waiting as f64),
+            gauge("term", "The current term.", status.term as f64),
+            gauge(
                 "leader",
-                "gauge",
                 "The leader's number, 0 if none is known.",
                 status.leader.unwrap_or(0) as f64,
             ),
-            (
-                "last_index",
-                "gauge",
-                "The log's last entry.",
-                status.last_index as f64,
-            ),
-            (
+            gauge("last_index", "The log's last entry.", status.last_index as f64),
+            gauge(
                 "commit_index",
-                "gauge",
                 "The last entry known to be committed.",
                 status.commit as f64,
             ),
-            (
-                "applied_index",
-                "gauge",
-                "The last entry applied.",
-                status.applied as f64,
-            ),
-            (
+            gauge("applied_index", "The last entry applied.", status.applied as f64),
+            counter(
                 "conflicts_total",
-                "counter",
                 "Messages that break Raft's rules.",
                 status.conflicts as f64,
             ),

@@ -1,0 +1,78 @@
+//! The bundled Raft cluster: perjury's own binary, run as `perjury node` on every node.
+
+mod client;
+mod nodes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use control::{Ability, Client, ControlError, Db, Environment, System, SystemOptions};
+use history::ObjectKind;
+
+use crate::cluster::Cluster;
+use crate::{Entry, PlantedBug};
+use client::BundledClient;
+use nodes::Nodes;
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "bundled",
+    description: "perjury's own Raft cluster of registers, sets and counters, all linearizable (the default)",
+    bugs,
+    objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
+    abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
+    read_modes: &[],
+    demands: &[],
+    schemes: &["http"],
+    example_endpoint: "http://10.0.0.1:8000",
+    errors: &client::ERRORS,
+    locate: None,
+    make,
+};
+
+fn bugs() -> Vec<PlantedBug> {
+    raft::bug::Bug::ALL
+        .iter()
+        .map(|bug| PlantedBug {
+            name: bug.name,
+            description: bug.description,
+            nemesis: bug.nemesis,
+        })
+        .collect()
+}
+
+fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
+    let store = Nodes::new(environment.clone(), options)?;
+    Ok(Arc::new(Bundled {
+        cluster: Arc::new(Cluster::new(store, environment, options)?),
+    }))
+}
+
+struct Bundled {
+    cluster: Arc<Cluster<Nodes>>,
+}
+
+#[async_trait]
+impl System for Bundled {
+    fn db(&self) -> Arc<dyn Db> {
+        self.cluster.clone()
+    }
+
+    fn left_behind(&self) -> Option<String> {
+        let prefix = &self.cluster.store.prefix;
+        Some(format!(
+            "all keys that begin with {prefix}; the bundled cluster cannot delete keys"
+        ))
+    }
+
+    async fn connect(
+        &self,
+        node: usize,
+        object: ObjectKind,
+        timeout: Duration,
+    ) -> Result<Box<dyn Client>, ControlError> {
+        let nodes = &self.cluster.store;
+        let client = BundledClient::new(nodes.urls[node].clone(), nodes.prefix.clone(), object, timeout)?;
+        Ok(Box::new(client))
+    }
+}
