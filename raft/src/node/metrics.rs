@@ -36,10 +36,21 @@ impl Metrics {
 
     /// Everything, as `GET /metrics` shows it.
     pub(super) fn text(&self, status: &Status, waiting: usize, transport: &TransportCounters) -> String {
-        let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
-        let counter = |name, help, value: f64| (name, "counter", help, value);
-        let gauge = |name, help, value: f64| (name, "gauge", help, value);
-        let rows = [
+        let others = others(status, waiting, transport);
+        let mut text = String::new();
+        for (name, kind, help, value) in self.counted().into_iter().chain(others) {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "# HELP raft_{name} {help}\n# TYPE raft_{name} {kind}\nraft_{name} {value}"
+            );
+        }
+        text
+    }
+
+    /// What the driver counted.
+    fn counted(&self) -> [Row; 12] {
+        [
             counter(
                 "elections_total",
                 "Elections in which this node was a candidate.",
@@ -88,59 +99,68 @@ impl Metrics {
                 self.synced_bytes as f64,
             ),
             counter("turns_total", "Turns of the driver.", self.turns as f64),
-            counter(
-                "frames_sent_total",
-                "Frames sent to peers.",
-                of(&transport.sent_frames),
-            ),
-            counter(
-                "bytes_sent_total",
-                "Bytes sent to peers.",
-                of(&transport.sent_bytes),
-            ),
-            counter(
-                "frames_dropped_total",
-                "Frames not sent.",
-                of(&transport.dropped_frames),
-            ),
-            counter(
-                "connects_total",
-                "Connections to peers that were made.",
-                of(&transport.connects),
-            ),
-            counter(
-                "failed_connects_total",
-                "Failed attempts to connect to peers.",
-                of(&transport.failed_connects),
-            ),
-            gauge("waiting", "Requests that wait for an answer.", waiting as f64),
-            gauge("term", "The current term.", status.term as f64),
-            gauge(
-                "leader",
-                "The leader's number, 0 if none is known.",
-                status.leader.unwrap_or(0) as f64,
-            ),
-            gauge("last_index", "The log's last entry.", status.last_index as f64),
-            gauge(
-                "commit_index",
-                "The last entry known to be committed.",
-                status.commit as f64,
-            ),
-            gauge("applied_index", "The last entry applied.", status.applied as f64),
-            counter(
-                "conflicts_total",
-                "Messages that break Raft's rules.",
-                status.conflicts as f64,
-            ),
-        ];
-        let mut text = String::new();
-        for (name, kind, help, value) in rows {
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                text,
-                "# HELP raft_{name} {help}\n# TYPE raft_{name} {kind}\nraft_{name} {value}"
-            );
-        }
-        text
+        ]
     }
+}
+
+/// Name, kind, help and value.
+type Row = (&'static str, &'static str, &'static str, f64);
+
+fn counter(name: &'static str, help: &'static str, value: f64) -> Row {
+    (name, "counter", help, value)
+}
+
+fn gauge(name: &'static str, help: &'static str, value: f64) -> Row {
+    (name, "gauge", help, value)
+}
+
+/// What the transport counted, and the state now.
+fn others(status: &Status, waiting: usize, transport: &TransportCounters) -> [Row; 12] {
+    let of = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed) as f64;
+    [
+        counter(
+            "frames_sent_total",
+            "Frames sent to peers.",
+            of(&transport.sent_frames),
+        ),
+        counter(
+            "bytes_sent_total",
+            "Bytes sent to peers.",
+            of(&transport.sent_bytes),
+        ),
+        counter(
+            "frames_dropped_total",
+            "Frames not sent.",
+            of(&transport.dropped_frames),
+        ),
+        counter(
+            "connects_total",
+            "Connections to peers that were made.",
+            of(&transport.connects),
+        ),
+        counter(
+            "failed_connects_total",
+            "Failed attempts to connect to peers.",
+            of(&transport.failed_connects),
+        ),
+        gauge("waiting", "Requests that wait for an answer.", waiting as f64),
+        gauge("term", "The current term.", status.term as f64),
+        gauge(
+            "leader",
+            "The leader's number, 0 if none is known.",
+            status.leader.unwrap_or(0) as f64,
+        ),
+        gauge("last_index", "The log's last entry.", status.last_index as f64),
+        gauge(
+            "commit_index",
+            "The last entry known to be committed.",
+            status.commit as f64,
+        ),
+        gauge("applied_index", "The last entry applied.", status.applied as f64),
+        counter(
+            "conflicts_total",
+            "Messages that break Raft's rules.",
+            status.conflicts as f64,
+        ),
+    ]
 }
