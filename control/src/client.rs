@@ -7,7 +7,7 @@ use history::{Op, Outcome};
 ///
 /// **A client never retries**, and neither may the library below it: a repeated request that took effect
 /// twice looks like a store that lies. A client does not follow redirects to other nodes, nor does it
-/// reconnect behind the caller's back after an `info`: the runner drops it and connects anew under a new
+/// reconnect behind the caller's back after an `info`: the runner drops it and connects again under a new
 /// process.
 ///
 /// The runner puts a timeout around [`Client::invoke`]; dropping the future is always allowed and counts as

@@ -301,7 +301,7 @@ fn signals(directory: &Path) {
             answered
         });
         assert_eq!(found, errno, "{mode:?}");
-        // Were it to begin anew with each signal, it would never end.
+        // If it began again with each signal, it would never end.
         assert!(took >= Duration::from_millis(least_ms), "{mode:?}: {took:?}");
     }
     let counts = counts(directory);

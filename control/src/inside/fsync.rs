@@ -1,4 +1,4 @@
-//! What fsync does in one process and its children: what it should, nothing, fail, or take its time.
+//! Decides what fsync does in one process and its children: what it should, nothing, fail, or take long.
 //!
 //! ```text
 //!  spawn ─► launcher ─ fork ─► supervisor          holds the listener, reads the control file
@@ -18,10 +18,10 @@
 //!   it ends by itself when no process has the filter any more. A program without a supervisor would get
 //!   ENOSYS.
 //! - A call that waits is never in the way of a signal: its thread stops, is held or ends as it would in any
-//!   other wait, and the kernel then begins the call again (`ERESTARTSYS`). The supervisor knows it again: it
+//!   other wait, and the kernel then begins the call again (`ERESTARTSYS`). The supervisor recognizes it: it
 //!   takes as long as it should, and is counted once. (With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would
-//!   not be broken off, but a thread that waits could not be stopped either; stopped together with the
-//!   supervisor, it never was.)
+//!   not be interrupted, but a thread that waits could not be stopped either; if it was
+//!   stopped together with the supervisor, it never stopped.)
 //! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a
 //!   disk that lies.
 

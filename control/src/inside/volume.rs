@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on
 //!   nothing more reaches the image. What was synced before survives, the rest is gone once the filesystem is
-//!   mounted anew.
+//!   mounted again.
 //! - Nothing here syncs while the power is on: ext4 commits the data of all files with those of one (ext4(5),
 //!   `data=ordered`), and a probe that syncs would hide what the store forgot.
 //! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a
@@ -193,8 +193,8 @@ pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
     can_lose_power().map_err(ControlError::Other)
 }
 
-/// Mounts a node's filesystem anew after a loss of power, and looks what survived. No process may use it any
-/// more.
+/// Mounts a node's filesystem again after a loss of power, and checks what survived. No process may use it
+/// any more.
 ///
 /// # Errors
 /// When it cannot be unmounted or mounted.

@@ -1,4 +1,5 @@
-//! A switch in user space: every packet between the nodes passes one thread, which may drop or delay it.
+//! A switch in user space: every packet between the nodes passes through one thread, which may drop or delay
+//! it.
 //!
 //! Packet sockets sit on the host ends of the veths (packet(7)). With PACKET_VNET_HDR a frame comes with the
 //! state of its checksum and segmentation and goes on with the same header, so that neither is ever computed
@@ -32,7 +33,7 @@ use super::shaping::Lane;
 use super::topology::{port_mac, port_name};
 use crate::{ControlError, Link, Shape};
 
-/// The size of `struct virtio_net_hdr`, which stands before each frame.
+/// The size of `struct virtio_net_hdr`, which precedes each frame.
 const VNET_HEADER: usize = 10;
 
 /// Longer than any frame: 64 KiB of IP packet, Ethernet header and VLAN tag, and the header above.
@@ -151,7 +152,7 @@ impl Rules {
         &mut self.links[link.from * self.ports + link.to]
     }
 
-    /// The same, to look at.
+    /// The rule of a link between two ports, read-only.
     fn between(&self, from: usize, to: usize) -> Rule {
         self.links[from * self.ports + to]
     }
@@ -178,7 +179,7 @@ impl Forwarder {
         tracing::debug!(overflowed = self.overflowed, "the switch has stopped");
     }
 
-    /// Waits for a frame or the next release; false when told to stop.
+    /// Waits for a frame or the next release; returns false when it shall stop.
     fn wait(&self, stopped: &PipeReader, readable: &mut Vec<usize>) -> nix::Result<bool> {
         let mut polled: Vec<PollFd> = self
             .ports
@@ -280,8 +281,8 @@ impl Forwarder {
     }
 
     /// The frame with one bit of its packet flipped, so that the receiver finds the checksum wrong: the
-    /// header's flag that spares it the look is cleared (virtio 1.2, section 5.1.6). A bundle of segments
-    /// cannot be sent without that flag; it counts as lost, which is what becomes of it at the receiver.
+    /// header's flag that spares it the check is cleared (virtio 1.2, section 5.1.6). A bundle of segments
+    /// cannot be sent without that flag; it counts as lost, as the receiver would drop it.
     fn damage(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         const FLAGS: usize = 0;
         const GSO_TYPE: usize = 1;

@@ -1,7 +1,7 @@
 //! Builds the namespaces, their veths and addresses, through rtnetlink: no `ip` program is needed.
 //!
 //! Every host is known beforehand, so hardware addresses and neighbours are fixed: no packet waits for ARP,
-//! and a cut does not show itself by a failed lookup. IPv6 is off on the veths: there is no second way around
+//! and a failed lookup does not reveal a cut. IPv6 is off on the veths: there is no second way around
 //! a cut.
 
 use std::io;
