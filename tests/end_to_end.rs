@@ -500,6 +500,52 @@ fn a_hunt_finds_a_planted_bug_and_says_how_to_see_it_again() {
     assert_eq!(processes_of(dir.path()), Vec::<String>::new());
 }
 
+/// The one journal of the first run in the directory of a hunt or a matrix below `dir`.
+fn journal_of_child(dir: &Path) -> Option<PathBuf> {
+    let inside = |place: PathBuf| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| path.is_dir())
+            .collect()
+    };
+    let runs = inside(dir.join("runs"))
+        .into_iter()
+        .flat_map(inside)
+        .flat_map(inside);
+    runs.map(|run| run.join("history.jsonl"))
+        .find(|journal| std::fs::metadata(journal).is_ok_and(|metadata| metadata.len() > 10_000))
+}
+
+#[test]
+fn an_interrupted_hunt_or_matrix_ends_its_test_and_leaves_nothing() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    let matrix = "flags = [\"--env\", \"local\", \"--nodes\", \"3\", \"--time-limit\", \"10m\"]\n\
+                  nemeses = [\"kill\"]\nseeds = [1, 2]\n";
+    std::fs::write(dir.path().join("matrix.toml"), matrix).unwrap();
+    for (args, signal_name) in [
+        (
+            "hunt --run-time 10m --time-limit 10m --nemesis kill -- --env local --nodes 3",
+            "-TERM",
+        ),
+        ("test-all matrix.toml", "-INT"),
+    ] {
+        let child = start(dir.path(), args);
+        wait_for("a journal", || journal_of_child(dir.path()).is_some());
+        let journal = journal_of_child(dir.path()).unwrap();
+        signal(&child, signal_name);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(255), "{args}: {}", text(&output));
+        assert!(text(&output).contains("interrupted"), "{}", text(&output));
+        let run = journal.parent().unwrap();
+        // The test was ended gently: it was judged.
+        assert!(run.join("report.html").is_file(), "{args}");
+        assert_eq!(processes_of(dir.path()), Vec::<String>::new(), "{args}");
+        std::fs::remove_dir_all(dir.path().join("runs")).unwrap();
+    }
+}
+
 /// How many faults of a nemesis took hold in the only run below `dir`, and how many there were.
 fn faults(dir: &Path, nemesis: &str) -> (u64, u64) {
     let results = json(&run_dir(dir).join("results.json"));

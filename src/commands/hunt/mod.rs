@@ -64,33 +64,14 @@ pub fn run(args: &HuntArgs) -> CommandResult {
         return Ok(Done::Fine);
     };
     say!("violation in {}", run.display());
-    let Some(schedule) = hunt.again(schedules, seed)? else {
-        say!(
-            "its faults did not show it again, so that none can be left out; what it did to whom is in {}",
-            run.join("report.html").display()
-        );
-        say!("perjury test --replay {}", run.display());
-        return Ok(Done::Judged(Verdict::Invalid));
-    };
-    let smallest = hunt.shrink(schedule, seed)?;
-    let file = hunt.place.join("smallest.toml");
-    std::fs::write(&file, smallest.to_toml()).with_context(|| format!("cannot write {}", file.display()))?;
-    say!("how often does it show? ({LAST_RUNS} runs)");
-    let mut shown = 0;
-    for n in 0..LAST_RUNS {
-        shown += u32::from(
-            hunt.run(&smallest, seed.wrapping_add(u64::from(n)))?.verdict() == Some(Verdict::Invalid),
-        );
-    }
-    match smallest.faults.len() {
-        _ if shown == 0 => {
-            say!("it did not show in {LAST_RUNS} further runs; it has shown with these faults before:")
+    match hunt.reproduce(schedules, &run, seed) {
+        // The violation stands, whatever else was still to be found out about it.
+        Err(_) if hunt.children.is_interrupted() => {
+            say!("interrupted; its faults can be replayed with");
+            say!("perjury test --replay {}", run.display());
         }
-        1 => say!("one fault is enough; it shows the violation in {shown} of {LAST_RUNS} runs:"),
-        count => say!("{count} faults are enough; they show the violation in {shown} of {LAST_RUNS} runs:"),
+        reproduced => reproduced?,
     }
-    say!("{}", smallest.to_toml().trim_end());
-    say!("perjury test {}", hunt.words(&file).join(" "));
     Ok(Done::Judged(Verdict::Invalid))
 }
 
@@ -211,6 +192,40 @@ impl Hunt<'_> {
             known.len()
         );
         Ok(None)
+    }
+
+    /// Finds the fewest faults that show the violation of `run` again, and prints them and the command that does it.
+    fn reproduce(&self, schedules: [Schedule; 2], run: &Path, seed: u64) -> Result<(), Failure> {
+        let Some(schedule) = self.again(schedules, seed)? else {
+            say!(
+                "its faults did not show it again, so none of them can be left out; {} says what they did to which node",
+                run.join("report.html").display()
+            );
+            say!("perjury test --replay {}", run.display());
+            return Ok(());
+        };
+        let smallest = self.shrink(schedule, seed)?;
+        let file = self.place.join("smallest.toml");
+        std::fs::write(&file, smallest.to_toml())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        say!("how often does it show? ({LAST_RUNS} runs)");
+        let mut shown = 0;
+        for n in 0..LAST_RUNS {
+            let ended = self.run(&smallest, seed.wrapping_add(u64::from(n)))?;
+            shown += u32::from(ended.verdict() == Some(Verdict::Invalid));
+        }
+        match smallest.faults.len() {
+            _ if shown == 0 => {
+                say!("it did not show in {LAST_RUNS} further runs; it has shown with these faults before:");
+            }
+            1 => say!("one fault is enough; it shows the violation in {shown} of {LAST_RUNS} runs:"),
+            count => {
+                say!("{count} faults are enough; they show the violation in {shown} of {LAST_RUNS} runs:")
+            }
+        }
+        say!("{}", smallest.to_toml().trim_end());
+        say!("perjury test {}", self.words(&file).join(" "));
+        Ok(())
     }
 
     /// The one of the schedules that shows the violation more often, if any does at all. Of faults that hit the same nodes the
