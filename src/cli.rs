@@ -1,4 +1,4 @@
-//! The command line. Flags are stable: scripts depend on them.
+//! The command line: what the user can call for. Flags are stable, because scripts depend on them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,32 +25,32 @@ pub enum Command {
     Test(Box<TestArgs>),
     /// Run a matrix of tests from a TOML file, and write a page that shows them all.
     TestAll(TestAllArgs),
-    /// Look for a violation by many short runs with ever other faults, and for the fewest faults that show it.
+    /// Look for a violation in many short runs with different faults each time, and for the fewest faults that show it.
     Hunt(HuntArgs),
-    /// Judge recorded histories: of perjury, Jepsen, Porcupine, Elle.
+    /// Judge recorded histories of perjury, Jepsen, Porcupine or Elle.
     Check(CheckArgs),
     /// Write a history in the format of another checker.
     Export(ExportArgs),
-    /// Write the reports of a run directory anew.
+    /// Judge a run again and rewrite its reports.
     Report(ReportArgs),
     /// Compare runs: availability, times to recover and latencies, with medians and intervals.
     Compare(CompareArgs),
-    /// Show all runs in a browser: filter them, compare them, watch one that is going on.
+    /// Show all runs in a browser: filter them, compare them, watch one in progress.
     Serve(ServeArgs),
     /// List the systems, workloads, nemeses and planted bugs.
     List,
-    /// Tell what this machine, or hosts, can do, and what to do about the rest.
+    /// Show what works on this machine, or on other hosts, and how to get the rest to work.
     Doctor(DoctorArgs),
-    /// Undo what a controller that died has left behind.
+    /// Undo what a controller that died left behind.
     Heal(HealArgs),
     /// Measure perjury itself and the bundled cluster.
     Bench(BenchArgs),
-    /// Be one node of the bundled Raft cluster.
+    /// Run one node of the bundled Raft cluster.
     Node(NodeArgs),
-    /// What a nemesis does to processes on their node.
+    /// Do to a process what a nemesis calls for, on the process's own node.
     #[command(hide = true)]
     Tamper(TamperArgs),
-    /// What works on a node for a controller elsewhere.
+    /// Work on a node for a controller elsewhere.
     #[command(hide = true)]
     Agent(AgentArgs),
 }
@@ -64,8 +64,8 @@ pub enum Command {
   perjury test --bug stale-read --nemesis partition    catch a planted bug
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
   perjury test --nemesis none --ops 10000 --seed 7
-  perjury test --replay runs/<the run>             its flags and the faults that it really had, once more
-  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop when it shows
+  perjury test --replay runs/<the run>             the flags and the faults of that run once more
+  perjury test --stop-on-violation --time-limit 1h     look for a bug, and stop as soon as it shows
   perjury test --env docker
   perjury test etcd --env ssh --node root@db1,root@db2,root@db3"
 )]
@@ -73,72 +73,74 @@ pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
     pub system: String,
-    /// Where the nodes run: `netns` (one network namespace a node), `local` (plain processes on loopback ports,
-    /// whose links cannot be cut), `docker` (one container a node), `ssh` (one host a node, see --node), or `auto`, the better of the
-    /// first two that works here.
+    /// Where the nodes run: `netns` (one network namespace per node), `local` (plain processes on loopback ports,
+    /// whose links cannot be cut), `docker` (one container per node), `ssh` (one host per node, see --node), or `auto`:
+    /// netns where that works, else local.
     #[arg(long, default_value_t, value_name = "ENV")]
     pub env: EnvChoice,
-    /// How links between nodes are cut: `iptables` (rules in a chain of perjury's own), `switch` (built in, in user
-    /// space), or `auto`, iptables where it works.
+    /// How links between nodes are cut: `iptables` (rules in a chain that only perjury uses), `switch` (a built-in
+    /// switch in user space), or `auto`: iptables where that works, else switch.
     #[arg(long, default_value_t, value_name = "HOW")]
     pub links: LinkChoice,
     /// Where hosts are and how they are reached.
     #[command(flatten)]
     pub ssh: SshArgs,
-    /// How the store behind --endpoints is started again after a kill, run by a shell on its host: `systemctl start etcd`;
-    /// `true` where something else does it.
+    /// The command that starts the store behind --endpoints again after a kill, run by a shell on its host, such as
+    /// `systemctl start etcd`; `true` if something else restarts it.
     #[arg(long, value_name = "COMMAND")]
     pub start_command: Option<String>,
-    /// The image of the containers for --env docker; the bundled cluster needs none.
+    /// The image of the containers for --env docker. The bundled cluster needs none.
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// How many nodes.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=64), allow_negative_numbers = true)]
     pub nodes: u16,
-    /// What is asked of the store (see `perjury list`).
+    /// The operations that clients call and how they are judged (see `perjury list`).
     #[arg(long, default_value = "register")]
     pub workload: String,
-    /// What goes wrong: a list like `kill,pause,partition`, `kill:leader,partition:majorities-ring` or `kill:n1+n3`, or
-    /// `none`. By default kill, pause and partition, as far as the environment can.
+    /// The faults: a list such as `kill,pause,partition`, `kill:leader,partition:majorities-ring` or `kill:n1+n3`, or
+    /// `none`. By default kill, pause and partition, as far as the environment supports them.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
-    /// A TOML file that says which fault begins when, how long it lasts and at what it is aimed (every run directory has
-    /// one, `schedule.toml`).
+    /// A TOML file that says when each fault begins, how long it lasts and what it is aimed at. Every run directory
+    /// with faults has one, `schedule.toml`.
     #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     pub schedule: Option<PathBuf>,
-    /// Do again what a recorded run did: its flags, unless others are given, and the same faults at the same times to the
-    /// same nodes. What comes of it may differ.
+    /// Repeat a recorded run: its flags, unless others are given here, and the same faults at the same times on the same
+    /// nodes. The outcome may differ.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["nemesis", "schedule", "endpoints"])]
     pub replay: Option<PathBuf>,
-    /// How long a fault holds and how long the store rests, roughly; each draws its own time around it.
+    /// About how long a fault lasts, and how long the store rests between faults; each time is drawn around this one.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,
-    /// How often each nemesis must take hold: a run with fewer faults is unknown.
+    /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub min_faults: u32,
     /// A planted bug of the bundled cluster to switch on (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
-    /// The store's program, for another version than the one on the PATH.
+    /// The store's program, to test another version than the one on the PATH.
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
-    /// How reads are done, where the store has several ways (see `perjury list`): `serializable`, `stale`, …
+    /// How reads are done, where the store has several ways, such as `serializable` or `stale` (see `perjury list`).
     #[arg(long, value_name = "MODE")]
     pub read_mode: Option<String>,
-    /// Test a cluster that is already running, by clients alone: one address a node, such as
-    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started, and no fault is made unless --node and --nemesis say so.
+    /// Test a cluster that is already running: one address per node, such as
+    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started, and there are no faults unless --node and
+    /// --nemesis are given.
     #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with_all = ["env", "links", "nodes"])]
     pub endpoints: Vec<String>,
-    /// Whom to log in as: `name`, or `name:password` as in etcdctl (a password in a file is not seen by others).
+    /// The user to log in as: `name`, or `name:password` as in etcdctl. --password-file keeps the password out of the
+    /// list of processes.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// The file whose first line is the user's password.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// The file whose first line is the token that the store demands (Consul's ACL token).
+    /// The file whose first line is the token that the store requires (Consul's ACL token).
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// The PEM file with the certificates by which the store's own is checked.
+    /// The PEM file with the certificates of the authorities that the store's certificate is checked against.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// The PEM file with the client's certificate.
@@ -150,25 +152,25 @@ pub struct TestArgs {
     /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
     #[arg(long, default_value = "2n", value_name = "N")]
     pub concurrency: String,
-    /// The most operations a second; as many as possible when not given.
+    /// The most operations per second; without it, as many as possible.
     #[arg(long, value_name = "OPS")]
     pub rate: Option<f64>,
     /// How long clients are active, such as `30s` or `5m`.
     #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Duration,
-    /// The most operations in all, besides the last reads after the faults.
+    /// The most operations in all, not counting the final reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
     /// How long a client waits for an answer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
-    /// The seed of everything random; drawn and printed when not given.
+    /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// The directory in which run directories are made.
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
-    /// End the clients' work as soon as a violation shows; healing, judging and reporting go on.
+    /// Stop the clients as soon as a violation shows; healing, judging and reporting follow as usual.
     #[arg(long)]
     pub stop_on_violation: bool,
     /// Keep the nodes' data as well as their logs.
@@ -188,26 +190,26 @@ pub struct Given {
     pub values: Vec<std::ffi::OsString>,
 }
 
-/// Hosts behind SSH.
+/// Hosts that are reached by SSH.
 #[derive(Args, Debug, Clone)]
 pub struct SshArgs {
-    /// A host, as `user@host` or `user@host:port`, for --env ssh: one a node. With --endpoints, the host of each endpoint, so
-    /// that faults can be made there; which, --nemesis says.
+    /// The hosts for --env ssh, one per node, as `user@host` or `user@host:port`. With --endpoints, the host of each
+    /// endpoint, so that --nemesis can cause faults there.
     #[arg(long, value_name = "USER@HOST,…", value_delimiter = ',')]
     pub node: Vec<String>,
-    /// A file with hosts, one a line.
+    /// A file with hosts, one per line.
     #[arg(long, value_name = "FILE")]
     pub nodes_file: Option<PathBuf>,
-    /// The private key to log in with; without it, the SSH agent's keys and the usual files in ~/.ssh are tried.
+    /// The private key to log in with; without it, the keys of the SSH agent and the usual files in ~/.ssh are tried.
     #[arg(long, value_name = "FILE")]
     pub ssh_key: Option<PathBuf>,
-    /// The file with the hosts' keys, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
+    /// The file with the hosts' public keys, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
     #[arg(long, value_name = "FILE")]
     pub known_hosts: Option<PathBuf>,
-    /// Believe any host key.
+    /// Accept any host key.
     #[arg(long, conflicts_with = "known_hosts")]
     pub ssh_no_host_key_check: bool,
-    /// Work on the hosts as root, by `sudo -n`.
+    /// Become root on the hosts with `sudo -n`.
     #[arg(long)]
     pub sudo: bool,
 }
@@ -215,7 +217,7 @@ pub struct SshArgs {
 /// `perjury test-all`
 #[derive(Args, Debug)]
 #[command(
-    after_help = "An example of such a file; each list has a default (bundled, register, kill,pause,partition, 1):
+    after_help = "An example of such a file. Every list has a default (bundled; register; kill,pause,partition; 1):
 
   flags = [\"--nodes\", \"3\", \"--time-limit\", \"30s\"]
   systems = [\"bundled\", \"etcd\"]
@@ -227,13 +229,14 @@ pub struct SshArgs {
   system = \"etcd\"
   nemesis = \"clock\"
 
-What a system does not have is left out. Exit codes: as of perjury test; invalid beats unknown beats valid."
+Workloads that a system does not support are left out. Exit codes: 0 if every test is valid, 1 if any is invalid, else 2.
+254 usage error, 255 a test could not be finished."
 )]
 pub struct TestAllArgs {
-    /// The file.
+    /// The TOML file with the matrix.
     #[arg(value_name = "FILE")]
     pub matrix: PathBuf,
-    /// The directory in which a directory for all of them is made.
+    /// The directory in which one directory for all the tests is made.
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
 }
@@ -244,7 +247,7 @@ pub struct TestAllArgs {
   perjury doctor
   perjury doctor --node root@db1,root@db2")]
 pub struct DoctorArgs {
-    /// Hosts to ask as well.
+    /// The hosts to look at instead of this machine.
     #[command(flatten)]
     pub ssh: SshArgs,
 }
@@ -255,7 +258,7 @@ pub struct DoctorArgs {
   perjury hunt --time-limit 10m -- --bug forget-vote --nodes 3
   perjury hunt --time-limit 1h --nemesis kill,pause,partition,clock -- etcd --nodes 3 --workload append
 
-Exit codes: 0 no violation was found, 1 one was; 254 and 255 as ever.")]
+Exit codes: 0 no violation found, 1 violation found, 254 usage error, 255 the harness itself failed.")]
 pub struct HuntArgs {
     /// How long to hunt.
     #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
@@ -263,14 +266,14 @@ pub struct HuntArgs {
     /// How long the clients of each run are active.
     #[arg(long, default_value = "8s", value_parser = parse_duration, value_name = "TIME")]
     pub run_time: Duration,
-    /// How long to look for fewer and shorter faults after a violation.
+    /// How long to look for fewer and shorter faults once a violation was found.
     #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "TIME")]
     pub shrink_limit: Duration,
-    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and packet, as far as they
-    /// can be had.
+    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and packet, as far as
+    /// they are available.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
-    /// The seed of everything random; drawn and printed when not given.
+    /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// The directory in which a directory for the hunt is made.
@@ -297,21 +300,21 @@ pub struct CheckArgs {
     /// What the store is taken for (see `perjury list`); guessed from the operations when not given.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// What every object holds at first: `nil`, a number, a text, or a list such as `[1 2]`; the model's own idea of it when
-    /// not given.
+    /// What every object holds at first: `nil`, a number, a text, or a list such as `[1 2]`; by default what the model
+    /// begins with.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     pub initial: Option<String>,
-    /// The format of the files (see `perjury list`); found by their content when not given. Not for run directories.
+    /// The format of the files (see `perjury list`); by default recognized by their content. Not for run directories.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
-    /// The longest time to judge each history; it is unknown when that is over.
+    /// How long judging each history may take; after that, the verdict is unknown.
     #[arg(long, value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Option<Duration>,
-    /// The most memory to take, such as `2GiB`; a history that needs more is unknown.
+    /// How much memory judging may take, such as `2GiB`; if a history needs more, the verdict is unknown.
     #[arg(long, default_value = "4GiB", value_parser = parse_bytes, value_name = "SIZE")]
     pub memory_limit: usize,
-    /// Draw the violation, or what there is to see, into this file (one history only). No file is overwritten but a page
-    /// of this kind.
+    /// Write a page with the history and the violation, if any, to this file (one history only). An existing file is
+    /// only overwritten if it is such a page.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
@@ -328,10 +331,10 @@ pub struct ExportArgs {
     /// The format to write (see `perjury list`).
     #[arg(long, value_name = "NAME")]
     pub to: String,
-    /// The file's format; found by its content when not given.
+    /// The format of the file; by default recognized by its content.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
-    /// Where to write; standard output when not given. An existing file is not overwritten.
+    /// Where to write; by default standard output. An existing file is not overwritten.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -347,7 +350,7 @@ pub struct ReportArgs {
 /// `perjury heal`
 #[derive(Args, Debug)]
 pub struct HealArgs {
-    /// A run directory; by default every run in the directory of runs.
+    /// The run directory to heal; by default every run in the directory of runs.
     #[arg(value_name = "RUN")]
     pub run: Option<PathBuf>,
     /// The directory in which run directories are made.
@@ -359,15 +362,15 @@ pub struct HealArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   perjury compare runs/A runs/B                    two runs
-  perjury compare runs/new-* --against runs/old-*  a version and its baseline; six runs of each tell most
-  perjury compare runs/*                           runs of several versions, each version a group, the first one is the baseline
+  perjury compare runs/new-* --against runs/old-*  a version and its baseline; six runs of each are best
+  perjury compare runs/*                           runs of several versions: one group per version, the first is the baseline
 
-Exit codes: 0; with --fail-if-worse 1 where anything is clearly worse; 254 and 255 as ever.")]
+Exit codes: 0, or 1 if anything is clearly worse and --fail-if-worse is given; 254 usage error, 255 the harness itself failed.")]
 pub struct CompareArgs {
     /// Run directories that were judged, or their results.json.
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// The baseline.
+    /// The runs that are the baseline.
     #[arg(long, num_args = 1.., value_name = "RUN")]
     pub against: Vec<PathBuf>,
     /// Exit with 1 where the verdict or any figure is clearly worse than the baseline's.
@@ -381,7 +384,7 @@ pub struct ServeArgs {
     /// The directory of the runs.
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
-    /// Where to listen: loopback, unless all of your network may read the runs.
+    /// The address to listen on. Everyone who can reach it can read the runs.
     #[arg(long, default_value = "127.0.0.1:7999", value_name = "ADDRESS:PORT")]
     pub listen: std::net::SocketAddr,
 }
@@ -397,7 +400,7 @@ pub struct BenchArgs {
 /// What `perjury bench` measures.
 #[derive(Subcommand, Debug, Clone)]
 pub enum BenchWhat {
-    /// The controller alone, with clients that answer at once.
+    /// The controller alone, with a store that answers at once.
     Runner {
         /// Client threads.
         #[arg(long, default_value_t = 10)]
@@ -406,7 +409,7 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1_000_000)]
         ops: u64,
     },
-    /// The checker, beside what sorting the timestamps takes; and a grid of hard histories.
+    /// The checker, compared with sorting the timestamps, and on a grid of hard histories.
     Check {
         /// Operations of the history with values written once.
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
@@ -418,7 +421,7 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Perjury's rate on etcd without faults, beside a plain load generator's in the same run; needs etcd on the PATH.
+    /// Perjury's rate on etcd without faults, compared with a plain load generator's; needs etcd on the PATH.
     Overhead {
         /// Nodes of the cluster.
         #[arg(long, default_value_t = 3)]
@@ -430,7 +433,7 @@ pub enum BenchWhat {
         #[arg(long, default_value = "5s", value_parser = parse_duration, value_name = "TIME")]
         time: Duration,
     },
-    /// Puts on the bundled cluster, beside etcd's where `etcd` is on the PATH.
+    /// Writes to the bundled cluster, compared with etcd's if `etcd` is on the PATH.
     Store {
         /// Nodes of each cluster.
         #[arg(long, default_value_t = 3)]
@@ -483,16 +486,16 @@ pub enum TamperWhat {
         /// The process.
         #[arg(long)]
         pid: i32,
-        /// By so many nanoseconds it is to be ahead.
+        /// How many nanoseconds it is to be ahead.
         #[arg(long, allow_hyphen_values = true)]
         offset_ns: i64,
-        /// So many microseconds a second it is to gain.
+        /// How many microseconds it is to gain per second.
         #[arg(long, allow_hyphen_values = true)]
         drift_ppm: i64,
     },
     /// Become a program whose fsync can be tampered with.
     Launch {
-        /// The file in which the mode stands.
+        /// The file that holds the mode.
         #[arg(long, value_name = "FILE")]
         control: PathBuf,
         /// The program and its arguments.
@@ -505,12 +508,12 @@ pub enum TamperWhat {
         #[arg(required = true)]
         what: Vec<String>,
     },
-    /// Do something to the disk of a node, and print what is to be seen then.
+    /// Do something to the disk of a node, and print the state that results.
     Disk {
         /// The node's directory.
         #[arg(long, value_name = "DIR")]
         directory: PathBuf,
-        /// What.
+        /// What to do to it.
         #[arg(long, value_enum)]
         act: DiskAct,
     },
@@ -530,7 +533,7 @@ pub enum TamperWhat {
 pub enum DiskAct {
     /// Cut its power.
     CutPower,
-    /// Mount it anew after that; prints what survived.
+    /// Mount it again after that; prints what survived.
     RestorePower,
     /// Fill it; prints whether there is room.
     Fill,
@@ -556,10 +559,10 @@ pub struct NodeArgs {
     /// A member of the first configuration, as `ID=ADDRESS`, this node included; repeat for each.
     #[arg(long = "peer", value_parser = parse_peer, value_name = "ID=ADDRESS")]
     pub peers: Vec<(u64, std::net::SocketAddr)>,
-    /// The cluster's name; nodes of different clusters refuse each other.
+    /// The name of the cluster; nodes of different clusters refuse each other.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub cluster: String,
-    /// How often a leader shows that it lives.
+    /// How often a leader sends heartbeats.
     #[arg(long, default_value = "50ms", value_parser = parse_duration, value_name = "TIME")]
     pub heartbeat: Duration,
     /// The shortest silence after which a follower stands for election; each draws up to twice as much.
@@ -574,7 +577,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
     if duration.is_zero() {
-        return Err("it must be longer than nothing".into());
+        return Err("it must be more than 0".into());
     }
     Ok(duration)
 }
@@ -592,7 +595,7 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
         "gb" => 1_000_000_000,
         _ => {
             return Err(format!(
-                "`{unit}` is no unit of size; write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)"
+                "`{unit}` is not a unit of size; write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)"
             ));
         }
     };
