@@ -25,7 +25,8 @@ pub enum Command {
     Test(Box<TestArgs>),
     /// Run a matrix of tests from a TOML file, and write a page that shows them all.
     TestAll(TestAllArgs),
-    /// Look for a violation in many short runs with different faults each time, and for the fewest faults that show it.
+    /// Look for a violation in many short runs with different faults each time, and for the fewest faults
+    /// that show it.
     Hunt(HuntArgs),
     /// Judge recorded histories of perjury, Jepsen, Porcupine or Elle.
     Check(CheckArgs),
@@ -73,20 +74,20 @@ pub struct TestArgs {
     /// The system under test (see `perjury list`).
     #[arg(default_value = "bundled")]
     pub system: String,
-    /// Where the nodes run: `netns` (one network namespace per node), `local` (plain processes on loopback ports,
-    /// whose links cannot be cut), `docker` (one container per node), `ssh` (one host per node, see --node), or `auto`:
-    /// netns where that works, else local.
+    /// Where the nodes run: `netns` (one network namespace per node), `local` (plain processes on loopback
+    /// ports, whose links cannot be cut), `docker` (one container per node), `ssh` (one host per node, see
+    /// --node), or `auto`: netns where that works, else local.
     #[arg(long, default_value_t, value_name = "ENV")]
     pub env: EnvChoice,
-    /// How links between nodes are cut: `iptables` (rules in a chain that only perjury uses), `switch` (a built-in
-    /// switch in user space), or `auto`: iptables where that works, else switch.
+    /// How links between nodes are cut: `iptables` (rules in a chain that only perjury uses), `switch` (a
+    /// built-in switch in user space), or `auto`: iptables where that works, else switch.
     #[arg(long, default_value_t, value_name = "HOW")]
     pub links: LinkChoice,
     /// Where hosts are and how they are reached.
     #[command(flatten)]
     pub ssh: SshArgs,
-    /// The command that starts the store behind --endpoints again after a kill, run by a shell on its host, such as
-    /// `systemctl start etcd`; `true` if something else restarts it.
+    /// The command that starts the store behind --endpoints again after a kill, run by a shell on its host,
+    /// such as `systemctl start etcd`; `true` if something else restarts it.
     #[arg(long, value_name = "COMMAND")]
     pub start_command: Option<String>,
     /// The image of the containers for --env docker. The bundled cluster needs none.
@@ -98,19 +99,21 @@ pub struct TestArgs {
     /// The operations that clients call and how they are judged (see `perjury list`).
     #[arg(long, default_value = "register")]
     pub workload: String,
-    /// The faults: a list such as `kill,pause,partition`, `kill:leader,partition:majorities-ring` or `kill:n1+n3`, or
-    /// `none`. By default kill, pause and partition, as far as the environment supports them.
+    /// The faults: a list such as `kill,pause,partition`, `kill:leader,partition:majorities-ring` or
+    /// `kill:n1+n3`, or `none`. By default kill, pause and partition, as far as the environment supports
+    /// them.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
-    /// A TOML file that says when each fault begins, how long it lasts and what it is aimed at. Every run directory
-    /// with faults has one, `schedule.toml`.
+    /// A TOML file that says when each fault begins, how long it lasts and what it is aimed at. Every run
+    /// directory with faults has one, `schedule.toml`.
     #[arg(long, value_name = "FILE", conflicts_with = "nemesis")]
     pub schedule: Option<PathBuf>,
-    /// Repeat a recorded run: its flags, unless others are given here, and the same faults at the same times on the same
-    /// nodes. The outcome may differ.
+    /// Repeat a recorded run: its flags, unless others are given here, and the same faults at the same times
+    /// on the same nodes. The outcome may differ.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["nemesis", "schedule", "endpoints"])]
     pub replay: Option<PathBuf>,
-    /// About how long a fault lasts, and how long the store rests between faults; each time is drawn around this one.
+    /// About how long a fault lasts, and how long the store rests between faults; each time is drawn around
+    /// this one.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,
     /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
@@ -122,16 +125,17 @@ pub struct TestArgs {
     /// The store's program, to test another version than the one on the PATH.
     #[arg(long, value_name = "PATH")]
     pub binary: Option<PathBuf>,
-    /// How reads are done, where the store has several ways, such as `serializable` or `stale` (see `perjury list`).
+    /// How reads are done, where the store has several ways, such as `serializable` or `stale` (see `perjury
+    /// list`).
     #[arg(long, value_name = "MODE")]
     pub read_mode: Option<String>,
     /// Test a cluster that is already running: one address per node, such as
-    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started, and there are no faults unless --node and
-    /// --nemesis are given.
+    /// `http://10.0.0.1:2379,http://10.0.0.2:2379`. Nothing is started, and there are no faults unless --node
+    /// and --nemesis are given.
     #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with_all = ["env", "links", "nodes"])]
     pub endpoints: Vec<String>,
-    /// The user to log in as: `name`, or `name:password` as in etcdctl. --password-file keeps the password out of the
-    /// list of processes.
+    /// The user to log in as: `name`, or `name:password` as in etcdctl. --password-file keeps the password
+    /// out of the list of processes.
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
     /// The file whose first line is the user's password.
@@ -193,14 +197,15 @@ pub struct Given {
 /// Hosts that are reached by SSH.
 #[derive(Args, Debug, Clone)]
 pub struct SshArgs {
-    /// The hosts for --env ssh, one per node, as `user@host` or `user@host:port`. With --endpoints, the host of each
-    /// endpoint, so that --nemesis can cause faults there.
+    /// The hosts for --env ssh, one per node, as `user@host` or `user@host:port`. With --endpoints, the host
+    /// of each endpoint, so that --nemesis can cause faults there.
     #[arg(long, value_name = "USER@HOST,…", value_delimiter = ',')]
     pub node: Vec<String>,
     /// A file with hosts, one per line.
     #[arg(long, value_name = "FILE")]
     pub nodes_file: Option<PathBuf>,
-    /// The private key to log in with; without it, the keys of the SSH agent and the usual files in ~/.ssh are tried.
+    /// The private key to log in with; without it, the keys of the SSH agent and the usual files in ~/.ssh
+    /// are tried.
     #[arg(long, value_name = "FILE")]
     pub ssh_key: Option<PathBuf>,
     /// The file with the hosts' public keys, instead of ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts.
@@ -269,8 +274,8 @@ pub struct HuntArgs {
     /// How long to look for fewer and shorter faults once a violation was found.
     #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "TIME")]
     pub shrink_limit: Duration,
-    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and packet, as far as
-    /// they are available.
+    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and
+    /// packet, as far as they are available.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// The seed of everything random; without it, one is drawn and printed.
@@ -300,11 +305,12 @@ pub struct CheckArgs {
     /// What the store is taken for (see `perjury list`); guessed from the operations when not given.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// What every object holds at first: `nil`, a number, a text, or a list such as `[1 2]`; by default what the model
-    /// begins with.
+    /// What every object holds at first: `nil`, a number, a text, or a list such as `[1 2]`; by default what
+    /// the model begins with.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     pub initial: Option<String>,
-    /// The format of the files (see `perjury list`); by default recognized by their content. Not for run directories.
+    /// The format of the files (see `perjury list`); by default recognized by their content. Not for run
+    /// directories.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
     /// How long judging each history may take; after that, the verdict is unknown.
@@ -313,8 +319,8 @@ pub struct CheckArgs {
     /// How much memory judging may take, such as `2GiB`; if a history needs more, the verdict is unknown.
     #[arg(long, default_value = "4GiB", value_parser = parse_bytes, value_name = "SIZE")]
     pub memory_limit: usize,
-    /// Write a page with the history and the violation, if any, to this file (one history only). An existing file is
-    /// only overwritten if it is such a page.
+    /// Write a page with the history and the violation, if any, to this file (one history only). An existing
+    /// file is only overwritten if it is such a page.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
@@ -517,7 +523,8 @@ pub enum TamperWhat {
         #[arg(long, value_enum)]
         act: DiskAct,
     },
-    /// Set what fsync does in the programs that were launched with control files in a directory, and print the counts.
+    /// Set what fsync does in the programs that were launched with control files in a directory, and print
+    /// the counts.
     Fsync {
         /// The directory.
         #[arg(long, value_name = "DIR")]

@@ -37,7 +37,7 @@ pub fn verdict_of(code: u8) -> Option<Verdict> {
         .find(|verdict| of_verdict(*verdict) == code)
 }
 
-/// Why a command did not do what it was asked.
+/// Why a command did not do its work.
 #[derive(Debug)]
 pub enum Failure {
     /// The user's mistake: one line that says what is wrong and what to do.
@@ -63,7 +63,7 @@ impl fmt::Display for Failure {
             Failure::Usage(line) => f.write_str(line),
             Failure::Harness(error) => {
                 let mut last = String::new();
-                // Most of our errors quote their cause.
+                // Most of our errors quote their cause already.
                 for cause in error.chain().map(ToString::to_string) {
                     if last.is_empty() {
                         f.write_str(&cause)?;
@@ -79,11 +79,14 @@ impl fmt::Display for Failure {
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
-    /// An environment that cannot be had here is named with its remedy, and is no failure of the harness.
+    /// An environment that is not available here, or a host that cannot be reached, is no failure of the
+    /// harness.
     fn from(error: E) -> Self {
         let error: anyhow::Error = error.into();
         match error.downcast_ref::<ControlError>() {
-            Some(ControlError::Unavailable { .. }) => Failure::Usage(format!("{error:#}")),
+            Some(ControlError::Unavailable { .. } | ControlError::Unreachable { .. }) => {
+                Failure::Usage(format!("{error:#}"))
+            }
             _ => Failure::Harness(error),
         }
     }

@@ -1,4 +1,4 @@
-//! What CI systems want to be told, beside files and exit codes.
+//! GitHub Actions: the summary of a job and its annotations.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use checker::Verdict;
 use reports::Results;
 
-/// Appends a Markdown file to GitHub's summary of the job, where there is one (GitHub Actions, "Adding a job summary": the file that
-/// `GITHUB_STEP_SUMMARY` names). That it cannot be is no reason to fail.
+/// Appends a Markdown file to GitHub's summary of the job, where there is one (GitHub Actions, "Adding a job
+/// summary": the file that `GITHUB_STEP_SUMMARY` names). Failing to do so is no reason to fail the run.
 pub fn add_to_step_summary(markdown: &Path) {
     let Some(summary) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return;
@@ -25,8 +25,9 @@ pub fn add_to_step_summary(markdown: &Path) {
     }
 }
 
-/// The annotation of a job of GitHub's that was not valid, where this runs in one (`GITHUB_ACTIONS`): an error for invalid, a warning for
-/// unknown, with what contradicts what (GitHub Actions, "Workflow commands": `::error title=…::message`).
+/// The annotation of a run that is not valid, if this is a job of GitHub Actions (`GITHUB_ACTIONS`): an error
+/// for invalid, a warning for unknown, with what contradicts what (GitHub Actions, "Workflow commands":
+/// `::error title=…::message`).
 pub fn annotation(results: &Results) -> Option<String> {
     let is_there = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
     is_there.then(|| annotation_text(results)).flatten()
@@ -53,7 +54,8 @@ fn annotation_text(results: &Results) -> Option<String> {
     Some(format!("::{level} title={title}::{message}"))
 }
 
-/// As the runner reads it; without control characters, so that nothing of a store begins a command of its own.
+/// Escaped as the runner expects it, and without control characters, so that a text of the store cannot begin
+/// another command.
 fn escaped(text: &str) -> String {
     let clean: String = text
         .chars()

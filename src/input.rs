@@ -1,6 +1,6 @@
 //! Which histories are meant: run directories, files, standard input; and values on the command line.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -10,11 +10,11 @@ use history::{History, RunDir, TestRecord, Value};
 use crate::cli::CheckArgs;
 use crate::exit::Failure;
 
-/// What stands for standard input, and what it is called.
+/// The path that means standard input, and what messages call it.
 const STANDARD_INPUT: &str = "-";
 const STANDARD_INPUT_NAME: &str = "standard input";
 
-/// What a path leads to.
+/// What a path names.
 pub enum Input {
     /// A run of perjury's own.
     Run { run: RunDir, record: Box<TestRecord> },
@@ -22,7 +22,7 @@ pub enum Input {
     File(PathBuf),
 }
 
-/// What all paths lead to.
+/// What all the paths name.
 pub fn all(args: &CheckArgs) -> Result<Vec<Input>, Failure> {
     let is_input = |path: &&PathBuf| path.as_os_str() == STANDARD_INPUT;
     if args.paths.iter().filter(is_input).count() > 1 {
@@ -59,7 +59,7 @@ fn input(path: &Path, args: &CheckArgs) -> Result<Input, Failure> {
     }
     if let Some(run) = run_of_other_file(path) {
         return Err(Failure::Usage(format!(
-            "{}: that is not a history; give the run directory, {}",
+            "{} is not a history; give the run directory, {}",
             path.display(),
             run.display()
         )));
@@ -67,7 +67,7 @@ fn input(path: &Path, args: &CheckArgs) -> Result<Input, Failure> {
     Ok(Input::File(path.to_owned()))
 }
 
-/// The run directory of a file that a run keeps beside its history.
+/// The run directory of a file that a run keeps next to its history.
 fn run_of_other_file(path: &Path) -> Option<PathBuf> {
     let parent = match path.parent()? {
         parent if parent.as_os_str().is_empty() => Path::new("."),
@@ -87,7 +87,7 @@ fn run_of_other_file(path: &Path) -> Option<PathBuf> {
     (is_other && run.test().is_file()).then(|| parent.to_owned())
 }
 
-/// What a path is called where people read it.
+/// What messages call a path.
 pub fn name(path: &Path) -> String {
     match path.as_os_str() == STANDARD_INPUT {
         true => STANDARD_INPUT_NAME.to_owned(),
@@ -107,7 +107,7 @@ pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
         return formats::read_bytes(&bytes, Path::new(STANDARD_INPUT_NAME), format).map_err(usage);
     }
     let imported = formats::read(path, format).map_err(usage)?;
-    // An empty file is nothing to judge, whether its format is named or not.
+    // An empty file is refused, whether its format is given or not.
     if format
         .and_then(formats::find)
         .is_some_and(|format| !format.may_be_empty)
@@ -118,25 +118,25 @@ pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
     Ok(imported)
 }
 
-/// Reads `test.json`, or says why that directory is not a run.
+/// Reads `test.json`, or says why that is impossible.
 pub fn read_record(run: &RunDir) -> Result<TestRecord, Failure> {
     run.read_test().map_err(|error| {
         let root = run.root().display();
-        Failure::Usage(match (run.test().exists(), newest_run(run.root())) {
-            (true, _) => format!("{root} is not a run directory: cannot read its test.json: {}", plain(&error)),
-            (false, Some(newest)) => format!(
-                "{root} is not a run directory, but holds some; give one of them, such as the newest, {}",
+        Failure::Usage(match (error.kind(), newest_run(run.root())) {
+            (ErrorKind::NotFound, Some(newest)) => format!(
+                "{root} is not a run directory, but contains some; give one of them, such as the newest, {}",
                 newest.display()
             ),
-            (false, None) => format!(
-                "{root} is not a run directory: such a one holds test.json and history.jsonl, and `perjury test` makes \
-                 it below runs/"
+            (ErrorKind::NotFound, None) => format!(
+                "{root} is not a run directory: a run directory holds test.json and history.jsonl, and `perjury test` \
+                 makes it below runs/"
             ),
+            _ => format!("cannot read {}: {}", run.test().display(), plain(&error)),
         })
     })
 }
 
-/// The run below a directory that began last.
+/// The newest run below a directory.
 fn newest_run(directory: &Path) -> Option<PathBuf> {
     let begun = |path: PathBuf| -> Option<(SystemTime, PathBuf)> {
         let test = std::fs::metadata(RunDir::new(&path).test()).ok()?;
@@ -152,7 +152,7 @@ pub fn read_history(journal: &Path) -> Result<History, Failure> {
     Ok(import(journal, Some(JOURNAL))?.history)
 }
 
-/// A value as people write it: `nil`, a number, a text, or anything else as in EDN.
+/// A value on the command line: `nil`, a number, a text, or anything else as in EDN.
 pub fn value(text: &str) -> Result<Value, Failure> {
     formats::parse_value(text).map_err(|why| {
         Failure::Usage(format!(
@@ -161,7 +161,7 @@ pub fn value(text: &str) -> Result<Value, Failure> {
     })
 }
 
-/// What the system says of an error, without its number.
+/// The text of an error of the operating system, without its number.
 pub fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     match (text.rfind(" (os error "), text.ends_with(')')) {

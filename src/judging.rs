@@ -1,4 +1,4 @@
-//! Judging within the limits of time and memory that the user named.
+//! Judging a history within limits of time and memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use history::{Answer, History, Operation, Outcome, TestRecord, Value};
 use crate::cli::CheckArgs;
 use crate::exit::Failure;
 
-/// What judging takes for each operation beside the search.
+/// How many bytes judging takes for each operation, not counting the search.
 const BYTES_AN_OPERATION: usize = 200;
 
 /// How long a run is judged before its report is written; `perjury check` may take longer.
@@ -48,7 +48,7 @@ impl From<&CheckArgs> for Within {
 
 /// Judges a run by the model of its workload.
 pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure> {
-    // Without an early stop, since the report tells the fate of every key.
+    // Without an early stop, because the report lists every key.
     let options = Options {
         model: run_model(record)?,
         ..Options::default()
@@ -112,8 +112,8 @@ pub fn within(history: &History, options: Options, limits: Within) -> Analysis {
     })
 }
 
-/// Sets `stop` after `limit` unless what is returned is dropped before. The checker knows no clock, so somebody else must
-/// look at it.
+/// Sets `stop` after `limit` unless what is returned is dropped before. The checker knows no clock, so
+/// somebody else must look at it.
 fn stop_after<'scope>(
     scope: &'scope Scope<'scope, '_>,
     limit: Option<Duration>,
@@ -160,7 +160,7 @@ fn elements_of_answer(operation: &Operation) -> usize {
     }
 }
 
-/// How much memory this process takes now; 0 where the system does not tell.
+/// How much memory this process takes now; 0 where the system does not say.
 fn resident_bytes() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()

@@ -1,20 +1,20 @@
-//! Standard output, for results. Whoever reads it may stop reading at any time (`perjury … | head`): that is no reason to
-//! fail, and none to leave a cluster behind.
+//! Standard output, for results. Its reader may go away at any time (`perjury … | head`): that is no reason
+//! to fail, nor to leave a cluster behind.
 //!
-//! What is said may hold words of a store, of a file or of a command line. None of them moves the cursor of a terminal or is a command
-//! to the runner of a CI system: see [`harmless`].
+//! The output may quote a store, a file or a command line. Nothing quoted may move the cursor of a terminal
+//! or be taken for a command by the runner of a CI system: see [`harmless`].
 
 use std::borrow::Cow;
 use std::fmt::Arguments;
 use std::io::Write;
 
-/// Like `println!`, but indifferent to a reader that went away.
+/// Like `println!`, but indifferent to a reader that went away, and [`harmless`].
 macro_rules! say {
     ($($words:tt)*) => { $crate::output::line(format_args!($($words)*)) };
 }
 pub(crate) use say;
 
-/// Like `eprintln!`, and as harmless as [`say`].
+/// Like `eprintln!`, but [`harmless`].
 macro_rules! grumble {
     ($($words:tt)*) => { eprintln!("{}", $crate::output::harmless(&format!($($words)*))) };
 }
@@ -31,8 +31,9 @@ pub fn command(text: &str) {
     print(text);
 }
 
-/// Text without control characters but for the ends of lines, and without the marks by which GitHub's runner knows a command: `::` at the
-/// beginning of a line, blanks aside, and `##[` anywhere (actions/runner, `ActionCommand.TryParseV2` and `TryParse`).
+/// The text without control characters except newlines, and without the marks by which GitHub's runner
+/// recognizes a command: `::` at the beginning of a line, ignoring blanks, and `##[` anywhere
+/// (actions/runner, `ActionCommand.TryParseV2` and `TryParse`).
 pub fn harmless(text: &str) -> Cow<'_, str> {
     let is_command = |line: &str| line.trim_start().starts_with("::") || line.contains("##[");
     let is_odd = |letter: char| letter.is_control() && letter != '\n';
@@ -56,9 +57,9 @@ pub fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
 }
 
-fn print(words: &str) {
+fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{words}").and_then(|()| out.flush()) {
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             eprintln!("perjury: cannot write to standard output: {error}");
         }
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_others_command_nothing() {
+    fn quoted_text_commands_nothing() {
         for (text, expected) in [
             ("as it is\n  two: a::b", "as it is\n  two: a::b"),
             ("one\n::error::mine", "one\n: :error::mine"),

@@ -10,8 +10,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::Failure;
 
-/// Sends the log of this process to `writer`. PERJURY_LOG says how much of it, such as `debug` or `info,raft=trace`;
-/// `info` where it says nothing.
+/// Sends the log of this process to `writer`. PERJURY_LOG says how much of it, such as `debug` or
+/// `info,raft=trace`; `info` where it says nothing.
 pub fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let wanted = std::env::var("PERJURY_LOG").ok();
     let filter = wanted

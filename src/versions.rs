@@ -2,7 +2,8 @@
 
 use reports::{Group, Results};
 
-/// Runs by what they tested, in the order in which they were named; where that is the same for all, every run by itself.
+/// Groups runs by what they tested, in the order in which they were named. If all tested the same, each run
+/// is a group.
 pub fn by_version(runs: &[(String, Results)]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group> = Vec::new();
     for (_, results) in runs {
@@ -30,12 +31,12 @@ pub fn by_version(runs: &[(String, Results)]) -> Vec<Group<'_>> {
 pub fn version(results: &Results) -> String {
     let test = &results.test;
     let bug = test.bug.as_ref().map(|bug| format!("with {bug}"));
-    let words = [
+    let parts = [
         Some(test.system.clone()),
         Some(test.system_version.clone()).filter(|version| !version.is_empty()),
         test.read_mode.clone(),
         bug,
         Some(format!("perjury {}", test.perjury_version)).filter(|_| test.system != "bundled"),
     ];
-    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

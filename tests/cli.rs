@@ -27,11 +27,11 @@ fn mistakes_in_flags() {
     let cases: &[(&[&str], &str)] = &[
         (
             &["test", "zookeper"],
-            "there is no system `zookeper`; there is bundled",
+            "there is no system `zookeper`; choose bundled",
         ),
         (
             &["test", "--workload", "bank"],
-            "there is no workload `bank`; there is register",
+            "there is no workload `bank`; choose register",
         ),
         (&["test", "--nemesis", "earthquake"], "earthquake"),
         (&["test", "--bug", "haste"], "there is no planted bug `haste`"),
@@ -275,10 +275,10 @@ fn a_page_overwrites_nothing_but_a_page() {
         ("notes.html", "is not a page that perjury wrote"),
         ("run/report.html", "keeps its own files there"),
         ("run/why.html", "keeps its own files there"),
-        ("run", "is no file"),
+        ("run", "exists, but is not a file"),
         (
             "nowhere/why.html",
-            "cannot write there: No such file or directory;",
+            "its directory cannot be used: No such file or directory; make it first",
         ),
     ];
     for (html, expected) in cases {
@@ -325,10 +325,10 @@ fn what_is_no_history_or_no_model_is_refused_before_anything_is_judged() {
         (&["--format", "edn", "empty.edn"], "it is empty"),
         (&["h.gz"], "it is compressed (gzip): gunzip it first"),
         (&["runs"], "give one of them, such as the newest, runs/one"),
-        (&["none"], "such a one holds test.json and history.jsonl"),
+        (&["none"], "a run directory holds test.json and history.jsonl"),
         (
             &["runs/one/test.json"],
-            "that is not a history; give the run directory, runs/one",
+            "is not a history; give the run directory, runs/one",
         ),
         (
             &["--model", "set", "counter.edn"],
@@ -473,10 +473,10 @@ fn a_hunt_that_makes_no_sense_is_refused() {
     for (args, expected) in [
         (
             vec!["hunt", "--", "--nemesis", "kill"],
-            "the hunt itself says what goes wrong",
+            "the hunt chooses the faults itself",
         ),
         (vec!["hunt", "--", "--nods", "3"], "after `--`: "),
-        (vec!["hunt", "--nemesis", "kil"], "there is no such nemesis"),
+        (vec!["hunt", "--nemesis", "kil"], "there is no nemesis `kil`"),
         (vec!["hunt", "--", "etcdd"], "there is no system `etcdd`"),
         (
             vec!["hunt", "--", "etcd", "--endpoints", "http://127.0.0.1:1"],
@@ -499,13 +499,13 @@ fn a_matrix_that_makes_no_sense_is_refused_before_anything_runs() {
         ("sytems = []", "line 1: unknown field `sytems`"),
         (
             "flags = [\"--seed\", \"3\"]",
-            "--seed is said by the matrix itself",
+            "leave out --seed: the matrix says it",
         ),
-        ("systems = []", "the matrix has no test"),
+        ("systems = []", "the matrix contains no test"),
         ("\nx", "line 2: "),
         (
             "systems = [\"redis\"]\nnemeses = [\"membership\"]",
-            "does not know how that is done to `redis`",
+            "does not know how to do that to `redis`",
         ),
     ] {
         std::fs::write(dir.path().join("matrix.toml"), text).unwrap();

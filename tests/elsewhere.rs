@@ -1,7 +1,8 @@
-//! Runs on nodes that are not a part of this machine: containers of a real Docker engine, and hosts behind real sshds, each in a
-//! network namespace with a /tmp of its own (`scripts/ssh-hosts.sh`).
+//! Runs on nodes that are not a part of this machine: containers of a real Docker engine, and hosts behind
+//! real sshds, each in a network namespace with a /tmp of its own (`scripts/ssh-hosts.sh`).
 //!
-//! What is missing is named, and its tests are skipped. The tests take turns: a run wants the machine for itself.
+//! What is missing is named, and its tests are skipped. The tests take turns: a run wants the machine for
+//! itself.
 
 #[path = "support/missing.rs"]
 mod missing;
@@ -69,8 +70,8 @@ fn is_root() -> bool {
     lines("id", &["-u"]) == ["0"]
 }
 
-/// What Docker still has of the newest run below `dir`: containers, networks, images. Other people's runs, and what was left of
-/// some that were interrupted, are none of a test's business.
+/// What Docker still has of the newest run below `dir`: containers, networks, images. Other people's runs,
+/// and what was left of some that were interrupted, are none of a test's business.
 fn in_docker(dir: &Path) -> Vec<String> {
     let undo = std::fs::read_to_string(newest(dir).join("undo.jsonl")).unwrap();
     let lines_of_undo = undo

@@ -174,7 +174,7 @@ fn looking_for_a_violation_in_a_correct_cluster_finds_none() {
     let output = perjury(dir.path(), args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(
-        !text(&output).contains("not watched to the end"),
+        !text(&output).contains("did not see the end of the run"),
         "{}",
         text(&output)
     );
@@ -252,8 +252,9 @@ fn heal_ends_the_orphans_of_plain_processes() {
     // As deep as the runs of a hunt are.
     let place = dir.path().join("runs/hunt");
     std::fs::create_dir_all(&place).unwrap();
-    // One at a time: when a controller dies, the kernel sends SIGHUP to the process groups that it orphans, if they are
-    // stopped (POSIX, "orphaned process group"; exit(2)). Of nodes that are all paused nothing would be left to heal.
+    // One at a time: when a controller dies, the kernel sends SIGHUP to the process groups that it orphans,
+    // if they are stopped (POSIX, "orphaned process group"; exit(2)). Of nodes that are all paused nothing
+    // would be left to heal.
     kill_controller(
         &place,
         "test --env local --nodes 3 --nemesis pause:one --time-limit 10m",

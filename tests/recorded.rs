@@ -1,5 +1,6 @@
-//! Histories that others recorded, with the verdicts that they expect. They are not part of the project: the folder that
-//! holds them and their `labels.tsv` is named by `PERJURY_HISTORIES`, or is at `../shared/histories`.
+//! Histories that others recorded, with the verdicts that they expect. They are not part of the project: the
+//! folder that holds them and their `labels.tsv` is named by `PERJURY_HISTORIES`, or is at
+//! `../shared/histories`.
 
 #[path = "support/missing.rs"]
 mod missing;

@@ -1,4 +1,5 @@
-//! `perjury serve` on the wire, with requests that no browser would send, and `perjury compare` on runs whose figures are known.
+//! `perjury serve` on the wire, with requests that no browser would send, and `perjury compare` on runs whose
+//! figures are known.
 
 mod serving;
 

@@ -75,6 +75,14 @@ pub enum ControlError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A host that the user named cannot be reached, or refuses the login.
+    #[error("{host}: {why}")]
+    Unreachable {
+        /// The host, as the user named it.
+        host: String,
+        /// What is wrong, and what to do about it where that is known.
+        why: String,
+    },
     /// Anything else, in one line.
     #[error("{0}")]
     Other(String),

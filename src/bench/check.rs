@@ -1,7 +1,7 @@
-//! `perjury bench check`: the checker on histories made by a seed, beside what sorting their timestamps takes.
+//! `perjury bench check`: the checker on histories made from a seed, compared with sorting their timestamps.
 //!
-//! Two parts: one register with values written once each, a million operations; and a grid of registers whose values
-//! repeat, valid or with one violation, which is where checkers run out of time or memory.
+//! Two parts: one register with values written once each, a million operations; and a grid of registers whose
+//! values repeat, valid or with one violation, which is where checkers run out of time or memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

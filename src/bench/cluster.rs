@@ -25,14 +25,14 @@ pub struct Cluster {
 
 /// Whether `etcd` is on the PATH.
 pub async fn has_etcd() -> bool {
-    let asked = Command::new("etcd")
+    let version = Command::new("etcd")
         .arg("--version")
         .stdout(std::process::Stdio::null())
         .status();
-    matches!(asked.await, Ok(status) if status.success())
+    matches!(version.await, Ok(status) if status.success())
 }
 
-/// Free loopback ports; another program may take one in between, and the start then fails with its own words.
+/// Free loopback ports. Another program may take one before it is used; then the start fails with an error.
 fn free_ports(count: usize) -> Result<Vec<SocketAddr>> {
     let listeners: Vec<_> = (0..count)
         .map(|_| std::net::TcpListener::bind("127.0.0.1:0"))
@@ -65,7 +65,7 @@ fn start_process(program: &Path, args: &[String], log: &Path) -> Result<Child> {
         .with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// A directory for a cluster, on the disk on which runs are.
+/// A directory for a cluster, on the same disk as the runs.
 fn place() -> Result<tempfile::TempDir> {
     std::fs::create_dir_all("runs").context("cannot make the directory runs")?;
     let builder = &mut tempfile::Builder::new();

@@ -1,5 +1,5 @@
-//! Benchmarks: of the controller, the checker, the harness as a whole, and the bundled cluster. Each figure is taken
-//! several times, and the median is what counts.
+//! Benchmarks: of the controller, the checker, the harness as a whole, and the bundled cluster. Each figure
+//! is taken several times, and the median is what counts.
 
 pub mod check;
 mod cluster;

@@ -1,6 +1,7 @@
-//! `perjury bench overhead`: what the harness itself costs, on etcd without faults. Alternately, on one cluster: a plain
-//! load generator, which builds the same requests and records nothing but how many were answered; and perjury with all
-//! that belongs to a test, generator, runner, journal and the client with its table of errors.
+//! `perjury bench overhead`: what the harness itself costs, on etcd without faults. Alternately, on one
+//! cluster: a plain load generator, which builds the same requests and records nothing but how many were
+//! answered; and perjury with all that belongs to a test, generator, runner, journal and the client with its
+//! table of errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,14 +26,16 @@ pub async fn run(nodes: u16, clients: usize, time: Duration) -> Result<()> {
         bail!("give at least one node and one client");
     }
     if !has_etcd().await {
-        bail!("etcd is not on the PATH: nothing to put a load on (Debian: apt-get install etcd-server)");
+        bail!(
+            "etcd is not on the PATH: there is nothing to put a load on (Debian: apt-get install etcd-server)"
+        );
     }
     say!(
         "etcd, {nodes} nodes, {clients} clients, as many puts as linearizable reads, no faults, {ROUNDS} rounds of {time:?} each, \
          alternating"
     );
     let cluster = start_etcd(nodes).await?;
-    // Neither side shall pay for a cold cluster.
+    // Neither side is to pay for a cold cluster.
     plain(&cluster, clients, time / 4).await?;
     let (mut plains, mut perjuries, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {

@@ -1,4 +1,4 @@
-//! `perjury bench store`: puts on the bundled cluster, beside etcd's on the same machine.
+//! `perjury bench store`: writes to the bundled cluster, compared with etcd's on the same machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,9 @@ pub async fn run(nodes: u16, connections: usize, time: Duration) -> Result<()> {
         );
         say!("ratio bundled / etcd: {:.2}", ours / theirs);
     } else {
-        say!("etcd is not on the PATH: nothing to compare with (Debian: apt-get install etcd-server)");
+        say!(
+            "etcd is not on the PATH: there is nothing to compare with (Debian: apt-get install etcd-server)"
+        );
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `perjury agent`: what works on a node for a controller elsewhere. Not for people.
+//! `perjury agent`: works on a node for a controller elsewhere. A hidden command: perjury calls it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! `perjury bench`: how fast perjury itself is, and the bundled cluster beside etcd on the same machine.
+//! `perjury bench`: how fast perjury itself is, and the bundled cluster compared with etcd on the same
+//! machine.
 
 use anyhow::anyhow;
 
@@ -16,7 +17,8 @@ pub fn run(args: BenchArgs) -> CommandResult {
     }
     block_on(async {
         let mut interrupts = watch_interrupts()?;
-        // Dropped when interrupted, and with it the processes that were started and their directory.
+        // When this is dropped by an interrupt, the processes that were started and their directory go with
+        // it.
         let measured = async {
             match args.what {
                 BenchWhat::Runner { concurrency, ops } => runner::run(concurrency, ops).await,

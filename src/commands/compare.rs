@@ -1,4 +1,5 @@
-//! `perjury compare`: availability, times to recover and latencies of runs, beside those of a baseline.
+//! `perjury compare`: availability, times to recover and latencies of runs, compared with those of a
+//! baseline.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub fn run(args: &CompareArgs) -> CommandResult {
     };
     if groups.len() < 2 {
         return Err(Failure::Usage(
-            "there is one run only; name two or more, or the baseline with --against".into(),
+            "there is only one run; name two or more, or the baseline with --against".into(),
         ));
     }
     let groups = distinct(groups);
@@ -39,17 +40,20 @@ pub fn run(args: &CompareArgs) -> CommandResult {
     };
     if args.fail_if_worse && comparisons.iter().all(all_few) {
         grumble!(
-            "perjury: note: no figure has {} samples on both sides, so that none can be called worse: compare more runs",
+            "perjury: note: no figure has {} samples on both sides, so none can be called worse; compare more runs",
             reports::FEWEST_SAMPLES
         );
     }
-    if args.fail_if_worse && !reports::worse(&groups, &comparisons).is_empty() {
+    let worse = reports::worse(&groups, &comparisons);
+    if args.fail_if_worse && !worse.is_empty() {
+        // The last line says why the exit code is 1.
+        say!("clearly worse: {}", worse.join("; "));
         return Ok(Done::Judged(checker::Verdict::Invalid));
     }
     Ok(Done::Fine)
 }
 
-/// What is a run of what was named, as by `runs/*`: a hunt and a matrix lie there too.
+/// The named paths that are runs: `runs/*` names hunts and matrices, too.
 fn runs_of(paths: &[PathBuf]) -> Vec<PathBuf> {
     let is_other = |path: &PathBuf| {
         let run = RunDir::new(path);
@@ -60,12 +64,15 @@ fn runs_of(paths: &[PathBuf]) -> Vec<PathBuf> {
         return others;
     }
     for other in &others {
-        grumble!("perjury: note: {} is left out: it is no run", other.display());
+        grumble!(
+            "perjury: note: {} is left out: it is not a run directory",
+            other.display()
+        );
     }
     runs
 }
 
-/// A run that counts twice makes intervals narrow that are not.
+/// Refuses a run that is named twice: it would make the intervals narrower than they are.
 fn no_twins<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for path in paths {
@@ -76,7 +83,7 @@ fn no_twins<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure>
         };
         if !seen.insert(directory) {
             return Err(Failure::Usage(format!(
-                "{} is named twice; name each run once",
+                "{} is named twice; name each run only once",
                 path.display()
             )));
         }
@@ -91,7 +98,7 @@ fn group(name: String, runs: &[(String, Results)]) -> Group<'_> {
     }
 }
 
-/// What all runs tested, or how many there are if that is not the same.
+/// What the runs tested, or how many there are if they tested different things.
 fn label(runs: &[(String, Results)]) -> String {
     let first = runs
         .first()
@@ -102,7 +109,7 @@ fn label(runs: &[(String, Results)]) -> String {
     }
 }
 
-/// Two groups of one name would be taken for one.
+/// Renames the first of two groups that have the same name.
 fn distinct(mut groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
     if let [first, second] = groups.as_mut_slice()
         && first.name == second.name
@@ -124,8 +131,12 @@ fn read_results(path: &PathBuf) -> Result<(String, Results), Failure> {
             file.display()
         ))
     })?;
-    let results: Results = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::Usage(format!("{} is no results.json: {error}", file.display())))?;
+    let results: Results = serde_json::from_slice(&bytes).map_err(|error| {
+        Failure::Usage(format!(
+            "{} is not a results.json: {error}; `perjury report RUN` writes it again",
+            file.display()
+        ))
+    })?;
     let name = path
         .file_name()
         .unwrap_or(path.as_os_str())

@@ -1,6 +1,7 @@
-//! `perjury doctor`: what this machine can do, and what to do about the rest.
+//! `perjury doctor`: what works on this machine, and how to get the rest to work.
 //!
-//! Invariant: it only looks, or tries in places that vanish with it; on hosts, in a directory that is removed at the end.
+//! Invariant: it only looks, or tries things in places that vanish with it; on hosts, in a directory that is
+//! removed at the end.
 
 use anyhow::Context;
 use control::{Ability, EnvKind, OpenOptions, SshAccess, can};
@@ -17,7 +18,7 @@ use crate::process::block_on;
 pub fn run(args: &DoctorArgs) -> CommandResult {
     let hosts = hosts::named(&args.ssh)?;
     if !hosts.is_empty() {
-        return ask(&hosts);
+        return look_at(&hosts);
     }
     let trial = control::netns::try_namespaces();
     say!("environments");
@@ -51,8 +52,8 @@ pub fn run(args: &DoctorArgs) -> CommandResult {
     Ok(Done::Fine)
 }
 
-/// Asks hosts, one after the other, so that each says for itself what it cannot do.
-fn ask(hosts: &[SshAccess]) -> CommandResult {
+/// Looks at hosts, one after the other, so that the output says what each of them cannot do.
+fn look_at(hosts: &[SshAccess]) -> CommandResult {
     let mut refused = 0;
     for host in hosts {
         say!("{}", host.destination);
@@ -64,7 +65,7 @@ fn ask(hosts: &[SshAccess]) -> CommandResult {
             hosts: vec![host.clone()],
             ..OpenOptions::new(1, place.path())
         };
-        let asked = block_on(async {
+        let looked = block_on(async {
             let environment = match control::open(EnvKind::Ssh, &options) {
                 Ok(environment) => environment,
                 Err(error) => return Ok(Err(error.to_string())),
@@ -73,7 +74,7 @@ fn ask(hosts: &[SshAccess]) -> CommandResult {
             environment.tear_down().await?;
             Ok(Ok(()))
         })?;
-        if let Err(why) = asked {
+        if let Err(why) = looked {
             line("", &format!("no: {why}"));
             refused += 1;
         }
@@ -81,13 +82,13 @@ fn ask(hosts: &[SshAccess]) -> CommandResult {
     match refused {
         0 => Ok(Done::Fine),
         _ => Err(Failure::Usage(format!(
-            "{refused} of {} could not be asked, see above",
+            "{refused} of {} could not be reached, see above",
             plural(hosts.len() as u64, "host")
         ))),
     }
 }
 
-/// A line for each nemesis that is the environment's affair.
+/// Prints a line for each nemesis that depends on the environment.
 fn abilities(can: impl Fn(Ability) -> Result<(), String>) {
     for entry in nemeses::ALL {
         if entry.needs.iter().any(|need| need.is_of_store()) {
@@ -100,7 +101,7 @@ fn abilities(can: impl Fn(Ability) -> Result<(), String>) {
     }
 }
 
-/// The nemeses that only some stores know: what their operators do.
+/// The nemeses that only some stores support: what their operators do.
 fn operators(entry: &systems::Entry) -> String {
     let known = |need: &Ability| need.is_of_store() && entry.abilities.contains(need);
     let nemeses: Vec<&str> = (nemeses::ALL.iter())
@@ -126,12 +127,12 @@ fn docker() -> Result<String, String> {
 fn ssh() -> &'static str {
     match cfg!(all(target_os = "linux", feature = "ssh")) {
         true => {
-            "yes, to hosts that can be logged in to with a key; what they can do shows when they are reached"
+            "yes, to hosts that accept your key; `perjury doctor --node USER@HOST` shows what works there"
         }
-        false => "no: this perjury was built without it",
+        false => "no: this perjury was built without the feature `ssh`",
     }
 }
 
-fn line(name: &str, words: &str) {
-    say!("  {name:<17} {words}");
+fn line(name: &str, text: &str) {
+    say!("  {name:<17} {text}");
 }

@@ -10,9 +10,10 @@ use history::formats::{self, FORMATS};
 
 use crate::cli::ExportArgs;
 use crate::exit::{CommandResult, Done, Failure};
+use crate::input::{import, plain};
 use crate::output::grumble;
 
-/// Whether somebody who reads what was written gets another history.
+/// Whether reading back what was written gives another history.
 fn is_other(history: &History, format: &str, text: &[u8]) -> bool {
     match formats::read_bytes(text, Path::new("export"), Some(format)) {
         Ok(again) => again.history != *history,
@@ -37,7 +38,7 @@ pub fn run(args: &ExportArgs) -> CommandResult {
             names.join(", ")
         )));
     };
-    let imported = crate::input::import(&args.path, args.format.as_deref())?;
+    let imported = import(&args.path, args.format.as_deref())?;
     let mut text = Vec::new();
     formats::write(&imported.history, target.name, &mut text).map_err(|error| {
         Failure::Usage(format!(
@@ -50,7 +51,7 @@ pub fn run(args: &ExportArgs) -> CommandResult {
         None => {
             let mut out = std::io::stdout().lock();
             match out.write_all(&text).and_then(|()| out.flush()) {
-                // Whoever reads has seen enough.
+                // The reader has seen enough.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
                 written => written.context("cannot write to standard output")?,
             }
@@ -58,8 +59,9 @@ pub fn run(args: &ExportArgs) -> CommandResult {
         Some(path) => {
             let file = File::create_new(path).map_err(|error| {
                 Failure::Usage(format!(
-                    "cannot create {}: {error}; name a new file",
-                    path.display()
+                    "cannot create {}: {}; name a new file",
+                    path.display(),
+                    plain(&error)
                 ))
             })?;
             let mut out = BufWriter::new(file);

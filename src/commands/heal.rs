@@ -1,4 +1,4 @@
-//! `perjury heal`: undoes what a controller that died has left behind.
+//! `perjury heal`: undoes what a controller that died left behind.
 
 use anyhow::anyhow;
 use control::heal;
@@ -19,13 +19,13 @@ pub fn run(args: &HealArgs) -> CommandResult {
                 run.display()
             )));
         }
-        // Or that of a hunt or a matrix.
+        // The directory of a hunt or a matrix contains run directories.
         Some(run) if !run.join("undo.jsonl").is_file() && !with_undo(run)?.is_empty() => with_undo(run)?,
         Some(run) => vec![run.clone()],
-        // Somebody who heals looks for something: a wrong place must not look like a clean one.
+        // A wrong directory must not look like a clean one.
         None if !args.runs.is_dir() => {
             return Err(Failure::Usage(format!(
-                "there is no directory of runs {} here; give the right one with --runs, or a run directory",
+                "there is no directory {}; name the directory of runs with --runs, or a run directory",
                 args.runs.display()
             )));
         }
@@ -36,7 +36,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
         let report = heal(run)?;
         if args.run.is_some() && report.still_running.is_some() {
             return Err(Failure::Usage(format!(
-                "{}: {report}; end it first",
+                "{}: {report}; end the run first",
                 run.display()
             )));
         }
@@ -46,11 +46,11 @@ pub fn run(args: &HealArgs) -> CommandResult {
         remains += report.left.len();
     }
     if remains > 0 {
-        return Err(anyhow!("{remains} things could not be undone, see above").into());
+        return Err(anyhow!("{remains} things could not be undone; see above").into());
     }
     if args.run.is_none() {
         say!(
-            "{} looked at; nothing of those that have ended is left behind now",
+            "{} checked; nothing is left of those that have ended",
             plural(runs.len() as u64, "run")
         );
     }

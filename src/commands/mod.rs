@@ -1,4 +1,5 @@
-//! One file a subcommand.
+//! The subcommands, one file or folder each. None of them imports another: what they share lives beside this
+//! folder.
 
 #[cfg(target_os = "linux")]
 mod agent;
@@ -22,7 +23,7 @@ use crate::exit::CommandResult;
 #[cfg(not(target_os = "linux"))]
 use crate::exit::Failure;
 
-/// Does what the user asked.
+/// Runs a subcommand.
 pub fn run(command: Command) -> CommandResult {
     match command {
         Command::Test(args) => test::run(*args),

@@ -8,7 +8,7 @@ use crate::cli::NodeArgs;
 use crate::exit::{CommandResult, Done, Failure};
 use crate::process::log_to;
 
-/// Runs the node until it is killed or its disk fails. What it does is told on standard error.
+/// Runs the node until it is killed or its disk fails. Its log goes to standard error.
 pub fn run(args: NodeArgs) -> CommandResult {
     let bug = match &args.bug {
         None => None,

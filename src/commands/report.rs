@@ -1,4 +1,4 @@
-//! `perjury report`: writes the reports of a run directory anew.
+//! `perjury report`: judges a run again and rewrites its reports.
 
 use history::RunDir;
 

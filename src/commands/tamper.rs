@@ -1,4 +1,5 @@
-//! `perjury tamper`: what a nemesis does to a process from within its node. Not for people.
+//! `perjury tamper`: what a nemesis does to a process, done on the node itself. A hidden command: perjury
+//! calls it.
 
 use anyhow::{Context, anyhow};
 use control::inside::{self, ClockShift, file_damage, volume};
@@ -7,7 +8,7 @@ use crate::cli::{DiskAct, TamperWhat};
 use crate::exit::{CommandResult, Done};
 use crate::output::say;
 
-/// Does it, and prints as JSON what is to be seen afterwards.
+/// Does it, and prints the resulting state as JSON.
 pub fn run(what: &TamperWhat) -> CommandResult {
     match what {
         TamperWhat::Clock {
@@ -23,7 +24,7 @@ pub fn run(what: &TamperWhat) -> CommandResult {
             say!("{}", serde_json::to_string(&inside::clock(*pid)?)?);
         }
         TamperWhat::Launch { control, program } => {
-            // Clap has seen to it that there is one.
+            // Clap requires one.
             let (program, args) = program.split_first().context("no program")?;
             return Err(inside::launch(control, program, args).into());
         }

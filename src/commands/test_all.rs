@@ -1,8 +1,10 @@
-//! `perjury test-all`: a matrix of tests from a TOML file, one after the other, and a page that shows them all.
+//! `perjury test-all`: a matrix of tests from a TOML file, one after the other, and a page that shows them
+//! all.
 //!
 //! Invariants:
 //! - Every test of the matrix is checked before the first one begins: a mistake costs no time.
-//! - What a system does not have is left out and said, not failed. A run that could not be finished is unknown.
+//! - A workload that a system does not support is left out with a note, and is no failure. A run that could
+//!   not be finished is unknown.
 //! - Invalid beats unknown beats valid.
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use serde::Deserialize;
 use crate::cli::{Command, TestAllArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS};
 use crate::github;
+use crate::input::plain;
 use crate::output::{command, say};
 use crate::plan::{Plan, flags, has_objects};
 use crate::run::child::Children;
@@ -95,13 +98,13 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
     let mut rows: Vec<MatrixRow> = Vec::new();
     let (mut has_failed, count) = (false, cells.len());
     for (number, (cell, time_limit)) in cells.iter().enumerate() {
-        let words = words(&matrix, cell);
+        let arguments = arguments(&matrix, cell);
         eprintln!(
             "perjury: test {} of {count}: perjury {}",
             number + 1,
-            words.join(" ")
+            arguments.join(" ")
         );
-        let (row, failed) = one(&children, &words, cell, &place, *time_limit)?;
+        let (row, failed) = one(&children, &arguments, cell, &place, *time_limit)?;
         has_failed |= failed;
         say!(
             "{:<7} {} {} --nemesis {} --seed {}: {}",
@@ -135,7 +138,7 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
     }
     match (verdict, has_failed) {
         (Verdict::Unknown, true) => Err(Failure::Harness(anyhow::anyhow!(
-            "some tests could not be finished; see the page"
+            "some tests could not be finished; see the report"
         ))),
         _ => Ok(Done::Judged(verdict)),
     }
@@ -143,7 +146,12 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
 
 fn read(file: &Path) -> Result<Matrix, Failure> {
     let mistake = |why: String| Failure::Usage(format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| mistake(error.to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let why = plain(&error);
+        mistake(format!(
+            "cannot read it: {why}; name a TOML file as `perjury test-all --help` shows it"
+        ))
+    })?;
     toml::from_str(&text).map_err(|error| {
         let line = error
             .span()
@@ -152,15 +160,13 @@ fn read(file: &Path) -> Result<Matrix, Failure> {
     })
 }
 
-/// Every test that makes sense, each with the time of its clients.
+/// Every test that makes sense, each with the time that its clients are active.
 fn cells(matrix: &Matrix) -> Result<Vec<(Cell, Duration)>, Failure> {
     let mut cells = Vec::new();
     for system in &matrix.systems {
         for workload in &matrix.workloads {
             if has_objects(system, workload) == Some(false) {
-                eprintln!(
-                    "perjury: note: `{system}` does not have what the workload `{workload}` needs; left out"
-                );
+                eprintln!("perjury: note: `{system}` does not support the workload `{workload}`; left out");
                 continue;
             }
             for nemesis in &matrix.nemeses {
@@ -191,14 +197,16 @@ fn cells(matrix: &Matrix) -> Result<Vec<(Cell, Duration)>, Failure> {
         }
     }
     match cells.is_empty() {
-        true => Err(Failure::Usage("the matrix has no test".into())),
+        true => Err(Failure::Usage(
+            "the matrix contains no test; every combination is excluded or unsupported".into(),
+        )),
         false => Ok(cells),
     }
 }
 
-/// Whether `perjury test` would take these flags; gives the time of the clients.
+/// Whether `perjury test` would accept these flags; returns the time that the clients are active.
 fn check(matrix: &Matrix, cell: &Cell) -> Result<Duration, Failure> {
-    let line = words(matrix, cell);
+    let line = arguments(matrix, cell);
     let mistake = |why: &str| Failure::Usage(format!("`perjury {}`: {why}", line.join(" ")));
     if let Some(flag) = matrix.flags.iter().find(|flag| {
         let name = flag.split('=').next().unwrap_or_default();
@@ -213,13 +221,13 @@ fn check(matrix: &Matrix, cell: &Cell) -> Result<Duration, Failure> {
         .contains(&name)
     }) {
         return Err(Failure::Usage(format!(
-            "flags: {flag} is said by the matrix itself, or by --runs of test-all"
+            "flags: leave out {flag}: the matrix says it, or --runs of test-all"
         )));
     }
     let parsed = flags::parse(["perjury"].into_iter().chain(line.iter().map(String::as_str)));
     let cli = parsed.map_err(|error| mistake(&flags::first_line(&error)))?;
     let Command::Test(args) = cli.command else {
-        return Err(mistake("that is no test"));
+        return Err(mistake("that is not `perjury test`"));
     };
     let time_limit = args.time_limit;
     match Plan::new(*args) {
@@ -229,28 +237,28 @@ fn check(matrix: &Matrix, cell: &Cell) -> Result<Duration, Failure> {
     }
 }
 
-/// The words after `perjury`.
-fn words(matrix: &Matrix, cell: &Cell) -> Vec<String> {
-    let mut words = vec!["test".to_owned(), cell.system.clone()];
-    words.extend(matrix.flags.iter().cloned());
+/// The arguments after `perjury`.
+fn arguments(matrix: &Matrix, cell: &Cell) -> Vec<String> {
+    let mut arguments = vec!["test".to_owned(), cell.system.clone()];
+    arguments.extend(matrix.flags.iter().cloned());
     let own = [
         ("workload", cell.workload.clone()),
         ("nemesis", cell.nemesis.clone()),
         ("seed", cell.seed.to_string()),
     ];
-    flags::with(words, &own)
+    flags::with(arguments, &own)
 }
 
-/// Runs one test; also tells whether it could not be finished.
+/// Runs one test; also returns whether it could not be finished.
 fn one(
     children: &Children,
-    words: &[String],
+    arguments: &[String],
     cell: &Cell,
     place: &Path,
     time_limit: Duration,
 ) -> Result<(MatrixRow, bool), Failure> {
     let start = Instant::now();
-    let ended = children.run(words, place, time_limit + OVERHEAD)?;
+    let ended = children.run(arguments, place, time_limit + OVERHEAD)?;
     let verdict = ended.verdict();
     let headline = match (&ended.results, ended.code) {
         (Some(results), _) => results.headline.clone(),

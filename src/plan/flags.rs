@@ -1,9 +1,9 @@
-//! The flags of `perjury test` as data: read from the command line once, recorded in the run directory, replayed, and put
-//! together by commands that run tests of their own.
+//! The flags of `perjury test` as data: read from the command line once, recorded in the run directory,
+//! replayed, and put together by the commands that run tests.
 //!
 //! Invariants:
-//! - What is recorded is what was given, so that a new flag is in the record by itself; [`FLAGS`] says how, and a test
-//!   sees to it that no flag is missing there.
+//! - The flags that were given are recorded, so a new flag cannot be forgotten; [`FLAGS`] says how each is
+//!   recorded, and a test fails if one is missing there.
 //! - A recorded command means the same in another directory, and holds no secret.
 
 use std::ffi::{OsStr, OsString};
@@ -130,7 +130,8 @@ fn takes_value(id: &str) -> bool {
     arguments.any(|argument| argument.get_id() == id && argument.get_action().takes_values())
 }
 
-/// The words after `perjury` that run a test again: on another day, from another directory, without its secrets.
+/// The words after `perjury` that run a test again: on another day, from another directory, without its
+/// secrets.
 pub fn recorded(
     given: &[Given],
     system: &str,
@@ -245,7 +246,7 @@ mod tests {
             let id = argument.get_id().as_str();
             let name = argument.get_long().unwrap_or("system");
             assert_eq!(name, id.replace('_', "-"), "a flag is called as its field is");
-            // Whatever names a file is made absolute, unless the plan reads it or it is no part of the record.
+            // Every path is made absolute, unless the plan reads the file or it is not recorded.
             let is_path =
                 argument.get_value_parser().type_id() == clap::value_parser!(std::path::PathBuf).type_id();
             let is_right = match how(id) {

@@ -6,6 +6,7 @@ use control::{EnvChoice, SshAccess};
 
 use crate::cli::{SshArgs, TestArgs};
 use crate::exit::Failure;
+use crate::input::plain;
 
 /// The hosts of a test, in order; none where the nodes are made here.
 pub fn of_test(args: &TestArgs) -> Result<Vec<SshAccess>, Failure> {
@@ -14,7 +15,7 @@ pub fn of_test(args: &TestArgs) -> Result<Vec<SshAccess>, Failure> {
     if hosts.is_empty() {
         if args.env == EnvChoice::Ssh {
             return Err(Failure::Usage(
-                "--env ssh: name the hosts, one a node, with --node user@host or --nodes-file FILE".into(),
+                "--env ssh: name the hosts, one per node, with --node user@host or --nodes-file FILE".into(),
             ));
         }
         if args.start_command.is_some() {
@@ -65,7 +66,7 @@ pub fn named(args: &SshArgs) -> Result<Vec<SshAccess>, Failure> {
             true => vec![absolute(file)],
             false => {
                 return Err(Failure::Usage(format!(
-                    "--known-hosts {}: there is no such file",
+                    "--known-hosts {}: that is not a file",
                     file.display()
                 )));
             }
@@ -76,7 +77,7 @@ pub fn named(args: &SshArgs) -> Result<Vec<SshAccess>, Failure> {
         && !key.is_file()
     {
         return Err(Failure::Usage(format!(
-            "--ssh-key {}: there is no such file",
+            "--ssh-key {}: that is not a file",
             key.display()
         )));
     }
@@ -88,7 +89,7 @@ pub fn named(args: &SshArgs) -> Result<Vec<SshAccess>, Failure> {
             .any(|other| (&other.host, other.port) == (&access.host, access.port))
         {
             return Err(Failure::Usage(format!(
-                "--node {destination}: it is named twice; each node needs a host of its own"
+                "--node {destination}: this host is named twice; name one host per node"
             )));
         }
         hosts.push(SshAccess {
@@ -110,17 +111,22 @@ fn ssh_flags(args: &SshArgs) -> [(&'static str, bool); 4] {
     ]
 }
 
-/// One host a line; what follows a `#` does not count.
+/// One host per line; a `#` begins a comment.
 fn read(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("--nodes-file {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::Usage(format!(
+            "--nodes-file {}: cannot read it: {}",
+            file.display(),
+            plain(&error)
+        ))
+    })?;
     let lines = text
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim());
     let hosts: Vec<String> = lines.filter(|line| !line.is_empty()).map(str::to_owned).collect();
     match hosts.is_empty() {
         true => Err(Failure::Usage(format!(
-            "--nodes-file {}: there is no host in it; write one a line",
+            "--nodes-file {}: it names no host; write one per line",
             file.display()
         ))),
         false => Ok(hosts),

@@ -18,6 +18,7 @@ use workloads::WorkloadOptions;
 use self::faults::FaultPlan;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
+use crate::input::plain;
 
 /// A test that makes sense.
 pub struct Plan {
@@ -112,7 +113,7 @@ impl Plan {
             let is_missing = |need: &&Ability| need.is_of_store() && !system.abilities.contains(need);
             if entry.needs.iter().any(|need| is_missing(&need)) {
                 return Err(Failure::Usage(format!(
-                    "--nemesis {}: perjury does not know how that is done to `{}`",
+                    "--nemesis {}: perjury does not know how to do that to `{}`",
                     entry.name, system.name
                 )));
             }
@@ -129,7 +130,7 @@ impl Plan {
             hosts,
         };
         if plan.args.env == EnvChoice::Local {
-            // Known already; what else the environment will be shows only when it is opened.
+            // Known already; what another environment can do shows only when it is opened.
             plan.nemeses_in(EnvKind::Local, |need| can(EnvKind::Local, need))?;
         }
         Ok(plan)
@@ -172,16 +173,17 @@ impl Plan {
     }
 }
 
-/// Whether a system has the objects of a workload; `None` if there is no such system or workload.
+/// Whether a system has the objects of a workload; `None` if there is no system or no workload of that name.
 pub fn has_objects(system: &str, workload: &str) -> Option<bool> {
     let system = systems::find(system)?;
     let workload = (workloads::find(workload)?.make)(&WorkloadOptions::default());
     Some(system.objects.contains(&workload.object))
 }
 
-/// Refuses a workload whose objects the system does not have, or that cannot be done as it is asked to.
+/// Refuses a workload whose objects the system does not have, or that cannot be judged while it runs although
+/// it is to be.
 fn check_workload(args: &TestArgs, system: &systems::Entry, entry: &workloads::Entry) -> Result<(), Failure> {
-    // Made once to be asked.
+    // Only a workload that was made says which objects it needs.
     let workload = (entry.make)(&WorkloadOptions::default());
     if !system.objects.contains(&workload.object) {
         let known: Vec<&str> = system.objects.iter().map(|object| object.name()).collect();
@@ -222,7 +224,7 @@ fn check_env(args: &TestArgs, system: &systems::Entry) -> Result<(), Failure> {
     }
     match (args.env, &args.image) {
         (EnvChoice::Docker, None) if system.locate.is_some() => Err(Failure::Usage(format!(
-            "--env docker: give an image with `{}` in it with --image; perjury's own holds nothing but the bundled cluster",
+            "--env docker: name an image that contains `{}` with --image; perjury's own contains only the bundled cluster",
             system.name
         ))),
         (EnvChoice::Docker, _) | (_, None) => Ok(()),
@@ -234,7 +236,12 @@ fn check_env(args: &TestArgs, system: &systems::Entry) -> Result<(), Failure> {
 
 fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
     let mistake = |why: String| Failure::Usage(format!("--schedule {}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| mistake(error.to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        mistake(format!(
+            "cannot read it: {}; name a TOML file such as the schedule.toml of a run directory",
+            plain(&error)
+        ))
+    })?;
     Schedule::parse(&text).map_err(mistake)
 }
 
@@ -259,7 +266,7 @@ fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
 fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
     let known: Vec<&str> = known.collect();
     Failure::Usage(format!(
-        "there is no {what} `{name}`; there is {}",
+        "there is no {what} `{name}`; choose {}",
         known.join(", ")
     ))
 }
@@ -286,14 +293,14 @@ mod tests {
             ("etcdd", "no system `etcdd`"),
             ("--workload bank", "no workload `bank`"),
             ("--nemesis kil", "kil"),
-            ("--bug hurry", "no planted bug `hurry`; there is stale-read"),
+            ("--bug hurry", "no planted bug `hurry`; choose stale-read"),
             ("--concurrency 0", "--concurrency 0: give a number"),
             ("--concurrency 2m", "--concurrency 2m: give a number"),
             ("--concurrency 99999999999999999999n", "give a number"),
             ("--rate 0", "--rate 0: give more than 0"),
             ("--rate nan", "give more than 0"),
             ("--ops 0", "at least one operation"),
-            ("--time-limit 0s", "longer than nothing"),
+            ("--time-limit 0s", "more than 0"),
             ("--time-limit soon", "30s"),
             ("--nodes 0", "0 is not in 1..=64"),
             ("--nodes 2 --nemesis partition:majority", "at least 3 nodes"),

@@ -1,8 +1,8 @@
-//! `perjury test --replay RUN`: the recorded run's own flags, where the user gives no others, and its faults instead of
-//! new ones.
+//! `perjury test --replay RUN`: the recorded run's own flags, where the user gives no others, and its faults
+//! instead of new ones.
 //!
-//! Invariant: what the user gives wins over what was recorded. Not replayed: the nemeses and their interval, because the
-//! schedule that was really executed takes their place.
+//! Invariant: what the user gives wins over what was recorded. Not replayed: the nemeses and their interval,
+//! because the schedule that was really executed takes their place.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
-//! From flags to what is set for a system: its program, its endpoints, how reads are done, and what it demands of its
-//! clients.
+//! From flags to the options of a system: its program, its endpoints, how reads are done, and how clients log
+//! in.
 //!
-//! Invariant: secrets go from a file or a flag into [`control::Secret`]; neither the plan's command line nor the run
-//! directory ever holds one.
+//! Invariant: secrets go from a file or a flag into [`control::Secret`]; neither the plan's command line nor
+//! the run directory ever holds one.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use systems::Demand;
 
 use crate::cli::TestArgs;
 use crate::exit::Failure;
+use crate::input::plain;
 use crate::plan::faults::FaultPlan;
 
 /// Checks the flags and finds the store's program.
@@ -40,7 +41,7 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
             }
             None if args.binary.is_some() => {
                 return Err(Failure::Usage(format!(
-                    "--binary: `{}` is part of perjury; there is no other program to name",
+                    "--binary: `{}` is part of perjury and has no program of its own; leave it out",
                     system.name
                 )));
             }
@@ -52,8 +53,8 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
     })
 }
 
-/// Flags that would be ignored are refused: whoever gives a certificate file must not find out later that nothing was
-/// checked by it.
+/// Refuses flags that would be ignored: a user who gives a certificate file must not find out later that
+/// nothing was checked against it.
 fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Result<(), Failure> {
     let given = [
         (Demand::User, args.user.is_some()),
@@ -67,12 +68,12 @@ fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Re
         let flag = demand.flag();
         if endpoints.is_empty() {
             return Err(Failure::Usage(format!(
-                "--{flag} has no meaning without --endpoints: the cluster that perjury starts demands nothing of its clients"
+                "--{flag} has no meaning without --endpoints: the cluster that perjury starts has no logins and no TLS"
             )));
         }
         if !system.demands.contains(demand) {
             return Err(Failure::Usage(format!(
-                "--{flag}: the client of `{}` knows {}",
+                "--{flag}: the client of `{}` supports {}",
                 system.name,
                 match system.demands {
                     [] => "no login and no TLS".to_owned(),
@@ -92,7 +93,7 @@ pub fn no_nemeses(named: Option<&str>) -> Result<FaultPlan, Failure> {
     match named {
         None | Some("none") => Ok(FaultPlan::none()),
         Some(list) => Err(Failure::Usage(format!(
-            "--nemesis {list}: nothing can be done to the nodes behind --endpoints unless --node says how they are reached"
+            "--nemesis {list}: there can be no faults behind --endpoints unless --node says how the nodes are reached"
         ))),
     }
 }
@@ -130,7 +131,7 @@ fn url(endpoint: &str, system: &systems::Entry) -> Result<String, Failure> {
         Ok(url) if !system.schemes.contains(&url.scheme()) => Err(Failure::Usage(format!(
             "--endpoints {endpoint}: write it like `{example}`"
         ))),
-        // It would stand in the run directory.
+        // The address is recorded in the run directory.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(Failure::Usage(
             "--endpoints: leave user and password out of the address; name them with --user and --password-file".into(),
         )),
@@ -165,7 +166,7 @@ fn access(args: &TestArgs) -> Result<Access, Failure> {
     let password = match &args.password_file {
         Some(_) if user.is_none() => {
             return Err(Failure::Usage(
-                "--password-file: whose? name the user with --user".into(),
+                "--password-file has no meaning without --user; name the user".into(),
             ));
         }
         Some(file) => Some(secret("--password-file", file)?),
@@ -183,7 +184,11 @@ fn access(args: &TestArgs) -> Result<Access, Failure> {
     ] {
         if let Some(file) = file {
             std::fs::read(file).map_err(|error| {
-                Failure::Usage(format!("{flag} {}: {error}; name a PEM file", file.display()))
+                Failure::Usage(format!(
+                    "{flag} {}: cannot read it: {}; name a PEM file",
+                    file.display(),
+                    plain(&error)
+                ))
             })?;
         }
     }
@@ -203,12 +208,17 @@ fn access(args: &TestArgs) -> Result<Access, Failure> {
 
 /// The first line of a file.
 fn secret(flag: &str, file: &Path) -> Result<Secret, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("{flag} {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::Usage(format!(
+            "{flag} {}: cannot read it: {}",
+            file.display(),
+            plain(&error)
+        ))
+    })?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Secret::new(line)),
         _ => Err(Failure::Usage(format!(
-            "{flag} {}: its first line is empty",
+            "{flag} {}: its first line is empty; it must hold the secret",
             file.display()
         ))),
     }

@@ -1,8 +1,9 @@
-//! A test in a process of its own, for the commands that run many: `hunt` and `test-all`.
+//! A test in a child process, for the commands that run many: `hunt` and `test-all`.
 //!
 //! Invariants:
-//! - When this process is interrupted, or dies, the test is interrupted too: it undoes its faults, judges what it has and
-//!   ends. It has a process group of its own, so that Ctrl-C reaches it once, through this process.
+//! - When this process is interrupted, or dies, the test is interrupted too: it undoes its faults, judges
+//!   what it has and ends. It has a process group of its own, so that Ctrl-C reaches it once, through this
+//!   process.
 //! - A test that does not end within its limit is killed, and what it left behind is undone.
 
 use std::path::{Path, PathBuf};
@@ -72,11 +73,11 @@ impl Children {
         *self.interrupts.borrow() > 0
     }
 
-    /// Runs `perjury` with these words in a new directory below `place`, for at most `limit`.
+    /// Runs `perjury` with these arguments in a new directory below `place`, for at most `limit`.
     ///
     /// # Errors
     /// When no process can be started, or this one was interrupted before.
-    pub fn run(&self, words: &[String], place: &Path, limit: Duration) -> Result<Ended, Failure> {
+    pub fn run(&self, arguments: &[String], place: &Path, limit: Duration) -> Result<Ended, Failure> {
         if self.is_interrupted() {
             return Err(anyhow!("interrupted; the runs so far are in {}", place.display()).into());
         }
@@ -87,7 +88,7 @@ impl Children {
             .keep();
         let errors = place.join("stderr");
         let status = self.runtime.block_on(async {
-            let child = start(words, &place, &errors)?;
+            let child = start(arguments, &place, &errors)?;
             self.wait(child, limit).await.context("cannot wait for a test")
         })?;
         if status.code().is_none() {
@@ -136,7 +137,7 @@ impl Children {
     }
 }
 
-fn start(words: &[String], place: &Path, errors: &Path) -> anyhow::Result<Child> {
+fn start(arguments: &[String], place: &Path, errors: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("cannot find the path of this program")?;
     let mut command = Command::new(program);
     #[cfg(target_os = "linux")]
@@ -145,7 +146,7 @@ fn start(words: &[String], place: &Path, errors: &Path) -> anyhow::Result<Child>
         command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).map_err(Into::into));
     }
     command
-        .args(words)
+        .args(arguments)
         .arg("--runs")
         .arg(place)
         // The summary of a CI job is written once, for all tests together.
@@ -160,7 +161,7 @@ fn start(words: &[String], place: &Path, errors: &Path) -> anyhow::Result<Child>
 
 fn interrupt(child: &Child) {
     if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
-        // It may have ended in this moment, which is as well.
+        // If it has just ended, there is nothing left to interrupt.
         let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
     }
 }

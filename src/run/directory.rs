@@ -7,8 +7,8 @@ use history::{RunDir, TestRecord};
 use crate::exit::Failure;
 use crate::output::grumble;
 
-/// Makes a directory named `<time>-<rest>` in the directory of runs, which is made if it is missing; with a number at
-/// the end if that name is taken. The names sort by time.
+/// Makes a directory named `<time>-<rest>` in the directory of runs, which is made if it is missing; with a
+/// number at the end if that name is taken. The names sort by time.
 pub fn make(runs: &Path, rest: &str) -> Result<PathBuf, Failure> {
     let cannot = |error: std::io::Error| unusable(runs, &error);
     std::fs::create_dir_all(runs).map_err(cannot)?;
@@ -47,7 +47,8 @@ pub fn unusable(runs: &Path, error: &std::io::Error) -> Failure {
     ))
 }
 
-/// The run directories with something to undo in the directory of runs, those of hunts and of `test-all` included.
+/// The run directories with something to undo in the directory of runs, those of hunts and of `test-all`
+/// included.
 pub fn with_undo(runs: &Path) -> Result<Vec<PathBuf>, Failure> {
     /// The directory of a hunt holds one directory for each run, and that holds the run directory.
     const DEEPEST: u32 = 3;
@@ -102,7 +103,7 @@ pub fn remove_data(run: &RunDir, record: &TestRecord) {
         {
             tracing::warn!("cannot remove {}: {error}", data.display());
         }
-        // It exists only if the node had a disk of its own.
+        // It exists only if the node had its own disk.
         let _ = std::fs::remove_file(control::inside::volume::image(&run.node(node)));
     }
 }

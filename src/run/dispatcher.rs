@@ -1,5 +1,5 @@
-//! The dispatcher at which workers hand in completions and take operations: one lock around everything that must agree
-//! about the order of events.
+//! The dispatcher at which workers hand in completions and take operations: one lock around everything that
+//! must agree about the order of events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use tokio::sync::futures::Notified;
 
 use super::{Journal, Runtime};
 
-/// What has happened so far, for the progress line and for the end of the run.
+/// Counts of what has happened so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Client operations that were invoked.
@@ -40,7 +40,7 @@ pub struct Dispatcher<R> {
     changed: Notify,
     stopped: Notify,
     stopping: AtomicBool,
-    /// The clients have done all that was asked of them; the nemesis has nobody left to disturb.
+    /// The clients are done, so the nemesis has no operation left to disturb.
     alone: AtomicBool,
     clients: usize,
 }
@@ -48,7 +48,7 @@ pub struct Dispatcher<R> {
 struct State {
     generator: Box<dyn Generator>,
     totals: Totals,
-    /// Counts events, so that a worker can tell whether anything happened since it was told to wait.
+    /// Counts events, so that a worker knows whether anything happened since it began to wait.
     version: u64,
 }
 
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-/// Who comes to the dispatcher.
+/// A worker, or the nemesis, as the dispatcher sees it.
 #[derive(Clone, Copy)]
 pub(super) struct Caller {
     /// Its thread, as generators know it.
@@ -105,7 +105,7 @@ pub(super) enum Step {
     Nemesis(NemesisOp),
     /// Wait until then, then go on with [`Dispatcher::begin`].
     Later { at_ns: u64, action: Action },
-    /// Wait until then, or until something happens after `version`, then ask again.
+    /// Wait until then, or until something happens after `version`, then call [`Dispatcher::step`] again.
     Wait { until_ns: Option<u64>, version: u64 },
     /// Nothing more.
     Done,
@@ -145,7 +145,7 @@ impl<R: Runtime> Dispatcher<R> {
         self.lock().totals.clone()
     }
 
-    /// Hands out no further operation; what is under way ends by itself.
+    /// Hands out no further operation. Operations in progress end on their own.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.changed.notify_waiters();
@@ -157,7 +157,7 @@ impl<R: Runtime> Dispatcher<R> {
         self.stopping.load(Ordering::Acquire) || self.journal.has_failed()
     }
 
-    /// Records something that nobody asked for.
+    /// Records an event that no generator caused.
     pub fn note(&self, kind: NoteKind, node: &str, detail: String) {
         self.record_note(Note {
             kind,
@@ -167,7 +167,7 @@ impl<R: Runtime> Dispatcher<R> {
         });
     }
 
-    /// The same, with all that a note can say.
+    /// Records a note with all its fields.
     pub fn record_note(&self, note: Note) {
         let mut state = self.lock();
         if note.kind == NoteKind::Leader {
@@ -191,7 +191,7 @@ impl<R: Runtime> Dispatcher<R> {
         self.lock().generator = generator;
     }
 
-    /// Tells the nemesis that the clients are done.
+    /// Lets the nemesis end, because the clients are done.
     pub(super) fn leave_nemesis_alone(&self) {
         self.alone.store(true, Ordering::Release);
         self.changed.notify_waiters();
@@ -226,7 +226,7 @@ impl<R: Runtime> Dispatcher<R> {
     pub(super) fn step(&self, caller: Caller, completed: Option<EventKind>) -> Step {
         let mut state = self.lock();
         if let Some(kind) = completed {
-            self.told(&mut state, caller, kind);
+            self.happened(&mut state, caller, kind);
         }
         if self.is_over(caller.thread) {
             return Step::Done;
@@ -251,12 +251,12 @@ impl<R: Runtime> Dispatcher<R> {
     }
 
     /// Records an event without taking the next operation.
-    pub(super) fn tell(&self, caller: Caller, kind: EventKind) {
-        self.told(&mut self.lock(), caller, kind);
+    pub(super) fn complete(&self, caller: Caller, kind: EventKind) {
+        self.happened(&mut self.lock(), caller, kind);
     }
 
-    /// Records an act of the nemesis that no generator asked for and none is told of: the heal at the end.
-    pub(super) fn tell_unasked(&self, kind: EventKind) {
+    /// Records an act of the nemesis without the generator: the heal at the end.
+    pub(super) fn record_heal(&self, kind: EventKind) {
         let mut state = self.lock();
         state.count(&kind);
         self.record(&mut state, Process::Nemesis, kind);
@@ -273,12 +273,12 @@ impl<R: Runtime> Dispatcher<R> {
             ),
             Action::Nemesis(op) => (Step::Nemesis(op.clone()), EventKind::NemesisInvoke(op)),
         };
-        self.told(state, caller, kind);
+        self.happened(state, caller, kind);
         step
     }
 
-    /// Counts, tells the generator and records.
-    fn told(&self, state: &mut State, caller: Caller, kind: EventKind) {
+    /// Counts an event, updates the generator and records it.
+    fn happened(&self, state: &mut State, caller: Caller, kind: EventKind) {
         state.count(&kind);
         let context = self.context(caller.thread);
         state.generator.update(&context, &kind);

@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Events are written in the order in which they were queued.
 //! - The queue is bounded: past [`LIMIT`] events, workers wait until the disk has caught up.
-//! - What was queued is in the file within about [`PAUSE`], or the run fails with the disk's own words.
+//! - What was queued is in the file within about [`PAUSE`], or the run fails with the error of the disk.
 
 use std::fs::File;
 use std::io::Write;
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// The queue in front of the journal's file.
 pub struct Journal {
     shared: Arc<Shared>,
-    /// Taken by whoever closes the journal.
+    /// Taken when the journal is closed.
     writer: Mutex<Option<JoinHandle<std::io::Result<()>>>>,
 }
 
@@ -37,7 +37,7 @@ struct Shared {
 }
 
 impl Journal {
-    /// Creates the file at `path` and starts its writer, which also feeds whoever watches the run.
+    /// Creates the file at `path` and starts its writer, which also passes the events on to the online check.
     ///
     /// # Errors
     /// When the file cannot be created.
@@ -96,7 +96,8 @@ impl Journal {
         self.shared.failed.load(Ordering::Acquire)
     }
 
-    /// Writes what is queued and closes the file. What is queued afterwards is lost; a second call does nothing.
+    /// Writes what is queued and closes the file. What is queued afterwards is lost; a second call does
+    /// nothing.
     ///
     /// # Errors
     /// When any write of the run failed.

@@ -1,4 +1,4 @@
-//! Watches the store from outside during a run: who leads, and what died by itself.
+//! Watches the store during a run: which node leads, and which processes died on their own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use history::{Note, NoteKind};
 
 use super::{Dispatcher, Runtime};
 
-/// How often the store is asked.
+/// The time between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Records a note in the history whenever another node leads, or the same one in another term, and whenever a node's process died unasked.
-/// Runs until it is dropped.
+/// Records a note in the history whenever another node leads, or the same one in another term, and whenever a
+/// node's process dies although no fault killed it. Runs until it is dropped.
 pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn Db>, nodes: Vec<Node>) {
     let mut leader = None;
     let mut crashed = BTreeSet::new();
@@ -24,7 +24,7 @@ pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn
     };
     loop {
         let primaries = db.primaries().await;
-        // An isolated old leader may believe in itself for a while; the newest one counts.
+        // An isolated old leader may take itself for the leader for a while; the newest one counts.
         if let Some(&first) = primaries.first()
             && leader != Some(first)
         {
@@ -32,7 +32,7 @@ pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn
             let others: Vec<String> = primaries[1..].iter().map(|primary| name(primary.node)).collect();
             let detail = match others.is_empty() {
                 true => String::new(),
-                false => format!("{} still believes to lead", others.join(", ")),
+                false => format!("{} still claims to lead", others.join(", ")),
             };
             dispatcher.record_note(Note {
                 kind: NoteKind::Leader,
@@ -46,7 +46,7 @@ pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn
             dispatcher.note(
                 NoteKind::Crash,
                 &name(index),
-                "its process ended, and nobody had asked it to".into(),
+                "its process ended, and no fault had ended it".into(),
             );
         }
         crashed = now;

@@ -13,18 +13,18 @@
 //!  beside them: progress (the line on the terminal), leader_watch (who leads, what crashed)
 //! ```
 //!
-//! Workers *pull*: a free worker goes to the dispatcher, hands in the completion of its last operation and takes the
-//! next one, all under one lock. No message has to wake any task, so an operation costs one lock and no context
-//! switch.
+//! Workers *pull*: a free worker goes to the dispatcher, hands in the completion of its last operation and
+//! takes the next one, all under one lock. No message has to wake any task, so an operation costs one lock
+//! and no context switch.
 //!
 //! Invariants:
-//! - Stamps are taken under the lock, so the order of the journal is the order of time. An invocation is stamped
-//!   and queued for the journal before its request is sent; a completion after its answer is read.
+//! - Stamps are taken under the lock, so the order of the journal is the order of time. An invocation is
+//!   stamped and queued for the journal before its request is sent; a completion after its answer is read.
 //! - The journal's lines are written in that order by one thread: whatever is on disk is a prefix of the run.
 //! - A process that gets `info` is retired: its worker goes on under a new number with a new connection.
 //! - No operation that the generator handed out is lost: it is invoked, and it ends.
 //! - Whatever goes wrong after the environment was opened, it is torn down before [`perform`] returns.
-//! - The run directory tells the plan before the cluster starts, and the journal what happened until the last
+//! - The run directory holds the plan before the cluster starts, and the journal what happened up to the last
 //!   millisecond: a controller that dies leaves a run that can be checked.
 
 pub mod child;
@@ -74,7 +74,7 @@ use phases::Test;
 /// Carries out a plan: prepares, opens the environment, runs the test, tears down, judges, reports.
 pub fn perform(plan: &Plan) -> CommandResult {
     let runs = &plan.args.runs;
-    // Outside any namespace of our own, where the process numbers of earlier runs still mean something.
+    // Outside of our own namespaces, where the process numbers of earlier runs still mean something.
     directory::heal_all(runs)?;
     let place = place(plan)?;
     // Refused here rather than inside: a nemesis that this environment cannot do.

@@ -22,7 +22,7 @@ pub struct Watcher {
     thread: JoinHandle<()>,
 }
 
-/// What a [`Watcher`] has found, for those who wait for it.
+/// What a [`Watcher`] has found, for the tasks that wait for it.
 #[derive(Default)]
 pub struct Shared {
     violation: Mutex<Option<Violation>>,
@@ -64,7 +64,8 @@ impl Watcher {
         self.shared.clone()
     }
 
-    /// Waits for the thread, whose feed must be gone; the violation that it found, and why it gave up before the end, if it did.
+    /// Waits for the thread, whose feed must be gone; the violation that it found, and why it gave up before
+    /// the end, if it did.
     pub fn end(self) -> (Option<Violation>, Option<String>) {
         let take = |slot: &Mutex<Option<String>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.thread.join().is_err() {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_violation_wakes_whoever_waits() {
+    async fn a_violation_wakes_the_waiting_task() {
         let (watcher, mut feed) = Watcher::start(Stream::new(&Options::default())).unwrap();
         let shared = watcher.shared();
         let waiting = tokio::spawn(async move { shared.found().await.position });
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_ends_without_a_word() {
+    fn a_correct_run_ends_without_a_violation() {
         let (watcher, mut feed) = Watcher::start(Stream::new(&Options::default())).unwrap();
         feed.put(&events(1));
         drop(feed);
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn who_feeds_too_much_is_told() {
+    fn a_feed_that_is_too_fast_is_given_up() {
         let shared = Arc::new(Shared::default());
         let (sender, _receiver) = sync_channel(1);
         let mut feed = Feed {

@@ -23,7 +23,7 @@ use crate::plan::Plan;
 
 /// How long a cluster may take until it answers, at the start and after the last heal.
 const READY_LIMIT: Duration = Duration::from_secs(30);
-/// How long a cluster that somebody else started may take.
+/// How long a cluster that perjury did not start may take.
 const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
 /// How long it may take to fetch one log file of a node.
 const LOGS_LIMIT: Duration = Duration::from_secs(60);
@@ -40,20 +40,20 @@ pub struct Test<'a> {
     pub environment: Arc<dyn Environment>,
     /// How often the user has interrupted it.
     pub interrupts: Interrupts,
-    /// What showed while the run went on, if anybody looked.
+    /// The violation that the online check found, if there was one.
     pub violation: OnceLock<Violation>,
     /// The store's processes, once there are any.
     pub db: OnceLock<Arc<dyn Db>>,
 }
 
 impl Test<'_> {
-    /// All that needs the cluster: from its start to the last reads. What it finds is in the run directory.
+    /// All that needs the cluster, from its start to the final reads.
     pub async fn run(&self) -> Result<(), Failure> {
         let plan = self.plan;
         let nodes = self.environment.nodes();
         let made = (plan.system.make)(self.environment.clone(), &plan.options);
         let system = made.map_err(|error| match self.environment.kind() {
-            // What was said of somebody else's cluster does not fit it.
+            // The user's description of the cluster does not fit it.
             EnvKind::Reached => Failure::Usage(error.to_string()),
             _ => Failure::from(error),
         })?;
@@ -76,7 +76,7 @@ impl Test<'_> {
         let mut interrupts = self.interrupts.clone();
         tokio::select! {
             started = start(&*db, nodes, self.ready_limit()) => started.map_err(|error| self.not_up(error))?,
-            // Nothing was asked of the store yet: there is nothing to judge.
+            // No operation was called yet: there is nothing to judge.
             _ = interrupts.wait_for(|count| *count >= 1) => return Err(interrupted()),
         }
         record.system_version = db.version().await;
@@ -105,7 +105,7 @@ impl Test<'_> {
                 match fetched {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!("no log of {}: {error}", node.name),
-                    Err(_) => tracing::warn!("no log of {}: it takes too long", node.name),
+                    Err(_) => tracing::warn!("no log of {}: fetching it takes too long", node.name),
                 }
             }
         }
@@ -158,7 +158,9 @@ impl Test<'_> {
         if let Some(watcher) = watcher {
             let (violation, lost) = watcher.end();
             if let Some(why) = lost {
-                eprintln!("perjury: note: not watched to the end: {why}; the whole history is judged now");
+                eprintln!(
+                    "perjury: note: the online check did not see the end of the run: {why}; the whole history is judged now"
+                );
             }
             violation.map(|violation| self.violation.set(violation));
         }
@@ -189,7 +191,7 @@ impl Test<'_> {
             && !dispatcher.is_stopping()
         {
             if let Err(error) = db.ready(READY_LIMIT).await {
-                // The store's doing, not ours: what was journalled is judged, without its last reads.
+                // The store's fault, not ours: the journal is judged without the final reads.
                 dispatcher.note(NoteKind::NotBack, "", error.to_string());
                 return Ok(());
             }
@@ -206,13 +208,13 @@ impl Test<'_> {
         Ok(())
     }
 
-    /// Why a store does not answer before anything is asked of it. Where somebody else started it, its address may be wrong.
+    /// Why a store does not answer at the start. If perjury did not start it, its address may be wrong.
     fn not_up(&self, error: ControlError) -> Failure {
         match (self.environment.kind(), &error) {
             (EnvKind::External | EnvKind::Reached, ControlError::Deadline { hint, .. }) => {
                 Failure::Usage(format!(
-                    "--endpoints {}: nothing there answers as {} does within {} s{hint}; is it running there?",
-                    self.plan.options.endpoints.join(","),
+                    "--endpoints {}: nothing there answered as {} within {} s{hint}; is it running there?",
+                    self.plan.args.endpoints.join(","),
                     self.plan.system.name,
                     EXTERNAL_READY_LIMIT.as_secs()
                 ))
@@ -221,7 +223,7 @@ impl Test<'_> {
         }
     }
 
-    /// A cluster that somebody else started either answers or does not.
+    /// A cluster that was running before answers soon or never.
     fn ready_limit(&self) -> Duration {
         match self.environment.kind() {
             EnvKind::External | EnvKind::Reached => EXTERNAL_READY_LIMIT,
@@ -265,13 +267,13 @@ fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box
 /// The first interrupt ends the main phase early; healing, checking and reporting go on.
 async fn stop_on_interrupt(dispatcher: Arc<Dispatcher<TokioRuntime>>, mut interrupts: Interrupts) {
     if interrupts.wait_for(|count| *count >= 1).await.is_ok() {
-        eprintln!("perjury: stopping early; once more to give up at once");
-        dispatcher.note(NoteKind::Stopped, "", "a signal asked for it".to_owned());
+        eprintln!("perjury: stopping early; interrupt again to give up at once");
+        dispatcher.note(NoteKind::Stopped, "", "by a signal".to_owned());
         dispatcher.stop();
     }
 }
 
-/// So does the first violation that shows.
+/// The first violation that shows ends the main phase early, too.
 async fn stop_on_violation(dispatcher: Arc<Dispatcher<TokioRuntime>>, watched: Arc<Watched>) {
     let violation = watched.found().await;
     tracing::info!("violation at event {}: {}", violation.position, violation.plain());
@@ -279,7 +281,7 @@ async fn stop_on_violation(dispatcher: Arc<Dispatcher<TokioRuntime>>, watched: A
         "perjury: a violation shows; stopping early. {}",
         violation.plain()
     );
-    dispatcher.note(NoteKind::Stopped, "", "a violation showed".to_owned());
+    dispatcher.note(NoteKind::Stopped, "", "after a violation".to_owned());
     dispatcher.stop();
 }
 

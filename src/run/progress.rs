@@ -15,7 +15,8 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// How often a plain line is printed.
 const PLAIN: Duration = Duration::from_secs(5);
 
-/// Shows how the run goes on, on standard error, until it is dropped. `limit_ns` is the length of the main phase.
+/// Shows how the run goes on, on standard error, until it is dropped. `limit_ns` is the length of the main
+/// phase.
 pub async fn show_progress<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, limit_ns: u64) {
     let terminal = std::io::stderr().is_terminal();
     let interval = if terminal { REDRAW } else { PLAIN };

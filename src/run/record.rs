@@ -53,7 +53,7 @@ pub fn record(
         op_timeout_ms: args.op_timeout.as_millis() as u64,
         seed: plan.seed,
         client_retries:
-            "clients never retry, and the libraries below them repeat no request that was begun; after an error a \
+            "clients never retry, and the libraries they use repeat no request that was begun; after an error a \
                          client thread rests 20 ms, after an info it goes on as a new process"
                 .into(),
     }
@@ -79,7 +79,7 @@ pub fn announce(run: &RunDir, record: &TestRecord) {
         record.seed,
         run.root().display()
     );
-    // What the best environment lacks stands in the report; what a worse one lacks the user must know at once.
+    // The report says what netns cannot do; what another environment lacks, the user must know at once.
     if record.env != EnvKind::Netns.name() {
         for lost in &record.lost {
             eprintln!("perjury: note: {lost}");

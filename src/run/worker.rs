@@ -66,8 +66,8 @@ impl<R: Runtime> Runner<R> {
         }
     }
 
-    /// Performs all that `generator` asks for. The nemesis, when one is given, is healed as soon as its own part
-    /// is done, while clients may still wait for their last answers.
+    /// Performs all the operations of `generator`. The nemesis, when one is given, is healed as soon as its
+    /// own part is done, while clients may be waiting for their last answers.
     ///
     /// # Errors
     /// When a worker panicked: a bug.
@@ -166,7 +166,8 @@ impl<R: Runtime> Worker<R> {
 
     async fn hand_in_error(&mut self, outcome: Outcome) {
         let retires = outcome.is_info();
-        self.dispatcher.tell(self.caller(), EventKind::Complete(outcome));
+        self.dispatcher
+            .complete(self.caller(), EventKind::Complete(outcome));
         if retires {
             self.client = None;
             self.process += self.dispatcher.clients() as u64;
@@ -198,14 +199,15 @@ impl<R: Runtime> Worker<R> {
             biased;
             outcome = work => outcome,
             () = timeout => {
-                // The request may be half sent and its answer may still come: this connection is of no more use.
+                // The request may be half sent, and its answer may come later: this connection is useless
+                // now.
                 self.client = None;
                 RULES[1].outcome(op, format!("no answer within {} ms", self.op_timeout.as_millis()))
             }
         };
         if let Outcome::Fail(Failure::Error(reason)) = &outcome
-            // Where no connection could be made nothing was sent, and the client keeps what it holds: a lock's lease lives on
-            // while its node is down, and ends by our own doing if its client is dropped.
+            // Where no connection could be made nothing was sent, and the client keeps what it holds:
+            // dropping it would end a lock's lease, which lives on while its node is down.
             && reason.class == ErrorClass::ConnectionLost
         {
             self.client = None;
@@ -222,7 +224,7 @@ impl<R: Runtime> Worker<R> {
     }
 }
 
-/// Lets the nemesis do all that the generator asks of it.
+/// Lets the nemesis perform all the acts of the generator.
 async fn drive_nemesis<R: Runtime>(
     dispatcher: &Dispatcher<R>,
     nemesis: &mut Nemeses,
@@ -245,7 +247,7 @@ async fn drive_nemesis<R: Runtime>(
                 )));
             }
             Step::Wait { until_ns, version } => wait(dispatcher, Thread::Nemesis, until_ns, version).await,
-            Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of its own"),
+            Step::Invoke(_) | Step::Later { .. } => unreachable!("the nemesis is given due acts of faults"),
             Step::Done => return,
         }
     }
@@ -253,10 +255,10 @@ async fn drive_nemesis<R: Runtime>(
 
 /// Undoes every fault, as an act of the nemesis in the history.
 async fn heal<R: Runtime>(dispatcher: &Dispatcher<R>, nemesis: &mut Nemeses, context: &NemesisContext) {
-    dispatcher.tell_unasked(EventKind::NemesisInvoke(NemesisOp::heal()));
+    dispatcher.record_heal(EventKind::NemesisInvoke(NemesisOp::heal()));
     let healing = tokio::time::timeout(NEMESIS_LIMIT, nemesis.heal(context));
     let outcome = healing.await.unwrap_or_else(|_| too_slow());
-    dispatcher.tell_unasked(EventKind::NemesisComplete(Box::new(outcome)));
+    dispatcher.record_heal(EventKind::NemesisComplete(Box::new(outcome)));
 }
 
 fn too_slow() -> NemesisOutcome {

@@ -1,5 +1,5 @@
-//! As much of the WebDriver protocol (W3C WebDriver, June 2018) as these tests need. A crate for it brings some twenty
-//! others, and not Chromium's own command that reads the console.
+//! As much of the WebDriver protocol (W3C WebDriver, June 2018) as these tests need. A crate for it brings
+//! some twenty others, and not Chromium's own command that reads the console.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

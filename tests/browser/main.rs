@@ -1,8 +1,8 @@
-//! Reports in a real browser: what Chromium shows of real runs is what `results.json` and the history say; nothing that a
-//! store says becomes markup or script; the console stays empty.
+//! Reports in a real browser: what Chromium shows of real runs is what `results.json` and the history say;
+//! nothing that a store says becomes markup or script; the console stays empty.
 //!
-//! Needs `chromedriver` and a Chromium; where they are absent the tests say so and pass. Screenshots are kept below the
-//! target directory (`target/tmp/screenshots`).
+//! Needs `chromedriver` and a Chromium; where they are absent the tests say so and pass. Screenshots are kept
+//! below the target directory (`target/tmp/screenshots`).
 
 mod driver;
 #[path = "../support/missing.rs"]
@@ -414,7 +414,8 @@ async fn nothing_that_a_store_says_becomes_markup_or_script() {
     page.close().await;
 }
 
-/// Not a test but a measurement: `PERJURY_RUN=<run directory> cargo test --test browser -- --ignored --nocapture`.
+/// Not a test but a measurement: `PERJURY_RUN=<run directory> cargo test --test browser -- --ignored
+/// --nocapture`.
 #[tokio::test]
 #[ignore = "prints figures of the report of a run that is named by PERJURY_RUN"]
 async fn how_fast_a_report_opens_and_moves() {

@@ -5,11 +5,11 @@
 //!  page      whether the page may be written where the user wants it
 //!            ─── only then anything is judged ───
 //!  judging   the model's answer within the limits of time and memory
-//!  words     what the terminal is told
+//!  findings  what the terminal shows
 //! ```
 
+mod findings;
 mod page;
-mod words;
 
 use std::path::Path;
 use std::time::Instant;
@@ -25,10 +25,10 @@ use crate::exit::{CommandResult, Done, Failure};
 use crate::input::{self, Input, import};
 use crate::judging::{self, run_model};
 use crate::output::say;
+use findings::{decided_by, findings};
 use page::Target;
-use words::{decided_by, findings};
 
-/// Judges each history, prints why, and lets the exit code tell the verdict on all of them together.
+/// Judges each history and prints why. The exit code is the merged verdict.
 pub fn run(args: &CheckArgs) -> CommandResult {
     if let Some(name) = &args.format
         && !FORMATS.iter().any(|format| format.name == name)
@@ -39,7 +39,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
             names.join(", ")
         )));
     }
-    let asked = Asked {
+    let request = Request {
         args,
         model: args.model.as_deref().map(find_model).transpose()?,
         initial: args.initial.as_deref().map(input::value).transpose()?,
@@ -49,7 +49,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
             "--html draws one history; give one file".to_owned(),
         ));
     }
-    // Whatever is wrong with the paths is said before hours are spent on the first of them.
+    // Mistakes in the paths are reported before hours are spent on the first of them.
     let inputs = input::all(args)?;
     let target = args
         .html
@@ -59,7 +59,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     let mut verdicts = Vec::new();
     for input in &inputs {
         let verdict = match input {
-            Input::Run { run, record } if asked.is_plain() => {
+            Input::Run { run, record } if request.is_plain() => {
                 if inputs.len() > 1 {
                     say!(
                         "{}{}:",
@@ -69,8 +69,8 @@ pub fn run(args: &CheckArgs) -> CommandResult {
                 }
                 check_run(run, record, args)?
             }
-            Input::Run { run, record } => asked.check(run.root(), Some(record), target.as_ref())?,
-            Input::File(path) => asked.check(path, None, target.as_ref())?,
+            Input::Run { run, record } => request.check(run.root(), Some(record), target.as_ref())?,
+            Input::File(path) => request.check(path, None, target.as_ref())?,
         };
         verdicts.push(verdict);
     }
@@ -97,7 +97,7 @@ fn find_model(name: &str) -> Result<&'static Entry, Failure> {
     })
 }
 
-/// A run of perjury's own is judged by the model of its workload, and what is said includes its faults.
+/// Judges a run of perjury's by the model of its workload; the summary includes its faults.
 fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verdict, Failure> {
     let imported = import(&run.history(), Some(JOURNAL))?;
     // Without an early stop, since the report tells the fate of every key.
@@ -125,20 +125,20 @@ fn initial(imported: &Imported, entry: &Entry) -> Value {
     }
 }
 
-/// What the user wants to know.
-struct Asked<'a> {
+/// How the histories are to be judged.
+struct Request<'a> {
     args: &'a CheckArgs,
     model: Option<&'static Entry>,
     initial: Option<Value>,
 }
 
-impl Asked<'_> {
-    /// A run says by itself how it is to be judged.
+impl Request<'_> {
+    /// Whether runs are judged as their own records say.
     fn is_plain(&self) -> bool {
         self.model.is_none() && self.initial.is_none() && self.args.html.is_none()
     }
 
-    /// The model to judge by, and in a word how it was found.
+    /// The model to judge by, and how it was found.
     fn entry(
         &self,
         path: &Path,
@@ -158,7 +158,7 @@ impl Asked<'_> {
         }
     }
 
-    /// What is asked must be possible.
+    /// Refuses a model that does not fit the operations, or an initial value that does not fit the model.
     fn fits(&self, path: &Path, entry: &Entry, history: &History) -> Result<(), Failure> {
         let stranger = entry.stranger(history);
         let misfit = stranger.map_or_else(
@@ -203,12 +203,12 @@ impl Asked<'_> {
         if imported.format != JOURNAL {
             forget_nil_reads(&mut imported, &initial);
         }
-        if let (Some(record), Some(asked)) = (record, &self.initial) {
+        if let (Some(record), Some(given)) = (record, &self.initial) {
             let own = (run_model(record)?.initial)();
-            if own != *asked {
+            if own != *given {
                 imported.remarks.push(format!(
                     "ATTENTION: this run's objects held {own} at first, as its workload says; it was judged as if they \
-                     had held {asked}"
+                     had held {given}"
                 ));
             }
         }
@@ -240,7 +240,7 @@ impl Asked<'_> {
             analysis.unknown.push((Value::Nil, why));
         }
         if self.initial.is_none()
-            && let Some(hint) = words::other_initial(&imported.history, &analysis, entry)
+            && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {
             imported.remarks.push(hint);
         }
@@ -276,7 +276,8 @@ impl Asked<'_> {
     }
 }
 
-/// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes it.
+/// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes
+/// it.
 fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
     let writes_nil = |op: &Op| match op {
         Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),

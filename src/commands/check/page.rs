@@ -1,10 +1,10 @@
 //! `--html`: where the page goes, and what it shows.
 //!
 //! Invariants:
-//! - No file is overwritten but a page that perjury wrote by itself; never one that is judged, and nothing where a run
-//!   keeps its own files.
+//! - No file is overwritten but a page that perjury itself wrote; never the history that is judged, and
+//!   nothing where a run keeps its own files.
 //! - Whether the page can be written is found out before anything is judged.
-//! - Nobody ever reads half a page: it is written beside its place, and then renamed.
+//! - Half a page is never seen: it is written to another file in the same directory, and then renamed.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -23,7 +23,7 @@ use crate::output::say;
 
 /// Where the page will stand.
 pub(super) struct Target {
-    /// As the user calls it.
+    /// As the user wrote it.
     name: PathBuf,
     /// With every link followed.
     path: PathBuf,
@@ -35,16 +35,21 @@ impl Target {
         let refuse =
             |why: &str| Failure::Usage(format!("--html {}: {why}; name another file", html.display()));
         let cannot = |error: std::io::Error| refuse(&format!("cannot write there: {}", plain(&error)));
-        let name = html.file_name().ok_or_else(|| refuse("that is no file"))?;
+        let name = html
+            .file_name()
+            .ok_or_else(|| refuse("that is not the name of a file"))?;
         let folder = match html.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         let path = match html.canonicalize() {
             Ok(path) => path,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                folder.canonicalize().map_err(cannot)?.join(name)
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => (folder.canonicalize())
+                .map_err(|error| {
+                    let why = format!("its directory cannot be used: {}", plain(&error));
+                    Failure::Usage(format!("--html {}: {why}; make it first", html.display()))
+                })?
+                .join(name),
             Err(error) => return Err(cannot(error)),
         };
         let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == path);
@@ -57,7 +62,7 @@ impl Target {
             return Err(refuse(&why));
         }
         match std::fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => return Err(refuse("that exists and is no file")),
+            Ok(metadata) if !metadata.is_file() => return Err(refuse("that exists, but is not a file")),
             Ok(_) if !is_page(&path).map_err(cannot)? => {
                 return Err(refuse("that exists, and is not a page that perjury wrote"));
             }
@@ -74,7 +79,7 @@ impl Target {
         Ok(target)
     }
 
-    /// A file beside the page, which disappears by itself.
+    /// A temporary file in the directory of the page.
     fn beside(&self) -> std::io::Result<NamedTempFile> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();
@@ -96,7 +101,7 @@ impl Target {
     }
 }
 
-/// Whether perjury wrote that file, as its first bytes tell.
+/// Whether perjury wrote that file; its first bytes say so.
 fn is_page(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(512).read_to_end(&mut head)?;

@@ -1,4 +1,4 @@
-//! What a run reached, as words: a schedule that leads to a new one is worth changing further.
+//! What a run reached, each feature a string: a schedule that reaches a new one is worth varying further.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Schedules to try: new ones, and those that reached something new, changed a little. Pure, from one seed.
+//! Schedules to try: new ones, and variations of those that reached something new. Pure, from one seed.
 
 use std::time::Duration;
 
@@ -87,7 +87,8 @@ impl Mix {
         }
     }
 
-    /// Not at the very beginning, where there is nothing to lose, nor at the end, where nobody sees it.
+    /// Not at the very beginning, where no data can be lost yet, nor at the end, where no operation would
+    /// notice.
     fn beginning(&mut self) -> Duration {
         ms(self.run_ms * self.rng.random_range(0.05..0.8))
     }

@@ -1,16 +1,18 @@
-//! `perjury hunt`: many short runs with ever other faults, until one shows a violation; then the fewest faults that show it.
+//! `perjury hunt`: many short runs with different faults each time, until one shows a violation; then the
+//! fewest faults that show it.
 //!
 //! ```text
-//!  mix        a schedule: new, or one that reached something new, changed a little
+//!  mix        a schedule: new, or a variation of one that reached something new
 //!  (a run)    a child process, `perjury test … --schedule FILE`
-//!  features   what the run reached: role × fault, errors, elections; what is new earns its schedule a place
+//!  features   what the run reached: role × fault, errors, elections; a schedule that reached something new is kept
 //!  shrink     after a violation: which faults can be left out or shortened, tried by running again
 //! ```
 //!
 //! Invariants:
-//! - Each run is a process of its own, as the user's would be: what it finds can be had again with the command that is printed.
+//! - Each run is a child process, as if the user had started it: the command that is printed shows the
+//!   violation again.
 //! - Runs that reached nothing new are removed; those that did, and every violation, are kept.
-//! - All that is random comes from one seed; what the runs make of it does not.
+//! - The schedules and the seeds of the runs come from one seed; what happens in the runs does not.
 
 mod features;
 mod mix;
@@ -38,15 +40,15 @@ use crate::run::directory;
 use features::features;
 use mix::{Mix, Pool};
 
-/// How much longer than its clients are active a run may take: start, heal, last reads, judging.
+/// How much longer a run may take than its clients are active: start, heal, final reads, judging.
 const OVERHEAD: Duration = Duration::from_secs(150);
-/// How many runs that the harness could not finish are borne in a row.
+/// After how many failures of the harness in a row the hunt gives up.
 const MOST_FAILURES: u32 = 3;
-/// How often a simpler schedule must show the violation to take the place of the one before, and in how many tries: one that
-/// shows it now and then is of little use to whoever has to find the mistake.
+/// How often a simpler schedule must show the violation to take the place of the one before, and in how many
+/// tries: one that shows it now and then is of little use to anyone who looks for the bug.
 const MUST_SHOW: u32 = 2;
 const TRIES: u32 = 3;
-/// How often the smallest schedule is run at the end, to tell how often it shows.
+/// How often the smallest schedule is run at the end, to say how often it shows the violation.
 const LAST_RUNS: u32 = 5;
 
 /// Hunts.
@@ -65,7 +67,7 @@ pub fn run(args: &HuntArgs) -> CommandResult {
     };
     say!("violation in {}", run.display());
     match hunt.reproduce(schedules, &run, seed) {
-        // The violation stands, whatever else was still to be found out about it.
+        // The violation counts, although the search for its fewest faults was interrupted.
         Err(_) if hunt.children.is_interrupted() => {
             say!("interrupted; its faults can be replayed with");
             say!("perjury test --replay {}", run.display());
@@ -75,11 +77,11 @@ pub fn run(args: &HuntArgs) -> CommandResult {
     Ok(Done::Judged(Verdict::Invalid))
 }
 
-/// The flags of the runs, to know what can be aimed at.
-fn parse(words: &[String]) -> Result<TestArgs, Failure> {
+/// The flags of the runs, which say what there is to aim at.
+fn parse(arguments: &[String]) -> Result<TestArgs, Failure> {
     let line = ["perjury", "test"]
         .into_iter()
-        .chain(words.iter().map(String::as_str));
+        .chain(arguments.iter().map(String::as_str));
     let cli = flags::parse(line)
         .map_err(|error| Failure::Usage(format!("after `--`: {}", flags::first_line(&error))))?;
     let Command::Test(test) = cli.command else {
@@ -89,13 +91,13 @@ fn parse(words: &[String]) -> Result<TestArgs, Failure> {
     };
     if test.nemesis.is_some() || test.schedule.is_some() || test.replay.is_some() {
         return Err(Failure::Usage(
-            "after `--`: the hunt itself says what goes wrong; name nemeses with --nemesis before the `--`"
+            "after `--`: the hunt chooses the faults itself; name nemeses with --nemesis before the `--`"
                 .into(),
         ));
     }
     if !test.endpoints.is_empty() {
         return Err(Failure::Usage(
-            "after `--`: no faults can be made behind --endpoints".into(),
+            "after `--`: --endpoints has no meaning in a hunt, because it needs faults".into(),
         ));
     }
     Ok(*test)
@@ -122,14 +124,14 @@ fn pool(args: &HuntArgs, test: &TestArgs) -> Result<Pool, Failure> {
         let targets = entry.targets.drawable(usize::from(test.nodes));
         pool.add(entry.name, targets.map(str::to_owned).collect());
     }
-    if let Some(strange) = named.iter().find(|name| nemeses::find(name).is_none()) {
+    if let Some(unknown) = named.iter().find(|name| nemeses::find(name).is_none()) {
         return Err(Failure::Usage(format!(
-            "--nemesis {strange}: there is no such nemesis; see `perjury list`"
+            "there is no nemesis `{unknown}`; see `perjury list`"
         )));
     }
     match pool.is_empty() {
         true => Err(Failure::Usage(
-            "no nemesis can be had here; see `perjury doctor`".into(),
+            "no nemesis works here; see `perjury doctor`".into(),
         )),
         false => Ok(pool),
     }
@@ -143,7 +145,8 @@ struct Hunt<'a> {
 }
 
 impl Hunt<'_> {
-    /// Runs until a violation or until the time is over; gives the faults that there really were and those that were drawn, and the run.
+    /// Runs until a violation or until the time is over; returns the faults that really happened, those that
+    /// were drawn, and the run.
     fn search(&self, mut mix: Mix, seed: u64) -> Result<Option<([Schedule; 2], PathBuf)>, Failure> {
         let start = Instant::now();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -157,7 +160,7 @@ impl Hunt<'_> {
                 failures += 1;
                 if failures >= MOST_FAILURES {
                     return Err(anyhow!(
-                        "{failures} runs in a row could not be finished; see {}",
+                        "the harness could not finish {failures} runs in a row; see {}",
                         ran.place.display()
                     )
                     .into());
@@ -194,7 +197,8 @@ impl Hunt<'_> {
         Ok(None)
     }
 
-    /// Finds the fewest faults that show the violation of `run` again, and prints them and the command that does it.
+    /// Finds the fewest faults that show the violation of `run` again, and prints them and the command that
+    /// does it.
     fn reproduce(&self, schedules: [Schedule; 2], run: &Path, seed: u64) -> Result<(), Failure> {
         let Some(schedule) = self.again(schedules, seed)? else {
             say!(
@@ -208,7 +212,7 @@ impl Hunt<'_> {
         let file = self.place.join("smallest.toml");
         std::fs::write(&file, smallest.to_toml())
             .with_context(|| format!("cannot write {}", file.display()))?;
-        say!("how often does it show? ({LAST_RUNS} runs)");
+        say!("counting how often it shows in {LAST_RUNS} runs");
         let mut shown = 0;
         for n in 0..LAST_RUNS {
             let ended = self.run(&smallest, seed.wrapping_add(u64::from(n)))?;
@@ -216,7 +220,7 @@ impl Hunt<'_> {
         }
         match smallest.faults.len() {
             _ if shown == 0 => {
-                say!("it did not show in {LAST_RUNS} further runs; it has shown with these faults before:");
+                say!("it did not show in {LAST_RUNS} further runs, but showed before with these faults:");
             }
             1 => say!("one fault is enough; it shows the violation in {shown} of {LAST_RUNS} runs:"),
             count => {
@@ -224,12 +228,12 @@ impl Hunt<'_> {
             }
         }
         say!("{}", smallest.to_toml().trim_end());
-        say!("perjury test {}", self.words(&file).join(" "));
+        say!("perjury test {}", self.arguments(&file).join(" "));
         Ok(())
     }
 
-    /// The one of the schedules that shows the violation more often, if any does at all. Of faults that hit the same nodes the
-    /// leader may have been another one; of faults that are drawn again the nodes may be.
+    /// The schedule that shows the violation more often, if any shows it at all. On the same nodes the leader
+    /// may be another one this time; where nodes are drawn again, the nodes may be others.
     fn again(&self, schedules: [Schedule; 2], seed: u64) -> Result<Option<Schedule>, Failure> {
         let mut best = (0, None);
         for schedule in schedules {
@@ -238,7 +242,7 @@ impl Hunt<'_> {
                 shown += u32::from(self.shows(&schedule, seed.wrapping_add(u64::from(n)))?);
             }
             say!(
-                "with its {}: it shows again in {shown} of {TRIES} runs",
+                "with {}: the violation shows again in {shown} of {TRIES} runs",
                 plural(schedule.faults.len() as u64, "fault")
             );
             if shown > best.0 {
@@ -251,7 +255,7 @@ impl Hunt<'_> {
         Ok(best.1)
     }
 
-    /// The fewest and shortest faults that still show a violation, as far as the time for it goes.
+    /// The fewest and shortest faults that show a violation, as far as --shrink-limit allows.
     fn shrink(&self, mut schedule: Schedule, seed: u64) -> Result<Schedule, Failure> {
         let start = Instant::now();
         let mut tried: Vec<Schedule> = Vec::new();
@@ -262,14 +266,14 @@ impl Hunt<'_> {
                 }
                 let (mut shown, mut not_shown) = (0, 0);
                 say!(
-                    "shrinking: is it there with {}? ({} s of {} s)",
+                    "shrinking: trying {} ({} s of {} s)",
                     plural(simpler.faults.len() as u64, "fault"),
                     start.elapsed().as_secs(),
                     self.args.shrink_limit.as_secs()
                 );
                 while shown < MUST_SHOW && not_shown <= TRIES - MUST_SHOW {
                     if start.elapsed() > self.args.shrink_limit {
-                        say!("shrinking ends: its time is over");
+                        say!("shrinking ends: --shrink-limit is reached");
                         return Ok(schedule);
                     }
                     match self.shows(&simpler, seed.wrapping_add(u64::from(shown + not_shown)))? {
@@ -280,7 +284,7 @@ impl Hunt<'_> {
                 if shown == MUST_SHOW {
                     let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
                     say!(
-                        "shrunk to {}, {lasts:.1} s together",
+                        "shrunk to {}, {lasts:.1} s in all",
                         plural(simpler.faults.len() as u64, "fault")
                     );
                     schedule = simpler;
@@ -299,8 +303,8 @@ impl Hunt<'_> {
         Ok(ran.verdict() == Some(Verdict::Invalid))
     }
 
-    /// The words after `perjury test` of a run with this schedule.
-    fn words(&self, schedule: &Path) -> Vec<String> {
+    /// The arguments after `perjury test` of a run with this schedule.
+    fn arguments(&self, schedule: &Path) -> Vec<String> {
         let own = [
             ("schedule", schedule.display().to_string()),
             ("time-limit", flags::time(self.args.run_time)),
@@ -308,16 +312,16 @@ impl Hunt<'_> {
         flags::with(self.args.test.clone(), &own)
     }
 
-    /// One run, in a process of its own.
+    /// One run, in a child process.
     fn run(&self, schedule: &Schedule, seed: u64) -> Result<Ended, Failure> {
         let file = self.place.join("schedule.toml");
         std::fs::write(&file, schedule.to_toml())
             .with_context(|| format!("cannot write {}", file.display()))?;
-        let mut words = vec!["test".to_owned()];
-        words.extend(flags::with(self.words(&file), &[("seed", seed.to_string())]));
+        let mut arguments = vec!["test".to_owned()];
+        arguments.extend(flags::with(self.arguments(&file), &[("seed", seed.to_string())]));
         let ended = self
             .children
-            .run(&words, &self.place, self.args.run_time + OVERHEAD)?;
+            .run(&arguments, &self.place, self.args.run_time + OVERHEAD)?;
         match ended.code {
             Some(USAGE) => Err(Failure::Usage(ended.message)),
             _ => Ok(ended),

@@ -1,7 +1,8 @@
 //! Simpler schedules than one that showed a violation: with faults left out, then with shorter ones. Pure.
 //!
-//! The order is that of delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002):
-//! the larger parts first, because a run is dear and most faults have nothing to do with it.
+//! The order is that of delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing
+//! Input", 2002): the larger parts first, because a run takes long and most faults have nothing to do with
+//! the violation.
 
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use nemeses::Schedule;
 /// Faults shorter than this are not shortened further.
 const SHORT: Duration = Duration::from_millis(200);
 
-/// Each of them is strictly simpler than `schedule`, so that trying the simpler ones of whatever still shows it comes to an
-/// end.
+/// Each of them is strictly simpler than `schedule`, so the search for simpler ones ends.
 pub(super) fn simpler(schedule: &Schedule) -> Vec<Schedule> {
     let count = schedule.faults.len();
     let without = |from: usize, to: usize| {
@@ -63,7 +63,7 @@ mod tests {
         }
     }
 
-    fn told(schedule: &Schedule) -> Vec<u128> {
+    fn durations(schedule: &Schedule) -> Vec<u128> {
         schedule
             .faults
             .iter()
@@ -75,7 +75,7 @@ mod tests {
     fn halves_then_single_faults_then_shorter_ones() {
         let found: Vec<Vec<u128>> = simpler(&schedule(&[100, 101, 102, 1000]))
             .iter()
-            .map(told)
+            .map(durations)
             .collect();
         let expected: [&[u128]; 7] = [
             &[102, 1000],
@@ -90,17 +90,17 @@ mod tests {
         assert!(simpler(&schedule(&[100])).is_empty());
     }
 
-    /// What shrinking comes to if exactly the faults of 111 and 222 ms are to blame.
+    /// The result of shrinking if exactly the faults of 111 and 222 ms cause the violation.
     #[test]
     fn only_the_guilty_are_left() {
         let mut current = schedule(&[150, 111, 170, 180, 190, 222, 199]);
         let shows = |schedule: &Schedule| {
-            let told = told(schedule);
-            told.contains(&111) && (told.contains(&222))
+            let lasts = durations(schedule);
+            lasts.contains(&111) && lasts.contains(&222)
         };
         while let Some(next) = simpler(&current).into_iter().find(shows) {
             current = next;
         }
-        assert_eq!(told(&current), [111, 222]);
+        assert_eq!(durations(&current), [111, 222]);
     }
 }

@@ -7,8 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio_util::io::ReaderStream;
 
-/// The file that `path` names below `root`, which is canonical: a regular file within a run directory (one with a
-/// `test.json`), reached without `..`, hidden names or links that lead out.
+/// The file that `path` names below `root`, which is canonical: a regular file within a run directory (one
+/// with a `test.json`), reached without `..`, hidden names or links that lead out.
 pub fn find(root: &Path, path: &str) -> Option<PathBuf> {
     let relative = Path::new(path);
     let is_plain = relative.components().all(|component| match component {
@@ -54,7 +54,7 @@ pub async fn send(path: PathBuf) -> Response {
     }
 }
 
-/// A path as it stands in a URL.
+/// A path, encoded for a URL.
 pub fn encoded(path: &str) -> String {
     let mut url = reqwest::Url::parse("http://localhost/").expect("a URL");
     url.set_path(path);

@@ -1,9 +1,11 @@
-//! A run that is going on, by its journal: rates, faults, the leader, and the verdict on what was recorded so far.
+//! A run in progress, read from its journal: rates, faults, the leader, and the verdict on what was recorded
+//! so far.
 //!
-//! A prefix of a linearizable history is linearizable, so that an invalid prefix is the end of the matter, and a valid one says
-//! that nothing contradicts itself yet.
+//! A prefix of a linearizable history is linearizable, so an invalid prefix decides the run, and a valid one
+//! says that nothing contradicts itself so far.
 //!
-//! Invariant: watching disturbs the run little: the journal is read once, and checking takes a tenth of the time at most.
+//! Invariant: watching disturbs the run little: the journal is read once, and checking takes a tenth of the
+//! time at most.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +23,8 @@ use serde::Serialize;
 use crate::input::read_history;
 use crate::judging::judge;
 
-/// So many runs are watched at a time; another one takes the place of the one that nobody asked about for longest.
+/// The most runs that are watched at a time; another one takes the place of the one that was requested least
+/// recently.
 const MOST_WATCHED: usize = 8;
 /// The most that is read for one answer.
 const MOST_READ: u64 = 64 << 20;
@@ -33,18 +36,19 @@ const MOST_CHECKED: u64 = 3_000_000;
 const CHECK_PAUSE: Duration = Duration::from_secs(5);
 const CHECK_SHARE: u32 = 10;
 
-/// Every run that somebody watches.
+/// The runs that are open in a browser.
 #[derive(Default)]
 pub struct Watched {
     runs: Mutex<HashMap<PathBuf, Arc<Mutex<Reader>>>>,
 }
 
-/// What a page is told.
+/// What the page of a run in progress shows.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct State {
     /// The report is there.
     pub has_ended: bool,
-    /// How long nothing was recorded, seconds: a run that was broken off has no report.
+    /// How long ago the last event was recorded, seconds. It shows a run that died, which never gets a
+    /// report.
     pub idle_s: f64,
     /// The time of the last event, seconds.
     pub time_s: f64,
@@ -74,30 +78,32 @@ struct Reader {
     state: State,
     /// By second.
     per_second: Vec<u64>,
-    asked: Instant,
+    requested: Instant,
     next_check: Instant,
     in_force: InForce,
 }
 
 impl Watched {
-    /// What a run has come to by now.
+    /// The current state of a run.
     pub fn state(&self, directory: &Path) -> anyhow::Result<State> {
         let reader = {
             let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
             if !runs.contains_key(directory) && runs.len() >= MOST_WATCHED {
-                let asked = |reader: &Arc<Mutex<Reader>>| {
-                    reader.try_lock().map_or(Instant::now(), |reader| reader.asked)
+                let requested = |reader: &Arc<Mutex<Reader>>| {
+                    reader
+                        .try_lock()
+                        .map_or(Instant::now(), |reader| reader.requested)
                 };
                 let oldest = runs
                     .iter()
-                    .min_by_key(|(_, reader)| asked(reader))
+                    .min_by_key(|(_, reader)| requested(reader))
                     .map(|(path, _)| path.clone());
                 oldest.map(|path| runs.remove(&path));
             }
             runs.entry(directory.to_owned()).or_default().clone()
         };
         let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-        reader.asked = Instant::now();
+        reader.requested = Instant::now();
         reader.read(directory)?;
         reader.check(directory);
         Ok(reader.state())
@@ -111,7 +117,7 @@ impl Default for Reader {
             rest: Vec::new(),
             state: State::default(),
             per_second: Vec::new(),
-            asked: Instant::now(),
+            requested: Instant::now(),
             next_check: Instant::now() + CHECK_PAUSE,
             in_force: InForce::default(),
         }
@@ -172,7 +178,7 @@ impl Reader {
                     self.state.ok += 1;
                     let second = time_s as usize;
                     if self.per_second.len() <= second {
-                        // A journal that leaps by years is none of ours.
+                        // No run lasts for years; a journal that says so is damaged.
                         self.per_second.resize(second.min(1 << 22) + 1, 0);
                     }
                     if let Some(count) = self.per_second.get_mut(second) {
@@ -191,11 +197,11 @@ impl Reader {
                     Change::Began => "begins",
                     Change::Ended(_) => "ends",
                 };
-                let words = format!(
+                let act = format!(
                     "{time_s:.1} s: {} {} {verb} {}",
                     op.nemesis, op.target, outcome.detail
                 );
-                self.state.acts.push(words);
+                self.state.acts.push(act);
                 if self.state.acts.len() > 20 {
                     self.state.acts.remove(0);
                 }
@@ -214,7 +220,7 @@ impl Reader {
         }
     }
 
-    /// Judges what was recorded so far, if it is time for that.
+    /// Judges what was recorded so far, if it is time to.
     fn check(&mut self, directory: &Path) {
         let known = self.state.ok + self.state.fail + self.state.info;
         if self.state.has_ended
@@ -225,7 +231,7 @@ impl Reader {
             return;
         }
         if known > MOST_CHECKED {
-            self.state.why = "too long to be checked while it goes on; the verdict comes at its end".into();
+            self.state.why = "too long to be checked during the run; the verdict comes at its end".into();
             return;
         }
         let begun = Instant::now();

@@ -1,13 +1,16 @@
-//! `perjury serve`: the runs of a directory in a browser: all of them, one of them, two beside each other, and one that is
-//! going on.
+//! `perjury serve`: the runs of a directory in a browser: all of them, one of them, two side by side, and one
+//! in progress.
 //!
 //! Invariants:
-//! - Nothing is served but regular files of run directories below the one that was named ([`files`]), and nothing is written.
-//! - Only requests that name this server's own address are answered, so that a page of somebody else's cannot read it by a
-//!   name that leads here (DNS rebinding).
-//! - It listens on loopback unless it is told otherwise.
-//! - Files of runs, which somebody else may have made, are shown in a sandbox: their scripts read nothing of this server.
-//! - Connections are limited in number, and each in how long a request may take to come, so that idle ones keep nobody out.
+//! - Nothing is served but regular files of run directories below the one that was named ([`files`]), and
+//!   nothing is written.
+//! - Only requests that name this server's own address are answered, so that a page of another site cannot
+//!   read it by a name that resolves to here (DNS rebinding).
+//! - It listens on loopback unless the user names another address.
+//! - Files of runs, which may come from anywhere, are shown in a sandbox: their scripts cannot read from this
+//!   server.
+//! - Connections are limited in number, and each in how long a request may take to come, so that idle ones do
+//!   not lock others out.
 
 mod files;
 mod live;
@@ -37,11 +40,11 @@ use crate::output::say;
 use crate::process::block_on;
 use crate::versions::by_version;
 
-/// What a page may do: show itself, with the styles and scripts that stand in it, and ask this server.
+/// What a page may do: show itself, with its inline styles and scripts, and call this server.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// What a file of a run may do: show itself, with the styles and scripts that stand in it.
+/// What a file of a run may do: show itself, with its inline styles and scripts.
 const FILE_POLICY: &str = "sandbox allow-scripts allow-downloads; default-src 'none'; style-src 'unsafe-inline'; \
                            script-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 /// The most connections at a time.
@@ -65,7 +68,10 @@ pub fn run(args: &ServeArgs) -> CommandResult {
         ))
     })?;
     if !root.is_dir() {
-        return Err(Failure::Usage(format!("{} is no directory", root.display())));
+        return Err(Failure::Usage(format!(
+            "{} is not a directory; name the directory of the runs with --runs",
+            root.display()
+        )));
     }
     block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)
@@ -79,7 +85,7 @@ pub fn run(args: &ServeArgs) -> CommandResult {
         let address = listener.local_addr().context("the address is not known")?;
         if !address.ip().is_loopback() {
             eprintln!(
-                "perjury: note: {address} is no loopback address: whoever reaches it can read all runs, without a password"
+                "perjury: note: {address} is not a loopback address: anyone who can reach it can read all runs, without a password"
             );
         }
         say!("runs of {}: http://{address}/ (Ctrl-C ends it)", root.display());
@@ -96,7 +102,7 @@ pub fn run(args: &ServeArgs) -> CommandResult {
     })
 }
 
-/// Answers whoever connects, forever.
+/// Answers every connection, forever.
 async fn accept(listener: tokio::net::TcpListener, router: Router) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
@@ -126,7 +132,8 @@ async fn accept(listener: tokio::net::TcpListener, router: Router) {
     }
 }
 
-/// What `Host` says of a request that was meant for this server. Where it listens on every address, its names cannot be known.
+/// The values of `Host` in requests that are meant for this server. If it listens on every address, its names
+/// are unknown.
 fn hosts(address: SocketAddr) -> Vec<String> {
     if address.ip().is_unspecified() {
         return Vec::new();
@@ -146,7 +153,7 @@ fn hosts(address: SocketAddr) -> Vec<String> {
 fn router(server: Arc<Server>) -> Router {
     Router::new()
         .route("/", get(list))
-        // Browsers ask for it unasked, and complain where there is none.
+        // Browsers request it on their own, and complain if there is none.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/compare", get(compare))
         .route("/live/{*run}", get(live_page))
@@ -165,7 +172,7 @@ async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) 
     if !server.hosts.is_empty() && !host.is_some_and(|host| server.hosts.iter().any(|own| own == host)) {
         return (
             StatusCode::MISDIRECTED_REQUEST,
-            "this server answers to its own address only\n",
+            "this server answers only requests for its own address\n",
         )
             .into_response();
     }
@@ -181,7 +188,7 @@ async fn guard(State(server): State<Arc<Server>>, request: Request, next: Next) 
             "same-origin",
         ),
     ] {
-        // What a page says of itself stands.
+        // A header that the page itself has set stays.
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
@@ -213,7 +220,7 @@ async fn compare(State(server): State<Arc<Server>>, request: Request) -> Respons
             .filter_map(|name| Some((name.clone(), server.runs.results(name)?)))
             .collect();
         if runs.len() < 2 {
-            return Err("choose two or more runs that were judged".to_owned());
+            return Err("choose two or more runs that have been judged".to_owned());
         }
         reports::compare_html(&by_version(&runs))
     })

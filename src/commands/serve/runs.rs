@@ -10,16 +10,17 @@ use reports::{Results, RunRow};
 
 use super::files;
 
-/// How deep run directories stand below the one that was named: those of `test-all` two deeper than those of `test`.
+/// How deep below the directory of runs to look: those of `test-all` are two levels deeper than those of
+/// `test`.
 const DEPTH: usize = 4;
 /// The most runs that are listed; the newest ones.
 const MOST_RUNS: usize = 5_000;
-/// A run without results whose journal was written to so lately is going on.
-const IS_GOING_ON: Duration = Duration::from_secs(10);
+/// A run without results is in progress if its journal was written to within this time.
+const IN_PROGRESS: Duration = Duration::from_secs(10);
 
 type Cached = (SystemTime, Option<Arc<Results>>);
 
-/// See the module.
+/// The runs below a directory.
 pub struct Runs {
     root: PathBuf,
     /// Results by their files, with the times of these.
@@ -45,7 +46,7 @@ impl Runs {
         Some(record.parent()?.to_owned())
     }
 
-    /// What a run came to.
+    /// The results of a run, if it was judged.
     pub fn results(&self, name: &str) -> Option<Results> {
         let directory = self.directory(name)?;
         self.read(&RunDir::new(directory))
@@ -74,7 +75,7 @@ impl Runs {
         let written = std::fs::metadata(run.history())
             .and_then(|data| data.modified())
             .ok();
-        let lately = written.is_some_and(|at| at.elapsed().is_ok_and(|since| since < IS_GOING_ON));
+        let lately = written.is_some_and(|at| at.elapsed().is_ok_and(|since| since < IN_PROGRESS));
         RunRow {
             link: files::encoded(&name),
             name,

@@ -59,7 +59,10 @@ pub(super) struct Line {
 impl Connection {
     /// Connects and logs in. Blocks.
     pub(super) fn open(access: &SshAccess) -> Result<Connection, ControlError> {
-        let failed = |why: String| ControlError::Other(format!("{}: {why}", access.destination));
+        let failed = |why: String| ControlError::Unreachable {
+            host: access.destination.clone(),
+            why,
+        };
         let address = (&*access.host, access.port)
             .to_socket_addrs()
             .map_err(|error| failed(format!("unknown host: {error}")))?
