@@ -122,7 +122,7 @@ pub fn run(args: &TestAllArgs) -> CommandResult {
             command(&annotation);
         }
         rows.push(row);
-        // After every test, so that one that is broken off leaves a page of those before.
+        // After every test, so that an interrupted matrix leaves a page of the tests before.
         write(&place, page(&title, &rows, count))?;
         if children.is_interrupted() {
             break;

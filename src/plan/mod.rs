@@ -79,7 +79,7 @@ impl Plan {
             (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
             (Some(schedule), _, _) => FaultPlan::of_schedule(schedule, nodes)?,
             (None, true, true) => system_options::no_nemeses(args.nemesis.as_deref())?,
-            // Nothing is done to somebody else's cluster that was not asked for.
+            // A cluster that perjury did not start suffers only the faults that the user names.
             (None, true, false) => {
                 let named = args.nemesis.as_deref().unwrap_or("none");
                 FaultPlan::new(Some(named), nodes, args.fault_interval)?
@@ -152,8 +152,8 @@ impl Plan {
     ) -> Result<(Vec<Planned>, Vec<String>), Failure> {
         self.faults.in_environment(kind, |need| match (need, kind) {
             (Ability::Restart, EnvKind::Reached) if self.options.start_command.is_none() => Err(
-                "nothing says how the store is started again; give --start-command (`true` where something else does \
-                 it)"
+                "perjury does not know how to start the store again; give --start-command (`true` if something else \
+                 restarts it)"
                     .to_owned(),
             ),
             _ => can(need),

@@ -88,7 +88,7 @@ fn demands(args: &TestArgs, system: &systems::Entry, endpoints: &[String]) -> Re
     Ok(())
 }
 
-/// A cluster of which nothing is known but its endpoints suffers no faults.
+/// A cluster of which perjury knows only the endpoints suffers no faults.
 pub fn no_nemeses(named: Option<&str>) -> Result<FaultPlan, Failure> {
     match named {
         None | Some("none") => Ok(FaultPlan::none()),
