@@ -1,5 +1,6 @@
 //! Who hears whom: cutting, shaping and probing the links between nodes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -114,6 +115,9 @@ pub trait Net: Send + Sync {
     /// Cuts exactly these links, besides those cut already. Established connections across them go silent;
     /// they are not reset.
     async fn cut(&self, links: &[Link]) -> Result<(), ControlError>;
+
+    /// The links that are cut now, or that a cut or a heal that failed may have left so.
+    async fn cuts(&self) -> BTreeSet<Link>;
 
     /// Shapes a link; the default shape undoes it.
     async fn shape(&self, link: Link, shape: Shape) -> Result<(), ControlError>;

@@ -17,7 +17,7 @@ mod target;
 
 pub use compose::{Faults, Nemeses, compose};
 pub use faults::{ALL, find};
-pub use nemesis::{ByDefault, Cuts, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
+pub use nemesis::{ByDefault, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
 pub use schedule::{Schedule, Scheduled};
 pub use target::list::parse;
 pub use target::{Kind, Names, Row, Targets, Values};

@@ -1,11 +1,10 @@
 //! What a fault is: a nemesis that performs it, a generator that schedules it, and the list entry that makes both.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use control::{Ability, Db, Environment, Link};
+use control::{Ability, Db, Environment};
 use generator::Generator;
 use history::{Aim, NemesisOutcome, Target};
 use rand::SeedableRng;
@@ -21,34 +20,6 @@ pub struct NemesisContext {
     pub environment: Arc<dyn Environment>,
     /// The store on them.
     pub db: Arc<dyn Db>,
-    /// The links that faults have cut since the network was healed last.
-    pub cuts: Cuts,
-}
-
-/// Links that are cut on purpose, whichever faults have done it: what a probe must find.
-#[derive(Clone, Default)]
-pub struct Cuts(Arc<Mutex<BTreeSet<Link>>>);
-
-impl Cuts {
-    /// Adds links; gives all of them.
-    pub(crate) fn add(&self, links: &[Link]) -> Vec<Link> {
-        let mut cut = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cut.extend(links);
-        cut.iter().copied().collect()
-    }
-
-    /// Whether a link is one of them.
-    pub(crate) fn contains(&self, link: &Link) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(link)
-    }
-
-    /// The network is healed as a whole.
-    pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }
 
 /// Performs the faults of one entry of the list. It never panics and never waits without a limit.

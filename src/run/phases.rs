@@ -180,7 +180,6 @@ impl Test<'_> {
         let context = NemesisContext {
             environment: self.environment.clone(),
             db: db.clone(),
-            cuts: nemeses::Cuts::default(),
         };
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));

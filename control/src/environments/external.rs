@@ -3,6 +3,7 @@
 //! Invariant: nothing is ever done to its nodes. What would change them is refused, and what would change
 //! nothing succeeds.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -132,6 +133,10 @@ impl Net for Untouched {
             return Ok(());
         }
         refuse("cutting a link")
+    }
+
+    async fn cuts(&self) -> BTreeSet<Link> {
+        BTreeSet::new()
     }
 
     async fn shape(&self, _link: Link, shape: Shape) -> Result<(), ControlError> {

@@ -4,7 +4,7 @@
 //! systems take the ports of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that a
 //! restarted store does not find its port taken by a client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -195,6 +195,10 @@ impl Net for LocalNet {
             env: EnvKind::Local.name(),
             what: "cutting a link".into(),
         })
+    }
+
+    async fn cuts(&self) -> BTreeSet<Link> {
+        BTreeSet::new()
     }
 
     async fn shape(&self, _link: Link, shape: Shape) -> Result<(), ControlError> {

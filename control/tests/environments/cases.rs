@@ -130,6 +130,11 @@ async fn expect_cut(environment: &dyn Environment, cut: &[Link], when: &str) -> 
         .into_iter()
         .partition(|link| !cut.contains(link));
     let net = environment.net();
+    let known = net.cuts().await;
+    ensure(
+        known.len() == cut.len() && cut.iter().all(|link| known.contains(link)),
+        format!("{when}: cut were {cut:?}, and the network knows of {known:?}"),
+    )?;
     let passing = net.probe(&open, LIMIT).await?;
     let not_passing = net.probe(&shut, CUT_LIMIT).await?;
     if !passing.iter().all(|&passes| passes) || not_passing.iter().any(|&passes| passes) {

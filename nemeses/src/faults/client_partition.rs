@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::CutClients],
     by_default: ByDefault::Nowhere,
-    colour: "#9c755f",
+    colour: "#1942e6",
     hold: (0.4, 1.0),
     quiet: (0.3, 0.6),
     new: |rng| Box::new(ClientPartition { rng }),

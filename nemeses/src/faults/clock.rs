@@ -85,7 +85,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Clock],
     by_default: ByDefault::Nowhere,
-    colour: "#b07aa1",
+    colour: "#882e9e",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),
     new: |rng| {

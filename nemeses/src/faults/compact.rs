@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[Ability::Compact],
     by_default: ByDefault::Nowhere,
-    colour: "#bab0ac",
+    colour: "#324767",
     hold: (0.1, 0.2),
     quiet: (0.1, 0.4),
     new: |rng| Box::new(Compact { rng }),

@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[Ability::Fill],
     by_default: ByDefault::Nowhere,
-    colour: "#bab0ac",
+    colour: "#3b5c0a",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),
     new: |rng| {

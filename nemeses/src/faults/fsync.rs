@@ -76,7 +76,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Fsync],
     by_default: ByDefault::Nowhere,
-    colour: "#9c755f",
+    colour: "#408a0f",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),
     new: |rng| {

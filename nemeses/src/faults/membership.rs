@@ -41,7 +41,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Membership],
     by_default: ByDefault::Nowhere,
-    colour: "#b07aa1",
+    colour: "#a675f0",
     hold: (0.4, 1.0),
     quiet: (0.4, 0.8),
     new: |rng| Box::new(Membership { rng }),

@@ -251,7 +251,8 @@ impl Packet {
     /// Looks at one of the links, by a sample.
     async fn verify(&mut self, ctx: &NemesisContext, disturbance: &Disturbance) -> Option<String> {
         let mut links = disturbance.grudge.links.clone();
-        links.retain(|link| !ctx.cuts.contains(link));
+        let cut = ctx.environment.net().cuts().await;
+        links.retain(|link| !cut.contains(link));
         if links.is_empty() {
             return Some("another fault has cut all of these links, so that it cannot be probed".into());
         }

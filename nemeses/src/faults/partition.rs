@@ -106,9 +106,12 @@ impl Partition {
 /// gives a line for each thing that went wrong.
 pub(crate) async fn cut(ctx: &NemesisContext, links: &[Link]) -> Vec<String> {
     let net = ctx.environment.net();
-    let all = ctx.cuts.add(links);
     match timeout(CALL_LIMIT, net.cut(links)).await {
-        Ok(Ok(())) => verify(ctx, &all).await,
+        Ok(Ok(())) => {
+            let mut cut = net.cuts().await;
+            cut.extend(links);
+            verify(ctx, &Vec::from_iter(cut)).await
+        }
         Ok(Err(error)) => vec![error.to_string()],
         Err(_) => vec![too_slow(CALL_LIMIT)],
     }
@@ -129,7 +132,6 @@ pub(crate) async fn heal(ctx: &NemesisContext) -> NemesisOutcome {
 
 /// Undoes every cut and every shape of a link.
 pub(crate) async fn open_all(ctx: &NemesisContext) -> Result<(), String> {
-    ctx.cuts.clear();
     match timeout(CALL_LIMIT, ctx.environment.net().heal()).await {
         Ok(healed) => healed.map_err(|error| error.to_string()),
         Err(_) => Err(too_slow(CALL_LIMIT)),

@@ -29,7 +29,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[Ability::Power],
     by_default: ByDefault::Nowhere,
-    colour: "#ff9da7",
+    colour: "#4b0a5c",
     hold: (0.04, 0.4),
     quiet: (0.3, 0.8),
     new: |rng| {

@@ -37,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Transfer],
     by_default: ByDefault::Nowhere,
-    colour: "#ff9da7",
+    colour: "#76b814",
     hold: (0.1, 0.3),
     quiet: (0.2, 0.8),
     new: |rng| Box::new(Transfer { rng }),

@@ -71,7 +71,6 @@ impl World {
         NemesisContext {
             environment: Arc::new(Handle(self.clone())),
             db: Arc::new(Handle(self.clone())),
-            cuts: nemeses::Cuts::default(),
         }
     }
 
@@ -457,6 +456,10 @@ impl Net for Handle {
         }
         self.0.cut.lock().expect("no test thread panicked").extend(links);
         Ok(())
+    }
+
+    async fn cuts(&self) -> BTreeSet<Link> {
+        self.0.cut.lock().expect("no test thread panicked").clone()
     }
 
     async fn shape(&self, link: Link, shape: Shape) -> Result<(), ControlError> {

@@ -181,6 +181,20 @@ impl Net for Links {
         }
     }
 
+    async fn cuts(&self) -> BTreeSet<Link> {
+        let cuts = match &self.cutter {
+            Cutter::Iptables(chains) => lock(&chains.cuts).clone(),
+            Cutter::Switch(switch) => lock(switch).as_ref().map(Switch::cuts).unwrap_or_default(),
+            Cutter::None => BTreeSet::new(),
+        };
+        let node = |host| if host == self.nodes { CONTROLLER } else { host };
+        let named = cuts.into_iter().map(|link| Link {
+            from: node(link.from),
+            to: node(link.to),
+        });
+        named.collect()
+    }
+
     async fn shape(&self, link: Link, shape: Shape) -> Result<(), ControlError> {
         prober::check(&[link], self.nodes)?;
         shape.check()?;

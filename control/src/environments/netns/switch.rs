@@ -12,6 +12,7 @@
 //! - A rule is in force for every frame that is read after the call that set it has returned, and for the
 //!   frames that wait.
 
+use std::collections::BTreeSet;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -118,6 +119,14 @@ impl Switch {
     /// Cuts a link.
     pub(super) fn cut(&self, link: Link) {
         self.rules().at(link).cut = true;
+    }
+
+    /// The links that are cut.
+    pub(super) fn cuts(&self) -> BTreeSet<Link> {
+        let mut rules = self.rules();
+        let ports = rules.ports;
+        let links = (0..ports).flat_map(|from| (0..ports).map(move |to| Link { from, to }));
+        links.filter(|&link| rules.at(link).cut).collect()
     }
 
     /// Shapes a link.

@@ -550,6 +550,10 @@ impl Net for Hosts {
             .await
     }
 
+    async fn cuts(&self) -> BTreeSet<Link> {
+        self.cuts.lock().await.clone()
+    }
+
     async fn shape(&self, _link: Link, shape: Shape) -> Result<(), ControlError> {
         if shape == Shape::default() {
             return Ok(());
