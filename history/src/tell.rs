@@ -12,8 +12,10 @@
 
 use std::fmt::{self, Write};
 
+use serde::Serialize;
+
 use crate::units::{exact_time_ms, time_ms};
-use crate::{Answer, Failure, MicroOp, OPEN, Op, Operation, Outcome, Value};
+use crate::{Answer, Failure, MicroOp, OPEN, Op, OpKind, Operation, Outcome, Value};
 
 /// The longest short form, characters.
 const SHORT_CHARS: usize = 36;
@@ -43,18 +45,23 @@ fn phrase(operation: &Operation, key: &str) -> String {
 
 /// An operation and its answer as a label, without its key: `read → 3`.
 pub fn short(operation: &Operation) -> String {
-    label(operation, Verbs::WORDS)
+    cut(&filled(operation, &SHORT, short_value), SHORT_CHARS)
+}
+
+/// The same in full length, with long values as in [`value`].
+pub fn uncut(operation: &Operation) -> String {
+    filled(operation, &SHORT, value)
 }
 
 /// As short as can be understood: `r → 3`.
 pub fn letters(operation: &Operation) -> String {
-    label(operation, Verbs::LETTERS)
+    cut(&filled(operation, &LETTERS, short_value), SHORT_CHARS)
 }
 
 /// A transaction with what each of its reads answered, as the short form has it: `txn(read 1→[4], append 2
 /// 5)`.
 pub fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>) -> String {
-    short_transaction(micro_ops, answer, Verbs::WORDS)
+    short_transaction(micro_ops, answer, SHORT.verbs, short_value)
 }
 
 /// A value: long lists and texts by their two ends and their length.
@@ -211,71 +218,124 @@ fn when(operation: &Operation) -> String {
     }
 }
 
-/// What the short forms call the two commonest operations and what a cas found.
-#[derive(Clone, Copy)]
-struct Verbs {
-    read: &'static str,
-    write: &'static str,
-    found: &'static str,
+/// How a short form is put together; each `{}` stands for a value. A page with too many operations to carry a
+/// label for each fills in the values by itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Form {
+    /// What is called, in the order of [`OpKind::ALL`], with a `{}` for each argument. The one argument of a
+    /// transaction is [all of it](transaction).
+    called: [&'static str; OpKind::ALL.len()],
+    /// A call with the answer to it.
+    answered: &'static str,
+    /// A cas that was compared and refused.
+    refused: &'static str,
+    /// The same with what it found.
+    refused_with: &'static str,
+    /// A call that certainly did not happen.
+    failed: &'static str,
+    /// The verbs of reads and writes within a transaction.
+    #[serde(skip)]
+    verbs: [&'static str; 2],
 }
 
-impl Verbs {
-    const WORDS: Verbs = Verbs {
-        read: "read",
-        write: "write",
-        found: "found ",
-    };
-    const LETTERS: Verbs = Verbs {
-        read: "r",
-        write: "w",
-        found: "",
-    };
-}
+/// The form of [`short`].
+pub const SHORT: Form = Form {
+    called: [
+        "read",
+        "write {}",
+        "cas {}→{}",
+        "append {}",
+        "add {}",
+        "acquire",
+        "release",
+        "enqueue {}",
+        "dequeue",
+        "generate",
+        "watch from {}",
+        "{}",
+    ],
+    answered: "{} → {}",
+    refused: "{} ✗",
+    refused_with: "{} ✗ found {}",
+    failed: "{} failed",
+    verbs: ["read", "write"],
+};
 
-fn label(operation: &Operation, verbs: Verbs) -> String {
+/// The form of [`letters`].
+pub const LETTERS: Form = Form {
+    called: {
+        let mut called = SHORT.called;
+        (called[OpKind::Read as usize], called[OpKind::Write as usize]) = ("r", "w {}");
+        called
+    },
+    refused_with: "{} ✗ {}",
+    verbs: ["r", "w"],
+    ..SHORT
+};
+
+fn filled(operation: &Operation, form: &Form, say: fn(&Value) -> String) -> String {
     let answer = operation.outcome.answer();
-    let called = match &operation.op {
-        Op::Read { .. } => verbs.read.to_owned(),
-        Op::Write { value, .. } => format!("{} {}", verbs.write, short_value(value)),
-        Op::Cas { expected, new, .. } => format!("cas {}→{}", short_value(expected), short_value(new)),
-        Op::Append { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => {
-            format!("{} {}", operation.op.kind(), short_value(value))
-        }
-        Op::Watch { from, .. } => format!("watch from {from}"),
-        Op::Txn { micro_ops, .. } => short_transaction(micro_ops, answer, verbs),
-        Op::Acquire { .. } | Op::Release { .. } | Op::Dequeue { .. } | Op::Generate { .. } => {
-            operation.op.kind().to_string()
-        }
+    let arguments = match &operation.op {
+        Op::Read { .. }
+        | Op::Acquire { .. }
+        | Op::Release { .. }
+        | Op::Dequeue { .. }
+        | Op::Generate { .. } => Vec::new(),
+        Op::Write { value, .. }
+        | Op::Append { value, .. }
+        | Op::Add { value, .. }
+        | Op::Enqueue { value, .. } => vec![say(value)],
+        Op::Cas { expected, new, .. } => vec![say(expected), say(new)],
+        Op::Watch { from, .. } => vec![from.to_string()],
+        Op::Txn { micro_ops, .. } => vec![short_transaction(micro_ops, answer, form.verbs, say)],
     };
-    let text = match (&operation.outcome, answer) {
+    let called = fill(form.called[operation.op.kind() as usize], &arguments);
+    match (&operation.outcome, answer) {
         (Outcome::Fail(Failure::Mismatch { .. }), Some(current)) => {
-            format!("{called} ✗ {}{}", verbs.found, short_value(current))
+            fill(form.refused_with, &[called, say(current)])
         }
-        (Outcome::Fail(Failure::Mismatch { .. }), None) => format!("{called} ✗"),
-        (Outcome::Fail(Failure::Error(_)), _) => format!("{called} failed"),
-        // The answers stand at the micro-operations.
+        (Outcome::Fail(Failure::Mismatch { .. }), None) => fill(form.refused, &[called]),
+        (Outcome::Fail(Failure::Error(_)), _) => fill(form.failed, &[called]),
+        // The answers are at the micro-operations.
         (Outcome::Ok(_), Some(Value::List(_))) if matches!(operation.op, Op::Txn { .. }) => called,
-        (Outcome::Ok(_), Some(value)) => format!("{called} → {}", short_value(value)),
+        (Outcome::Ok(_), Some(value)) => fill(form.answered, &[called, say(value)]),
         (Outcome::Ok(_), None) | (Outcome::Info(_), _) => called,
-    };
-    cut(&text, SHORT_CHARS)
+    }
 }
 
-fn short_transaction(micro_ops: &[MicroOp], answer: Option<&Value>, verbs: Verbs) -> String {
+/// Puts the values in place of the `{}`, in order.
+fn fill(form: &str, values: &[String]) -> String {
+    let mut values = values.iter().map(String::as_str);
+    let mut text = String::new();
+    for (number, piece) in form.split("{}").enumerate() {
+        if number > 0 {
+            text.push_str(values.next().unwrap_or_default());
+        }
+        text.push_str(piece);
+    }
+    text
+}
+
+fn short_transaction(
+    micro_ops: &[MicroOp],
+    answer: Option<&Value>,
+    [read, write]: [&str; 2],
+    say: fn(&Value) -> String,
+) -> String {
     let answers = match answer {
         Some(Value::List(answers)) => answers.as_slice(),
         _ => &[],
     };
     let micro = |(place, micro): (usize, &MicroOp)| {
-        let key = short_value(micro.key());
+        let key = say(micro.key());
         let answer = answers
             .get(place)
-            .map_or_else(String::new, |seen| format!("→{}", short_value(seen)));
+            .map_or_else(String::new, |seen| format!("→{}", say(seen)));
         match micro {
-            MicroOp::Read { .. } => format!("{} {key}{answer}", verbs.read),
+            MicroOp::Read { .. } => format!("{read} {key}{answer}"),
             MicroOp::Version { .. } => format!("version {key}{answer}"),
-            MicroOp::Write { value, .. } => format!("{} {key} {}", verbs.write, short_value(value)),
-            MicroOp::Append { value, .. } => format!("append {key} {}", short_value(value)),
+            MicroOp::Write { value, .. } => format!("{write} {key} {}", say(value)),
+            MicroOp::Append { value, .. } => format!("append {key} {}", say(value)),
         }
     };
     let words: Vec<String> = micro_ops.iter().enumerate().map(micro).collect();
@@ -413,6 +473,16 @@ mod tests {
     }
 
     #[test]
+    fn forms_call_operations_by_their_names() {
+        for kind in OpKind::ALL {
+            let called = SHORT.called[kind as usize];
+            assert!(kind == OpKind::Txn || called.starts_with(kind.name()), "{called}");
+        }
+        let values = ["a {} b".to_owned(), "c".to_owned()];
+        assert_eq!(fill("{} → {}", &values), "a {} b → c");
+    }
+
+    #[test]
     fn the_long_form_says_who_and_when() {
         let mut read = operation(Op::Read { key: Value::Int(9) }, Outcome::ok_value(Value::Int(41)));
         assert_eq!(long(&read), "process 3's read of 41 (5201.100–5203.000 ms)");
@@ -420,6 +490,7 @@ mod tests {
             long_with_key(&read),
             "process 3's read of 41 on key 9 (5201.100–5203.000 ms)"
         );
+        assert_eq!(uncut(&read), "read → 41");
         read.completed_ns = Some(5_201_100_999.into());
         assert_eq!(long(&read), "process 3's read of 41 (5201.100000–5201.100999 ms)");
         (read.invoked_ns, read.completed_ns) = (2, Some(17.into()));

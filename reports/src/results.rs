@@ -139,7 +139,7 @@ pub struct OperationRecord {
     pub process: u32,
     /// The node that it was sent to, by name, where known.
     pub node: Option<String>,
-    /// The operation and its answer as people write it: `read = 3`, `cas 3→7`.
+    /// The operation and its answer, human-readable: `read → 3`, `cas 3→7`.
     pub text: String,
     /// Which operation.
     pub f: OpKind,

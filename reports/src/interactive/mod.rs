@@ -14,7 +14,7 @@ mod pack;
 mod points;
 
 use checker::Analysis;
-use history::tell::cut;
+use history::tell::{self, cut};
 use history::{History, Key, NemesisSpan, RunDir, TestRecord};
 use serde::Serialize;
 
@@ -53,6 +53,8 @@ struct Data<'a> {
     total: usize,
     /// The names of the kinds of operations, by the numbers of packed ones.
     kinds: Vec<&'static str>,
+    /// How labels are put together: in words, with letters.
+    labels: [tell::Form; 2],
     nodes: &'a [String],
     per_key: bool,
     /// The stretches of time that are shown whole.
@@ -138,6 +140,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
         tick_ms: tick_ns as f64 / 1e6,
         total: history.operations.len(),
         kinds: history::OpKind::ALL.iter().map(|kind| kind.name()).collect(),
+        labels: [tell::SHORT, tell::LETTERS],
         nodes: subject.nodes,
         per_key: subject.per_key,
         whole: (chosen.whole.iter())

@@ -2,7 +2,7 @@
 
 use checker::Conflict;
 use history::units::{milliseconds, seconds};
-use history::{Failure, History, Op, Operation, Outcome, TestRecord, tell};
+use history::{History, Op, Operation, TestRecord, tell};
 
 use crate::results::{ConflictRecord, EXAMPLE_CHARS, MOST_LINKS, OperationRecord};
 
@@ -42,7 +42,7 @@ fn operation_record(record: &TestRecord, index: usize, operation: &Operation) ->
         index,
         process: operation.process,
         node: operation.node.map(|node| tell::node(&record.nodes, node)),
-        text: operation_text(operation),
+        text: tell::uncut(operation),
         f: operation.op.kind(),
         key: operation.op.key().clone(),
         value: value.cloned(),
@@ -59,40 +59,5 @@ fn operation_record(record: &TestRecord, index: usize, operation: &Operation) ->
             .completed_ns
             .filter(|_| !operation.outcome.is_info())
             .map(|ns| seconds(ns.get())),
-    }
-}
-
-/// One operation and its answer as people write it, without its key: `write 3`, `cas 3→7`, `read = 3`.
-fn operation_text(operation: &Operation) -> String {
-    let answer = operation.outcome.answer();
-    match &operation.op {
-        Op::Read { .. } => match answer {
-            Some(value) => format!("read = {value}"),
-            None => "read".to_owned(),
-        },
-        Op::Write { value, .. } => format!("write {value}"),
-        Op::Cas { expected, new, .. } => match (&operation.outcome, answer) {
-            (Outcome::Fail(Failure::Mismatch { .. }), Some(found)) => {
-                format!("cas {expected}→{new}, found {found}")
-            }
-            (Outcome::Fail(Failure::Mismatch { .. }), None) => format!("cas {expected}→{new}, no match"),
-            _ => format!("cas {expected}→{new}"),
-        },
-        op => {
-            let argument = match op {
-                Op::Append { value, .. } | Op::Add { value, .. } | Op::Enqueue { value, .. } => {
-                    format!(" {value}")
-                }
-                Op::Txn { .. } => {
-                    return format!(
-                        "{op}{}",
-                        answer.map(|value| format!(" = {value}")).unwrap_or_default()
-                    );
-                }
-                _ => String::new(),
-            };
-            let found = answer.map(|value| format!(" = {value}")).unwrap_or_default();
-            format!("{}{argument}{found}", op.kind())
-        }
     }
 }

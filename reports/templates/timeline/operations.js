@@ -28,7 +28,8 @@ const node = new Int32Array(count);
 const point = new Float64Array(count); // NaN where there is none
 const turn = new Uint32Array(count); // in the order of those with a point, from 1
 const values = new Array(count); // [key, arguments…, answer or error]
-const ARGUMENTS = { write: 1, append: 1, add: 1, enqueue: 1, cas: 2, watch: 1, txn: 1 };
+// By kind: how many arguments it has.
+const ARGUMENTS = data.labels[0].called.map((form) => form.split('{}').length - 1);
 
 (function decode() {
   const bytes = Uint8Array.from(atob(data.packed.base64), (letter) => letter.charCodeAt(0));
@@ -65,7 +66,7 @@ const ARGUMENTS = { write: 1, append: 1, add: 1, enqueue: 1, cas: 2, watch: 1, t
     to[i] = took === 0 ? Infinity : (ticks + took - 1) * data.tick_ms;
     node[i] = number() - 1;
     const all = [value()];
-    for (let k = ARGUMENTS[data.kinds[kind[i]]] || 0; k > 0; k--) all.push(value());
+    for (let k = ARGUMENTS[kind[i]]; k > 0; k--) all.push(value());
     all.push(cls[i] >= 2 ? data.packed.errors[number()] : value());
     values[i] = all;
     const after = number();
@@ -99,20 +100,16 @@ const place = (number) => {
 // ---- words ----
 const text = (value) => (value === null ? '' : String(value));
 const keyName = (i) => text(values[i][0]);
+// Puts the values in place of the {} of a form, in order.
+const fill = (form, ...values) => form.split('{}').reduce((done, piece, k) => done + text(values[k - 1]) + piece);
 function label(i, short) {
-  const name = data.kinds[kind[i]];
+  const form = data.labels[short ? 1 : 0];
   const [, ...rest] = values[i];
-  const answer = cls[i] < 2 ? rest[rest.length - 1] : null;
-  let asked = name;
-  if (name === 'read') asked = short ? 'r' : 'read';
-  else if (name === 'write') asked = `${short ? 'w' : 'write'} ${text(rest[0])}`;
-  else if (name === 'cas') asked = `cas ${text(rest[0])}→${text(rest[1])}`;
-  else if (name === 'watch') asked = `watch from ${text(rest[0])}`;
-  else if (name === 'txn') asked = text(rest[0]);
-  else if (ARGUMENTS[name]) asked = `${name} ${text(rest[0])}`;
-  if (cls[i] === 1) return answer === null ? `${asked} ✗` : `${asked} ✗ ${short ? '' : 'found '}${answer}`;
-  if (cls[i] === 2) return `${asked} failed`;
-  return answer === null ? asked : `${asked} → ${answer}`;
+  const answer = rest.pop();
+  const called = fill(form.called[kind[i]], ...rest);
+  if (cls[i] === 2) return fill(form.failed, called);
+  if (cls[i] === 1) return answer === null ? fill(form.refused, called) : fill(form.refused_with, called, answer);
+  return cls[i] === 3 || answer === null ? called : fill(form.answered, called, answer);
 }
 const error = (i) => (cls[i] >= 2 ? values[i][values[i].length - 1] : '');
 const ms = (value) => value.toFixed(DIGITS);
