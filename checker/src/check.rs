@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use history::{History, Key, Operation, Value};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 
 use crate::consistency;
 use crate::engine::search::Limits;
 use crate::model::finish;
 use crate::objects::{self, Entry};
+use crate::partition::partition;
 use crate::verdict::{Algorithm, Analysis, Decision, MOST_LISTED, Verdict};
 
 /// What to judge by, and how hard to try.
@@ -186,17 +186,6 @@ impl Survey {
     }
 }
 
-/// The operations on each key, as indices into [`History::operations`], in their order there.
-pub fn partition(history: &History) -> BTreeMap<Key, Vec<usize>> {
-    let mut keys: FxHashMap<&Key, Vec<usize>> = FxHashMap::default();
-    for (index, operation) in history.operations.iter().enumerate() {
-        keys.entry(operation.op.key()).or_default().push(index);
-    }
-    keys.into_iter()
-        .map(|(key, indices)| (key.clone(), indices))
-        .collect()
-}
-
 /// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that the model
 /// understands, and tells which algorithm did.
 ///
@@ -224,7 +213,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
             return (Decision::Unknown(why), Algorithm::NONE);
         }
     }
-    (options.model.decide)(history, indices, options)
+    (options.model.decide)(history, indices, &options.initial(), &options.limits)
 }
 
 impl Analysis {

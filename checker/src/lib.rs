@@ -110,17 +110,19 @@ mod check;
 pub mod consistency;
 pub mod engine;
 pub mod model;
+mod monitor;
 pub mod objects;
+mod partition;
 mod sentence;
-mod sentences;
 pub mod stream;
 pub mod synthetic;
 mod verdict;
 
 pub use history::{self, OPEN};
 
-pub use check::{Options, check, check_key, explain, judge, partition};
+pub use check::{Options, check, check_key, explain, judge};
 pub use engine::search::Limits;
 pub use model::{Call, Effect, Model};
+pub use partition::partition;
 pub use sentence::{Piece, Rendered, Sentence};
 pub use verdict::{Algorithm, Analysis, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

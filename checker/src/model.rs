@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use history::{History, OPEN, Operation, Outcome};
+use history::{Answer, History, OPEN, Operation, Outcome, Value};
 
 /// What an operation can do to the state. A model that does not know says [`Effect::Change`]: the search is then right
 /// all the same, only slower.
@@ -213,5 +213,13 @@ pub(crate) fn finish(operation: &Operation) -> u64 {
     match operation.outcome {
         Outcome::Info(_) => OPEN,
         Outcome::Ok(_) | Outcome::Fail(_) => operation.completed,
+    }
+}
+
+/// What an operation that happened answered, if it did.
+pub(crate) fn answer(operation: &Operation) -> Option<&Value> {
+    match &operation.outcome {
+        Outcome::Ok(Answer { value }) => value.as_ref(),
+        Outcome::Fail(_) | Outcome::Info(_) => None,
     }
 }

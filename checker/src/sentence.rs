@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use history::{History, Operation, tell};
+use history::{History, Operation, Value, tell};
 use serde::{Deserialize, Serialize};
 
 /// A part of a [`Sentence`].
@@ -161,6 +161,19 @@ macro_rules! sentence {
     }};
 }
 pub(crate) use sentence;
+
+/// A cas that contradicts itself.
+pub(crate) fn found_expected(cas: impl Into<Sentence>) -> Sentence {
+    sentence![cas, " found the very value that it expected, and yet it failed."]
+}
+
+/// An operation that shows a value from nowhere.
+pub(crate) fn phantom(answer: impl Into<Sentence>, value: &Value) -> Sentence {
+    sentence![
+        answer,
+        format!(" shows a value that no operation can have written: {value}.")
+    ]
+}
 
 #[cfg(test)]
 mod tests {

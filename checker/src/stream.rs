@@ -1,9 +1,9 @@
 //! Judging while a run goes on: fed event by event, a [`Stream`] reports the first violation as soon as it shows.
 //!
 //! ```text
-//!             ┌ key 1: Watch ── registers whose values are written once: exact, at each completion
+//!             ┌ key 1: Monitor ── registers whose values are written once: exact, at each completion
 //!  events ──► Stream ┤
-//!             └ key 2: Watch ── everything else: the search's broad pass, a stretch of events at a time
+//!             └ key 2: Monitor ── everything else: the search's broad pass, a stretch of events at a time
 //! ```
 //!
 //! Invariants:
@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 
 use crate::check::Options;
 use crate::engine::search::Limits;
+use crate::monitor::{Found, Monitor, Seen};
 use crate::objects::Entry;
 use crate::sentence::Sentence;
 use crate::verdict::Rule;
@@ -56,57 +57,12 @@ impl Violation {
     }
 }
 
-/// An operation and its number.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    /// How many client operations were invoked before it.
-    pub number: usize,
-    /// What is known of it; while it runs its outcome is an `info`.
-    pub operation: Operation,
-}
-
-/// What a watch found.
-#[derive(Clone, Debug)]
-pub(crate) enum Found {
-    /// A violation, for certain.
-    Violation {
-        rule: Rule,
-        operations: Vec<Arc<Seen>>,
-        sentence: Sentence,
-    },
-    /// It cannot go on, for this reason.
-    Lost(String),
-}
-
-/// Watches one object.
-pub(crate) trait Watch: Send {
-    /// An operation was invoked.
-    fn invoked(&mut self, _operation: &Arc<Seen>) -> Result<(), Found> {
-        Ok(())
-    }
-
-    /// An operation has completed, or will never. `since` is the invocation of the operation that runs longest: whatever
-    /// completes later was invoked then or later.
-    fn completed(&mut self, operation: Seen, since: u64) -> Result<(), Found>;
-
-    /// Nothing more comes: looks at what was held back.
-    fn finish(&mut self) -> Result<(), Found> {
-        Ok(())
-    }
-
-    /// How many operations it holds in memory, about.
-    fn held(&self) -> usize;
-}
-
-/// Makes the watch for one object with this initial value.
-pub(crate) type MakeWatch = fn(&history::Value, &Limits) -> Result<Box<dyn Watch>, String>;
-
-/// How many operations all watches may hold together.
+/// How many operations all monitors may hold together.
 const MOST_HELD: usize = 1 << 20;
 
 /// One object, with the invocations of its running operations.
 struct Object {
-    watch: Box<dyn Watch>,
+    monitor: Box<dyn Monitor>,
     running: BTreeSet<u64>,
     held: usize,
 }
@@ -206,7 +162,7 @@ impl Stream {
                 self.with_object(seen.operation.op.key(), position, |object| {
                     understood(entry, &seen)?;
                     object.running.insert(position);
-                    object.watch.invoked(&seen)
+                    object.monitor.invoked(&seen)
                 });
             }
             (Process::Client(number), EventKind::Complete(outcome)) => {
@@ -241,7 +197,7 @@ impl Stream {
         let keys: Vec<Key> = self.objects.keys().cloned().collect();
         for key in keys {
             if self.violation.is_none() {
-                self.with_object(&key, end, |object| object.watch.finish());
+                self.with_object(&key, end, |object| object.monitor.finish());
             }
         }
         self.violation.as_ref()
@@ -275,7 +231,7 @@ impl Stream {
             understood(entry, &seen)?;
             object.running.remove(&seen.operation.invoked);
             let since = object.running.first().copied().unwrap_or(position);
-            object.watch.completed(seen, since)
+            object.monitor.completed(seen, since)
         });
     }
 
@@ -283,9 +239,9 @@ impl Stream {
     fn with_object(&mut self, key: &Key, position: u64, take: impl FnOnce(&mut Object) -> Result<(), Found>) {
         let key = if self.entry.per_key { key } else { &Key::Nil };
         if !self.objects.contains_key(key) {
-            let object = match (self.entry.watch)(&self.initial, &self.limits) {
-                Ok(watch) => Some(Object {
-                    watch,
+            let object = match (self.entry.monitor)(&self.initial, &self.limits) {
+                Ok(monitor) => Some(Object {
+                    monitor,
                     running: BTreeSet::new(),
                     held: 0,
                 }),
@@ -300,7 +256,7 @@ impl Stream {
             return;
         };
         let taken = take(object);
-        let held = object.watch.held();
+        let held = object.monitor.held();
         self.held = self.held - object.held + held;
         object.held = held;
         let taken = match taken {

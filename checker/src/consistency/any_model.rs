@@ -9,8 +9,9 @@ use history::{History, OPEN};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Evidence, Finding, Guarantee, Judged, Limits, Still};
-use crate::check::partition;
+
 use crate::model::{Effect, Recorded, finish};
+use crate::partition::partition;
 
 /// How a search ended.
 #[derive(Debug, PartialEq, Eq)]

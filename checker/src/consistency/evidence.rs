@@ -2,7 +2,7 @@
 
 use super::constraint_graph::{Edge, Why};
 use super::findings::Evidence;
-use super::reads_from::Explanation;
+use super::reads_from::{Explanation, source_node};
 use super::steps::{INITIAL, Trace};
 use crate::sentence::{Sentence, op, sentence};
 
@@ -192,7 +192,7 @@ impl Names<'_> {
 
     fn source(&self, step: u32) -> u32 {
         let key = self.trace.steps[step as usize].key;
-        super::guarantees::source_node(self.trace, self.explanation.source[step as usize], key)
+        source_node(self.trace, self.explanation.source[step as usize], key)
     }
 
     fn process(&self, step: u32) -> String {

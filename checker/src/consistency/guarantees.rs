@@ -24,7 +24,7 @@ use rustc_hash::FxHashMap;
 
 use super::constraint_graph::{Edge, Why};
 use super::findings::Guarantee;
-use super::reads_from::{ByProcess, Explanation, last_before};
+use super::reads_from::{ByProcess, Explanation, last_before, source_node};
 use super::steps::{INITIAL, NONE, Trace};
 
 /// The constraints of one guarantee.
@@ -34,14 +34,6 @@ pub(super) struct Constraints {
     /// The nodes below this are real.
     pub real: u32,
     pub edges: Vec<Edge>,
-}
-
-/// The node of what a step saw.
-pub(super) fn source_node(trace: &Trace, source: u32, key: u32) -> u32 {
-    match source {
-        INITIAL => trace.steps.len() as u32 + key,
-        step => step,
-    }
 }
 
 /// The constraints of `guarantee` under `explanation`; none if they would take more than `budget` elementary steps.

@@ -18,8 +18,7 @@ use super::Limits;
 use super::constraint_graph::{Edge, Out, Why, contradiction, path};
 use super::evidence;
 use super::findings::Evidence;
-use super::guarantees::source_node;
-use super::reads_from::{ByProcess, Explanation, last_before};
+use super::reads_from::{ByProcess, Explanation, last_before, source_node};
 use super::steps::{INITIAL, NONE, Trace};
 
 /// What follows.

@@ -19,7 +19,7 @@ use super::steps::{INITIAL, NONE, Trace};
 use super::validate::explains;
 use super::{Limits, guarantees};
 use crate::sentence::sentence;
-use crate::sentences::{found_expected, phantom};
+use crate::sentence::{found_expected, phantom};
 
 /// Histories up to this length get their evidence made smaller after a search.
 const MOST_SHRUNK: usize = 60;

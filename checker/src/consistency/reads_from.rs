@@ -163,3 +163,11 @@ pub(super) fn last_before(list: &[(u32, u32)], before: u32) -> Option<u32> {
     let count = list.partition_point(|&(place, _)| place < before);
     count.checked_sub(1).map(|last| list[last].1)
 }
+
+/// The node of what a step saw.
+pub(super) fn source_node(trace: &Trace, source: u32, key: u32) -> u32 {
+    match source {
+        INITIAL => trace.steps.len() as u32 + key,
+        step => step,
+    }
+}

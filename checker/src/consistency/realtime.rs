@@ -18,7 +18,7 @@ use super::evidence::name;
 use super::findings::{Anomaly, AnomalyKind, Staleness};
 use super::steps::{NONE, Trace};
 use crate::sentence::{Sentence, sentence};
-use crate::sentences::{found_expected, phantom};
+use crate::sentence::{found_expected, phantom};
 
 /// A position before all others: the initial value was there.
 const BEFORE_ALL: i128 = -1;

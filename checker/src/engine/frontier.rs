@@ -17,8 +17,8 @@ use history::OPEN;
 use crate::engine::search::Limits;
 use crate::engine::search::stretch::{Passage, Saved, Through};
 use crate::model::{Call, Effect, Model, Recorded, finish};
+use crate::monitor::{Found, Monitor, Seen};
 use crate::sentence::{Sentence, op, sentence};
-use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
 /// A stretch is looked at when so many operations wait for it, or as many as are carried along if those are more.
@@ -171,27 +171,27 @@ impl<M: Model> Frontier<M> {
     }
 }
 
-/// A frontier as a watch.
-struct FrontierWatch<M: Recorded> {
+/// A frontier as a monitor.
+struct FrontierMonitor<M: Recorded> {
     frontier: Frontier<M>,
     /// The operations behind the calls that are held.
     held: Vec<Arc<Seen>>,
 }
 
-/// The watch of an object of any model.
-pub(crate) fn by_frontier<M>(model: M, limits: &Limits) -> Box<dyn Watch>
+/// The monitor of an object of any model.
+pub(crate) fn by_frontier<M>(model: M, limits: &Limits) -> Box<dyn Monitor>
 where
     M: Recorded + Send + 'static,
     M::Op: Send,
     M::State: Send,
 {
-    Box::new(FrontierWatch {
+    Box::new(FrontierMonitor {
         frontier: Frontier::new(model, limits.clone()),
         held: Vec::new(),
     })
 }
 
-impl<M: Recorded> FrontierWatch<M> {
+impl<M: Recorded> FrontierMonitor<M> {
     fn advance(&mut self, until: u64) -> Result<(), Found> {
         let progress = self.frontier.advance(until);
         let result = match progress {
@@ -219,7 +219,7 @@ impl<M: Recorded> FrontierWatch<M> {
     }
 }
 
-impl<M> Watch for FrontierWatch<M>
+impl<M> Monitor for FrontierMonitor<M>
 where
     M: Recorded + Send,
     M::Op: Send,

@@ -1,6 +1,7 @@
 //! What judges objects without knowing any: the search over all orders, shapes of order that special algorithms share, and
 //! what checks again what they found.
 
+pub(crate) mod by_search;
 pub(crate) mod chain;
 pub(crate) mod components;
 pub(crate) mod cycle;

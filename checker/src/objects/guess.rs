@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use history::{History, MicroOp, Op, OpKind, Value};
 
-use super::answer;
+use crate::model::answer;
 
 /// What was seen in a history.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 
 use checker::model::{Calls, Model};
 use checker::objects::{Register, RegisterOp};
-use checker::{Call, Conflict, Decision, Options, Rule, Sentence, engine::validate};
+use checker::{Call, Conflict, Decision, Options, Rule, Sentence, engine::validate, objects::register};
 use history::{ErrorClass, History, Key, OPEN, Op, OpKind, Operation, Outcome, Value};
 use rand::RngExt;
 use rand::SeedableRng;
@@ -235,7 +235,7 @@ pub fn assert_shown(history: &History, decision: &Decision) {
 pub fn confirm(history: &History, conflict: &Conflict) -> Result<bool, String> {
     match conflict.rule {
         Rule::NoOrder => validate::no_order(&register(), &calls(history), conflict),
-        _ => validate::conflict(&Value::Int(0), history, &all(history), conflict).map(|()| true),
+        _ => register::validate::conflict(&Value::Int(0), history, &all(history), conflict).map(|()| true),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use checker::engine::validate::sees;
 use checker::objects::Entry;
+use checker::objects::register::validate::sees;
 use checker::{Analysis, Rule};
 use history::units::plural;
 use history::{History, Value};
@@ -61,7 +61,7 @@ pub(super) fn other_initial(history: &History, analysis: &Analysis, entry: &Entr
         sees(operation).filter(|_| conflict.rule == Rule::NeverWritten)
     });
     let value = values.next()??;
-    if !values.all(|other| other == Some(value)) || entry.accepts_initial(value).is_err() {
+    if !values.all(|other| other == Some(value)) || (entry.initial_is)(value).is_err() {
         return None;
     }
     let argument = match value {

@@ -88,8 +88,6 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     Ok(Done::Judged(merged))
 }
 
-/// The models in which it matters who did what.
-const OWNED: [&str; 3] = ["lock", "fenced-lock", "lease"];
 fn find_model(name: &str) -> Result<&'static Entry, Failure> {
     objects::find(name).ok_or_else(|| {
         let names: Vec<&str> = MODELS.iter().map(|entry| entry.name).collect();
@@ -172,8 +170,7 @@ impl Request<'_> {
             )));
         }
         match &self.initial {
-            Some(initial) => entry
-                .accepts_initial(initial)
+            Some(initial) => (entry.initial_is)(initial)
                 .map_err(|begins| Failure::Usage(format!("--initial {initial}: {begins}"))),
             None => Ok(()),
         }
@@ -222,10 +219,7 @@ impl Request<'_> {
         };
         let mut analysis = judging::within(&imported.history, options, self.args.into());
         let judged = began.elapsed();
-        if OWNED.contains(&entry.name)
-            && analysis.verdict == Verdict::Invalid
-            && imported.history.is_renumbered
-        {
+        if entry.owned && analysis.verdict == Verdict::Invalid && imported.history.is_renumbered {
             analysis.verdict = Verdict::Unknown;
             analysis.conflicts.clear();
             analysis.conflicts_total = 0;

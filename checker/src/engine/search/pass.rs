@@ -26,7 +26,6 @@ use rustc_hash::FxHashMap;
 use super::Limits;
 use super::configurations::{Configurations, Keep, Pool, Row, has, set, unset};
 use super::plan::{Class, Event, NO_SLOT, Plan};
-use super::stretch::Stopped;
 use super::table::{Spent, StateId, Table};
 use super::trace::{ROOT, Trace};
 use crate::model::{Effect, Model};
@@ -159,6 +158,14 @@ struct Snapshot {
     overwriting: Vec<u64>,
     changing: Vec<u64>,
     purely: Vec<u64>,
+}
+
+/// Why a pass ended before the end of a stretch.
+pub(super) enum Stopped {
+    /// Nothing is left at the finish of this call.
+    Stuck(u32),
+    /// A limit was reached.
+    Limit(&'static str),
 }
 
 impl<'p, 'a, M: Model> Pass<'p, 'a, M> {

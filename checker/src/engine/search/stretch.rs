@@ -6,7 +6,7 @@
 
 use super::Limits;
 use super::configurations::{Configurations, Row, has, set};
-use super::pass::{Budget, Mode, Pass};
+use super::pass::{Budget, Mode, Pass, Stopped};
 use super::plan::{Event, Plan};
 use super::table::{Spent, Table};
 use super::trace::ROOT;
@@ -179,12 +179,4 @@ fn lost_or_stuck<S>(stopped: Stopped) -> Through<S> {
         Stopped::Stuck(call) => Through::Stuck(call as usize),
         Stopped::Limit(which) => Through::Lost(which.to_owned()),
     }
-}
-
-/// Why a pass ended before the end of a stretch.
-pub(super) enum Stopped {
-    /// Nothing is left at the finish of this call.
-    Stuck(u32),
-    /// A limit was reached.
-    Limit(&'static str),
 }

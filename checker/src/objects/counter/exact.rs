@@ -15,13 +15,13 @@ use std::collections::BinaryHeap;
 use history::{History, OPEN};
 use rustc_hash::FxHashMap;
 
+use super::model::{Counter, CounterOp};
+use crate::engine::by_search::no_order;
 use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::Stuck;
 use crate::engine::validate;
 use crate::model::Calls;
-use crate::objects::{Counter, CounterOp};
 use crate::sentence::{op, sentence};
-use crate::sentences;
 use crate::verdict::{Conflict, Decision, Rule};
 
 /// A read outside of its bounds, if there is one.
@@ -271,7 +271,7 @@ impl Blocked {
             prefix: self.order,
         };
         let state = calls.state_after(counter, &stuck.prefix);
-        let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]), state);
+        let conflict = no_order(history, stuck.map(|number| calls.indices[number]), state);
         match validate::no_order(counter, calls, &conflict) {
             Ok(confirmed) => Decision::Invalid(Box::new(Conflict {
                 confirmed,

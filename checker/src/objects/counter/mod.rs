@@ -3,5 +3,59 @@
 mod exact;
 mod model;
 
-pub(crate) use model::ENTRY;
+use history::{History, OpKind, Value};
+
+use crate::consistency::sequential;
+use crate::engine::by_search::by_search;
+use crate::engine::frontier::by_frontier;
+use crate::engine::search::Limits;
+use crate::model::Calls;
+use crate::objects::entry::Entry;
+use crate::verdict::{Algorithm, Decision};
+use model::{WRONG_INITIAL, integer, readable};
+
 pub use model::{Counter, CounterOp};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "counter",
+    about: "a counter with add and read",
+    promise: "linearizable",
+    operations: &[OpKind::Add, OpKind::Read],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Int(0),
+    initial_is: |initial| integer(initial).map(drop).ok_or_else(|| WRONG_INITIAL.to_owned()),
+    owned: false,
+    readable: Some(readable),
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &Counter {
+                initial: integer(initial).ok_or(WRONG_INITIAL)?,
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
+    account: None,
+    monitor: |initial, limits| {
+        let initial = integer(initial).ok_or(WRONG_INITIAL)?;
+        Ok(by_frontier(Counter { initial }, limits))
+    },
+    decide,
+};
+
+fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    let Some(initial) = integer(initial) else {
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+    };
+    let counter = Counter { initial };
+    let calls = Calls::read(&counter, history, indices);
+    if let Some(conflict) = exact::out_of_bounds(&counter, history, &calls) {
+        return (conflict, Algorithm("counter-bounds"));
+    }
+    match exact::equal_amounts(&counter, history, &calls) {
+        Some(decision) => (decision, Algorithm("counter-exact")),
+        None => by_search(&counter, history, indices, limits),
+    }
+}

@@ -4,41 +4,9 @@
 //! that was added so far; nil is 0. An `add` that ended with `info` may take effect at any time after its invocation, or
 //! never; a failed one never does. Source: Jepsen's `counter` checker, which only knows bounds; this one is exact.
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::model::{Calls, Effect, Model, Recorded};
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "counter",
-    about: "a counter with add and read",
-    promise: "linearizable",
-    operations: &[OpKind::Add, OpKind::Read],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::Int(0),
-    readable: Some(readable),
-    weaken: |history, initial, limits| {
-        Ok(sequential(
-            &Counter {
-                initial: integer(initial).ok_or(WRONG_INITIAL)?,
-            },
-            true,
-            history,
-            limits,
-        ))
-    },
-    account: None,
-    watch: |initial, limits| {
-        let initial = integer(initial).ok_or(WRONG_INITIAL)?;
-        Ok(by_frontier(Counter { initial }, limits))
-    },
-    decide,
-};
+use crate::model::{Effect, Model, Recorded, answer};
 
 /// A counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +67,7 @@ impl Recorded for Counter {
     }
 }
 
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Nil => Some(0),
         Value::Int(value) => Some(*value),
@@ -107,27 +75,12 @@ fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-const WRONG_INITIAL: &str = "a counter begins with an integer";
+pub(super) const WRONG_INITIAL: &str = "a counter begins with an integer";
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = match &operation.op {
         Op::Add { value, .. } => integer(value).is_some(),
         _ => answer(operation).is_none_or(|value| integer(value).is_some()),
     };
     is_readable.then_some(()).ok_or("an integer")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let Some(initial) = integer(&options.initial()) else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
-    };
-    let counter = Counter { initial };
-    let calls = Calls::read(&counter, history, indices);
-    if let Some(conflict) = super::exact::out_of_bounds(&counter, history, &calls) {
-        return (conflict, Algorithm("counter-bounds"));
-    }
-    match super::exact::equal_amounts(&counter, history, &calls) {
-        Some(decision) => (decision, Algorithm("counter-exact")),
-        None => by_search(&counter, history, indices, options),
-    }
 }

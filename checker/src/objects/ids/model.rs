@@ -5,32 +5,11 @@
 //!
 //! Linearizable iff no id was given out twice: any order that respects real time will do.
 
-use history::{History, Op, OpKind, Operation, Value};
-use rustc_hash::{FxHashMap, FxHashSet};
+use history::{Op, Operation, Value};
+use rustc_hash::FxHashSet;
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Contradiction, Judged, Projected};
-use crate::model::{Calls, Model, Recorded, array_bytes};
-use crate::objects::{Entry, answer, by_search};
-use crate::sentence::{op, sentence};
-use crate::verdict::{Algorithm, Decision, Rule};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "unique-ids",
-    about: "a generator that gives every id out once",
-    promise: "linearizable",
-    operations: &[OpKind::Generate],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::Nil,
-    readable: None,
-    weaken: |history, _, limits| Ok(sequential(&UniqueIds, true, history, limits)),
-    account: None,
-    watch: |_, limits| Ok(by_frontier(UniqueIds, limits)),
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Model, Recorded, answer, array_bytes};
 
 /// A generator of ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,36 +60,4 @@ impl Recorded for UniqueIds {
             _ => None,
         }
     }
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&UniqueIds, history, indices);
-    let judged = judge(&calls);
-    publish::publish(&UniqueIds, history, &calls, judged, Algorithm("unique-ids-exact"))
-        .unwrap_or_else(|| by_search(&UniqueIds, history, indices, options))
-}
-
-fn judge(calls: &Calls<UniqueIdsOp>) -> Judged {
-    let mut given: FxHashMap<&Value, usize> = FxHashMap::default();
-    let mut order: Vec<usize> = (0..calls.calls.len()).collect();
-    order.sort_by_key(|&number| calls.calls[number].start);
-    for &number in &order {
-        let id = &calls.calls[number].op.0;
-        if let Some(other) = given.insert(id, number) {
-            return Judged::Contradiction(Contradiction {
-                rule: Rule::Duplicate,
-                shown: vec![other, number],
-                about: vec![id.clone()],
-                also: Vec::new(),
-                sentences: vec![sentence![
-                    op(other),
-                    " and ",
-                    op(number),
-                    " were given the same id."
-                ]],
-                stale_by_ns: None,
-            });
-        }
-    }
-    Judged::Order(order)
 }

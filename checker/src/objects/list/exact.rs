@@ -10,11 +10,11 @@
 use history::{History, Key, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::model::{ListAppend, ListMicro};
 use super::proof::holds;
 use crate::engine::cycle::{Cycle, Edge, Graph, Kind};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::Calls;
-use crate::objects::{ListAppend, ListMicro};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 

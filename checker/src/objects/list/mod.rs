@@ -5,5 +5,56 @@ mod model;
 mod proof;
 mod revisions;
 
-pub(crate) use model::ENTRY;
+use history::{History, OpKind, Value};
+
+use crate::consistency::sequential;
+use crate::engine::by_search::by_search;
+use crate::engine::components;
+use crate::engine::frontier::by_frontier;
+use crate::engine::search::Limits;
+use crate::model::Calls;
+use crate::objects::entry::Entry;
+use crate::objects::multi::keys;
+use crate::verdict::{Algorithm, Decision};
+use model::{begins_empty, readable};
+
 pub use model::{AppendedList, ListAppend, ListMicro};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "list-append",
+    about: "lists that transactions read and append to",
+    promise: "strictly serializable",
+    operations: &[OpKind::Txn, OpKind::Read, OpKind::Append],
+    per_key: false,
+    suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
+    initial: || Value::list(Vec::new()),
+    initial_is: |initial| Ok(begins_empty(initial)?),
+    owned: false,
+    readable: Some(readable),
+    weaken: |history, _, limits| Ok(sequential(&ListAppend, false, history, limits)),
+    account: None,
+    monitor: |initial, limits| {
+        begins_empty(initial)?;
+        Ok(by_frontier(ListAppend, limits))
+    },
+    decide,
+};
+
+fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    if let Err(why) = begins_empty(initial) {
+        return (Decision::Unknown(why.to_owned()), Algorithm::NONE);
+    }
+    let decide = |indices: &[usize]| {
+        let calls = Calls::read(&ListAppend, history, indices);
+        if let Some(decided) = revisions::refute(history, &calls) {
+            return decided;
+        }
+        exact::decide(history, &calls).unwrap_or_else(|| by_search(&ListAppend, history, indices, limits))
+    };
+    components::decide(
+        history,
+        indices,
+        |index, see| keys(&history.operations[index].op, see),
+        decide,
+    )
+}

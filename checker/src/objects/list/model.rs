@@ -17,35 +17,11 @@
 
 use std::collections::BTreeMap;
 
-use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
+use history::{Key, MicroOp, Op, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::components;
-use crate::engine::frontier::by_frontier;
-use crate::model::{Calls, Effect, Model, Recorded, array_bytes, tree_bytes};
-use crate::objects::multi::{is_answered, keys, object};
+use crate::model::{Effect, Model, Recorded, answer, array_bytes, tree_bytes};
+use crate::objects::multi::{is_answered, object};
 use crate::objects::set::elements;
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "list-append",
-    about: "lists that transactions read and append to",
-    promise: "strictly serializable",
-    operations: &[OpKind::Txn, OpKind::Read, OpKind::Append],
-    per_key: false,
-    suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
-    initial: || Value::list(Vec::new()),
-    readable: Some(readable),
-    weaken: |history, _, limits| Ok(sequential(&ListAppend, false, history, limits)),
-    account: None,
-    watch: |initial, limits| {
-        begins_empty(initial)?;
-        Ok(by_frontier(ListAppend, limits))
-    },
-    decide,
-};
 
 /// Several lists, empty at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,7 +126,7 @@ impl Recorded for ListAppend {
     }
 }
 
-fn begins_empty(initial: &Value) -> Result<(), &'static str> {
+pub(super) fn begins_empty(initial: &Value) -> Result<(), &'static str> {
     match elements(initial) {
         Some([]) => Ok(()),
         _ => Err("lists begin empty"),
@@ -166,7 +142,7 @@ fn version(answer: &Value) -> Option<(i64, i64)> {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     is_readable(operation)
         .then_some(())
         .ok_or("a transaction of reads of lists, appends and versions")
@@ -190,24 +166,4 @@ fn is_readable(operation: &Operation) -> bool {
         (Op::Read { .. }, Some(seen)) => elements(seen).is_some(),
         _ => true,
     }
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    if let Err(why) = begins_empty(&options.initial()) {
-        return (Decision::Unknown(why.to_owned()), Algorithm::NONE);
-    }
-    let decide = |indices: &[usize]| {
-        let calls = Calls::read(&ListAppend, history, indices);
-        if let Some(decided) = super::revisions::refute(history, &calls) {
-            return decided;
-        }
-        super::exact::decide(history, &calls)
-            .unwrap_or_else(|| by_search(&ListAppend, history, indices, options))
-    };
-    components::decide(
-        history,
-        indices,
-        |index, see| keys(&history.operations[index].op, see),
-        decide,
-    )
 }

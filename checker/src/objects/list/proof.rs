@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use history::{Key, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::model::{AppendedList, ListAppend, ListMicro};
 use crate::engine::publish::Contradiction;
 use crate::model::{Call, Calls, Model};
-use crate::objects::{AppendedList, ListAppend, ListMicro};
 use crate::verdict::Rule;
 
 /// Whether a contradiction that is no cycle follows from what the transactions shown read and appended.

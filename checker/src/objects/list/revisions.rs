@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use history::{History, Key};
 use rustc_hash::FxHashMap;
 
+use super::model::ListMicro;
 use crate::engine::publish::{self, Contradiction};
 use crate::model::Calls;
-use crate::objects::ListMicro;
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 

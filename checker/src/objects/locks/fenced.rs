@@ -5,30 +5,10 @@
 //! may be any. A lock that answers without a token is taken to have given one that nobody saw. Source: Hazelcast's
 //! `FencedLock`, and M. Kleppmann, "How to do distributed locking", 2016.
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, OpKind, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Projected};
-use crate::model::{Calls, Model, Recorded};
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "fenced-lock",
-    about: "a lock that only its holder can give back, with tokens that grow",
-    promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
-    per_key: true,
-    suits: |seen| seen.token,
-    initial: || Value::Nil,
-    readable: Some(readable),
-    weaken: |history, _, limits| Ok(sequential(&FencedLock, true, history, limits)),
-    account: None,
-    watch: |_, limits| Ok(by_frontier(FencedLock, limits)),
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Model, Recorded, answer};
 
 /// A lock whose holders get tokens that grow; free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,21 +74,8 @@ impl Recorded for FencedLock {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = operation.op.kind() != OpKind::Acquire
         || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
     is_readable.then_some(()).ok_or("an integer token")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&FencedLock, history, indices);
-    let judged = super::lock_exact::judge_fenced(&calls);
-    publish::publish(
-        &FencedLock,
-        history,
-        &calls,
-        judged,
-        Algorithm("fenced-lock-exact"),
-    )
-    .unwrap_or_else(|| by_search(&FencedLock, history, indices, options))
 }

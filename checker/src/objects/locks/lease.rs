@@ -13,31 +13,10 @@
 //! whatever has an order with it has one without. Source: M. Kleppmann, "How to do distributed locking", 2016; the
 //! sequencers of M. Burrows, "The Chubby lock service for loosely-coupled distributed systems", OSDI 2006, section 2.4.
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, OpKind, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Projected};
-use crate::model::{Calls, Model, Recorded};
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "lease",
-    about: "a lock that its holder may lose, with tokens that grow",
-    promise: "fenced",
-    operations: &[OpKind::Acquire, OpKind::Release],
-    per_key: true,
-    // Stands behind the locks that promise more, which suit all of its histories.
-    suits: |_| true,
-    initial: || Value::Nil,
-    readable: Some(readable),
-    weaken: |history, _, limits| Ok(sequential(&Lease, true, history, limits)),
-    account: None,
-    watch: |_, limits| Ok(by_frontier(Lease, limits)),
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Model, Recorded, answer};
 
 /// A lock that its holder may lose; free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,15 +88,8 @@ impl Recorded for Lease {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = operation.op.kind() != OpKind::Acquire
         || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
     is_readable.then_some(()).ok_or("an integer token")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&Lease, history, indices);
-    let judged = super::lease_exact::judge(&calls);
-    publish::publish(&Lease, history, &calls, judged, Algorithm("lease-exact"))
-        .unwrap_or_else(|| by_search(&Lease, history, indices, options))
 }

@@ -8,11 +8,11 @@
 use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::lease::LeaseOp;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
-use crate::objects::LeaseOp;
 use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 

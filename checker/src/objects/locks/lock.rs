@@ -7,30 +7,10 @@
 //! to have happened unless it is the last. A failed one never happened. Source: the `owner-aware-mutex` of Jepsen's
 //! Hazelcast tests.
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, Operation, Outcome};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Projected};
-use crate::model::{Calls, Model, Recorded};
-use crate::objects::{Entry, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "lock",
-    about: "a lock that only its holder can give back",
-    promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::Nil,
-    readable: None,
-    weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
-    account: None,
-    watch: |_, limits| Ok(by_frontier(Lock, limits)),
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Model, Recorded};
 
 /// A lock with owner, free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,11 +62,4 @@ impl Recorded for Lock {
             _ => None,
         }
     }
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&Lock, history, indices);
-    let judged = super::lock_exact::judge(&calls);
-    publish::publish(&Lock, history, &calls, judged, Algorithm("lock-exact"))
-        .unwrap_or_else(|| by_search(&Lock, history, indices, options))
 }

@@ -8,11 +8,12 @@
 use history::OPEN;
 use rustc_hash::FxHashMap;
 
+use super::fenced::FencedLockOp;
+use super::lock::LockOp;
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
-use crate::objects::{FencedLockOp, LockOp};
 use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 

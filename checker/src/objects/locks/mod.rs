@@ -1,14 +1,127 @@
-//! Locks: without a holder's name (`mutex`), with it (`lock`), with tokens (`fenced-lock`), and as leases (`lease`).
+//! Locks: whose operations do not say who holds it (`mutex`), those that do (`lock`), with tokens (`fenced-lock`), and those
+//! that expire (`lease`).
 
-pub(crate) mod fenced;
-pub(crate) mod lease;
+mod fenced;
+mod lease;
 mod lease_exact;
-pub(crate) mod lock;
+mod lock;
 mod lock_exact;
-pub(crate) mod mutex;
+mod mutex;
 mod mutex_exact;
+
+use history::{History, OpKind, Value};
+
+use crate::consistency::sequential;
+use crate::engine::by_search::by_search;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish;
+use crate::engine::search::Limits;
+use crate::model::Calls;
+use crate::objects::entry::{Entry, only_nil};
+use crate::verdict::{Algorithm, Decision};
 
 pub use fenced::{FencedLock, FencedLockOp, FencedLockState};
 pub use lease::{Lease, LeaseOp, LeaseState};
 pub use lock::{Lock, LockOp};
 pub use mutex::{Mutex, MutexOp};
+
+pub(crate) const MUTEX: Entry = Entry {
+    name: "mutex",
+    about: "a lock that anybody can give back",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Nil,
+    initial_is: |initial| only_nil(initial, "a mutex begins free: nil"),
+    owned: false,
+    readable: None,
+    weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
+    account: None,
+    monitor: |_, limits| Ok(by_frontier(Mutex, limits)),
+    decide: decide_mutex,
+};
+
+fn decide_mutex(history: &History, indices: &[usize], _: &Value, _: &Limits) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Mutex, history, indices);
+    (mutex_exact::decide(history, &calls), Algorithm("mutex-exact"))
+}
+
+pub(crate) const LOCK: Entry = Entry {
+    name: "lock",
+    about: "a lock that only its holder can give back",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::Nil,
+    initial_is: |initial| only_nil(initial, "a lock begins free: nil"),
+    owned: true,
+    readable: None,
+    weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
+    account: None,
+    monitor: |_, limits| Ok(by_frontier(Lock, limits)),
+    decide: decide_lock,
+};
+
+fn decide_lock(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Lock, history, indices);
+    let judged = lock_exact::judge(&calls);
+    publish::publish(&Lock, history, &calls, judged, Algorithm("lock-exact"))
+        .unwrap_or_else(|| by_search(&Lock, history, indices, limits))
+}
+
+pub(crate) const FENCED: Entry = Entry {
+    name: "fenced-lock",
+    about: "a lock that only its holder can give back, with tokens that grow",
+    promise: "linearizable",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    suits: |seen| seen.token,
+    initial: || Value::Nil,
+    initial_is: |initial| only_nil(initial, "a fenced-lock begins free: nil"),
+    owned: true,
+    readable: Some(fenced::readable),
+    weaken: |history, _, limits| Ok(sequential(&FencedLock, true, history, limits)),
+    account: None,
+    monitor: |_, limits| Ok(by_frontier(FencedLock, limits)),
+    decide: decide_fenced,
+};
+
+fn decide_fenced(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    let calls = Calls::read(&FencedLock, history, indices);
+    let judged = lock_exact::judge_fenced(&calls);
+    publish::publish(
+        &FencedLock,
+        history,
+        &calls,
+        judged,
+        Algorithm("fenced-lock-exact"),
+    )
+    .unwrap_or_else(|| by_search(&FencedLock, history, indices, limits))
+}
+
+pub(crate) const LEASE: Entry = Entry {
+    name: "lease",
+    about: "a lock that its holder may lose, with tokens that grow",
+    promise: "fenced",
+    operations: &[OpKind::Acquire, OpKind::Release],
+    per_key: true,
+    // Stands behind the locks that promise more, which suit all of its histories.
+    suits: |_| true,
+    initial: || Value::Nil,
+    initial_is: |initial| only_nil(initial, "a lease begins free: nil"),
+    owned: true,
+    readable: Some(lease::readable),
+    weaken: |history, _, limits| Ok(sequential(&Lease, true, history, limits)),
+    account: None,
+    monitor: |_, limits| Ok(by_frontier(Lease, limits)),
+    decide: decide_lease,
+};
+
+fn decide_lease(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    let calls = Calls::read(&Lease, history, indices);
+    let judged = lease_exact::judge(&calls);
+    publish::publish(&Lease, history, &calls, judged, Algorithm("lease-exact"))
+        .unwrap_or_else(|| by_search(&Lease, history, indices, limits))
+}

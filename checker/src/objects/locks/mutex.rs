@@ -4,29 +4,9 @@
 //! first. Either may, after `info`, take effect at any time after its invocation, or never; a failed one never does.
 //! Source: the `mutex` of Knossos' model.clj.
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, Operation, Outcome};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::model::{Calls, Model, Recorded};
-use crate::objects::Entry;
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "mutex",
-    about: "a lock that anybody can give back",
-    promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::Nil,
-    readable: None,
-    weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
-    account: None,
-    watch: |_, limits| Ok(by_frontier(Mutex, limits)),
-    decide,
-};
+use crate::model::{Model, Recorded};
 
 /// A lock without owner, free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,12 +46,4 @@ impl Recorded for Mutex {
             _ => None,
         }
     }
-}
-
-fn decide(history: &History, indices: &[usize], _: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&Mutex, history, indices);
-    (
-        super::mutex_exact::decide(history, &calls),
-        Algorithm("mutex-exact"),
-    )
 }

@@ -9,13 +9,13 @@ use std::collections::BinaryHeap;
 
 use history::{History, OPEN};
 
+use super::mutex::{Mutex, MutexOp};
+use crate::engine::by_search::no_order;
 use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::Stuck;
 use crate::engine::validate;
 use crate::model::Calls;
-use crate::objects::{Mutex, MutexOp};
 use crate::sentence::{op, sentence};
-use crate::sentences;
 use crate::verdict::{Conflict, Decision, Rule};
 
 /// What runs, by the time at which it completes.
@@ -84,7 +84,7 @@ fn stuck(
         prefix: order,
     };
     let state = calls.state_after(&Mutex, &stuck.prefix);
-    let conflict = sentences::no_order(history, stuck.map(|number| calls.indices[number]), state);
+    let conflict = no_order(history, stuck.map(|number| calls.indices[number]), state);
     match validate::no_order(&Mutex, calls, &conflict) {
         Ok(confirmed) => Decision::Invalid(Box::new(Conflict {
             confirmed,

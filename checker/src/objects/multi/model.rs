@@ -11,43 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use history::{Failure, History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
+use history::{Failure, History, Key, MicroOp, Op, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::components;
-use crate::engine::frontier::by_frontier;
-use crate::model::{Effect, Model, Recorded, tree_bytes};
-use crate::objects::register::CAS_REGISTER;
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "multi-register",
-    about: "registers that transactions read and write together",
-    promise: "strictly serializable",
-    operations: &[OpKind::Txn, OpKind::Read, OpKind::Write, OpKind::Cas],
-    per_key: false,
-    suits: |seen| !seen.txn_appended,
-    initial: || Value::Int(0),
-    readable: Some(readable),
-    weaken: |history, initial, limits| {
-        Ok(sequential(
-            &MultiRegister {
-                initial: initial.clone(),
-            },
-            false,
-            history,
-            limits,
-        ))
-    },
-    account: None,
-    watch: |initial, limits| {
-        let initial = initial.clone();
-        Ok(by_frontier(MultiRegister { initial }, limits))
-    },
-    decide,
-};
+use crate::model::{Effect, Model, Recorded, answer, tree_bytes};
 
 /// Several registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -207,68 +173,11 @@ pub(crate) fn began_with_nil(history: &History, initial: &Value) -> bool {
     seen[0] && !written[0] && (!seen[1] || written[1])
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let appends = |micro: &MicroOp| matches!(micro, MicroOp::Append { .. });
     let is_register = !matches!(&operation.op, Op::Txn { micro_ops, .. } if micro_ops.iter().any(appends));
     let is_readable = is_register && is_answered(operation);
     is_readable
         .then_some(())
         .ok_or("a transaction of reads and writes")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let registers = MultiRegister {
-        initial: options.initial(),
-    };
-    let plain = History {
-        operations: history.operations.iter().map(plain).collect(),
-        ..History::default()
-    };
-    let decide = |indices: &[usize]| {
-        let is_plain = |&index: &usize| plain.operations[index].op.kind() != OpKind::Txn;
-        let mut keys = indices.iter().map(|&index| plain.operations[index].op.key());
-        let first = keys.next();
-        if indices.iter().all(is_plain) && keys.all(|key| Some(key) == first) {
-            (CAS_REGISTER.decide)(&plain, indices, options)
-        } else {
-            by_search(&registers, history, indices, options)
-        }
-    };
-    components::decide(
-        history,
-        indices,
-        |index, see| keys(&history.operations[index].op, see),
-        decide,
-    )
-}
-
-/// A transaction of one step as the plain operation that it is.
-fn plain(operation: &Operation) -> Operation {
-    let Op::Txn {
-        key: group,
-        micro_ops,
-    } = &operation.op
-    else {
-        return operation.clone();
-    };
-    let (op, outcome) = match &micro_ops[..] {
-        [MicroOp::Read { key }] => {
-            let outcome = match answer(operation) {
-                Some(Value::List(answers)) if answers.len() == 1 => Outcome::ok_value(answers[0].clone()),
-                _ => operation.outcome.clone(),
-            };
-            let key = object(group, key);
-            (Op::Read { key }, outcome)
-        }
-        [MicroOp::Write { key, value }] => {
-            let (key, value) = (object(group, key), value.clone());
-            (Op::Write { key, value }, operation.outcome.clone())
-        }
-        _ => return operation.clone(),
-    };
-    Operation {
-        op,
-        outcome,
-        ..operation.clone()
-    }
 }

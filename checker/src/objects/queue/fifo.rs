@@ -8,33 +8,12 @@
 
 use std::collections::VecDeque;
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
-
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Judged, Projected};
-use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
-use crate::objects::QueueOp;
-use crate::objects::set::elements;
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
 use history::tell;
+use history::{Operation, Value};
 
-pub(crate) const ENTRY: Entry = Entry {
-    name: "fifo-queue",
-    about: "a queue, first in, first out",
-    promise: "linearizable",
-    operations: &[OpKind::Enqueue, OpKind::Dequeue],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::list(Vec::new()),
-    readable: Some(readable),
-    weaken: |history, initial, limits| Ok(sequential(&FifoQueue::new(initial)?, true, history, limits)),
-    account: None,
-    watch: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
-    decide,
-};
+use super::op::{QueueOp, initial_values};
+use crate::engine::publish::Projected;
+use crate::model::{Effect, Model, Recorded, array_bytes};
 
 /// A queue that is first in, first out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +23,7 @@ pub struct FifoQueue {
 }
 
 impl FifoQueue {
-    fn new(initial: &Value) -> Result<FifoQueue, &'static str> {
+    pub(super) fn new(initial: &Value) -> Result<FifoQueue, &'static str> {
         let initial = initial_values(initial)?.iter().cloned().collect();
         Ok(FifoQueue { initial })
     }
@@ -97,48 +76,5 @@ impl Projected for FifoQueue {
 impl Recorded for FifoQueue {
     fn op(&self, operation: &Operation) -> Option<QueueOp> {
         QueueOp::recorded(operation)
-    }
-}
-
-impl QueueOp {
-    /// The operation that was recorded.
-    pub(crate) fn recorded(operation: &Operation) -> Option<QueueOp> {
-        match (&operation.op, &operation.outcome) {
-            (_, Outcome::Fail(_)) => None,
-            (Op::Enqueue { value, .. }, _) => Some(QueueOp::Enqueue(value.clone())),
-            (Op::Dequeue { .. }, _) => Some(match answer(operation) {
-                None => QueueOp::Take,
-                Some(Value::Nil) => QueueOp::Empty,
-                Some(value) => QueueOp::Dequeue(value.clone()),
-            }),
-            _ => None,
-        }
-    }
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let queue = match FifoQueue::new(&options.initial()) {
-        Ok(queue) => queue,
-        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
-    };
-    let calls = Calls::read(&queue, history, indices);
-    let judged = match queue.initial.is_empty() {
-        true => super::exact::judge(&calls, true).judged,
-        false => Judged::Other,
-    };
-    publish::publish(&queue, history, &calls, judged, Algorithm("fifo-queue-exact"))
-        .unwrap_or_else(|| by_search(&queue, history, indices, options))
-}
-
-/// What a queue holds at first.
-pub(crate) fn initial_values(initial: &Value) -> Result<&[Value], &'static str> {
-    elements(initial).ok_or("a queue begins with a list of values")
-}
-
-/// Nil stands for an empty queue.
-pub(crate) fn readable(operation: &Operation) -> Result<(), &'static str> {
-    match &operation.op {
-        Op::Enqueue { value, .. } if value.is_nil() => Err("a value that is not nil"),
-        _ => Ok(()),
     }
 }

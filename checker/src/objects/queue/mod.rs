@@ -1,8 +1,105 @@
 //! Queues: first in, first out (`fifo-queue`), and without an order (`unordered-queue`).
 
 mod exact;
-pub(crate) mod fifo;
-pub(crate) mod unordered;
+mod fifo;
+mod op;
+mod unordered;
+
+use history::{History, OpKind, Value};
+
+use crate::consistency::sequential;
+use crate::engine::by_search::by_search;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, Judged};
+use crate::engine::search::Limits;
+use crate::model::Calls;
+use crate::objects::entry::Entry;
+use crate::verdict::{Algorithm, Decision};
+use op::{initial_values, readable};
 
 pub use fifo::FifoQueue;
-pub use unordered::{QueueOp, UnorderedQueue};
+pub use op::QueueOp;
+pub use unordered::UnorderedQueue;
+
+pub(crate) const FIFO: Entry = Entry {
+    name: "fifo-queue",
+    about: "a queue, first in, first out",
+    promise: "linearizable",
+    operations: &[OpKind::Enqueue, OpKind::Dequeue],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::list(Vec::new()),
+    initial_is: |initial| Ok(initial_values(initial).map(drop)?),
+    owned: false,
+    readable: Some(readable),
+    weaken: |history, initial, limits| Ok(sequential(&FifoQueue::new(initial)?, true, history, limits)),
+    account: None,
+    monitor: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
+    decide: decide_fifo,
+};
+
+fn decide_fifo(
+    history: &History,
+    indices: &[usize],
+    initial: &Value,
+    limits: &Limits,
+) -> (Decision, Algorithm) {
+    let queue = match FifoQueue::new(initial) {
+        Ok(queue) => queue,
+        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
+    };
+    let calls = Calls::read(&queue, history, indices);
+    let judged = match queue.initial.is_empty() {
+        true => exact::judge(&calls, true).judged,
+        false => Judged::Other,
+    };
+    publish::publish(&queue, history, &calls, judged, Algorithm("fifo-queue-exact"))
+        .unwrap_or_else(|| by_search(&queue, history, indices, limits))
+}
+
+pub(crate) const UNORDERED: Entry = Entry {
+    name: "unordered-queue",
+    about: "a queue that gives its values out in any order",
+    promise: "linearizable",
+    operations: &[OpKind::Enqueue, OpKind::Dequeue],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::list(Vec::new()),
+    initial_is: |initial| Ok(initial_values(initial).map(drop)?),
+    owned: false,
+    readable: Some(readable),
+    weaken: |history, initial, limits| Ok(sequential(&UnorderedQueue::new(initial)?, true, history, limits)),
+    account: None,
+    monitor: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
+    decide: decide_unordered,
+};
+
+fn decide_unordered(
+    history: &History,
+    indices: &[usize],
+    initial: &Value,
+    limits: &Limits,
+) -> (Decision, Algorithm) {
+    let queue = match UnorderedQueue::new(initial) {
+        Ok(queue) => queue,
+        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
+    };
+    let mut calls = Calls::read(&queue, history, indices);
+    let mut judged = Judged::Other;
+    if queue.initial.is_empty() {
+        let found = exact::judge(&calls, false);
+        // Say what was taken, so that there is only one way to replay it.
+        for (number, value) in found.taken {
+            calls.calls[number].op = QueueOp::Dequeue(value);
+        }
+        judged = found.judged;
+    }
+    publish::publish(
+        &queue,
+        history,
+        &calls,
+        judged,
+        Algorithm("unordered-queue-exact"),
+    )
+    .unwrap_or_else(|| by_search(&queue, history, indices, limits))
+}

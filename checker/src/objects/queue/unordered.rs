@@ -5,31 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use history::{History, OpKind, Operation, Value};
+use history::{Operation, Value};
 
-use super::fifo::{initial_values, readable};
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Judged, Projected};
-use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
-use crate::objects::{Entry, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "unordered-queue",
-    about: "a queue that gives its values out in any order",
-    promise: "linearizable",
-    operations: &[OpKind::Enqueue, OpKind::Dequeue],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::list(Vec::new()),
-    readable: Some(readable),
-    weaken: |history, initial, limits| Ok(sequential(&UnorderedQueue::new(initial)?, true, history, limits)),
-    account: None,
-    watch: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
-    decide,
-};
+use super::op::{QueueOp, initial_values};
+use crate::engine::publish::Projected;
+use crate::model::{Effect, Model, Recorded, tree_bytes};
 
 /// A queue without order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,38 +18,8 @@ pub struct UnorderedQueue {
     pub initial: BTreeMap<Value, usize>,
 }
 
-/// What can be done to a queue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum QueueOp {
-    /// This was put in.
-    Enqueue(Value),
-    /// This was taken out.
-    Dequeue(Value),
-    /// It was seen to be empty.
-    Empty,
-    /// Something was taken out, if there was something: nobody knows what.
-    Take,
-}
-
-impl QueueOp {
-    pub(crate) fn effect(&self) -> Effect {
-        match self {
-            QueueOp::Empty => Effect::Pure,
-            _ => Effect::Change,
-        }
-    }
-
-    /// What remains if nothing but `parts` is ever put in. What was taken out may have been anything.
-    pub(crate) fn project(&self, parts: &[Value]) -> Option<QueueOp> {
-        match self {
-            QueueOp::Enqueue(value) | QueueOp::Dequeue(value) => parts.contains(value).then(|| self.clone()),
-            QueueOp::Empty | QueueOp::Take => Some(self.clone()),
-        }
-    }
-}
-
 impl UnorderedQueue {
-    fn new(initial: &Value) -> Result<UnorderedQueue, &'static str> {
+    pub(super) fn new(initial: &Value) -> Result<UnorderedQueue, &'static str> {
         let mut queue = UnorderedQueue::default();
         for value in initial_values(initial)? {
             *queue.initial.entry(value.clone()).or_default() += 1;
@@ -143,29 +93,4 @@ impl Recorded for UnorderedQueue {
     fn op(&self, operation: &Operation) -> Option<QueueOp> {
         QueueOp::recorded(operation)
     }
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let queue = match UnorderedQueue::new(&options.initial()) {
-        Ok(queue) => queue,
-        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
-    };
-    let mut calls = Calls::read(&queue, history, indices);
-    let mut judged = Judged::Other;
-    if queue.initial.is_empty() {
-        let found = super::exact::judge(&calls, false);
-        // Say what was taken, so that there is only one way to replay it.
-        for (number, value) in found.taken {
-            calls.calls[number].op = QueueOp::Dequeue(value);
-        }
-        judged = found.judged;
-    }
-    publish::publish(
-        &queue,
-        history,
-        &calls,
-        judged,
-        Algorithm("unordered-queue-exact"),
-    )
-    .unwrap_or_else(|| by_search(&queue, history, indices, options))
 }

@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 
-use super::exact::{Block, Flow};
+use super::blocks::{Block, Flow};
 use super::prepare::{INITIAL, NO_STEP, Needed, Prepared, StepId, ValueId, some};
 use super::proof::{Proof, prove};
 use crate::verdict::Rule;

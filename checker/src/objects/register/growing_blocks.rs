@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::stream::Seen;
+use crate::monitor::Seen;
 
 /// A block, by number.
 pub(super) type BlockId = usize;

@@ -14,11 +14,11 @@ use history::{Failure, Op, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::growing_blocks::{BlockId, Blocks};
+use super::model::Register;
 use crate::engine::frontier::by_frontier;
 use crate::engine::search::Limits;
-use crate::objects::Register;
+use crate::monitor::{Found, Monitor, Seen};
 use crate::sentence::{Sentence, op, sentence};
-use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
 /// A register that repeats a value among so many operations at its beginning is watched from there by a search.
@@ -428,11 +428,11 @@ struct RegisterWatch {
 
 enum Way {
     Exact(Exact),
-    Search(Box<dyn Watch>),
+    Search(Box<dyn Monitor>),
 }
 
 /// The watch of a register.
-pub(crate) fn watch_register(initial: &Value, limits: &Limits) -> Result<Box<dyn Watch>, String> {
+pub(crate) fn watch_register(initial: &Value, limits: &Limits) -> Result<Box<dyn Monitor>, String> {
     Ok(Box::new(RegisterWatch {
         way: Way::Exact(Exact::new(initial)),
         initial: initial.clone(),
@@ -462,7 +462,7 @@ impl RegisterWatch {
     }
 }
 
-impl Watch for RegisterWatch {
+impl Monitor for RegisterWatch {
     fn invoked(&mut self, seen: &Arc<Seen>) -> Result<(), Found> {
         let Way::Exact(exact) = &mut self.way else {
             return Ok(());

@@ -8,7 +8,7 @@
 //! Invariant: bounds only become narrower, so that every order is a linearization, as that of the midpoints was. That
 //! none is found says nothing.
 
-use super::exact::{Block, Flow, by_midpoint, order};
+use super::blocks::{Block, Flow, by_midpoint, order};
 use super::prepare::{INITIAL, Prepared, Step, StepId, ValueId};
 
 /// How many neighbours of the block on either side are tried.

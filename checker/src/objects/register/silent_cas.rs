@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::exact::Flow;
+use super::blocks::Flow;
 use super::prepare::{INITIAL, NOTHING, Needed, Prepared, Step, StepId, ValueId};
 use super::proof::{Proof, prove};
 use crate::verdict::{Linearization, Rule};

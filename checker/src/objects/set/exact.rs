@@ -8,10 +8,10 @@
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::model::{Set, SetOp};
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::model::{Call, Calls};
-use crate::objects::{Set, SetOp};
 use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 

@@ -9,14 +9,14 @@
 //!
 //! The work is that of reading all answers: an element's reads are walked back only as far as they show it.
 
+use history::units;
 use history::{History, Key, Op, Outcome, Value};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::objects::answer;
+use crate::model::answer;
 use crate::objects::set::elements;
 use crate::verdict::MOST_LISTED;
-use history::units;
 
 /// What became of an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

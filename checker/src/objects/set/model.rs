@@ -7,30 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, OpKind, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Projected};
-use crate::model::{Calls, Effect, Model, Recorded, tree_bytes};
-use crate::objects::{Entry, answer, by_search, set_full};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "set",
-    about: "a set that only grows, with add and a read of all elements",
-    promise: "linearizable",
-    operations: &[OpKind::Add, OpKind::Read],
-    per_key: true,
-    suits: |seen| seen.list_read || !seen.integer_read,
-    initial: || Value::list(Vec::new()),
-    readable: Some(readable),
-    weaken: |history, initial, limits| Ok(sequential(&Set::new(initial), true, history, limits)),
-    account: Some(|history| set_full(history).sentences(history)),
-    watch: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Effect, Model, Recorded, answer, tree_bytes};
 
 /// A set that only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,23 +104,8 @@ impl Recorded for Set {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = operation.op.kind() != OpKind::Read
         || answer(operation).is_none_or(|value| elements(value).is_some());
     is_readable.then_some(()).ok_or("a list of elements")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let initial = options.initial();
-    if elements(&initial).is_none() {
-        return (
-            Decision::Unknown("a set begins with a list of elements".to_owned()),
-            Algorithm::NONE,
-        );
-    }
-    let set = Set::new(&initial);
-    let calls = Calls::read(&set, history, indices);
-    let judged = super::exact::judge(&set, history, &calls);
-    publish::publish(&set, history, &calls, judged, Algorithm("set-exact"))
-        .unwrap_or_else(|| by_search(&set, history, indices, options))
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::model::{KvAppend, KvAppendOp};
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::Calls;
-use crate::objects::{KvAppend, KvAppendOp};
 use crate::sentence::{op, sentence};
 use crate::verdict::{Decision, Rule};
 

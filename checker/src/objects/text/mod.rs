@@ -3,5 +3,64 @@
 mod exact;
 mod model;
 
-pub(crate) use model::ENTRY;
+use history::{History, OpKind, Value};
+
+use crate::consistency::sequential;
+use crate::engine::by_search::by_search;
+use crate::engine::frontier::by_frontier;
+use crate::engine::publish::{self, Judged};
+use crate::engine::search::Limits;
+use crate::model::Calls;
+use crate::objects::entry::Entry;
+use crate::verdict::{Algorithm, Decision};
+use model::{WRONG_INITIAL, readable, text};
+
 pub use model::{KvAppend, KvAppendOp};
+
+pub(crate) const ENTRY: Entry = Entry {
+    name: "kv-append",
+    about: "a text with read, write and append",
+    promise: "linearizable",
+    operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
+    per_key: true,
+    suits: |_| true,
+    initial: || Value::text(""),
+    initial_is: |initial| text(initial).map(drop).ok_or_else(|| WRONG_INITIAL.to_owned()),
+    owned: false,
+    readable: Some(readable),
+    weaken: |history, initial, limits| {
+        Ok(sequential(
+            &KvAppend {
+                initial: text(initial).ok_or(WRONG_INITIAL)?.to_string(),
+            },
+            true,
+            history,
+            limits,
+        ))
+    },
+    account: None,
+    monitor: |initial, limits| {
+        let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
+        Ok(by_frontier(KvAppend { initial }, limits))
+    },
+    decide,
+};
+
+fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
+    let Some(initial) = text(initial) else {
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+    };
+    let text = KvAppend {
+        initial: initial.to_string(),
+    };
+    let calls = Calls::read(&text, history, indices);
+    let algorithm = Algorithm("append-exact");
+    match exact::judge(&text, history, &calls) {
+        Judged::Order(order) => (publish::valid(&text, &calls, &order), algorithm),
+        Judged::Contradiction(found) => {
+            let decision = exact::invalid(&text, history, &calls, found);
+            (decision, algorithm)
+        }
+        Judged::Other => by_search(&text, history, indices, limits),
+    }
+}

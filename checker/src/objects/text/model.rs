@@ -7,43 +7,10 @@
 
 use std::sync::Arc;
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
-
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Judged};
-use crate::model::{Calls, Effect, Model, Recorded, array_bytes};
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
 use history::tell;
+use history::{Op, Operation, Outcome, Value};
 
-pub(crate) const ENTRY: Entry = Entry {
-    name: "kv-append",
-    about: "a text with read, write and append",
-    promise: "linearizable",
-    operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::text(""),
-    readable: Some(readable),
-    weaken: |history, initial, limits| {
-        Ok(sequential(
-            &KvAppend {
-                initial: text(initial).ok_or(WRONG_INITIAL)?.to_string(),
-            },
-            true,
-            history,
-            limits,
-        ))
-    },
-    account: None,
-    watch: |initial, limits| {
-        let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
-        Ok(by_frontier(KvAppend { initial }, limits))
-    },
-    decide,
-};
+use crate::model::{Effect, Model, Recorded, answer, array_bytes};
 
 /// A text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +79,7 @@ impl Recorded for KvAppend {
     }
 }
 
-fn text(value: &Value) -> Option<Arc<String>> {
+pub(super) fn text(value: &Value) -> Option<Arc<String>> {
     match value {
         Value::Nil => Some(Arc::default()),
         Value::Text(text) => Some(text.clone()),
@@ -120,31 +87,12 @@ fn text(value: &Value) -> Option<Arc<String>> {
     }
 }
 
-const WRONG_INITIAL: &str = "a text begins with a text";
+pub(super) const WRONG_INITIAL: &str = "a text begins with a text";
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = match &operation.op {
         Op::Write { value, .. } | Op::Append { value, .. } => text(value).is_some(),
         _ => answer(operation).is_none_or(|value| text(value).is_some()),
     };
     is_readable.then_some(()).ok_or("a text")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let Some(initial) = text(&options.initial()) else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
-    };
-    let text = KvAppend {
-        initial: initial.to_string(),
-    };
-    let calls = Calls::read(&text, history, indices);
-    let algorithm = Algorithm("append-exact");
-    match super::exact::judge(&text, history, &calls) {
-        Judged::Order(order) => (publish::valid(&text, &calls, &order), algorithm),
-        Judged::Contradiction(found) => {
-            let decision = super::exact::invalid(&text, history, &calls, found);
-            (decision, algorithm)
-        }
-        Judged::Other => by_search(&text, history, indices, options),
-    }
 }

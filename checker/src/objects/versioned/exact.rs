@@ -9,10 +9,10 @@
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::model::{VersionedRegister, VersionedRegisterOp};
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::model::{Call, Calls};
-use crate::objects::{VersionedRegister, VersionedRegisterOp};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 

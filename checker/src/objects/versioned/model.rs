@@ -7,43 +7,11 @@
 //! than nil has some version. What ended with `info` may take effect at any time after its invocation, or never; a failed
 //! one never does. Source: the etcd API, `KeyValue.mod_revision`, "KV API guarantees".
 
-use history::{Failure, History, Op, OpKind, Operation, Outcome, Value};
-
-use crate::Options;
-use crate::consistency::sequential;
-use crate::engine::frontier::by_frontier;
-use crate::engine::publish::{self, Judged, Projected};
-use crate::model::{Calls, Effect, Model, Recorded};
-use crate::objects::{Entry, Seen, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
 use history::tell;
+use history::{Failure, Op, Operation, Outcome, Value};
 
-pub(crate) const ENTRY: Entry = Entry {
-    name: "versioned-register",
-    about: "a register whose answers tell its version, such as a key of etcd with its mod revision",
-    promise: "linearizable",
-    operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
-    per_key: true,
-    suits: Seen::is_versioned,
-    initial: || Value::Nil,
-    readable: Some(readable),
-    weaken: |history, initial, limits| {
-        Ok(sequential(
-            &VersionedRegister {
-                initial: initial.clone(),
-            },
-            true,
-            history,
-            limits,
-        ))
-    },
-    account: None,
-    watch: |initial, limits| {
-        let initial = initial.clone();
-        Ok(by_frontier(VersionedRegister { initial }, limits))
-    },
-    decide,
-};
+use crate::engine::publish::Projected;
+use crate::model::{Effect, Model, Recorded, answer};
 
 /// A register that counts its versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -203,27 +171,10 @@ fn versioned(answer: &Value) -> Option<(i64, &Value)> {
     }
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = answer(operation).is_none_or(|answer| match operation.op {
         Op::Read { .. } => versioned(answer).is_some(),
         _ => matches!(answer, Value::Int(_) | Value::Nil),
     });
     is_readable.then_some(()).ok_or("a version")
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let register = VersionedRegister {
-        initial: options.initial(),
-    };
-    let calls = Calls::read(&register, history, indices);
-    let algorithm = Algorithm("versioned-register-exact");
-    match super::exact::judge(&register, history, &calls) {
-        // What a cas found is not to be seen in a choice of versions.
-        Judged::Contradiction(found) if super::exact::holds(&calls, &found) => (
-            publish::conflict(history, &calls, found, Vec::new(), true),
-            algorithm,
-        ),
-        judged => publish::publish(&register, history, &calls, judged, algorithm)
-            .unwrap_or_else(|| by_search(&register, history, indices, options)),
-    }
 }

@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use history::{History, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::model::{Watched, WatchedOp};
 use crate::engine::chain::{self, Inversion, Ranked};
 use crate::engine::publish::{self, Contradiction, Judged};
 use crate::model::{Call, Calls};
-use crate::objects::{Watched, WatchedOp};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 

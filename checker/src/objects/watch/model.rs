@@ -12,36 +12,10 @@
 
 use std::sync::Arc;
 
-use history::{History, Op, OpKind, Operation, Outcome, Value};
+use history::{Op, Operation, Outcome, Value};
 
-use crate::Options;
-use crate::consistency::{self, sequential};
-use crate::model::{Calls, Model, Recorded, array_bytes};
+use crate::model::{Model, Recorded, answer, array_bytes};
 use crate::objects::set::elements;
-use crate::objects::{Entry, answer, by_search};
-use crate::verdict::{Algorithm, Decision};
-
-pub(crate) const ENTRY: Entry = Entry {
-    name: "watch",
-    about: "a register whose changes are followed by watches that miss none",
-    promise: "watched in full and in order",
-    operations: &[OpKind::Write, OpKind::Watch],
-    per_key: true,
-    suits: |_| true,
-    initial: || Value::Nil,
-    readable: Some(readable),
-    weaken: |history, _, limits| {
-        // A state is as large as its history is long.
-        let limits = consistency::Limits {
-            configurations: limits.configurations / 10,
-            ..limits.clone()
-        };
-        Ok(sequential(&Watched, true, history, &limits))
-    },
-    account: None,
-    watch: |_, _| Ok(super::monitor::watch_watched()),
-    decide,
-};
 
 /// A register that was never written at first, whose changes can be followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -207,7 +181,7 @@ fn heard(answer: &Value) -> Option<(i64, Vec<(i64, Value)>)> {
     Some((*through, events?))
 }
 
-fn readable(operation: &Operation) -> Result<(), &'static str> {
+pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let (is_readable, expected) = match (&operation.op, answer(operation)) {
         (Op::Watch { .. }, Some(answer)) => (
             heard(answer).is_some(),
@@ -220,9 +194,4 @@ fn readable(operation: &Operation) -> Result<(), &'static str> {
         (_, None) => (true, ""),
     };
     is_readable.then_some(()).ok_or(expected)
-}
-
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    let calls = Calls::read(&Watched, history, indices);
-    super::exact::decide(history, &calls).unwrap_or_else(|| by_search(&Watched, history, indices, options))
 }

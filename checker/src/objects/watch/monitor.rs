@@ -10,14 +10,14 @@ use std::sync::Arc;
 use history::{Outcome, Value};
 use rustc_hash::FxHashMap;
 
+use super::model::{Watched, WatchedOp};
 use crate::model::Recorded;
-use crate::objects::{Watched, WatchedOp};
+use crate::monitor::{Found, Monitor, Seen};
 use crate::sentence::{Sentence, op, sentence};
-use crate::stream::{Found, Seen, Watch};
 use crate::verdict::Rule;
 
 /// A watch of a register whose changes are followed.
-pub(crate) fn watch_watched() -> Box<dyn Watch> {
+pub(crate) fn watch_watched() -> Box<dyn Monitor> {
     Box::new(WatchedWatch::default())
 }
 
@@ -61,7 +61,7 @@ impl WatchedWatch {
     }
 }
 
-impl Watch for WatchedWatch {
+impl Monitor for WatchedWatch {
     fn invoked(&mut self, seen: &Arc<Seen>) -> Result<(), Found> {
         if let Some(last) = &self.last {
             self.since.insert(seen.number, last.clone());

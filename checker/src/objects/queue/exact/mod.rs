@@ -20,9 +20,9 @@ mod why;
 use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::op::QueueOp;
 use crate::engine::publish::{Contradiction, Judged};
 use crate::model::{Call, Calls};
-use crate::objects::QueueOp;
 
 /// What [`judge`] found out.
 pub(crate) struct Found {

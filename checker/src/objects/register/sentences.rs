@@ -2,10 +2,9 @@
 
 use history::{History, Op, Operation, Outcome, Value};
 
-use crate::engine::search::Stuck;
-use crate::engine::validate::{sees, writes};
-use crate::objects::register::proof::Proof;
-use crate::sentence::{Piece, Sentence, op, sentence};
+use super::proof::Proof;
+use super::validate::{sees, writes};
+use crate::sentence::{Piece, Sentence, found_expected, op, phantom, sentence};
 use crate::verdict::{Conflict, Rule};
 
 /// An operation that a sentence is to name.
@@ -60,70 +59,6 @@ pub(crate) fn conflict(history: &History, initial: &Value, proof: Proof) -> Conf
         prefix: Vec::new(),
         confirmed: true,
     }
-}
-
-/// The conflict at which a search ended.
-///
-/// `state` says what the object holds after the prefix.
-pub(crate) fn no_order(history: &History, stuck: Stuck, state: Option<String>) -> Conflict {
-    /// How many operations beside the one that cannot be placed are named.
-    const MOST_NAMED: usize = 5;
-    let mut sentences = vec![sentence![
-        "No order explains ",
-        op(stuck.operation),
-        " together with everything that completed before it did."
-    ]];
-    let mut operations = vec![stuck.operation];
-    let count = stuck.prefix.len();
-    let have = match count {
-        1 => "1 operation has an order".to_owned(),
-        _ => format!("{count} operations have an order"),
-    };
-    match (stuck.last_change, state) {
-        (Some(last), state) => {
-            operations.push(last);
-            let state = state.map_or_else(String::new, |state| format!("; after that {state}"));
-            sentences.push(sentence![
-                format!("Without it {have}, in which the last change is "),
-                op(last),
-                state,
-                "."
-            ]);
-        }
-        (None, Some(state)) if count > 0 => {
-            sentences.push(format!("Without it {have} in which nothing changes: {state}.").into());
-        }
-        (None, _) => {}
-    }
-    let pending: Vec<usize> = stuck.pending.iter().rev().copied().take(MOST_NAMED - 1).collect();
-    if !pending.is_empty() {
-        let named = Sentence::join(pending.iter().map(|&index| op(index)), ", ");
-        sentences.push(sentence!["Still running: ", named, "."]);
-        operations.extend(pending);
-    }
-    Conflict {
-        key: history.operations[stuck.operation].op.key().clone(),
-        operations,
-        links: Vec::new(),
-        sentences,
-        rule: Rule::NoOrder,
-        stale_by_ns: None,
-        prefix: stuck.prefix,
-        confirmed: false,
-    }
-}
-
-/// A cas that contradicts itself.
-pub(crate) fn found_expected(cas: impl Into<Sentence>) -> Sentence {
-    sentence![cas, " found the very value that it expected, and yet it failed."]
-}
-
-/// An operation that shows a value from nowhere.
-pub(crate) fn phantom(answer: impl Into<Sentence>, value: &Value) -> Sentence {
-    sentence![
-        answer,
-        format!(" shows a value that no operation can have written: {value}.")
-    ]
 }
 
 fn never_written(history: &History, x: Shown) -> Vec<Sentence> {
