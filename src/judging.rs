@@ -1,6 +1,5 @@
 //! Judging a history within limits of time and memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -8,7 +7,7 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use checker::objects::{self, Entry};
-use checker::{Analysis, Limits, Options, Verdict};
+use checker::{Analysis, Limits, Options};
 use history::units::{plural, size};
 use history::{Answer, History, Operation, Outcome, TestRecord, Value};
 
@@ -51,6 +50,7 @@ pub fn judge(record: &TestRecord, history: &History) -> Result<Analysis, Failure
     // Without an early stop, because the report lists every key.
     let options = Options {
         model: run_model(record)?,
+        keep_orders: true,
         ..Options::default()
     };
     let limits = Within {
@@ -98,7 +98,7 @@ pub fn within(history: &History, options: Options, limits: Within) -> Analysis {
             size((needed - left) as u64),
             size(limits.memory as u64)
         );
-        return undecided(history, &options, why);
+        return Analysis::undecided(history, &options, why);
     }
     std::thread::scope(|scope| {
         let verdict = stop_after(scope, limits.time, &stop);
@@ -129,22 +129,6 @@ fn stop_after<'scope>(
         });
     }
     done
-}
-
-fn undecided(history: &History, options: &Options, why: String) -> Analysis {
-    Analysis {
-        verdict: Verdict::Unknown,
-        keys: 0,
-        operations: history.operations.len(),
-        conflicts: Vec::new(),
-        conflicts_total: 0,
-        unknown: vec![(Value::Nil, why)],
-        unknown_total: 1,
-        model: options.model.name,
-        decided_by: BTreeMap::new(),
-        still: None,
-        account: Vec::new(),
-    }
 }
 
 /// How many values an answer is made of, if it is a list, or a list of lists as that of a transaction.

@@ -17,7 +17,7 @@ use crate::verdict::{Algorithm, Analysis, Decision, MOST_LISTED, Verdict};
 /// What to judge by, and how hard to try.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What the store is taken for.
+    /// The model.
     pub model: &'static Entry,
     /// What every object holds at first; the model's own idea of it where there is none.
     pub initial: Option<Value>,
@@ -26,6 +26,8 @@ pub struct Options {
     /// Whether searches of other keys end as soon as one key is known not to be linearizable. The verdict is settled
     /// then, but how many keys stay undecided is left to chance.
     pub early_stop: bool,
+    /// Whether the analysis keeps the orders that show keys to be valid; together they are as long as the history.
+    pub keep_orders: bool,
 }
 
 impl Default for Options {
@@ -36,6 +38,7 @@ impl Default for Options {
             initial: None,
             limits: Limits::default(),
             early_stop: false,
+            keep_orders: false,
         }
     }
 }
@@ -82,29 +85,12 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
 /// A history without operations is valid; whether it is enough to go by is not judged here. One with operations that the
 /// model does not understand is unknown.
 pub fn check(history: &History, options: &Options) -> Analysis {
-    let mut analysis = Analysis {
-        verdict: Verdict::Valid,
-        keys: 0,
-        operations: history.operations.len(),
-        conflicts: Vec::new(),
-        conflicts_total: 0,
-        unknown: Vec::new(),
-        unknown_total: 0,
-        model: options.model.name,
-        decided_by: BTreeMap::new(),
-        still: None,
-        account: Vec::new(),
-    };
+    let mut analysis = Analysis::empty(history, options);
     let survey = Survey::of(history, options.model);
     if !survey.only_known
         && let Some(kind) = options.model.stranger(history)
     {
-        analysis.add(
-            Key::Nil,
-            Decision::Unknown(options.model.lacks(kind)),
-            Algorithm::NONE,
-        );
-        return analysis;
+        return Analysis::undecided(history, options, options.model.lacks(kind));
     }
     let all = || (0..history.operations.len()).collect();
     let keys: Vec<(Key, Vec<usize>)> = match history.operations.first() {
@@ -131,9 +117,8 @@ pub fn check(history: &History, options: &Options) -> Analysis {
                     settled.store(true, Ordering::Relaxed);
                     decision
                 }
-                // Nobody will look at the order again, and those of all keys are as long as the history.
-                Decision::Valid(_) => Decision::Valid(Vec::new()),
-                Decision::Unknown(_) => decision,
+                Decision::Valid(_) if !options.keep_orders => Decision::Valid(Vec::new()),
+                Decision::Valid(_) | Decision::Unknown(_) => decision,
             };
             (decision, algorithm)
         })
@@ -217,6 +202,31 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
 }
 
 impl Analysis {
+    /// The analysis of a history that cannot be judged at all, and why.
+    pub fn undecided(history: &History, options: &Options, why: String) -> Analysis {
+        let mut analysis = Analysis::empty(history, options);
+        analysis.add(Key::Nil, Decision::Unknown(why), Algorithm::NONE);
+        analysis
+    }
+
+    fn empty(history: &History, options: &Options) -> Analysis {
+        Analysis {
+            verdict: Verdict::Valid,
+            keys: 0,
+            operations: history.operations.len(),
+            orders: Vec::new(),
+            conflicts: Vec::new(),
+            conflicts_total: 0,
+            unknown: Vec::new(),
+            unknown_total: 0,
+            model: options.model,
+            initial: options.initial(),
+            decided_by: BTreeMap::new(),
+            still: None,
+            account: Vec::new(),
+        }
+    }
+
     fn add(&mut self, key: Key, decision: Decision, algorithm: Algorithm) {
         self.verdict = self.verdict.merge(decision.verdict());
         let algorithm = match decision {
@@ -225,7 +235,8 @@ impl Analysis {
         };
         *self.decided_by.entry(algorithm.0).or_default() += 1;
         match decision {
-            Decision::Valid(_) => {}
+            Decision::Valid(order) if order.is_empty() => {}
+            Decision::Valid(order) => self.orders.push((key, order)),
             Decision::Invalid(conflict) => {
                 self.conflicts_total += 1;
                 if self.conflicts.len() < MOST_LISTED {

@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use history::{History, Key};
+use history::{History, Key, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::consistency::Still;
+use crate::objects::Entry;
 use crate::sentence::Sentence;
 
 /// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
@@ -137,7 +138,7 @@ impl fmt::Display for Algorithm {
 }
 
 /// What was found out about a whole history.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analysis {
     /// The keys' verdicts, merged.
     pub verdict: Verdict,
@@ -145,6 +146,9 @@ pub struct Analysis {
     pub keys: usize,
     /// How many client operations there are, whatever their outcome.
     pub operations: usize,
+    /// The orders that explain the answers of valid keys, in key order, if they were to be kept
+    /// ([`crate::Options::keep_orders`]).
+    pub orders: Vec<(Key, Linearization)>,
     /// Conflicts, one a key, in key order; the first [`MOST_LISTED`].
     pub conflicts: Vec<Conflict>,
     /// How many keys are not linearizable.
@@ -153,8 +157,10 @@ pub struct Analysis {
     pub unknown: Vec<(Key, String)>,
     /// How many keys are undecided.
     pub unknown_total: usize,
-    /// The model's name.
-    pub model: &'static str,
+    /// The model by which it was judged.
+    pub model: &'static Entry,
+    /// What every object held at first, by that judgement.
+    pub initial: Value,
     /// How many keys each algorithm decided; `none` for those that are unknown.
     pub decided_by: BTreeMap<&'static str, usize>,
     /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
@@ -181,15 +187,6 @@ impl Verdict {
             (Verdict::Invalid, _) | (_, Verdict::Invalid) => Verdict::Invalid,
             (Verdict::Unknown, _) | (_, Verdict::Unknown) => Verdict::Unknown,
             (Verdict::Valid, Verdict::Valid) => Verdict::Valid,
-        }
-    }
-
-    /// The exit code that tells it: 0 valid, 1 invalid, 2 unknown.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Verdict::Valid => 0,
-            Verdict::Invalid => 1,
-            Verdict::Unknown => 2,
         }
     }
 

@@ -437,5 +437,4 @@ fn verdicts_merge() {
     ] {
         assert_eq!((a.merge(b), b.merge(a)), (both, both));
     }
-    assert_eq!([Valid, Invalid, Unknown].map(Verdict::exit_code), [0, 1, 2]);
 }

@@ -253,20 +253,15 @@ fn unknown_says_why() {
         verdict: Verdict::Unknown,
         keys: 90,
         operations: 90,
-        conflicts: Vec::new(),
-        conflicts_total: 0,
         unknown: vec![(key, why.clone())],
         unknown_total: 30,
-        model: "cas-register",
         decided_by: [("none", 30)].into(),
-        still: None,
-        account: Vec::new(),
+        ..check(&History::default(), &Options::default())
     };
     let html = check_html(&Checked {
         name: "x",
         history: &History::default(),
         analysis: &analysis,
-        linearization: None,
         nodes: &[],
         remarks: &[],
     })
@@ -420,7 +415,6 @@ fn strange_histories_have_a_page_all_the_same() {
             name: "strange",
             history: &history,
             analysis: &analysis,
-            linearization: Some(&[5, 6]),
             nodes: &[],
             remarks: &[],
         })

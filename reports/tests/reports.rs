@@ -93,12 +93,8 @@ fn analysis(history: &History, conflicts: Vec<Conflict>) -> Analysis {
         operations: history.operations.len(),
         conflicts_total: conflicts.len(),
         conflicts,
-        unknown: Vec::new(),
-        unknown_total: 0,
-        model: "cas-register",
         decided_by: [("register-exact", keys)].into(),
-        still: None,
-        account: Vec::new(),
+        ..checker::check(&History::default(), &checker::Options::default())
     }
 }
 

@@ -11,7 +11,6 @@
 mod choose;
 mod logs;
 mod pack;
-mod points;
 
 use checker::Analysis;
 use history::tell::{self, cut};
@@ -22,7 +21,7 @@ use crate::class::Class;
 use crate::fault_bands::Background;
 use crate::results::{FaultRow, NoteRow};
 use crate::svg::hex;
-use crate::timeline::{Subject, conflict_arrows, named, numbers};
+use crate::timeline::{Subject, conflict_arrows, named, numbers, places};
 
 /// The script that shows the data: plain JavaScript without dependencies. Its parts are one function, so that its names are
 /// the page's only by intent. It never makes markup out of data (only `textContent`).
@@ -122,7 +121,9 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
     } = *explored;
     let (history, background) = (subject.history, subject.background);
     let moments = moments(history, analysis);
-    let points = points::points(history, analysis);
+    let points = (analysis.orders.iter())
+        .flat_map(|(_, order)| places(history, order, history.end_ns))
+        .collect();
     // Short histories are told apart to the nanosecond.
     let tick_ns = if history.end_ns < 100_000_000 { 1 } else { 1_000 };
     let mut most = MOST_OPERATIONS;

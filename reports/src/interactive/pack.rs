@@ -26,9 +26,11 @@ use history::{Answer, Failure, History, Op, Operation, Outcome, Reason, Value};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use super::points::Points;
 use crate::class::Class;
 use crate::timeline::Place;
+
+/// When operations can have taken effect, by index into the history's operations.
+pub(super) type Points = FxHashMap<usize, Place>;
 
 /// The longest text of a value or an error, characters.
 pub(super) const TEXT_CHARS: usize = 160;

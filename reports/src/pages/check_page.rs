@@ -14,7 +14,6 @@ use history::{History, units};
 
 use crate::error::ReportError;
 use crate::fault_bands::Background;
-use crate::format::promise;
 use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
 use crate::measure::counts::{count_operations, notes};
@@ -27,6 +26,8 @@ use crate::timeline::{Picture, Subject};
 
 /// The most undecided keys, and the most remarks, that are told.
 const MOST_TOLD: usize = 20;
+/// The most operations of a valid history that are drawn with their order.
+const MOST_DRAWN: usize = 200;
 /// The longest text that is told, characters.
 const MOST_CHARS: usize = 1_000;
 
@@ -40,11 +41,8 @@ pub struct Checked<'a> {
     pub name: &'a str,
     /// The history.
     pub history: &'a History,
-    /// What the checker says about it.
+    /// What the checker says about it. A short valid history is drawn with the order that it keeps.
     pub analysis: &'a Analysis,
-    /// For a valid history: an order that explains every answer, as indices into [`History::operations`]. Histories of
-    /// at most 200 operations are drawn with it.
-    pub linearization: Option<&'a [usize]>,
     /// The names of the nodes that operations were sent to; empty if they are not known.
     pub nodes: &'a [String],
     /// What a reader should know about how the history was read or judged.
@@ -123,7 +121,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         verdict: analysis.verdict,
         symbol: symbol(analysis.verdict),
         headline: headline(analysis),
-        model: analysis.model,
+        model: analysis.model.name,
         decided_by: decided_by(analysis),
         facts: facts(history, analysis),
         remarks: remarks.map(|remark| cut(remark, MOST_CHARS)).collect(),
@@ -138,9 +136,12 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
             .map(|(key, why)| (heading(key, analysis), cut(why, MOST_CHARS)))
             .collect(),
         more_undecided: analysis.unknown_total.saturating_sub(MOST_TOLD),
-        explained: (checked.linearization)
-            .filter(|_| analysis.verdict == Verdict::Valid)
-            .and_then(|order| subject.order(order)),
+        explained: match analysis.orders.as_slice() {
+            [(_, order)] if analysis.keys == 1 && history.operations.len() <= MOST_DRAWN => {
+                subject.order(order)
+            }
+            _ => None,
+        },
         operations: counts(history),
         timeline,
         script: SCRIPT,
@@ -163,7 +164,7 @@ fn background(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Ba
 fn headline(analysis: &Analysis) -> String {
     let operations = grouped(analysis.operations as u64);
     let keys = grouped(analysis.keys as u64);
-    let promise = promise(analysis.model);
+    let promise = analysis.model.promise;
     match analysis.verdict {
         Verdict::Valid if analysis.operations == 0 => {
             "There is nothing to judge: it holds no operations.".to_owned()

@@ -147,7 +147,7 @@ pub(crate) fn told(history: &History, analysis: &Analysis) -> Vec<Told> {
 
 /// Whether the model of an analysis takes every key for an object of its own.
 pub(crate) fn is_per_key(analysis: &Analysis) -> bool {
-    checker::objects::find(analysis.model).is_none_or(|entry| entry.per_key)
+    analysis.model.per_key
 }
 
 /// `Key 3`; where a history has a single object, that often has no name.

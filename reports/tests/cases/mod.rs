@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test and example uses a part")]
 
 use checker::synthetic::{Synthetic, Violation, register};
-use checker::{Analysis, Decision, Options, check_key, judge};
+use checker::{Analysis, Options, judge};
 use history::{ErrorClass, Event, EventKind, History, Key, Op, Outcome, Process, Value};
 use reports::{Checked, check_html};
 
@@ -12,7 +12,6 @@ pub struct Case {
     pub name: String,
     pub history: History,
     pub analysis: Analysis,
-    pub linearization: Option<Vec<usize>>,
     pub remarks: Vec<String>,
 }
 
@@ -21,19 +20,14 @@ impl Case {
     pub fn new(name: &str, history: History, initial: Value) -> Case {
         let options = Options {
             initial: Some(initial),
+            keep_orders: true,
             ..Options::default()
         };
-        let all: Vec<usize> = (0..history.operations.len()).collect();
         let analysis = judge(&history, &options);
-        let linearization = match check_key(&history, &all, &options).0 {
-            Decision::Valid(order) if analysis.keys == 1 => Some(order),
-            _ => None,
-        };
         Case {
             name: name.to_owned(),
             history,
             analysis,
-            linearization,
             remarks: Vec::new(),
         }
     }
@@ -44,7 +38,6 @@ impl Case {
             name: &format!("{}.jsonl", self.name),
             history: &self.history,
             analysis: &self.analysis,
-            linearization: self.linearization.as_deref(),
             nodes: &[],
             remarks: &self.remarks,
         })

@@ -215,12 +215,14 @@ impl Request<'_> {
             model: entry,
             initial: Some(initial.clone()),
             early_stop: true,
+            keep_orders: target.is_some(),
             ..Options::default()
         };
         let mut analysis = judging::within(&imported.history, options, self.args.into());
         let judged = began.elapsed();
         if entry.owned && analysis.verdict == Verdict::Invalid && imported.history.is_renumbered {
             analysis.verdict = Verdict::Unknown;
+            analysis.orders.clear();
             analysis.conflicts.clear();
             analysis.conflicts_total = 0;
             analysis.still = None;
@@ -264,7 +266,7 @@ impl Request<'_> {
         }
         if let Some(target) = target {
             let nodes = record.map_or(&[][..], |record| &record.nodes);
-            page::draw(target, &name, &imported, &analysis, entry, &initial, nodes)?;
+            page::draw(target, &name, &imported, &analysis, nodes)?;
         }
         Ok(analysis.verdict)
     }

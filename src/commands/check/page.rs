@@ -10,10 +10,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use checker::objects::Entry;
-use checker::{Analysis, Decision, Options, Verdict};
+use checker::Analysis;
+use history::RunDir;
 use history::formats::Imported;
-use history::{RunDir, Value};
 use tempfile::NamedTempFile;
 
 use crate::cli::CheckArgs;
@@ -115,33 +114,12 @@ pub(super) fn draw(
     name: &str,
     imported: &Imported,
     analysis: &Analysis,
-    entry: &'static Entry,
-    initial: &Value,
     nodes: &[String],
 ) -> Result<(), Failure> {
-    /// Longer orders are not drawn.
-    const MOST_DRAWN: usize = 200;
-    let history = &imported.history;
-    let is_small = analysis.keys == 1 && history.operations.len() <= MOST_DRAWN;
-    let order = if analysis.verdict == Verdict::Valid && is_small {
-        let options = Options {
-            model: entry,
-            initial: Some(initial.clone()),
-            ..Options::default()
-        };
-        let all: Vec<usize> = (0..history.operations.len()).collect();
-        match checker::check_key(history, &all, &options).0 {
-            Decision::Valid(order) => Some(order),
-            _ => None,
-        }
-    } else {
-        None
-    };
     let page = reports::check_html(&reports::Checked {
         name,
-        history,
+        history: &imported.history,
         analysis,
-        linearization: order.as_deref(),
         nodes,
         remarks: &imported.remarks,
     })?;

@@ -62,7 +62,7 @@ fn check(name: &str, seed: u64, timeout_every: u64, mistake: Option<Mistake>, ex
         ..checker::Options::default()
     };
     let analysis = checker::check(&history, &options);
-    assert_eq!(analysis.model, workload.model);
+    assert_eq!(analysis.model.name, workload.model);
     assert_eq!(analysis.verdict, expected, "{about}: {:?}", analysis.unknown);
     let Some(mut stream) = workload.stream else { return };
     for event in &events {
