@@ -1,22 +1,24 @@
-//! ZooKeeper: one Java process a node, and a client of its binary protocol.
+//! ZooKeeper: one Java process per node, and a client for its binary protocol.
 //!
-//! A client is one session with one server. Keys are nodes below a root that is unique to the run; a value is the JSON text
-//! of a [`history::Value`].
+//! A client is one session with one server. Keys are nodes below a root that is unique to the run; a value is
+//! the JSON text of a [`history::Value`].
 //!
-//! **No request is sent twice.** A lost connection fails all requests under way, and the session's next connection starts
-//! with nothing but the session itself (see [`connection`]).
+//! **No request is sent twice.** A lost connection fails all requests under way, and the session's next
+//! connection starts with nothing but the session itself (see [`connection`]).
 //!
-//! **Reads.** "Read operations in ZooKeeper are *not linearizable* since they can return potentially stale data"; to `sync`
-//! first is usual, but "does **not** strictly guarantee up-to-date data because `sync` is not currently a quorum operation":
-//! of two servers that both think they lead, the old one may answer it (ZOOKEEPER-1675, ZOOKEEPER-2136). "The stronger
-//! guarantee of linearizability is provided if an actual quorum operation (e.g., a `write`) is performed before a `read`."
-//! All from ZooKeeper Internals, section "Consistency Guarantees". Each is a read mode here; the one that is promised to be
-//! linearizable is the usual one.
+//! **Reads.** "Read operations in ZooKeeper are *not linearizable* since they can return potentially stale
+//! data"; to `sync` first is usual, but "does **not** strictly guarantee up-to-date data because `sync` is
+//! not currently a quorum operation": of two servers that both think they lead, the old one may answer it
+//! (ZOOKEEPER-1675, ZOOKEEPER-2136). "The stronger guarantee of linearizability is provided if an actual
+//! quorum operation (e.g., a `write`) is performed before a `read`." All from ZooKeeper Internals, section
+//! "Consistency Guarantees". Each is a read mode here; the one that is promised to be linearizable is the
+//! usual one.
 //!
-//! A sync has a second hole, which needs no fault: at the leader it waits for nothing but "flow[s] through like a read"
-//! (`CommitProcessor.matchSyncs`, which is false there), and the leader tells its followers to commit before it has applied
-//! the change itself (`Leader.tryToCommit`). So a client of the leader may miss, after a sync, what a client of a follower
-//! has been told is done. Seen here with 3.8.0 on a busy machine.
+//! A sync has a second hole, which needs no fault: at the leader it waits for nothing but "flow[s] through
+//! like a read" (`CommitProcessor.matchSyncs`, which is false there), and the leader tells its followers to
+//! commit before it has applied the change itself (`Leader.tryToCommit`). So a client of the leader may still
+//! miss, after a sync, a write that a follower has already acknowledged to another client. Seen here with
+//! 3.8.0 on a busy machine.
 
 mod client;
 mod connection;
@@ -41,7 +43,7 @@ use session::Sessions;
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "zookeeper",
-    description: "Apache ZooKeeper; reads after a quorum write unless asked otherwise",
+    description: "Apache ZooKeeper; reads follow a quorum write unless --read-mode says otherwise",
     bugs: Vec::new,
     objects: &[
         ObjectKind::Register,
@@ -57,11 +59,13 @@ pub(crate) const ENTRY: Entry = Entry {
         },
         ReadMode {
             name: "sync",
-            description: "sync, then read at the connected server; may be stale at the leader, and behind a deposed one",
+            description: "sync, then read at the connected server; may be stale at the leader, and behind \
+            a deposed one",
         },
         ReadMode {
             name: "local",
-            description: "read at the connected server, ZooKeeper's own default; sequentially consistent, may be stale",
+            description: "read at the connected server, ZooKeeper's own default; sequentially consistent, \
+            may be stale",
         },
     ],
     demands: &[Demand::User, Demand::Password],
@@ -72,7 +76,7 @@ pub(crate) const ENTRY: Entry = Entry {
     make,
 };
 
-/// Where Debian's package has it.
+/// Where Debian's package installs it.
 const USUAL_JAR: &str = "/usr/share/java/zookeeper.jar";
 
 /// The jar of the server, or the directory `lib` of a release, in which its jars lie.
@@ -85,21 +89,25 @@ fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
     .map_err(|why| why.replace(", or name it with --binary", ""))?;
     match named {
         Some(path) => classes(path).map_err(|why| {
-            format!("--binary {}: {why}; name zookeeper.jar or the directory of a release", path.display())
+            format!(
+                "--binary {}: {why}; name zookeeper.jar or the directory of a release",
+                path.display()
+            )
         }),
         None => classes(Path::new(USUAL_JAR)).map_err(|_| {
             format!(
-                "there is no {USUAL_JAR} (Debian: apt-get install zookeeper); or name the directory of a release with --binary"
+                "there is no {USUAL_JAR} (Debian: apt-get install zookeeper); or name the directory of a \
+                 release with --binary"
             )
         }),
     }
 }
 
 fn classes(path: &Path) -> Result<PathBuf, String> {
-    // As a path, so that it is found from whatever directory the daemon runs in.
+    // Made absolute, because the daemon runs in another directory.
     let path = std::fs::canonicalize(path).map_err(|error| error.to_string())?;
     if path.is_file() {
-        // A release's jar does not say what else it needs; all that lies beside it.
+        // A release's jar does not say which other jars it needs: take all that lie beside it.
         return Ok(match path.parent() {
             Some(lib) if lib.ends_with("lib") => lib.to_owned(),
             _ => path,
@@ -132,7 +140,7 @@ fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Ar
     };
     let addresses = node::addresses(&*environment, &options.endpoints)?;
     let sessions = Arc::new(Sessions::new(addresses, &options.access));
-    // On hosts of one's own it is looked for there, by Java.
+    // On the user's own hosts Java looks for it there.
     let jar = options.binary.clone().unwrap_or_else(|| USUAL_JAR.into());
     let store = Nodes::new(environment.clone(), jar, sessions.clone())?;
     Ok(Arc::new(ZooKeeper {

@@ -1,4 +1,5 @@
-//! ZooKeeper for real: one server, of our own and as somebody else's, and every operation of every object.
+//! ZooKeeper for real: one server, started here and then addressed as an external one, and every operation of
+//! every object.
 //!
 //! It is skipped, visibly, where ZooKeeper or Java is missing.
 
@@ -39,7 +40,7 @@ async fn every_operation_of_one_server() {
     let version = system.db().version().await;
     assert!(version.starts_with("3."), "{version:?}");
 
-    // The same server once more, as one that somebody else started; with a login.
+    // The same server again, as an external one and with a login.
     let endpoint = environment.endpoint(0, 2181).unwrap();
     let outside = external(&format!("http://{endpoint}"), &["sync", "local", "quorum"]);
     for system in std::iter::once(&system).chain(&outside) {
@@ -139,7 +140,7 @@ async fn counters(system: &dyn System) {
     assert_eq!(client.invoke(&add(22, -7)).await, Outcome::ok());
     assert_eq!(client.invoke(&read(22)).await, Outcome::ok_value((-4).into()));
 
-    // Whoever loses the race says so, and the sum is that of the others.
+    // Clients that lose the race report it, and the sum is that of the others.
     let mut racers = Vec::new();
     for _ in 0..8 {
         let mut client = connect(system, ObjectKind::Counter).await;

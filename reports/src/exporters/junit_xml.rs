@@ -1,7 +1,8 @@
 //! JUnit's XML, as far as runs and matrices need it.
 //!
-//! The form is the one that Jenkins, GitLab and GitHub's actions read: <https://github.com/testmoapp/junitxml>. Characters
-//! that XML 1.0 has no way to write are left out, for a node's output may contain any.
+//! The form is the one that Jenkins, GitLab and GitHub's actions read:
+//! <https://github.com/testmoapp/junitxml>. Characters that XML 1.0 has no way to write are left out, for a
+//! node's output may contain any.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use checker::Verdict;
 /// One test suite; the document has no other.
 pub(crate) struct Suite {
     pub name: String,
-    /// Of the whole run, where there is one.
+    /// How long the run took.
     pub seconds: Option<f64>,
     /// Names and values.
     pub properties: Vec<(&'static str, String)>,
@@ -41,7 +42,7 @@ pub(crate) struct Problem {
 /// What a CI system makes of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProblemKind {
-    /// What was tested is wrong.
+    /// The store is wrong.
     Failure,
     /// The test could not tell.
     Error,
@@ -73,8 +74,10 @@ impl Suite {
         let time = time(self.seconds);
         let mut xml = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-             <testsuites name=\"perjury\" tests=\"{tests}\" skipped=\"0\" failures=\"{failures}\" errors=\"{errors}\"{time}>\n\
-             {:4}<testsuite name=\"{}\" tests=\"{tests}\" skipped=\"0\" errors=\"{errors}\" failures=\"{failures}\"{time}>\n",
+             <testsuites name=\"perjury\" tests=\"{tests}\" skipped=\"0\" failures=\"{failures}\" \
+             errors=\"{errors}\"{time}>\n\
+             {:4}<testsuite name=\"{}\" tests=\"{tests}\" skipped=\"0\" errors=\"{errors}\" \
+             failures=\"{failures}\"{time}>\n",
             "",
             escaped(&self.name),
         );

@@ -1,23 +1,24 @@
 //! What a client does for each operation.
 //!
-//! Where an operation takes several requests, at most one of them can change what it is about, or each one that was
-//! refused is certain to have changed nothing before the next is sent. Whatever goes wrong before the first change is a
+//! Where an operation takes several requests, at most one of them can change the object, or each one that was
+//! refused is certain to have changed nothing before the next is sent. An error before the first change is a
 //! certain `fail`.
 //!
 //! ```text
 //!  write     set ── no node ──► create ── exists ──► set
-//!  cas       [sync] get ── equal ──► set with the version that was read (or create); refused: somebody was faster
+//!  cas       [sync] get ── equal ──► set with the version read (or create); refused: another client was faster
 //!  set       an element is a child of the key's node: create; read is the list of the children
 //!  counter   as cas
 //!  lock      create an ephemeral child with a sequence number, list the children: the lowest holds the lock;
 //!            else delete the own child again
 //! ```
 //!
-//! **The token of a lock** is the `czxid` of its node: the number of the transaction that made it. All transactions of the
-//! store are numbered in the order in which they happen, and the sequence numbers follow the same order, for the leader
-//! deals out both. A holder's number is above that of every holder before it: it holds the lock only after all lower nodes
-//! are gone, for good. Unlike the sequence number, which is a signed 32-bit counter of the parent node, `czxid` neither
-//! overflows nor starts anew with another parent, and it can be compared across locks.
+//! **The token of a lock** is the `czxid` of its node: the number of the transaction that made it. All
+//! transactions of the store are numbered in the order in which they happen, and the sequence numbers follow
+//! the same order, for the leader assigns both. A holder's number is above that of every earlier holder,
+//! because it holds the lock only after all lower nodes are gone for good. Unlike the sequence number, which
+//! is a signed 32-bit counter of the parent node, `czxid` neither overflows nor starts anew with another
+//! parent, and it can be compared across locks.
 
 use std::collections::HashMap;
 
@@ -106,7 +107,8 @@ impl ZooKeeperClient {
         let session = &self.run.session;
         let set = match session.set_data(&path, &data, None).await {
             Err(Error::NO_NODE) => match self.run.create_lasting(&path, &data).await {
-                // Somebody else made it in between. Both requests were refused, so nothing was changed yet.
+                // Another client created it in between. Both requests were refused, so nothing has changed
+                // yet.
                 Err(Error::NODE_EXISTS) => session.set_data(&path, &data, None).await,
                 created => created.map(drop),
             },
@@ -204,7 +206,8 @@ impl ZooKeeperClient {
             Ok(queued) => queued,
             Err(error) => return errors::outcome(op, &error),
         };
-        // The server answers in the order of the requests, so that it knows of the own node and of all lower ones.
+        // The server answers in the order of the requests, so that it knows of the own node and of all lower
+        // ones.
         let children = match session.children(&directory).await {
             Ok(children) => children,
             Err(error) => return LEFT_QUEUED.outcome(op, format!("cannot see the queue: {error}")),
@@ -240,8 +243,8 @@ impl ZooKeeperClient {
         }
     }
 
-    /// Reads a key's node, as the read mode says. A read that failed changed nothing, on behalf of whatever operation it
-    /// was made: its outcome is a certain `fail`.
+    /// Reads a key's node, as the read mode says. A read that failed changed nothing, on behalf of whatever
+    /// operation it was made: its outcome is a certain `fail`.
     async fn find(&self, key: &Key) -> Result<Found, Outcome> {
         let read = Op::Read { key: key.clone() };
         if let Err(error) = self.catch_up().await {
@@ -314,7 +317,8 @@ fn to_data(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-/// How a value is written in a path: its JSON text, with every byte but letters, digits, `-` and `_` written as `%XX`.
+/// How a value is written in a path: its JSON text, with every byte but letters, digits, `-` and `_` written
+/// as `%XX`.
 fn to_name(value: &Value) -> String {
     let mut name = String::new();
     for byte in to_data(value) {

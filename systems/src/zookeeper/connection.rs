@@ -1,7 +1,8 @@
 //! One session with one server, and the connection that it is using.
 //!
-//! A task owns the connection. It sends requests, matches the answers to them, keeps an idle session alive with pings and,
-//! when the connection is lost, resumes the session on a new one (ZooKeeper Programmer's Guide, "ZooKeeper Sessions").
+//! A task owns the connection. It sends requests, matches the answers to them, keeps an idle session alive
+//! with pings and, when the connection is lost, resumes the session on a new one (ZooKeeper Programmer's
+//! Guide, "ZooKeeper Sessions").
 //!
 //! ```text
 //!           connect                  lost                     too late, refused
@@ -11,11 +12,13 @@
 //! ```
 //!
 //! **Invariants.**
-//! - A request is sent at most once. When the connection is lost, every request that is under way gets the error and is
-//!   forgotten; a new connection starts with the session's own request and login, and nothing else.
-//! - Nothing waits forever for the server: not a connection, not a write, not an answer. A server that has said nothing
-//!   for two fifths of the session's timeout is taken for lost.
-//! - The state changes before the requests under way are answered, so that the next operation already sees it.
+//! - A request is sent at most once. When the connection is lost, every request that is under way gets the
+//!   error and is forgotten; a new connection starts with the session's own request and login, and nothing
+//!   else.
+//! - Nothing waits forever for the server: not a connection, not a write, not an answer. A server that has
+//!   been silent for two fifths of the session's timeout counts as lost.
+//! - The state changes before the requests under way are answered, so that the next operation already sees
+//!   it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -197,14 +200,15 @@ impl Session {
     ) -> Result<Vec<u8>, Error> {
         let (answer, answered) = oneshot::channel();
         let body = Box::new(body);
-        // Where the task has ended, what it would have said is known.
-        let ended = |_| Error::SessionEnded("before the request was sent".to_owned());
+        // If the task has ended, so has the session; then the request, and with it the sender of its answer,
+        // is dropped.
         let _ = self.requests.send(Request { kind, body, answer });
-        answered.await.unwrap_or_else(|gone| Err(ended(gone)))
+        let ended = || Error::SessionEnded("before the request was answered".to_owned());
+        answered.await.unwrap_or_else(|_| Err(ended()))
     }
 }
 
-/// Requests that name it do not mind which version a node has.
+/// In a request: whatever version the node has.
 const ANY_VERSION: i32 = -1;
 
 /// A path, and that no watch is set.
@@ -245,7 +249,8 @@ impl Resumable {
         self.timeout() * 3 / 20
     }
 
-    /// After so long without the server the session is given up. The server expires it earlier, but its clock starts later.
+    /// After so long without the server the session is given up. The server expires it earlier, but its clock
+    /// starts later.
     fn expiry(&self) -> Duration {
         self.timeout() * 7 / 5
     }
@@ -377,7 +382,7 @@ impl Keeper {
                 frame = link.frame() => self.receive(&frame?, pending)?,
                 request = self.inbox.recv(), if !is_closing => {
                     let (kind, body, answer) = match request {
-                        // It waited for a connection for too long.
+                        // Its operation timed out while it waited for a connection.
                         Some(request) if request.answer.is_closed() => continue,
                         Some(request) => (request.kind, request.body, Some(request.answer)),
                         None => {
@@ -439,7 +444,8 @@ impl Keeper {
         Ok(())
     }
 
-    /// A new connection for the same session; `None` if the session is over, or if it does not matter any more.
+    /// A new connection for the same session; `None` if the session is over, or if it does not matter any
+    /// more.
     async fn resume(&mut self, last_received: Instant) -> Option<Link> {
         let expired = last_received + self.session.expiry();
         while !self.inbox.is_closed() && Instant::now() < expired {

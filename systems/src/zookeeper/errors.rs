@@ -1,9 +1,9 @@
 //! What each error of ZooKeeper, and of its connection, means for an operation.
 //!
-//! An answer with a code of the server concerns this very request: the leader decided it in its order and changed nothing,
-//! and the followers did the same (`PrepRequestProcessor.pRequest` turns the exception into an error transaction, which is
-//! ordered and committed like any other). An error that all requests under way get, because their connection or
-//! session ended, proves nothing about any of them.
+//! An answer with a code of the server concerns this very request: the leader decided it in its order and
+//! changed nothing, and the followers did the same (`PrepRequestProcessor.pRequest` turns the exception into
+//! an error transaction, which is ordered and committed like any other). An error that all requests under way
+//! get, because their connection or session ended, proves nothing about any of them.
 
 use history::{ErrorClass, ErrorRule, Op, Outcome};
 
@@ -13,14 +13,14 @@ use crate::http::{NOT_SUPPORTED, NOT_UNDERSTOOD};
 
 const NO_NODE: ErrorRule = ErrorRule::new(
     "no-node",
-    "NONODE (-101): there is no such node, or no parent",
+    "NONODE (-101): the node, or its parent, does not exist",
     true,
     ErrorClass::Rejected,
     "KeeperException.Code.NONODE; PrepRequestProcessor.getRecordForPath",
 );
 const NODE_EXISTS: ErrorRule = ErrorRule::new(
     "node-exists",
-    "NODEEXISTS (-110): the node is already there",
+    "NODEEXISTS (-110): the node already exists",
     true,
     ErrorClass::Rejected,
     "KeeperException.Code.NODEEXISTS; PrepRequestProcessor.pRequest2TxnCreate",
@@ -41,11 +41,13 @@ const NO_AUTH: ErrorRule = ErrorRule::new(
 );
 const REFUSED: ErrorRule = ErrorRule::new(
     "refused",
-    "BADARGUMENTS, UNIMPLEMENTED, NOCHILDRENFOREPHEMERALS, NOTEMPTY, INVALIDACL, QUOTAEXCEEDED, NOTREADONLY, NOWATCHER, \
+    "BADARGUMENTS, UNIMPLEMENTED, NOCHILDRENFOREPHEMERALS, NOTEMPTY, INVALIDACL, QUOTAEXCEEDED, \
+     NOTREADONLY, NOWATCHER, \
      RECONFIGDISABLED, or SESSIONMOVED (\"so operation is ignored\")",
     true,
     ErrorClass::Rejected,
-    "KeeperException.Code; all are thrown before a transaction is made (PrepRequestProcessor, UnimplementedRequestProcessor, \
+    "KeeperException.Code; all are thrown before a transaction is made (PrepRequestProcessor, \
+     UnimplementedRequestProcessor, \
      ReadOnlyRequestProcessor)",
 );
 const THROTTLED: ErrorRule = ErrorRule::new(
@@ -66,18 +68,19 @@ pub(super) const LOST_RACE: ErrorRule = ErrorRule::new(
 /// A try-lock that found the lock taken, and took its own node away.
 pub(super) const HELD: ErrorRule = ErrorRule::new(
     "held",
-    "another holds the lock, and the node with which this client queued is gone again",
+    "another client holds the lock, and this client has deleted its own node from the queue",
     true,
     ErrorClass::Rejected,
     "only the lowest sequence number holds the lock (ZooKeeper Recipes, \"Locks\")",
 );
-/// A release by one who does not hold it.
+/// A release by a client that does not hold the lock.
 pub(super) const NOT_HELD: ErrorRule = ErrorRule::new(
     "not-held",
-    "this client does not hold the lock, or no longer: its node is gone",
+    "this client does not hold the lock, or no longer does: its node is gone",
     true,
     ErrorClass::Rejected,
-    "an ephemeral node goes with its session (ZooKeeper Programmer's Guide, \"Ephemeral Nodes\"); deleting it was answered with NONODE",
+    "an ephemeral node goes with its session (ZooKeeper Programmer's Guide, \"Ephemeral Nodes\"); deleting \
+     it was answered with NONODE",
 );
 /// A try-lock whose node is left behind.
 pub(super) const LEFT_QUEUED: ErrorRule = ErrorRule::new(
@@ -87,24 +90,25 @@ pub(super) const LEFT_QUEUED: ErrorRule = ErrorRule::new(
     ErrorClass::Unavailable,
     "its node stays until its session expires, and may become the lowest",
 );
-/// A try-lock whose node is gone.
+/// A try-lock whose node has disappeared.
 pub(super) const PLACE_LOST: ErrorRule = ErrorRule::new(
     "place-lost",
     "the client queued for the lock, and its node is not in the queue any more",
     false,
     ErrorClass::Unavailable,
-    "only the end of its session, or somebody else, can have removed it; nobody knows whether it was the lowest before",
+    "only the end of its session, or another user, can have removed it; it is unknown whether it was the \
+     lowest before",
 );
 const DISCONNECTED: ErrorRule = ErrorRule::new(
     "disconnected",
-    "the session has no connection just now",
+    "the session has no connection at the moment",
     true,
     ErrorClass::Unavailable,
     "found before anything was sent",
 );
 const SESSION_OVER: ErrorRule = ErrorRule::new(
     "session-over",
-    "the session has ended before",
+    "the session had already ended",
     true,
     // The runner drops a client that lost its connection.
     ErrorClass::ConnectionLost,
@@ -115,7 +119,8 @@ const CONNECTION_LOSS: ErrorRule = ErrorRule::new(
     "the connection broke, or was silent for too long, while the request was under way",
     false,
     ErrorClass::ConnectionLost,
-    "ZooKeeper FAQ, \"How should I handle the CONNECTION_LOSS error?\": the request may or may not have been done",
+    "ZooKeeper FAQ, \"How should I handle the CONNECTION_LOSS error?\": the request may or may not have \
+     been done",
 );
 const SESSION_ENDED: ErrorRule = ErrorRule::new(
     "session-ended",

@@ -1,7 +1,7 @@
 //! ZooKeeper's servers: their settings, how they are started, and what they say of themselves.
 //!
-//! They are asked with the four-letter word `srvr` (ZooKeeper Administrator's Guide, "The Four Letter Words"), which every
-//! server answers on its client port, also one that has no leader.
+//! They are queried with the four-letter word `srvr` (ZooKeeper Administrator's Guide, "The Four Letter
+//! Words"), which every server answers on its client port, also one that has no leader.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,13 +22,13 @@ const CLIENT_PORT: u16 = 2181;
 const PEER_PORT: u16 = 2888;
 /// The port on which a server listens in elections.
 const ELECTION_PORT: u16 = 3888;
-/// How long a server may take to say what it is when it is only asked who leads.
+/// How long a server may take to answer `srvr`.
 const STATUS_LIMIT: Duration = Duration::from_millis(250);
 /// More than any server says to `srvr`.
 const STATUS_BYTES: u64 = 16 << 10;
 
-/// `tickTime`, milliseconds: short, for a session lasts at least two ticks and at most twenty, and a follower or leader that
-/// hears nothing for `syncLimit` ticks gives up.
+/// `tickTime`, milliseconds: short, for a session lasts at least two ticks and at most twenty, and a follower
+/// or leader that hears nothing for `syncLimit` ticks gives up.
 const TICK_MS: u32 = 250;
 /// `syncLimit`: one second.
 const SYNC_TICKS: u32 = 4;
@@ -153,19 +153,19 @@ impl Nodes {
         text
     }
 
-    /// What every node that answers says of itself, with its index, asked all at once.
+    /// What every node says about itself, with its index. All are queried at once.
     async fn statuses(&self) -> Vec<(usize, Result<Status, String>)> {
         let addresses = self.sessions.addresses();
-        let asked = (0..addresses.len()).map(|node| async move {
-            let told = tokio::time::timeout(STATUS_LIMIT, srvr(&addresses[node])).await;
-            let status = match told {
+        let queries = (0..addresses.len()).map(|node| async move {
+            let answer = tokio::time::timeout(STATUS_LIMIT, srvr(&addresses[node])).await;
+            let status = match answer {
                 Ok(Ok(text)) => Status::parse(&text),
                 Ok(Err(error)) => Err(error.to_string()),
                 Err(_) => Err("no answer".to_owned()),
             };
             (node, status)
         });
-        futures_util::future::join_all(asked).await
+        futures_util::future::join_all(queries).await
     }
 }
 
@@ -197,7 +197,8 @@ impl Store for Nodes {
         let mut args: Vec<std::ffi::OsString> = [
             "-Xmx128m",
             "-XX:+UseSerialGC",
-            // Up soon, which counts for more here than full speed later; and nothing is left in the host's /tmp.
+            // Up soon, which counts for more here than full speed later; and nothing is left in the host's
+            // /tmp.
             "-XX:TieredStopAtLevel=1",
             "-XX:-UsePerfData",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -266,8 +267,8 @@ impl Store for Nodes {
 
     async fn version(&self) -> String {
         let statuses = self.statuses().await;
-        let told = statuses.into_iter().find_map(|(_, status)| status.ok());
-        told.map_or_else(String::new, |status| status.version)
+        let first = statuses.into_iter().find_map(|(_, status)| status.ok());
+        first.map_or_else(String::new, |status| status.version)
     }
 }
 
@@ -282,7 +283,8 @@ struct Status {
 }
 
 impl Status {
-    /// Else why it serves nobody, in its own words.
+    /// # Errors
+    /// The server's own reason, if it serves no clients.
     fn parse(text: &str) -> Result<Status, String> {
         let field = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -291,7 +293,7 @@ impl Status {
         let Some(mode) = field("Mode:") else {
             let first = text.lines().next().unwrap_or_default();
             return Err(match first.trim() {
-                "" => "it says nothing".to_owned(),
+                "" => "the answer is empty".to_owned(),
                 words => words.chars().take(200).collect(),
             });
         };
@@ -349,7 +351,7 @@ mod tests {
                 "srvr is not executed because it is not in the whitelist.\n".into(),
                 Err("srvr is not executed because it is not in the whitelist.".into()),
             ),
-            (String::new(), Err("it says nothing".into())),
+            (String::new(), Err("the answer is empty".into())),
         ];
         for (text, expected) in cases {
             assert_eq!(Status::parse(&text), expected, "{text}");

@@ -1,4 +1,4 @@
-//! Sessions: each of one client with one server, and the run's own root node.
+//! Sessions, each between one client and one server, and the run's own root node.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use super::wire::{Acl, Mode, Stat};
 const LOCK_SESSION: Duration = Duration::from_secs(2);
 /// How long the other sessions may be out of touch.
 const SESSION: Duration = Duration::from_secs(4);
-/// How long a try-out may take.
+/// How long the session and the read of [`Sessions::try_out`] may take, each.
 const TRY_OUT_LIMIT: Duration = Duration::from_secs(3);
 /// Under which the roots of all runs lie.
 const TOP: &str = "/perjury";
@@ -81,7 +81,7 @@ impl Sessions {
         }
     }
 
-    /// Whether a client can do something, asked of the first node.
+    /// Whether a client can read from the first node.
     pub(super) async fn try_out(&self) -> Result<(), String> {
         let session = self.open(0, ObjectKind::Register, TRY_OUT_LIMIT);
         let session = session.await.map_err(|error| error.to_string())?;
@@ -94,7 +94,8 @@ impl Sessions {
     }
 
     async fn connect(&self, address: &str, object: ObjectKind) -> Result<RunSession, Error> {
-        // A lock must outlive a client that is dropped, as it outlives one that crashes; other sessions are closed.
+        // A lock must outlive a client that is dropped, as it outlives one that crashes; other sessions are
+        // closed.
         let (timeout, on_drop) = match object {
             ObjectKind::Lock => (LOCK_SESSION, OnDrop::Abandon),
             _ => (SESSION, OnDrop::Close),
@@ -139,7 +140,8 @@ impl RunSession {
         created.map(drop)
     }
 
-    /// Creates a node that goes with the session, with a number behind its name that grows with each. Returns its path.
+    /// Creates a node that goes with the session, with a number behind its name that grows with each. Returns
+    /// its path.
     pub(super) async fn create_queued(&self, path: &str) -> Result<(String, Stat), Error> {
         (self.session)
             .create(path, b"", self.acl, Mode::EphemeralSequential)

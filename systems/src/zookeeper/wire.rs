@@ -1,15 +1,16 @@
 //! ZooKeeper's binary protocol: how requests and answers are written, and the codes of its errors.
 //!
-//! The records are those of `zookeeper.jute` in ZooKeeper's sources, with the encoding of its `BinaryOutputArchive`: numbers
-//! are big-endian, a string or a buffer is its length (32 bits, -1 for none) and its bytes, a list is its length and its
-//! elements. Each message is a frame: its length (32 bits), then its bytes.
+//! The records are those of `zookeeper.jute` in ZooKeeper's sources, with the encoding of its
+//! `BinaryOutputArchive`: numbers are big-endian, a string or a buffer is its length (32 bits, -1 for none)
+//! and its bytes, a list is its length and its elements. Each message is a frame: its length (32 bits), then
+//! its bytes.
 //!
-//! **Invariant.** No length that was received is believed: nothing is reserved for more than what has arrived, and a frame
-//! above [`FRAME_LIMIT`] ends the connection.
+//! **Invariant.** No received length is trusted: nothing is reserved for more than what has arrived, and a
+//! frame above [`FRAME_LIMIT`] ends the connection.
 
 use std::fmt;
 
-/// Above what a server of ours can send: it stores no more than `jute.maxbuffer`, one megabyte, in a node.
+/// More than a server sends: a node holds at most `jute.maxbuffer`, one megabyte.
 pub(super) const FRAME_LIMIT: usize = 4 << 20;
 
 /// The numbers of requests that have none of their own, from ZooKeeper's `ClientCnxn`.
@@ -151,8 +152,8 @@ pub(super) struct ReplyHeader {
 pub(super) struct Encoder(Vec<u8>);
 
 impl Encoder {
-    /// The first frame on a connection. `last_zxid` is the newest transaction that the client has seen: a server that is
-    /// behind it refuses.
+    /// The first frame on a connection. `last_zxid` is the newest transaction that the client has seen: a
+    /// server that is behind it refuses.
     pub(super) fn connect(wanted: &Grant, last_zxid: i64) -> Encoder {
         const PROTOCOL_VERSION: i32 = 0;
         const READ_ONLY: bool = false;
@@ -235,7 +236,8 @@ impl<'a> Decoder<'a> {
         Decoder(frame)
     }
 
-    /// The answer to [`Encoder::connect`]. What may follow (whether the session is read-only) was not requested.
+    /// The answer to [`Encoder::connect`]. What may follow (whether the session is read-only) was not
+    /// requested.
     pub(super) fn grant(&mut self) -> Result<Grant, Malformed> {
         let _protocol_version = self.int()?;
         Ok(Grant {
@@ -342,7 +344,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// The length of the first frame in what was received, without its prefix; `None` if the prefix has not arrived.
+/// The length of the first frame in what was received, without its prefix; `None` if the prefix has not
+/// arrived.
 pub(super) fn frame_length(received: &[u8]) -> Result<Option<usize>, Malformed> {
     let Some(prefix) = received.first_chunk() else {
         return Ok(None);
@@ -358,7 +361,7 @@ pub(super) fn frame_length(received: &[u8]) -> Result<Option<usize>, Malformed> 
 mod tests {
     use super::*;
 
-    /// What stands in a frame behind its length.
+    /// A frame without its length.
     fn body(encoder: Encoder) -> Vec<u8> {
         encoder.frame()[4..].to_vec()
     }
@@ -450,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn no_length_is_believed() {
+    fn no_received_length_is_trusted() {
         for length in [-2, i32::MIN, i32::MAX, 3, 1 << 30] {
             let text = body(Encoder::empty().int(length).bool(true).bool(true));
             assert!(Decoder::new(&text).buffer().is_err(), "{length}");
@@ -462,7 +465,7 @@ mod tests {
                 .string()
                 .is_err()
         );
-        // Whatever is cut off is noticed, wherever.
+        // Wherever a record is cut off, that is an error.
         let whole = body(Encoder::empty().int(0).int(500).long(7).buffer(&[1; 16]));
         for length in 0..whole.len() {
             assert!(Decoder::new(&whole[..length]).grant().is_err(), "{length}");

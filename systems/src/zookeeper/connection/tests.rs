@@ -6,7 +6,7 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A server that says what the test wants.
+/// A server that sends what the test says.
 struct Server(TcpListener);
 
 impl Server {
@@ -163,13 +163,13 @@ async fn a_lost_request_is_not_sent_again_and_the_session_is_resumed() {
     };
     tokio::join!(script, requests);
 
-    // The same session, and a server that has seen less is no good.
+    // The same session; a server that is behind transaction 41 would refuse it.
     let (mut peer, wanted) = server.accept().await;
     assert_eq!(wanted, (41, 4000, 77));
     peer.grant(4000, 77).await;
     becomes(&session, State::Connected).await;
     let script = async {
-        // The delete is not there.
+        // The delete was not sent again.
         assert_eq!(peer.request().await, Some((1, Kind::Sync as i32)));
         peer.answer(1, 42, 0, &[]).await;
     };
@@ -247,6 +247,6 @@ async fn a_silent_server_is_lost_and_an_idle_one_is_pinged() {
     let session = session.unwrap();
     let frame = peer.frame().await.unwrap();
     assert_eq!(Decoder::new(&frame).int(), Ok(PING_XID));
-    // It is not answered.
+    // The ping gets no answer.
     becomes(&session, State::Disconnected).await;
 }
