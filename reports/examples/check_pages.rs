@@ -1,4 +1,5 @@
-//! Writes the pages of checked histories, to look at: `check_pages DIR [FILE…]`; without files, of histories by hand.
+//! Writes the pages of checked histories, to look at: `check_pages DIR [FILE…]`; without files, of histories
+//! by hand.
 
 #[path = "../tests/cases/mod.rs"]
 mod cases;

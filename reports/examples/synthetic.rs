@@ -1,4 +1,5 @@
-//! Writes the reports of runs that never were, to look at and to measure: `synthetic DIR [CLIENTS DURATION_S]`.
+//! Writes the reports of runs that never were, to look at and to measure: `synthetic DIR [CLIENTS
+//! DURATION_S]`.
 
 #[path = "../tests/synthetic/mod.rs"]
 mod synthetic;

@@ -4,7 +4,7 @@ use history::{Failure, Outcome};
 
 use crate::svg::Rgb;
 
-/// How an operation ended, as plots tell it apart.
+/// How an operation ended, as pictures distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Class {
     Ok,
@@ -15,7 +15,7 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// How an outcome is told apart.
+    /// The class of an outcome.
     pub fn of(outcome: &Outcome) -> Class {
         match outcome {
             Outcome::Ok(_) => Class::Ok,
@@ -37,7 +37,7 @@ impl Class {
         }
     }
 
-    /// From the palette of Okabe and Ito, which colour-blind people can tell apart.
+    /// From the palette of Okabe and Ito, which colour-blind people can distinguish.
     pub fn colour(self) -> Rgb {
         match self {
             Class::Ok => (0x00, 0x72, 0xb2),

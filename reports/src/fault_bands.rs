@@ -1,4 +1,4 @@
-//! What stands behind every plot: the faults as bands, a colour per nemesis, and the changes of leader as lines.
+//! What is behind every plot: the faults as bands, a colour per nemesis, and the changes of leader as lines.
 //!
 //! Units: seconds since the start of the run.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::results::{FaultRow, Results};
 use crate::svg::{Rgb, rgb};
 
-/// The colours of nemeses of which the plan names none, in the order in which they come.
+/// The colours of nemeses for which the plan names none, in order of appearance.
 const SPARE: &[Rgb] = &[
     (0x59, 0xa1, 0x4f),
     (0xb0, 0x7a, 0xa1),
@@ -16,7 +16,7 @@ const SPARE: &[Rgb] = &[
     (0x9c, 0x75, 0x5f),
     (0xff, 0x9d, 0xa7),
 ];
-/// What comes after the time limit is no fault, but not the usual load either.
+/// What follows the time limit is not a fault, but not the usual load either.
 const AFTER: Rgb = (0x9a, 0xa0, 0xa6);
 
 /// One fault, or another stretch of time that differs from the rest.
@@ -33,7 +33,7 @@ pub(crate) struct Band {
 /// All that is drawn behind plots.
 pub(crate) struct Background {
     pub bands: Vec<Band>,
-    /// When which node was seen to lead for the first time.
+    /// When a new leader was first seen, and its name.
     pub leaders: Vec<(f64, String)>,
     /// What the colours of the bands mean.
     pub legend: Vec<(String, Rgb)>,
@@ -59,8 +59,8 @@ impl Background {
         )
     }
 
-    /// The background of a history: the colours of its nemeses, its faults, changes of leader as `(time_s, node)`, its length, and the time limit of
-    /// its main phase, 0 if it has none.
+    /// The background of a history: the colours of its nemeses, its faults, changes of leader as `(time_s,
+    /// node)`, its length, and the time limit of its main phase, 0 if it has none.
     pub fn of(
         known: BTreeMap<String, Rgb>,
         faults: &[FaultRow],
@@ -93,15 +93,15 @@ impl Background {
                 end_s: fault.end_s.unwrap_or(end_s),
             });
         }
-        // Less could not be seen.
+        // A narrower band could not be seen.
         if limit_s > 0.0 && end_s - limit_s > end_s * 0.01 {
-            let name = "last reads";
+            let name = "final reads";
             background
                 .legend
-                .push(("after the time limit: heal and last reads".to_owned(), AFTER));
+                .push(("after the time limit: heal and final reads".to_owned(), AFTER));
             background.bands.push(Band {
                 name: name.to_owned(),
-                title: "after the time limit: heal and last reads".to_owned(),
+                title: "after the time limit: heal and final reads".to_owned(),
                 colour: AFTER,
                 start_s: limit_s,
                 end_s,

@@ -1,5 +1,5 @@
-//! What several pages and exporters say in the same words. How an operation, a value or a duration is put into words is
-//! [`history::tell`]'s and [`history::units`]' business.
+//! What several pages and exporters say in the same words. How an operation, a value or a duration is put
+//! into words is the business of [`history::tell`] and [`history::units`].
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ pub(crate) fn symbol(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A sign that stands out in the summaries of CI systems.
+/// A sign for the summaries of CI systems.
 pub(crate) fn emoji(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Valid => "✅",
@@ -68,7 +68,8 @@ pub(crate) fn markdown(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' | '@' => {
-                // An entity rather than a backslash: cells of tables and autolinks do not honour that everywhere.
+                // An entity rather than a backslash: cells of tables and autolinks do not honour that
+                // everywhere.
                 let _ = write!(out, "&#{};", u32::from(c));
             }
             c if c.is_control() => out.push(' '),

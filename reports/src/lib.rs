@@ -1,8 +1,8 @@
-//! What people read of a run: `report.html`, `results.json`, `junit.xml`, `summary.md` and the summary on the terminal; and of a history
-//! that was checked by itself: one page ([`check_html`]).
+//! What people read about a run: `report.html`, `results.json`, `junit.xml`, `summary.md` and the summary on
+//! the terminal; and about a history that was checked on its own: one page ([`check_html`]).
 //!
 //! Invariants:
-//! - Reports are made of a run directory alone: the plan, the history and the checker's analysis of it.
+//! - Reports are made from a run directory alone: the plan, the history and the checker's analysis of it.
 //! - A report is a self-contained file: it refers to nothing on any network.
 //! - Files are written whole or not at all: to a temporary name first, then renamed.
 

@@ -1,8 +1,8 @@
 //! `results.json`: the verdict of a run and its numbers.
 //!
 //! Invariants:
-//! - Field names are stable and carry their unit last (`latency_ms_p99`, `start_s`); a change that a script could
-//!   notice raises [`SCHEMA_VERSION`].
+//! - Field names are stable and carry their unit last (`latency_ms_p99`, `start_s`); a change that a script
+//!   could notice raises [`SCHEMA_VERSION`].
 //! - The file stands alone: operations are written out in full, never as indices into another file.
 //! - Times are seconds since the start of the run, latencies are milliseconds.
 
@@ -70,7 +70,8 @@ pub struct Results {
     /// The same by kind and by the role that they hit, with what was done meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<CoverageRow>,
-    /// When another node was seen to lead, or the same one in another term, in order; the first one is the first leader.
+    /// When another node was seen to lead, or the same one in another term, in order; the first one is the
+    /// first leader.
     pub leader_changes: Vec<NoteRow>,
     /// Everything else that was noted: nodes that died by themselves, …
     pub notes: Vec<OtherNote>,
@@ -214,7 +215,8 @@ pub struct KindCounts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorRow {
-    /// The rule of the system's table of errors (`test.error_rules`) by which they were decided; empty where there is none.
+    /// The rule of the system's table of errors (`test.error_rules`) by which they were decided; empty where
+    /// there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rule: String,
     /// The class.
@@ -323,7 +325,8 @@ pub struct Availability {
     pub slice_ms: f64,
     /// The share of slices in which anything was answered, from 0 to 1.
     pub share_of_time: f64,
-    /// The share of operations that were answered, from 0 to 1. Clients that wait ask less, so that this flatters.
+    /// The share of operations that were answered, from 0 to 1. Clients that wait ask less, so that this
+    /// flatters.
     pub share_of_operations: f64,
     /// The longest time without any answer, milliseconds.
     pub longest_gap_ms: f64,
@@ -333,14 +336,16 @@ pub struct Availability {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Recovery {
-    /// Whether the rate of answers fell below half of what it was before; absent where there were too few answers to say so.
+    /// Whether the rate of answers fell below half of what it was before; absent where there were too few
+    /// answers to say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub felt: Option<bool>,
-    /// The longest time without any answer from the fault's start until the store was back, and of what began within a second after the
-    /// fault's end, milliseconds. The next fault and the end of the run cut it off.
+    /// The longest time without any answer from the fault's start until the store was back, and of what began
+    /// within a second after the fault's end, milliseconds. The next fault and the end of the run cut it off.
     pub longest_gap_ms: f64,
-    /// From the fault's start until the rate was back, milliseconds: 0 where it was not felt, absent where it was not seen to be back
-    /// before the next fault began or the run ended, or within ten seconds of the fault's end.
+    /// From the fault's start until the rate was back, milliseconds: 0 where it was not felt, absent where it
+    /// was not seen to be back before the next fault began or the run ended, or within ten seconds of the
+    /// fault's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_ms: Option<f64>,
     /// Where it was not seen to be back: how long that took at least, milliseconds.
@@ -437,8 +442,8 @@ impl Results {
         rows.filter(|pair| pair[0].node != pair[1].node).count()
     }
 
-    /// The reasons for the verdict that the headline does not give already: it gives the first one. What would only make
-    /// a run unknown is no reason for an invalid one.
+    /// The reasons for the verdict that the headline does not give already: it gives the first one. What
+    /// would only make a run unknown is no reason for an invalid one.
     pub(crate) fn further_reasons(&self) -> impl Iterator<Item = &str> {
         let checks = self.checks.iter().filter(|check| check.verdict == self.verdict);
         let reasons = checks.flat_map(|check| &check.reasons);

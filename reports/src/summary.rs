@@ -1,4 +1,5 @@
-//! From a history and its analysis to [`Results`]: what was counted and measured, and what the [`checks`] make of it.
+//! From a history and its analysis to [`Results`]: what was counted and measured, and what the [`checks`]
+//! make of it.
 
 use checker::{Analysis, Verdict};
 use history::units::{grouped, plural, seconds};

@@ -136,7 +136,7 @@ fn the_longest_order_ends_at_a_line() {
     let words = words(svg);
     insta::assert_snapshot!(words.join("\n"));
     assert!(words.iter().any(|text| text == "linearizable up to here"));
-    // The line stands where the operation that has no place completes, and no point lies behind it.
+    // The line is where the operation that has no place completes, and no point lies beyond it.
     let line = svg.split("class=\"boundary\"").nth(1).expect("there is a line");
     let x = attribute(line, "x1");
     assert!((bars(svg, "hot ok")[0].1 - x).abs() < 0.2);
@@ -390,7 +390,7 @@ fn the_page_stands_alone() {
 #[test]
 fn strange_histories_have_a_page_all_the_same() {
     let empty = Case::new("empty", History::default(), Value::Nil);
-    assert!(empty.html().contains("it holds no operations"));
+    assert!(empty.html().contains("the history has no operations"));
     // A conflict that names what is not there, and one at a single moment.
     let history = history(&[line(0, 0, 0, saw(1)), line(1, 0, 0, swapped(1, 2))]);
     let mut analysis = check(&history, &Options::default());

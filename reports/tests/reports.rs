@@ -253,7 +253,7 @@ fn the_page_tells_what_matters() {
         "process 2",
         "connection-refused",
         "no connection was made, so nothing was sent",
-        "no answer in time; it may have happened or may yet",
+        "no answer in time: it may have happened, or may yet happen",
         "partition (leader)",
         "n2 | n1 n3",
         "✓ verified",
@@ -437,7 +437,7 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         20,
         Outcome::ok(),
         Verified,
-        Skipped("nobody called".into()),
+        Skipped("never called".into()),
         false,
         Unknown,
         "all 1 faults of partition were skipped",
@@ -489,7 +489,8 @@ fn strange_runs_are_reported_all_the_same() {
             );
         }
     };
-    // Nothing at all; no faults; one operation; an operation that never ended; a fault that never began to hold.
+    // Nothing at all; no faults; one operation; an operation that never ended; a fault that never began to
+    // hold.
     check(Vec::new(), Vec::new());
     check(
         vec![
@@ -581,7 +582,8 @@ fn a_million_operations_with_large_values_fit_on_a_page() {
         "{}",
         run.history.operations.len()
     );
-    // The analysis was of the same operations with small values: what is drawn and written is what counts here.
+    // The analysis was of the same operations with small values: what is drawn and written is what counts
+    // here.
     for operation in &mut run.history.operations {
         if let Op::Write {
             value: Value::Int(value),
@@ -613,7 +615,7 @@ fn a_store_that_answers_only_in_peace_is_unknown() {
         let reasons = results.reasons().collect::<Vec<_>>().join("; ");
         (results.verdict, reasons)
     };
-    // No fault at all, although some were asked for.
+    // No fault at all, although some were required.
     let (verdict, reasons) = judged(calm());
     assert_eq!(verdict, Verdict::Unknown);
     assert!(reasons.contains("before the first fault was due"), "{reasons}");
@@ -726,7 +728,7 @@ fn what_else_a_reader_should_know() {
         time_ns: 1_500 * MS,
         process: Process::Nemesis,
         kind: EventKind::Note(Box::new(Note {
-            detail: "a signal asked for it".into(),
+            detail: "a signal requested it".into(),
             ..Note::new(NoteKind::Stopped)
         })),
     });

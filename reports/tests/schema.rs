@@ -1,5 +1,5 @@
-//! The form of `results.json`: what is written fits the schema that is published, and the schema that is published is the one
-//! of the program.
+//! The form of `results.json`: what is written fits the schema that is published, and the schema that is
+//! published is the one of the program.
 
 mod synthetic;
 

@@ -333,7 +333,7 @@ async fn the_conflict_of_an_invalid_run_is_where_its_report_leads() {
     assert!(
         page.text("#timeline-detail")
             .await
-            .contains("There is no operation 99999999")
+            .contains("Operation 99999999 does not exist")
     );
     assert_eq!(page.complaints().await, Vec::<String>::new());
     page.close().await;
@@ -492,8 +492,8 @@ async fn runs_are_browsed_compared_and_watched() {
         .await;
     let compared = page.text("main").await;
     for figure in [
-        "ok operations a second",
-        "kill: rate back after",
+        "ok operations per second",
+        "kill: rate recovered after",
         "read, p99",
         "one sample",
     ] {
@@ -534,7 +534,7 @@ async fn runs_are_browsed_compared_and_watched() {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
         page.go(&url).await;
-        if page.text(".runs").await.contains("going on") {
+        if page.text(".runs").await.contains("running") {
             break;
         }
         assert!(std::time::Instant::now() < deadline, "the run does not show");

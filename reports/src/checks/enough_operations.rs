@@ -1,4 +1,5 @@
-//! Whether enough operations completed for a verdict to mean anything: a store that does nothing makes no mistakes.
+//! Whether enough operations completed for a verdict to mean anything: a store that does nothing makes no
+//! mistakes.
 
 use history::units::plural;
 use history::{ErrorClass, NoteKind};
@@ -12,8 +13,8 @@ pub const FEWEST_OK: u64 = 10;
 
 /// Valid or unknown.
 ///
-/// A record without a system (`TestRecord::default()`, for a bare history file) is no run: such a history is judged by what
-/// it says, however short it is, as long as anything in it is `ok`.
+/// A record without a system (`TestRecord::default()`, for a bare history file) is no run: such a history is
+/// judged by what it says, however short it is, as long as anything in it is `ok`.
 pub(super) fn check(judged: &Judged) -> Check {
     let Judged {
         record,
@@ -40,7 +41,8 @@ pub(super) fn check(judged: &Judged) -> Check {
             row.f, row.counts.invoked
         ));
     }
-    // Garbage may be the store's: a value that was cut off is one that no process wrote, but no model sees it.
+    // Garbage may be the store's: a value that was cut off is one that no process wrote, but no model sees
+    // it.
     let garbled = (history.operations.iter())
         .filter_map(|operation| operation.outcome.reason())
         .filter(|reason| reason.class == ErrorClass::Protocol)

@@ -1,5 +1,5 @@
-//! Whether what was meant to be tested was tested: every fault that was tried took hold and ended, each nemesis took hold
-//! as often as required (`--min-faults`), and not every fault of a nemesis was skipped.
+//! Whether what was meant to be tested was tested: every fault that was tried took hold and ended, each
+//! nemesis took hold as often as required (`--min-faults`), and not every fault of a nemesis was skipped.
 
 use history::TestRecord;
 

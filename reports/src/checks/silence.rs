@@ -1,5 +1,5 @@
-//! Reasons to mistrust a store that answered only while nothing was wrong. They are part of the check whether there were
-//! enough operations.
+//! Reasons to mistrust a store that answered only while nothing was wrong. They are part of the check whether
+//! there were enough operations.
 
 use history::units::seconds;
 use history::{History, Key, Operation};

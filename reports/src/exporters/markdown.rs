@@ -1,6 +1,8 @@
-//! `summary.md`: the run in Markdown, for the summaries of CI systems (GitHub's job summary, a comment on a merge request).
+//! `summary.md`: the run in Markdown, for the summaries of CI systems (GitHub's job summary, a comment on a
+//! merge request).
 //!
-//! Invariant: nothing that came from the store or the user can be Markdown or HTML here: it goes through [`markdown`].
+//! Invariant: nothing that came from the store or the user can be Markdown or HTML here: it goes through
+//! [`markdown`].
 
 use std::fmt::Write;
 

@@ -1,4 +1,5 @@
-//! The files that reports consist of, in one list ([`ALL`]): a new one is a new file in this crate and one line here.
+//! The files that reports consist of, in one list ([`EXPORTERS`]): a new one is a new file in this folder and
+//! one line here.
 
 mod json;
 mod junit;
@@ -20,10 +21,11 @@ use crate::results::Results;
 use crate::summary::summarize;
 use crate::view::Run;
 
-/// Files that are made of a run, with their text.
+/// The files that an exporter makes of a run, with their text.
 type Files = Result<Vec<(PathBuf, String)>, String>;
 
-const ALL: &[fn(&Run) -> Files] = &[
+/// Every exporter.
+const EXPORTERS: &[fn(&Run) -> Files] = &[
     |run| one(run.dir.results(), json::render(run)),
     |run| one(run.dir.report(), run_page::render(run)),
     |run| one(run.dir.junit(), Ok(junit::render(run))),
@@ -60,7 +62,7 @@ pub fn write_all(
         background: &background,
         plots: &plots,
     };
-    for exporter in ALL {
+    for exporter in EXPORTERS {
         for (path, text) in exporter(&view).map_err(failed)? {
             write_whole(&path, &text).map_err(|source| ReportError::Io { path, source })?;
         }
@@ -68,8 +70,8 @@ pub fn write_all(
     Ok(results)
 }
 
-/// Writes beside the file and renames, so that nobody ever reads half a report. The temporary name is of this process,
-/// so that two of them do not write to one file.
+/// Writes to a temporary file and renames it, so that no reader ever sees half a report. The temporary name
+/// contains the process id, so that two processes do not write to the same file.
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

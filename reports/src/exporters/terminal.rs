@@ -11,8 +11,8 @@ use crate::results::Results;
 /// The most conflicts that are told in words.
 pub(crate) const MOST_CONFLICTS: usize = 3;
 
-/// A few plain lines: the verdict, why, what contradicts what, how much was done and which faults took hold. Ends
-/// with a newline.
+/// A few plain lines: the verdict, why, what contradicts what, how much was done and which faults took hold.
+/// Ends with a newline.
 pub fn summary_text(results: &Results) -> String {
     let mut text = String::new();
     write(results, &mut text).expect("writing to a string does not fail");

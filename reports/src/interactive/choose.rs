@@ -1,7 +1,8 @@
 //! Which operations a page holds when it cannot hold all of them.
 //!
-//! Two kinds: everything that happened around the moments that matter, as wide as there is room; and wherever they stand,
-//! the operations on the keys that contradict themselves, those with unknown outcomes and the slowest ones.
+//! Two kinds: everything that happened around the moments that matter, as wide as there is room; and wherever
+//! they are, the operations on the keys that contradict themselves, those with unknown outcomes and the
+//! slowest ones.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +52,7 @@ pub(super) fn choose(history: &History, analysis: &Analysis, moments: &[u64], mo
     }
 }
 
-/// Operations that are wanted wherever they stand.
+/// Operations that are shown wherever they are.
 fn singles(history: &History, analysis: &Analysis, most: usize) -> BTreeSet<usize> {
     let operations = &history.operations;
     let mut chosen = BTreeSet::new();
@@ -95,8 +96,8 @@ fn singles(history: &History, analysis: &Analysis, most: usize) -> BTreeSet<usiz
     chosen
 }
 
-/// The widest stretches around the moments, each of the same radius, that `fits` allows: around all of them, or where even
-/// `narrowest` is too much for that, around the first ones.
+/// The widest stretches around the moments, each of the same radius, that `fits` allows: around all of them,
+/// or where even `narrowest` is too much for that, around the first ones.
 pub(super) fn widest(
     moments: &[u64],
     narrowest: u64,
@@ -136,8 +137,8 @@ fn windows(moments: &[u64], radius: u64, end_ns: u64) -> Vec<(u64, u64)> {
     apart
 }
 
-/// Whether an operation ran in one of the windows. One that nobody gave up and that never ended runs to the end of the
-/// history, which only its beginning is asked about: such ones are wanted everywhere anyway.
+/// Whether an operation ran in one of the windows. For one that never ended and was not given up, only
+/// its beginning counts: such operations are shown everywhere anyway.
 fn runs_in(operation: &Operation, windows: &[(u64, u64)]) -> bool {
     let from = operation.invoked_ns;
     let to = operation.completed_ns.map_or(from, u64::from).max(from);

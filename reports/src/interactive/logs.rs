@@ -1,11 +1,11 @@
 //! What the nodes logged, by the time of the run.
 //!
-//! Logs are stamped by the nodes' wall clocks, and the run knows what the controller's wall clock showed at its time 0
-//! ([`TestRecord::time_zero`]). A stamp without a zone is taken for one of whatever zone, in whole quarters of an hour,
-//! brings the end of its log nearest to the end of the run. A line without a stamp (a stack trace) belongs to the one
-//! before it.
+//! Logs are stamped by the nodes' wall clocks, and the run knows what the controller's wall clock showed at
+//! its time 0 ([`TestRecord::time_zero`]). A stamp without a zone is assumed to be in the zone (a whole
+//! number of quarter hours) that brings the end of its log nearest to the end of the run. A line without a
+//! stamp (a stack trace) belongs to the one before it.
 //!
-//! Invariant: at most [`MOST_BYTES`] of text, those lines first that stand near moments that matter.
+//! Invariant: at most [`MOST_BYTES`] of text, those lines first that are near moments that matter.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -23,13 +23,13 @@ use super::ms;
 
 /// The most text of all logs.
 const MOST_BYTES: usize = 500_000;
-/// What a line takes beside its text.
+/// What a line takes in addition to its text.
 const LINE_BYTES: usize = 24;
 /// The longest line, characters.
 const LINE_CHARS: usize = 240;
-/// Of a longer file its end is read.
+/// Only so much from the end of a longer file is read.
 const MOST_READ: u64 = 64 << 20;
-/// A stamp stands within so many bytes from the beginning of a line.
+/// A stamp is looked for in so many bytes from the beginning of a line.
 const STAMP_WITHIN: usize = 80;
 /// What happened before the run's time 0, and after its end, is kept for so long.
 const AROUND_NS: i64 = 10_000_000_000;
@@ -72,7 +72,7 @@ pub(super) fn read(dir: &RunDir, record: &TestRecord, end_ns: u64, moments: &[u6
     let zero_ns = zero.as_nanosecond();
     let mut lines = Vec::new();
     for (node, name) in record.nodes.iter().enumerate() {
-        // A name that leads elsewhere is none.
+        // A name with a path in it could lead out of the run directory.
         if Path::new(name).file_name() != Some(name.as_ref()) {
             continue;
         }
@@ -81,7 +81,7 @@ pub(super) fn read(dir: &RunDir, record: &TestRecord, end_ns: u64, moments: &[u6
             .into_iter()
             .flatten()
             .filter_map(Result::ok)
-            // No links, which lead elsewhere, and no pipes, which are waited for.
+            // No links, which lead out of the directory, and no pipes, which would block.
             .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
             .map(|entry| entry.path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "log"))

@@ -1,12 +1,14 @@
 //! The timeline that people explore: its data, as the page's script (`templates/timeline/`) reads it.
 //!
 //! Invariants:
-//! - What a stretch of time is said to show whole, it shows whole: every operation that ran then. Elsewhere the page
-//!   has the counts of every slice of time, and those operations that matter wherever they stand.
-//! - The size is bounded, however long the run, the values or the logs ([`MOST_OPERATIONS`], [`pack`], [`logs`]).
-//! - Everything that comes from outside is data in JSON, in which `<` cannot occur; the script shows it as text.
-//! - Times are milliseconds since the start of the run; within packed operations whole ticks, microseconds but for very short
-//!   histories.
+//! - What a stretch of time is said to show whole, it shows whole: every operation that ran then. Elsewhere
+//!   the page has the counts of every slice of time, and those operations that matter wherever they are.
+//! - The size is bounded, however long the run, the values or the logs ([`MOST_OPERATIONS`], [`pack`],
+//!   [`logs`]).
+//! - Everything that comes from outside is data in JSON, in which `<` cannot occur; the script shows it as
+//!   text.
+//! - Times are milliseconds since the start of the run; within packed operations whole ticks, microseconds
+//!   but for very short histories.
 
 mod choose;
 mod logs;
@@ -23,8 +25,8 @@ use crate::results::{FaultRow, NoteRow};
 use crate::svg::hex;
 use crate::timeline::{Subject, conflict_arrows, named, numbers, places};
 
-/// The script that shows the data: plain JavaScript without dependencies. Its parts are one function, so that its names are
-/// the page's only by intent. It never makes markup out of data (only `textContent`).
+/// The script that shows the data: plain JavaScript without dependencies. Its parts are one function, so that
+/// its names are the page's only by intent. It never makes markup out of data (only `textContent`).
 pub(crate) const SCRIPT: &str = concat!(
     "'use strict';\n(() => {\n",
     include_str!("../../templates/timeline/operations.js"),
@@ -114,7 +116,7 @@ pub(crate) struct Explored<'a> {
     pub logs: Option<(&'a RunDir, &'a TestRecord)>,
 }
 
-/// Its data as JSON that can stand in an HTML page.
+/// Its data as JSON that can be part of an HTML page.
 pub(crate) fn data(explored: &Explored) -> Result<String, String> {
     let Explored {
         subject, analysis, ..
@@ -124,7 +126,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
     let points = (analysis.orders.iter())
         .flat_map(|(_, order)| places(history, order, history.end_ns))
         .collect();
-    // Short histories are told apart to the nanosecond.
+    // Short histories need nanoseconds.
     let tick_ns = if history.end_ns < 100_000_000 { 1 } else { 1_000 };
     let mut most = MOST_OPERATIONS;
     let (chosen, packed) = loop {
@@ -156,7 +158,7 @@ pub(crate) fn data(explored: &Explored) -> Result<String, String> {
             .and_then(|(directory, record)| logs::read(directory, record, history.end_ns, &moments)),
     };
     let json = serde_json::to_string(&data).map_err(|error| error.to_string())?;
-    // So that nothing within can end the element that it stands in.
+    // So that nothing within can end the element that contains it.
     Ok(json.replace('<', "\\u003c"))
 }
 

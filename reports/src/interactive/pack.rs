@@ -1,11 +1,11 @@
-//! Operations packed so that a page can hold many: numbers of variable length (seven bits a byte, the least ones
-//! first, as in LEB128), in Base64. `templates/timeline/operations.js` reads exactly this.
+//! Operations packed so that a page can hold many: numbers of variable length (seven bits a byte, the least
+//! ones first, as in LEB128), in Base64. `templates/timeline/operations.js` reads exactly this.
 //!
 //! One operation, in the order of their invocations:
 //!
 //! | number            | meaning                                                                     |
 //! |-------------------|-----------------------------------------------------------------------------|
-//! | index             | how far it stands behind the one before it in the history                   |
+//! | index             | how far it is behind the one before it in the history                       |
 //! | process           | index into `processes`                                                      |
 //! | kind, class       | the kind's number · 4 + ok 0, mismatch 1, fail 2, info 3                    |
 //! | invoked           | ticks since the invocation of the one before it                             |
@@ -17,7 +17,8 @@
 //! | point             | 0 if there is none; else ticks from the invocation to it, + 1               |
 //! | place             | only with a point: which one it is in the order of its key, from 1           |
 //!
-//! A value is 0 for none, an odd number for an integer (zigzag · 2 + 1), an even one for a text: its index in `texts` · 2 + 2.
+//! A value is 0 for none, an odd number for an integer (zigzag · 2 + 1), an even one for a text: its index in
+//! `texts` · 2 + 2.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -114,7 +115,7 @@ impl Packed {
         self.value(Some(operation.op.key()).filter(|key| !key.is_nil()));
         self.arguments(operation);
         match &operation.outcome {
-            // The answers of a transaction stand at its steps.
+            // The answers of a transaction are part of its steps.
             Outcome::Ok(_) if matches!(operation.op, Op::Txn { .. }) => self.number(0),
             Outcome::Ok(Answer { value }) => self.value(value.as_ref()),
             Outcome::Fail(Failure::Mismatch { current }) => self.value(current.as_ref()),

@@ -1,15 +1,17 @@
 //! Runs compared: availability, times to recover and latencies of some runs beside those of a baseline.
 //!
 //! The statistics (and no others):
-//! - A figure of a group of runs is the *median* of its samples: one a run, or, of what faults did, one a fault.
-//! - Its interval is the distribution-free one of order statistics: the narrowest pair of samples, symmetric in rank, that holds the
-//!   true median with at least 95 % (binomial distribution; Conover, Practical Nonparametric Statistics, §3.2). It takes six
-//!   samples; with fewer there is no such interval, and the least and the largest sample are shown instead.
-//! - Two groups *differ* where both have intervals and those do not touch. That errs on the side of silence: what is
-//!   called no clear difference may be one.
-//! - Of a fault after which the rate was not seen to come back only the least time is known (a right-censored sample). The lower end of
-//!   a median or an interval is that of these least times, the upper end that of infinite ones, so that they hold whatever the
-//!   true times were.
+//! - A figure of a group of runs is the *median* of its samples: one a run, or, of what faults did, one a
+//!   fault.
+//! - Its interval is the distribution-free one of order statistics: the narrowest pair of samples, symmetric
+//!   in rank, that holds the true median with at least 95 % (binomial distribution; Conover, Practical
+//!   Nonparametric Statistics, §3.2). It takes six samples; with fewer there is no such interval, and the
+//!   least and the largest sample are shown instead.
+//! - Two groups *differ* where both have intervals and those do not touch. This errs on the side of caution:
+//!   what is called no clear difference may still be one.
+//! - Of a fault after which the rate was not seen to come back only the least time is known (a right-censored
+//!   sample). The lower end of a median or an interval is that of these least times, the upper end that of
+//!   infinite ones, so that they hold whatever the true times were.
 //! - Faults of one run are not independent of each other; a comparison of single runs says so.
 
 use checker::Verdict;
@@ -22,7 +24,7 @@ pub const FEWEST_SAMPLES: usize = 6;
 /// Some runs that are taken together.
 #[derive(Debug)]
 pub struct Group<'a> {
-    /// For people.
+    /// Its name in tables.
     pub name: String,
     /// The runs.
     pub runs: Vec<&'a Results>,
@@ -37,7 +39,7 @@ pub struct Comparison {
     pub unit: &'static str,
     /// For each group its samples' median and interval; nothing where it has none.
     pub groups: Vec<Option<Estimate>>,
-    /// For each group but the first, how it stands to the first.
+    /// For each group but the first, how it compares with the first.
     pub changes: Vec<Change>,
 }
 
@@ -56,7 +58,7 @@ pub struct Estimate {
     pub samples: usize,
 }
 
-/// How a group stands to the baseline.
+/// How a group compares with the baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Their intervals do not touch, and it is the better one.
@@ -129,7 +131,7 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
                 .map_or_else(|| "as fast as possible".into(), |rate| rate.to_string())
         }),
         ("the time limit", |run| format!("{} s", run.test.time_limit_s)),
-        ("the patience of clients", |run| {
+        ("the clients' timeout", |run| {
             format!("{} ms", run.test.op_timeout_ms)
         }),
         ("the environment", |run| run.test.env.clone()),
@@ -142,10 +144,7 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
         values.sort();
         values.dedup();
         if values.len() > 1 {
-            sentences.push(format!(
-                "not the same in all runs: {name} ({})",
-                values.join(" / ")
-            ));
+            sentences.push(format!("the runs differ in {name} ({})", values.join(" / ")));
         }
     }
     let single: Vec<&str> = (groups.iter())
@@ -154,7 +153,7 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
         .collect();
     if !single.is_empty() {
         sentences.push(format!(
-            "one run only: {}; its faults say nothing about how runs differ from each other",
+            "only one run of {}: the faults of a single run say nothing about how runs vary",
             single.join(", ")
         ));
     }
@@ -195,8 +194,10 @@ fn figures(groups: &[Group]) -> Vec<Figure> {
         samples: Box::new(move |run| of(run).into_iter().map(exactly).collect()),
     };
     let mut figures = vec![
-        one("ok operations a second", "/s", true, |run| Some(run.ok_ops_per_s)),
-        one("time in which anything was answered", "%", true, |run| {
+        one("ok operations per second", "/s", true, |run| {
+            Some(run.ok_ops_per_s)
+        }),
+        one("time in which something was answered", "%", true, |run| {
             Some(run.availability?.share_of_time * 100.0)
         }),
         one("longest time without an answer", "ms", false, |run| {
@@ -244,11 +245,13 @@ fn figures(groups: &[Group]) -> Vec<Figure> {
             }
         };
         figures.extend([
-            of("rate back after", |felt| {
+            of("rate recovered after", |felt| {
                 let censored = || Some((felt.recovery_at_least_ms?, f64::INFINITY));
                 felt.recovery_ms.map(exactly).or_else(censored)
             }),
-            of("no answer for", |felt| Some(exactly(felt.longest_gap_ms))),
+            of("longest time without an answer", |felt| {
+                Some(exactly(felt.longest_gap_ms))
+            }),
         ]);
     }
     figures
@@ -286,8 +289,8 @@ pub(crate) fn exactly(value: f64) -> Sample {
     (value, value)
 }
 
-/// The largest rank, from 0, such that the samples of that rank from below and from above hold the median with 95 % or more: each
-/// tail of the binomial distribution of `count` throws of a coin takes at most 2.5 %.
+/// The largest rank, from 0, such that the samples of that rank from below and from above hold the median
+/// with 95 % or more: each tail of the binomial distribution of `count` throws of a coin takes at most 2.5 %.
 fn rank(count: usize) -> Option<usize> {
     let mut probability = 0.5f64.powi(i32::try_from(count).ok()?);
     // Of so many that this is nothing, the normal approximation.
@@ -324,13 +327,13 @@ fn change(base: Option<Estimate>, other: Option<Estimate>, is_higher_better: boo
 }
 
 impl Change {
-    /// For people.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Change::Better => "better",
             Change::Worse => "worse",
             Change::NoneClear => "no clear difference",
-            Change::TooFew => "too few to tell",
+            Change::TooFew => "too few samples",
         }
     }
 }
@@ -360,7 +363,8 @@ mod tests {
 
     #[test]
     fn the_interval_holds_the_median_as_often_as_it_says() {
-        // A sequence that fills the unit interval evenly (Weyl), in samples of eleven: the true median is 0.5.
+        // A sequence that fills the unit interval evenly (Weyl), in samples of eleven: the true median is
+        // 0.5.
         let mut value = 0.0f64;
         let mut held = 0;
         const ROUNDS: usize = 4_000;

@@ -92,8 +92,8 @@ pub(crate) fn latencies(history: &History) -> Vec<LatencyRow> {
         .collect()
 }
 
-/// The length of the main phase in seconds, and the `ok` operations a second in it. What comes after the time limit
-/// (the heal, the final reads) is no load.
+/// The length of the main phase in seconds, and the `ok` operations a second in it. What comes after the time
+/// limit (the heal, the final reads) is no load.
 pub(crate) fn throughput(record: &TestRecord, history: &History) -> (f64, f64) {
     let Some(first) = history.operations.first() else {
         return (0.0, 0.0);

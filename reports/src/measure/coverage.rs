@@ -1,7 +1,7 @@
-//! Which faults hit whom, and what was done meanwhile: coverage by nemesis, target and role.
+//! Which faults hit which role, and what clients did during them: coverage by nemesis, target and role.
 //!
-//! Invariant: the role is that at the fault's beginning: what the fault was aimed at, or else what the last change of leader
-//! before it says. A leader of which nobody told is unknown, not absent.
+//! Invariant: the role is that at the beginning of the fault: what the fault was aimed at, or else what the
+//! last change of leader before it says. A leader that was never reported is unknown, not absent.
 
 use std::collections::BTreeMap;
 

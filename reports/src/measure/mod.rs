@@ -1,4 +1,5 @@
-//! What is counted and measured of a run: operations, faults and what they hit, how clients felt them, and how runs compare.
+//! What is counted and measured of a run: operations, faults and what they hit, how clients felt them, and
+//! how runs compare.
 
 pub(crate) mod compare;
 pub(crate) mod conflicts;

@@ -1,17 +1,20 @@
 //! Whether the store was there for its clients: overall, and how a fault was felt and for how long.
 //!
-//! All of it is measured by answers (`ok`, and a cas that was compared and refused), in slices of [`SLICE_NS`].
+//! All of it is measured by answers (`ok`, and a cas that was compared and refused), in slices of
+//! [`SLICE_NS`].
 //!
-//! - The reference of a fault is the median rate of answers in the last [`BEFORE_SLICES`] slices before it that were
-//!   *undisturbed*: in no fault, and not in the time that the store took to come back from one. Where there were not
-//!   [`FEWEST_SLICES`] of them before, all undisturbed slices of the run count.
-//! - The fault is *felt* where the rate falls below half of the reference, and by more than chance would have it (three standard
-//!   deviations of a Poisson distribution), before the fault ends or within [`GRACE_NS`] after.
+//! - The reference of a fault is the median rate of answers in the last [`BEFORE_SLICES`] slices before it
+//!   that were *undisturbed*: in no fault, and not in the time that the store took to come back from one.
+//!   Where there were not [`FEWEST_SLICES`] of them before, all undisturbed slices of the run count.
+//! - The fault is *felt* where the rate falls below half of the reference, and by more than chance explains
+//!   (three standard deviations of a Poisson distribution), before the fault ends or within [`GRACE_NS`]
+//!   after.
 //! - The store is *back* when, [`BACK_SLICES`] slices in a row, the rate is half of the reference or more.
-//! - What happens after the next fault begins, or later than [`LONGEST_NS`] after the end, is not put down to a fault any more. Where
-//!   the store was not back by then, all that is known is the least time that it took: until the last slice below half.
+//! - What happens after the next fault begins, or later than [`LONGEST_NS`] after the end, is no longer
+//!   attributed to a fault. Where the store was not back by then, all that is known is the least time that it
+//!   took: until the last slice below half.
 //!
-//! The slices of a fault begin with it; only whole ones tell.
+//! The slices of a fault begin with it; only whole ones count.
 
 use history::{History, TestRecord};
 
@@ -54,7 +57,7 @@ impl Answers {
             .filter(|ns| *ns <= end_ns)
             .collect();
         times.sort_unstable();
-        // Of times that are none of a run, such as those since 1970, nothing is counted.
+        // Times that cannot be those of a run, such as nanoseconds since 1970, are not counted.
         let count = usize::try_from(end_ns / SLICE_NS + 1).unwrap_or(usize::MAX);
         let mut slices = vec![0; if count > MOST_SLICES { 0 } else { count }];
         for time in &times {
@@ -71,7 +74,7 @@ impl Answers {
         }
     }
 
-    /// Nothing where nothing was asked.
+    /// Nothing where no operation was invoked.
     pub fn availability(&self) -> Option<Availability> {
         // The last slice may be a short one.
         let whole = self
@@ -89,8 +92,9 @@ impl Answers {
         })
     }
 
-    /// How a fault was felt; `next_s` is when the next one began. `disturbed` has a place for each slice; those that the store took to
-    /// come back are marked there. Nothing where the fault is none of the main phase.
+    /// How a fault was felt; `next_s` is when the next one began. `disturbed` has a place for each slice;
+    /// those that the store took to come back are marked there. Nothing where the fault is not part of the
+    /// main phase.
     fn recovery(&self, fault: &FaultRow, next_s: Option<f64>, disturbed: &mut [bool]) -> Option<Recovery> {
         let (start_ns, fault_end_ns) = (ns(fault.start_s), fault.end_s.map_or(self.end_ns, ns));
         let horizon_ns = (fault_end_ns.saturating_add(LONGEST_NS))

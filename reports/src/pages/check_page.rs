@@ -1,7 +1,7 @@
 //! The page of `perjury check --html`: the verdict on a history, and if it is invalid, a picture of why.
 //!
-//! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside is escaped,
-//! and none is longer than a constant.
+//! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside
+//! is escaped, and none is longer than a constant.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -24,11 +24,11 @@ use crate::results::StillRecord;
 use crate::results::{Counts, FaultRow, NoteRow};
 use crate::timeline::{Picture, Subject};
 
-/// The most undecided keys, and the most remarks, that are told.
+/// The most undecided keys, and the most remarks, that are shown.
 const MOST_TOLD: usize = 20;
 /// The most operations of a valid history that are drawn with their order.
 const MOST_DRAWN: usize = 200;
-/// The longest text that is told, characters.
+/// The longest text that is shown, characters.
 const MOST_CHARS: usize = 1_000;
 
 /// What every such page has among its first bytes, and no other file.
@@ -69,7 +69,7 @@ struct Page {
     more_undecided: usize,
     explained: Option<Picture>,
     operations: Vec<CountsRow>,
-    /// JSON for the script, empty where nobody recorded times.
+    /// JSON for the script, empty for a history without times.
     timeline: String,
     script: &'static str,
 }
@@ -150,7 +150,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
     page.render().map_err(|error| failed(error.to_string()))
 }
 
-/// Faults stand behind the picture if the history knows any.
+/// The faults and changes of leader that the history records.
 fn background(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Background {
     Background::of(
         BTreeMap::new(),
@@ -167,7 +167,7 @@ fn headline(analysis: &Analysis) -> String {
     let promise = analysis.model.promise;
     match analysis.verdict {
         Verdict::Valid if analysis.operations == 0 => {
-            "There is nothing to judge: it holds no operations.".to_owned()
+            "There is nothing to judge: the history has no operations.".to_owned()
         }
         Verdict::Valid => {
             let (first, rest) = promise.split_at(1);
@@ -184,11 +184,11 @@ fn headline(analysis: &Analysis) -> String {
             grouped(analysis.conflicts_total as u64)
         ),
         Verdict::Unknown if analysis.keys <= 1 => match analysis.unknown.first() {
-            Some((_, why)) => format!("Nobody can say: {}.", cut(why, MOST_CHARS)),
-            None => "Nobody can say, and no reason is given.".to_owned(),
+            Some((_, why)) => format!("The verdict is unknown: {}.", cut(why, MOST_CHARS)),
+            None => "The verdict is unknown, and no reason is given.".to_owned(),
         },
         Verdict::Unknown => format!(
-            "Nobody can say: {} of {keys} keys could not be decided.",
+            "The verdict is unknown: {} of {keys} keys could not be decided.",
             grouped(analysis.unknown_total as u64)
         ),
     }

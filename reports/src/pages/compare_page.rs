@@ -16,7 +16,7 @@ fn number(value: f64, unit: &str) -> String {
 }
 
 /// `12.3 (10–15, 7 samples)`
-fn told(estimate: Option<Estimate>, unit: &str) -> String {
+fn summary(estimate: Option<Estimate>, unit: &str) -> String {
     let Some(estimate) = estimate else {
         return "–".to_owned();
     };
@@ -40,7 +40,7 @@ fn runs(count: usize) -> String {
     format!("{count} run{s}")
 }
 
-/// How many runs of a group came to what.
+/// How many runs of a group have which verdict.
 fn verdicts(group: &Group) -> String {
     let kinds = [Verdict::Invalid, Verdict::Unknown, Verdict::Valid];
     let counts = kinds.map(|kind| (group.runs.iter().filter(|run| run.verdict == kind).count(), kind));
@@ -52,8 +52,10 @@ fn verdicts(group: &Group) -> String {
 }
 
 /// How to read the table.
-const HOW_TO_READ: &str = "Medians, with the 95 % interval of the median where there are six samples or more, else with the least and the largest. \
-     Worse and better: the intervals do not touch. Not seen: until the next fault, the end of the run, or ten seconds after the fault.";
+const HOW_TO_READ: &str = "Medians, with the 95 % interval of the median where there are at least six \
+     samples, and otherwise with the smallest and the largest sample. A group is better or worse if the intervals \
+     do not overlap. “Not seen” means not before the next fault began, the run ended, or ten seconds had passed \
+     since the fault.";
 
 /// The comparison as plain text, a block a figure. Ends with a newline.
 pub fn compare_text(groups: &[Group], comparisons: &[Comparison]) -> String {
@@ -85,7 +87,7 @@ pub fn compare_text(groups: &[Group], comparisons: &[Comparison]) -> String {
             text.push_str(&format!(
                 "  {:width$}  {}{change}\n",
                 group.name,
-                told(one.groups[place], one.unit)
+                summary(one.groups[place], one.unit)
             ));
         }
     }
@@ -151,7 +153,7 @@ pub fn compare_html(groups: &[Group]) -> Result<String, String> {
                         (class, format!("{}{}", ratio(one, place), change.name()))
                     }
                 };
-                (told(one.groups[place], one.unit), class, words)
+                (summary(one.groups[place], one.unit), class, words)
             })
             .collect(),
     });
@@ -192,8 +194,8 @@ mod tests {
                 "≥ 2.00 (0.50–not seen, 3 samples)",
             ),
         ] {
-            assert_eq!(told(Estimate::of(samples), "ms"), expected);
+            assert_eq!(summary(Estimate::of(samples), "ms"), expected);
         }
-        assert_eq!(told(None, "ms"), "–");
+        assert_eq!(summary(None, "ms"), "–");
     }
 }

@@ -1,5 +1,5 @@
-//! Conflicts for people: the sentences with numbers, the rule in words, the picture and the table of operations. Every
-//! page that shows conflicts shows them so (`templates/conflicts.html`).
+//! Conflicts for people: the sentences with numbers, the rule in words, the picture and the table of
+//! operations. Every page that shows conflicts shows them so (`templates/conflicts.html`).
 
 use checker::{Analysis, Conflict, Sentence};
 use history::tell::{self, cut};

@@ -1,8 +1,9 @@
-//! Many runs on one page, and as one JUnit file: what a matrix of tests came to.
+//! The results of a matrix of tests: many runs on one page, in one JUnit file, and as one Markdown table.
 //!
 //! Invariants:
-//! - The page refers to the reports of the runs by relative paths, so that the directory can be moved and published as it is.
-//! - Tests that were planned and not run count as unknown: a matrix that was broken off is never valid.
+//! - The page refers to the reports of the runs by relative paths, so that the directory can be moved and
+//!   published as it is.
+//! - Tests that were planned and not run count as unknown: a matrix that was interrupted is never valid.
 
 use askama::Template;
 use checker::Verdict;
@@ -16,34 +17,34 @@ use crate::results::Results;
 /// One run of a matrix.
 #[derive(Clone, Debug)]
 pub struct MatrixRow {
-    /// What was tested: system, workload, nemesis, seed.
+    /// The system that was tested.
     pub system: String,
-    /// See there.
+    /// The workload that it ran.
     pub workload: String,
-    /// See there.
+    /// The nemeses that acted on it, as requested.
     pub nemesis: String,
-    /// See there.
+    /// The seed.
     pub seed: u64,
-    /// What it came to. A run that could not be finished is unknown.
+    /// The verdict. A run that could not be finished is unknown.
     pub verdict: Verdict,
     /// Why, in one line.
     pub headline: String,
     /// The run directory, relative to the page; empty if there is none.
     pub directory: String,
-    /// The run's numbers, if it got so far.
+    /// The run's numbers, if it got that far.
     pub results: Option<Box<Results>>,
     /// How long it took, seconds.
     pub duration_s: f64,
 }
 
 impl MatrixRow {
-    /// What the reader of the verdict should know.
+    /// What a reader of the verdict should know.
     pub fn remarks(&self) -> impl Iterator<Item = &String> {
         self.results.iter().flat_map(|results| &results.remarks)
     }
 }
 
-/// A matrix, as far as it has come.
+/// A matrix, as far as it has been run.
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixPage<'a> {
     /// What it is called.
@@ -228,7 +229,7 @@ mod tests {
                 planned,
             };
             assert_eq!(matrix(rows.len()).verdict(), expected, "{verdicts:?}");
-            // Broken off.
+            // Interrupted.
             assert_eq!(
                 matrix(rows.len() + 1).verdict(),
                 expected.merge(Unknown),

@@ -1,7 +1,8 @@
-//! `report.html`: one self-contained page. Its words are in `templates/`; what needs thinking is worked out here.
+//! `report.html`: one self-contained page. Its words are in `templates/`; everything that has to be computed
+//! is computed here.
 //!
-//! Invariant: every string that comes from outside (values, error messages, names of nodes) is escaped, by askama in
-//! the template and by hand in the pictures.
+//! Invariant: every string that comes from outside (values, error messages, names of nodes) is escaped, by
+//! askama in the template and by hand in the pictures.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,7 +48,7 @@ struct Page<'a> {
     directory: String,
 }
 
-/// A number worth a large letter.
+/// A number that is shown large.
 struct Fact {
     value: String,
     unit: &'static str,
@@ -145,7 +146,7 @@ fn facts(results: &Results) -> Vec<Fact> {
     vec![
         Fact {
             value: grouped(results.ok_ops_per_s.round() as u64),
-            unit: "ok operations a second",
+            unit: "ok operations per second",
         },
         Fact {
             value: grouped(total.ok),
@@ -157,7 +158,7 @@ fn facts(results: &Results) -> Vec<Fact> {
         },
         Fact {
             value: available,
-            unit: "of the time something was answered",
+            unit: "of the time with answers",
         },
         Fact {
             value: format!("{held} of {}", results.faults.len()),
@@ -165,16 +166,17 @@ fn facts(results: &Results) -> Vec<Fact> {
         },
         Fact {
             value: grouped(results.changes_of_leader() as u64),
-            unit: "changes of leader seen",
+            unit: "leader changes seen",
         },
         Fact {
             value: three_digits(slowest),
-            unit: "ms, the slowest answer",
+            unit: "ms: slowest answer",
         },
     ]
 }
 
-/// The whole table of errors in its own order, then the errors that it does not name; of both first those that were met.
+/// The whole table of errors in its own order, then the errors that it does not name; those that occurred
+/// first.
 fn error_lines(results: &Results) -> Vec<ErrorLine<'_>> {
     let by_rule = results.test.error_rules.iter().map(|rule| {
         let rows: Vec<&ErrorRow> = (results.errors.iter())
@@ -213,7 +215,7 @@ fn error_lines(results: &Results) -> Vec<ErrorLine<'_>> {
         }
     });
     let mut lines: Vec<ErrorLine> = by_rule.chain(others).collect();
-    // What nobody met is of interest last.
+    // Errors that did not occur are of least interest.
     lines.sort_by_key(|line| line.fail + line.info == 0);
     lines
 }
@@ -229,21 +231,21 @@ fn why_so(row: &ErrorRow) -> &'static str {
     match (row.class, row.outcome.as_str()) {
         (ErrorClass::ConnectionRefused, "fail") => "no connection was made, so nothing was sent",
         (ErrorClass::Unavailable | ErrorClass::Rejected, "fail") => {
-            "the store says that it did not and will not do it"
+            "the store says that it did not do it and never will"
         }
         (_, "fail") if only_reads => "a read changes nothing, whether it arrived or not",
         (_, "fail") => {
             "the client says that it certainly did not happen; a wrong fail makes false accusations"
         }
         (ErrorClass::ConnectionLost, _) => "the request may have arrived before the connection broke",
-        (ErrorClass::Timeout, _) => "no answer in time; it may have happened or may yet",
+        (ErrorClass::Timeout, _) => "no answer in time: it may have happened, or may yet happen",
         (ErrorClass::Unavailable | ErrorClass::Rejected, _) => {
             "the store gave up on it without saying that it will never happen"
         }
-        (ErrorClass::Protocol, _) => "the answer was not understood, so it tells nothing",
+        (ErrorClass::Protocol, _) => "the answer could not be understood, so it proves nothing",
         (ErrorClass::Aborted, _) => "the run ended before the answer came",
         (ErrorClass::ConnectionRefused | ErrorClass::Other, _) => {
-            "nothing certain is known, so it counts as unknown"
+            "nothing is known for certain, so the outcome counts as unknown"
         }
     }
 }
@@ -283,7 +285,7 @@ fn fault_lines<'a>(results: &'a Results, background: &Background) -> Vec<FaultLi
 /// When the rate of answers was back, for a table.
 fn back(recovery: Recovery) -> String {
     match (recovery.felt, recovery.recovery_ms, recovery.after_end_ms) {
-        (None, ..) => "too few answers to tell".to_owned(),
+        (None, ..) => "too few answers to say".to_owned(),
         (Some(false), ..) => "not felt".to_owned(),
         (Some(true), None, _) => {
             let least = recovery
@@ -298,7 +300,7 @@ fn back(recovery: Recovery) -> String {
     }
 }
 
-/// Every field of the plan, in words.
+/// Every field of the plan, human-readable.
 fn plan(results: &Results) -> Vec<(&'static str, String)> {
     let test = &results.test;
     let or = |text: &str, otherwise: &str| {
@@ -310,17 +312,20 @@ fn plan(results: &Results) -> Vec<(&'static str, String)> {
     };
     vec![
         ("system", or(&test.system, "not recorded")),
-        ("version of the system", or(&test.system_version, "not told")),
+        ("system version", or(&test.system_version, "not reported")),
         (
             "reads",
-            or(test.read_mode.as_deref().unwrap_or_default(), "one way only"),
+            or(
+                test.read_mode.as_deref().unwrap_or_default(),
+                "the only way there is",
+            ),
         ),
         (
             "started by",
             if test.endpoints.is_empty() {
                 "perjury".to_owned()
             } else {
-                format!("somebody else, at {}", test.endpoints.join(" "))
+                format!("someone else, at {}", test.endpoints.join(" "))
             },
         ),
         (
@@ -347,8 +352,8 @@ fn plan(results: &Results) -> Vec<(&'static str, String)> {
                 |ops| format!("at most {}", grouped(ops)),
             ),
         ),
-        ("patience of a client", format!("{} ms", test.op_timeout_ms)),
-        ("clients' policy", or(&test.client_retries, "not recorded")),
+        ("client timeout", format!("{} ms", test.op_timeout_ms)),
+        ("client retries", or(&test.client_retries, "not recorded")),
         ("seed", test.seed.to_string()),
         ("environment", or(&test.env, "not recorded")),
         ("links cut by", or(&test.links, "not recorded")),

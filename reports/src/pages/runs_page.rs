@@ -1,4 +1,4 @@
-//! The pages of `perjury serve`: all runs, with filters, and one that is going on.
+//! The pages of `perjury serve`: all runs, with filters, and one that is still running.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::results::Results;
 pub struct RunRow {
     /// Its path below the directory that is served.
     pub name: String,
-    /// The same as it stands in an address.
+    /// The same, escaped for an address.
     pub link: String,
     /// The plan.
     pub record: TestRecord,
-    /// What it came to, if it was judged.
+    /// Its results, if it was judged.
     pub results: Option<Arc<Results>>,
-    /// Whether it seems to be going on.
+    /// Whether it seems to be still running.
     pub is_going_on: bool,
 }
 
@@ -84,7 +84,7 @@ struct Live<'a> {
     run: &'a str,
 }
 
-/// The page of a run that is going on; it asks `/state/RUN` for what is new.
+/// The page of a run that is still running; it fetches what is new from `/state/RUN`.
 ///
 /// # Errors
 /// When it cannot be rendered, which is a bug.
@@ -118,7 +118,7 @@ fn row(run: &RunRow) -> Row<'_> {
     Row {
         verdict: match (verdict(run), run.is_going_on) {
             (Some(verdict), _) => verdict.name(),
-            (None, true) => "going on",
+            (None, true) => "running",
             (None, false) => "not judged",
         },
         symbol: verdict(run).map_or("…", symbol),

@@ -1,4 +1,4 @@
-//! Answers as a share of what was asked, and how long each fault was felt.
+//! Answers as a share of the operations that completed, and how long each fault was felt.
 
 use plotters::prelude::*;
 
@@ -29,7 +29,7 @@ pub(crate) fn plot(
             let from = index as f64 * slice_s;
             match share {
                 Some(share) => run.extend([(from, share), ((from + slice_s).min(background.end_s), share)]),
-                // Nothing was asked: a gap, not a line across it.
+                // Nothing completed: a gap, not a line across it.
                 None => runs.push(std::mem::take(&mut run)),
             }
         }
@@ -53,9 +53,9 @@ pub(crate) fn plot(
         name: "availability",
         title: "Availability",
         caption: format!(
-            "The share of completed operations that the store answered, every {} s. The bars on top reach from the start of \
-             a fault until the rate of answers was back at half of what it was before; there is none where it never fell \
-             below that.",
+            "The share of completed operations that the store answered, every {} s. The bars on top reach from \
+             the start of a fault until the rate of answers was back at half of what it was before; there is none \
+             where it never fell below that.",
             plain(slice_s)
         ),
         legend: vec![("answered".to_owned(), SHARE), ("felt".to_owned(), FELT)],

@@ -69,8 +69,9 @@ pub(crate) fn plot(
     Ok(Some(Plot {
         name: "clocks",
         title: "Clocks",
-        caption: "How far off the wall clocks were that the store's processes saw, as set by the nemesis; a probe confirmed where \
-                  each shift began and ended. A process that was restarted sees the right time again, which is not drawn."
+        caption: "How far off the wall clocks were that the store's processes saw, as set by the nemesis; a probe \
+                  confirmed where each shift began and ended. A process that was restarted sees the right time \
+                  again, which is not drawn."
             .to_owned(),
         legend: (nodes.iter().enumerate())
             .map(|(index, node)| (node.clone(), NODES[index % NODES.len()]))

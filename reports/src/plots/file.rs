@@ -1,4 +1,5 @@
-//! A plot as a file of its own, for other people's documents: the same picture with its title, legend and explanation, on white.
+//! A plot as a file of its own, for other people's documents: the same picture with its title, legend and
+//! explanation, on white.
 
 use std::fmt::Write;
 
@@ -17,7 +18,8 @@ pub(crate) fn standalone(plot: &Plot, about: &str) -> String {
     let height = plot.height_px;
     let total = HEAD_PX + height + FOOT_PX;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{total}\" viewBox=\"0 0 {WIDTH_PX} {total}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH_PX}\" height=\"{total}\" \
+         viewBox=\"0 0 {WIDTH_PX} {total}\" \
          font-family=\"system-ui, 'Liberation Sans', sans-serif\">\n\
          <rect width=\"{WIDTH_PX}\" height=\"{total}\" fill=\"#ffffff\"/>\n\
          <text x=\"16\" y=\"24\" font-size=\"17\" font-weight=\"bold\" fill=\"#1f2328\">{}</text>\n\

@@ -1,7 +1,7 @@
 //! What all plots share: size, axes, the faults behind and the changes of leader.
 //!
-//! plotters has no fonts here and estimates the widths of texts; everything that could collide is therefore placed by
-//! this file, with widths that are estimated on the large side.
+//! plotters has no fonts here and estimates the widths of texts. Everything that could collide is therefore
+//! placed by this file, with widths estimated on the large side.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -28,7 +28,7 @@ const LETTER_PX: f64 = 6.4;
 
 /// A chart whose x is seconds.
 pub(crate) type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
-/// What drawing may say.
+/// What drawing returns.
 pub(crate) type Drawn = Result<(), String>;
 
 /// Draws a plot of `height_px`: the frame, then what `series` adds. Gives the SVG.
@@ -70,7 +70,7 @@ pub(crate) fn draw(
     Ok(svg)
 }
 
-/// plotters' errors name their backend's type, which nobody needs.
+/// plotters' errors as text: their type names the backend, which no caller needs.
 pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
@@ -104,7 +104,8 @@ fn leaders(chart: &mut Chart, background: &Background, y_axis: &Axis) -> Drawn {
     Ok(())
 }
 
-/// Names above the plot: faults where they fit into their band, leaders where they do not touch the one before.
+/// Names above the plot: faults where they fit into their band, leaders where they do not touch the one
+/// before.
 fn words(
     root: &DrawingArea<SVGBackend, plotters::coord::Shift>,
     chart: &Chart,

@@ -52,9 +52,9 @@ pub(crate) fn plot(samples: &[Sample], background: &Background) -> Result<Plot, 
     Ok(Plot {
         name: "latency",
         title: "Latency",
-        caption: "One point per operation, at the time of its invocation, on a logarithmic scale. Where many points coincide, some \
-                  are left out, but never the slowest. The latency of an info is how long the client waited before it \
-                  gave up."
+        caption: "One point per operation, at the time of its invocation, on a logarithmic scale. Where many \
+                  points coincide, some are left out, but never the slowest. The latency of an info is how long the \
+                  client waited before it gave up."
             .to_owned(),
         legend: Class::ALL.iter().map(|class| (class.name().to_owned(), class.colour())).collect(),
         svg,

@@ -1,6 +1,7 @@
-//! The plots over the time of a run: latency of every operation, latency quantiles, throughput, availability, terms, clocks.
+//! The plots over the time of a run: latency of every operation, latency quantiles, throughput, availability,
+//! terms, clocks.
 //!
-//! All share one frame ([`frame`]), so that they stand above each other with the same time axis.
+//! All share one frame ([`frame`]), so that they line up with the same time axis.
 
 mod availability;
 mod clocks;

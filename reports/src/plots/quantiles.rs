@@ -47,8 +47,8 @@ pub(crate) fn plot(samples: &[Sample], background: &Background, slice_s: f64) ->
         name: "quantiles",
         title: "Latency quantiles",
         caption: format!(
-            "Latency of the operations that the store answered, by the time of their invocation, one value every {} s, on a \
-             logarithmic scale. In a gap nothing was answered.",
+            "Latency of the operations that the store answered, by the time of their invocation, one value every \
+             {} s, on a logarithmic scale. In a gap nothing was answered.",
             plain(slice_s)
         ),
         legend: LINES

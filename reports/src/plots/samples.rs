@@ -1,4 +1,4 @@
-//! The operations as plots see them, and how many points or slices of time a plot can bear.
+//! The operations as plots see them, and how many points or slices of time a plot can hold.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,8 @@ pub(crate) fn samples(history: &History) -> Vec<Sample> {
         .collect()
 }
 
-/// The length of a slice of time, seconds: the shortest of 0.1, 0.2, 0.5, 1, 2, 5, … that gives few enough slices.
+/// The length of a slice of time, seconds: the shortest of 0.1, 0.2, 0.5, 1, 2, 5, … that gives few enough
+/// slices.
 pub(crate) fn slice_s(duration_s: f64) -> f64 {
     let mut decade = 0.1;
     loop {
@@ -59,15 +60,15 @@ pub(crate) fn slice_s(duration_s: f64) -> f64 {
     }
 }
 
-/// A point of a scatter plot in pixels, and how many operations it stands for.
+/// A point of a scatter plot in pixels, and how many operations it represents.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Point<T> {
     pub at: T,
     pub count: u32,
 }
 
-/// Thins points until at most `most` are left: of those in one cell of a grid one stays. Where points are sparse they
-/// all stay, so no outlier is lost; the highest point of all always stays.
+/// Thins points until at most `most` are left: of those in one cell of a grid one stays. Where points are
+/// sparse they all stay, so no outlier is lost; the highest point of all always stays.
 ///
 /// `place` gives a point's position in pixels, which count downwards.
 pub(crate) fn thin<T: Copy>(points: &[T], place: impl Fn(&T) -> (f64, f64), most: usize) -> Vec<Point<T>> {
@@ -103,7 +104,8 @@ fn thin_to<T: Copy>(
             kept.push(Point { at: *at, count: 0 });
         }
         kept[slot].count += 1;
-        // Any point of the cell, lest the grid can be seen: each with the same chance, from a hash of its place.
+        // Any point of the cell, each with the same chance (from a hash of its place), so that the grid does
+        // not show.
         let hash = (index as u32).wrapping_mul(0x9e37_79b9) >> 8;
         if y < highest.0 {
             highest = (y, slot);

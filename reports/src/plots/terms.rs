@@ -12,7 +12,7 @@ use crate::view::Plot;
 const HEIGHT_PX: u32 = 220;
 const TERM: Rgb = (0x00, 0x9e, 0x73);
 
-/// Nothing where no leader told a term.
+/// Nothing where no leader reported a term.
 pub(crate) fn plot(leaders: &[NoteRow], background: &Background) -> Result<Option<Plot>, String> {
     let terms: Vec<(f64, f64)> = (leaders.iter())
         .filter_map(|row| Some((row.time_s, row.term? as f64)))
@@ -41,7 +41,8 @@ pub(crate) fn plot(leaders: &[NoteRow], background: &Background) -> Result<Optio
     let mut caption = "One point for each leader seen in a new term".to_owned();
     if skipped > 0 {
         caption += &format!(
-            "; in {skipped} terms between them no leader was seen: their elections failed, or their leaders were short-lived"
+            "; in {skipped} terms between them no leader was seen: their elections failed, or their leaders \
+             were short-lived"
         );
     }
     Ok(Some(Plot {

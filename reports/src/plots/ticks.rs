@@ -1,4 +1,4 @@
-//! Where an axis has its marks, and what stands beside them.
+//! Where an axis has its marks, and the labels beside them.
 
 use std::ops::Range;
 
@@ -72,7 +72,7 @@ impl Axis {
         }
     }
 
-    /// Where a value stands on the axis, from 0 to 1; what lies outside is put on the edge.
+    /// The position of a value on the axis, from 0 to 1; a value outside its range is put on the edge.
     pub fn share(&self, value: f64) -> f64 {
         let value = value.clamp(self.low, self.high);
         if self.is_log {

@@ -1,6 +1,6 @@
 //! Arrows between the operations of a conflict: what must precede what, and who wrote what another needed.
 //!
-//! Invariant: no arrow says what the history does not bear out.
+//! Invariant: no arrow says more than the history shows.
 
 use std::fmt::{Result, Write};
 
@@ -34,7 +34,7 @@ pub(super) struct Target {
     pub y: f64,
 }
 
-/// What must precede what, as the sentences of the rule say it; never an arrow that the history does not bear out.
+/// What must precede what, as the sentences of the rule say it.
 pub(super) fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usize]) -> Vec<Arrow> {
     let count = proof.len();
     let before = |pairs: &[(usize, usize)]| -> Vec<Arrow> {
@@ -69,7 +69,7 @@ pub(super) fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usi
                 meaning: Meaning::Needed,
             })
             .collect(),
-        // The same of a circle of transactions.
+        // Likewise for a cycle of transactions.
         (Rule::Cycle, 2..) if conflict.links.is_empty() && count == conflict.operations.len() => (1..=count)
             .map(|number| Arrow {
                 from: number,
@@ -81,8 +81,8 @@ pub(super) fn arrows(operations: &[Operation], conflict: &Conflict, proof: &[usi
     }
 }
 
-/// The arrows of a conflict between indices into the history's operations, with what they mean: `before`, `needed` or
-/// `must`.
+/// The arrows of a conflict between indices into the history's operations, with what they mean: `before`,
+/// `needed` or `must`.
 pub(crate) fn conflict_arrows(
     operations: &[Operation],
     conflict: &Conflict,
@@ -102,8 +102,8 @@ pub(crate) fn conflict_arrows(
         .collect()
 }
 
-/// What precedes leads from the end of one bar to the beginning of another. What was needed leads down on the left and up
-/// on the right, so that a circle looks like one.
+/// What precedes leads from the end of one bar to the beginning of another. What was needed leads down on the
+/// left and up on the right, so that a circle looks like one.
 pub(super) fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Target)]) -> Result {
     let find = |number: usize| targets.iter().find(|(other, _)| *other == number);
     let (Some(&(_, from)), Some(&(_, to))) = (find(arrow.from), find(arrow.to)) else {
@@ -123,7 +123,7 @@ pub(super) fn write_arrow(out: &mut String, arrow: &Arrow, targets: &[(usize, Ta
             ("needed", from.to + 2.0, to.to + 3.0, bend, bend)
         }
     };
-    // Of two operations on one lane, the arrow stands above the bars.
+    // Between two operations on one lane, the arrow passes above the bars.
     let lift = if from.y == to.y && arrow.meaning != Meaning::Before {
         26.0
     } else {

@@ -7,7 +7,8 @@ pub(super) const LEFT_PX: f64 = 120.0;
 pub(super) const RIGHT_PX: f64 = 1090.0;
 /// The width of a cut.
 const CUT_PX: f64 = 56.0;
-/// A stretch is cut out if it is longer than this many paddings: what is shorter costs less room than a cut is worth.
+/// A stretch is cut out if it is longer than this many paddings: what is shorter costs less room than a cut
+/// is worth.
 const LEAST_CUT: f64 = 8.0;
 /// The most pieces; more would be too narrow to read.
 const MOST_PIECES: usize = 6;
@@ -82,7 +83,7 @@ impl TimeAxis {
         TimeAxis { pieces, right_px }
     }
 
-    /// Where a time stands, pixels; what lies outside is put on the edge.
+    /// The position of a time, pixels; a time outside the axis is put on its edge.
     pub fn x_px(&self, time_ns: f64) -> f64 {
         for piece in &self.pieces {
             if time_ns <= piece.to_ns {
@@ -110,7 +111,7 @@ impl TimeAxis {
             .any(|piece| !piece.is_cut && from_ns <= piece.to_ns && to_ns >= piece.from_ns)
     }
 
-    /// How many nanoseconds a pixel stands for in the pieces that are drawn to scale.
+    /// How many nanoseconds a pixel covers in the pieces that are drawn to scale.
     fn ns_per_px(&self) -> f64 {
         self.pieces.first().map_or(1.0, |piece| {
             (piece.to_ns - piece.from_ns) / (piece.to_px - piece.from_px)

@@ -1,4 +1,5 @@
-//! What stands behind the bars of a picture: faults, changes of leader, cuts, the axis, and where the longest order ends.
+//! What is behind the bars of a picture: faults, changes of leader, cuts, the axis, and where the longest
+//! order ends.
 
 use std::fmt::{Result, Write};
 
@@ -111,7 +112,7 @@ fn write_leaders(
         let word = format!("▾{node} leads");
         writeln!(
             out,
-            r#"<line class="leader" x1="{x:.1}" x2="{x:.1}" y1="{}" y2="{}"><title>{} was seen to lead at {time_s:.3} s</title></line>"#,
+            r#"<line class="leader" x1="{x:.1}" x2="{x:.1}" y1="{}" y2="{}"><title>{} was seen as the leader at {time_s:.3} s</title></line>"#,
             frame.top,
             frame.bottom,
             escaped(node)
@@ -131,14 +132,15 @@ fn write_leaders(
     Ok(())
 }
 
-/// A cut is hatched, the axis is broken there, and how much was cut out stands below.
+/// A cut is hatched, the axis is broken there, and the length of the cut is written below.
 fn write_cuts(out: &mut String, axis: &TimeAxis, frame: &Frame) -> Result {
+    const CUT_OUT: &str = "were cut out here: nothing that concerns the conflict happened in that time";
     for piece in axis.pieces.iter().filter(|piece| piece.is_cut) {
         let (from, to, bottom) = (piece.from_px, piece.to_px, frame.bottom);
         let (middle, cut) = ((from + to) / 2.0, duration((piece.to_ns - piece.from_ns) as u64));
         writeln!(
             out,
-            r#"<rect class="cut" x="{from:.1}" y="{}" width="{:.1}" height="{:.1}"><title>{cut} were cut out here: nothing of the conflict happened in that time</title></rect>"#,
+            r#"<rect class="cut" x="{from:.1}" y="{}" width="{:.1}" height="{:.1}"><title>{cut} {CUT_OUT}</title></rect>"#,
             frame.top,
             to - from,
             bottom - frame.top
@@ -152,7 +154,7 @@ fn write_cuts(out: &mut String, axis: &TimeAxis, frame: &Frame) -> Result {
     Ok(())
 }
 
-/// Milliseconds with as many digits as tell neighbouring marks apart.
+/// Milliseconds with as many digits as it takes to distinguish neighbouring marks.
 fn tick_text(tick_ns: f64, step_ns: f64) -> String {
     let digits = (6.0 - step_ns.log10().floor()).clamp(0.0, 6.0) as usize;
     format!("{:.digits$}", tick_ns / 1e6)

@@ -1,5 +1,5 @@
-//! Draws a [`Scene`] as SVG. Colours, gradients and arrow heads are those of the page's style sheet, so that they follow
-//! light and dark.
+//! Draws a [`Scene`] as SVG. Colours, gradients and arrow heads are those of the page's style sheet, so that
+//! they follow light and dark.
 
 use std::fmt::{Result, Write};
 
@@ -74,9 +74,9 @@ fn write_svg(out: &mut String, scene: &Scene, background: &Background) -> Result
     )?;
     writeln!(out, "<title>{}</title>", escaped(&scene.description))?;
     write_backdrop(out, &scene.axis, background, &frame, scene.boundary_ns)?;
-    // Where the bars of the conflict stand, by their numbers.
+    // The positions of the conflict's bars, by their numbers.
     let mut targets: Vec<(usize, Target)> = Vec::new();
-    // Words stand over everything else.
+    // Words are drawn over everything else.
     let mut words = String::new();
     for (index, lane) in scene.lanes.iter().enumerate() {
         let top = frame.lanes[index];
@@ -193,7 +193,7 @@ fn write_bar(out: &mut String, axis: &TimeAxis, placed: &Placed, top: f64, bar_p
         )?;
     }
     if bar.to_ns.is_none() {
-        // It goes on, nobody knows how far.
+        // It goes on, and it is unknown how far.
         writeln!(
             out,
             r#"<path class="onward {}-line" d="M{:.1} {:.1}l5 4l-5 4"/>"#,
@@ -214,7 +214,7 @@ fn write_bar(out: &mut String, axis: &TimeAxis, placed: &Placed, top: f64, bar_p
     Ok(())
 }
 
-/// The words stand above their bar; neighbours whose words would touch others' have none (the title has them).
+/// The words are above their bar; neighbours whose words would touch others' have none (the title has them).
 fn write_label(
     out: &mut String,
     axis: &TimeAxis,

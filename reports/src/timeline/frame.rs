@@ -1,4 +1,4 @@
-//! Where things stand in a picture of operations: lanes, and the lines of words above them. Everything in pixels.
+//! The layout of a picture of operations: lanes, and the lines of words above them. Everything is in pixels.
 
 use super::axis::TimeAxis;
 use super::select::{Lane, Scene};
@@ -26,12 +26,12 @@ pub(super) struct LaneSize {
     pub bar_px: f64,
 }
 
-/// Where things stand on the page, pixels.
+/// Where everything is in the picture, pixels.
 pub(super) struct Frame {
     pub width: f64,
-    /// Where the names of faults stand, if there are any.
+    /// The line with the names of faults, if there are any.
     pub faults_px: Option<f64>,
-    /// Where the names of leaders stand, if there are any.
+    /// The line with the names of leaders, if there are any.
     pub leaders_px: Option<f64>,
     /// Where the lanes begin and end.
     pub top: f64,

@@ -6,10 +6,10 @@
 //!   process 1                                  ≈ 1.8 s ≈   ├─ read → 4 ─┤
 //! ```
 //!
-//! The operations of a conflict are numbered and coloured; their neighbours on the same key stand around them in
-//! grey. Long stretches in which nothing of the conflict happens are cut out of the axis and marked. An operation with
-//! an unknown outcome has no end: its bar fades away. Where an order was found, of all operations or of those at the
-//! beginning, a point shows when each can have taken effect.
+//! The operations of a conflict are numbered and coloured; their neighbours on the same key are around them
+//! in grey. Long stretches in which nothing of the conflict happens are cut out of the axis and marked. An
+//! operation with an unknown outcome has no end: its bar fades away. Where an order was found, of all
+//! operations or of those at the beginning, a point shows when each can have taken effect.
 
 mod arrow;
 mod axis;
@@ -36,14 +36,14 @@ pub(crate) struct Subject<'a> {
     /// The names of the nodes that operations were sent to, by their numbers there.
     pub nodes: &'a [String],
     pub background: &'a Background,
-    /// Whether every key is an object of its own. If not, all keys stand in one picture.
+    /// Whether every key is an object of its own. If not, all keys are in one picture.
     pub per_key: bool,
 }
 
 /// A picture and what its legend must explain.
 pub(crate) struct Picture {
     pub svg: String,
-    /// How many operations of the time shown found no place in it.
+    /// How many operations of the time shown had no room in it.
     pub omitted: usize,
     pub shows: Shows,
 }

@@ -1,7 +1,7 @@
 //! Moments at which the operations of an order can have taken effect.
 //!
-//! Each lies between the operation's invocation and its completion, and none before the one of its predecessor. There
-//! are many such choices; this one stands in the middle between the earliest and the latest.
+//! Each lies between the operation's invocation and its completion, and none before that of its predecessor.
+//! Many choices satisfy this; the one made here is in the middle between the earliest and the latest.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub(crate) struct Place {
     pub point_ns: f64,
 }
 
-/// Places by index into the history's operations; nothing took effect after `until_ns`. Indices that the history lacks
-/// are left out.
+/// Places by index into the history's operations; nothing took effect after `until_ns`. Indices that are not
+/// in the history are left out.
 pub(crate) fn places(history: &History, order: &[usize], until_ns: u64) -> HashMap<usize, Place> {
     let of = |index: &usize| {
         history

@@ -1,7 +1,7 @@
 //! Which operations a picture shows: those of the conflict, and as many neighbours as can be read.
 //!
-//! Invariant: at most [`MOST_BARS`] bars in [`MOST_LANES`] lanes around a conflict; what would have been seen but for
-//! these limits is counted.
+//! Invariant: at most [`MOST_BARS`] bars in [`MOST_LANES`] lanes around a conflict; what these limits exclude
+//! is counted.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,15 +18,15 @@ use super::{Subject, label};
 pub(super) const MOST_BARS: usize = 60;
 /// The most lanes, so that the picture fits on a page.
 pub(super) const MOST_LANES: usize = 24;
-/// Neighbours open no further lanes from here on: a crowd hides what it stands around.
+/// Neighbours open no further lanes from here on: a crowd hides what it surrounds.
 const MOST_NEAR_LANES: usize = 14;
-/// The most operations of a proof that are drawn; a longer proof stands in the table.
+/// The most operations of a proof that are drawn; a longer proof is in the table only.
 const MOST_PROOF: usize = 20;
 /// The most links for which the axis makes room.
 const MOST_LINKS_SEEN: usize = 4;
 /// How many operations from the end of the longest order the axis makes room for.
 const MOST_LAST: usize = 8;
-/// An object with so few operations is seen from its first to its last one, whatever contradicts what.
+/// An object with so few operations is shown from its first to its last one, wherever the conflict is.
 const MOST_SEEN_WHOLE: usize = 30;
 /// The most operations of a history that is drawn whole, and the most lanes then.
 pub(super) const MOST_WHOLE: usize = 200;
@@ -68,7 +68,7 @@ pub(super) enum Role {
     Witness(usize),
     /// A cas that ties the conflict together.
     Link,
-    /// It stands in an order of the whole history.
+    /// It has a place in an order of the whole history.
     Placed,
     /// It happened nearby.
     Near,
@@ -80,7 +80,7 @@ pub(super) struct Bar {
     /// Its place in the order that was found.
     pub place: Option<Place>,
     pub from_ns: u64,
-    /// `None` if nobody knows whether and when it happened.
+    /// `None` if it is unknown whether and when it happened.
     pub to_ns: Option<u64>,
     /// `ok`, `fail` or `info`.
     pub outcome: &'static str,
@@ -304,7 +304,7 @@ impl<'a> Cast<'a> {
         }
     }
 
-    /// The lanes of the proof stand on top, in the order in which their operations began.
+    /// The lanes of the proof are on top, in the order in which their operations began.
     fn scene(mut self, axis: TimeAxis) -> Scene {
         let begin = |lane: &Lane| {
             let proof = lane.bars.iter().filter(|bar| bar.is_proof());
@@ -360,7 +360,8 @@ fn bar(subject: &Subject, operation: &Operation, role: Role, place: Option<Place
     }
 }
 
-/// The time that an operation takes on the picture. One without an end takes none, lest it swallow the axis.
+/// The time that an operation takes on the picture. One without an end takes none, or it would swallow the
+/// axis.
 fn span(operation: &Operation) -> (u64, u64) {
     let from = operation.invoked_ns;
     (from, end_ns(operation).unwrap_or(from).max(from))
@@ -374,8 +375,8 @@ fn end_ns(operation: &Operation) -> Option<u64> {
         .map(u64::from)
 }
 
-/// The other operations of the time shown, those first that tell most: the last ones of the longest order, those that name
-/// a value of the proof, those nearest in time.
+/// The other operations of the time shown, the most informative ones first: the last ones of the longest
+/// order, those that name a value of the proof, those nearest in time.
 fn neighbours(
     subject: &Subject,
     conflict: &Conflict,
@@ -398,19 +399,19 @@ fn neighbours(
         let gaps = (proof_spans.iter()).map(|&(a, b)| from.saturating_sub(b).max(a.saturating_sub(to)));
         gaps.min().unwrap_or(u64::MAX)
     };
-    // What runs all the time tells least.
+    // What runs all the time says least.
     let is_long = |(from, to): (u64, u64)| from as f64 <= axis.begin_ns() && to as f64 >= axis.end_ns();
     let mut near: Vec<(bool, bool, bool, u64, usize)> = (operations.iter().enumerate())
         .filter(|(_, operation)| !subject.per_key || *operation.op.key() == conflict.key)
         .filter_map(|(index, operation)| {
             let (from, to) = span(operation);
             (axis.shows(from as f64, to as f64) || last.contains(&index)).then(|| {
-                let is_stranger = boundary_ns.is_none()
+                let is_unrelated = boundary_ns.is_none()
                     && !values(operation).iter().any(|value| proof_values.contains(value));
                 let span = (from, to);
                 (
                     !last.contains(&index),
-                    is_stranger,
+                    is_unrelated,
                     is_long(span),
                     distance(span),
                     index,

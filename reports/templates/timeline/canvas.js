@@ -54,7 +54,7 @@ function drawOverview() {
       y -= high;
     });
   }
-  // What is not here one by one.
+  // Stretches of time whose operations are not all on the page.
   c.fillStyle = colours.soft;
   let gap = 0;
   for (const [a, b] of [...data.whole, [data.end_ms, data.end_ms]]) {
@@ -152,7 +152,7 @@ function drawHead(c, bottom) {
       c.restore();
     }
   }
-  // Who led, in which term.
+  // Which node led, in which term.
   data.leaders.forEach((leader, k) => {
     const end = k + 1 < data.leaders.length ? data.leaders[k + 1].at_ms : data.end_ms;
     if (end < view.from || leader.at_ms > view.to) return;
@@ -175,7 +175,7 @@ function drawHead(c, bottom) {
   c.fillText('leader', LEFT - 8, 28);
 }
 
-// What is too long ends in dots, so that nobody takes it for the whole.
+// A text that is too long ends in dots, so that it does not look complete.
 function fitting(c, text, room) {
   if (c.measureText(text).width <= room) return text;
   let length = text.length;
@@ -193,7 +193,7 @@ function drawGaps(c, top, bottom) {
       c.fillStyle = colours.rule;
       c.fillRect(left, top, right - left, bottom - top);
       c.globalAlpha = 1;
-      const words = right - left > 240 ? 'operations are left out here: zoom and filter show what is here' : 'left out';
+      const words = right - left > 240 ? 'some operations are left out here: zoom in or filter to see those on this page' : 'left out';
       if (right - left > c.measureText(words).width + 10) {
         c.fillStyle = colours.soft;
         c.textAlign = 'center';
@@ -211,7 +211,7 @@ function barOf(i) {
 }
 
 function drawBars(c) {
-  // Where many fall on one pixel, one of each class is enough.
+  // Where many bars share a pixel, one of each class is enough.
   const drawnTo = lanes.map(() => [-1, -1, -1, -1]);
   const labelled = [];
   for (const i of shown) {
@@ -270,7 +270,7 @@ function drawBars(c) {
       c.fillStyle = inkOn(role ? 'role' : cls[i]);
       c.fillText(words, left + 4, y);
     } else if ((role && role.number > 0) || i === selected) {
-      // Beside it, over whatever stands there.
+      // Beside it, over whatever is there.
       const x = Math.max(right + 4, free[lane]);
       if (x + wide < width) {
         c.fillStyle = colours.page;
@@ -343,7 +343,7 @@ function draw() {
   if (lanes.length === 0) {
     c.textAlign = 'center';
     c.fillStyle = colours.soft;
-    c.fillText('no operation of this page fits the filter here', (LEFT + width) / 2, HEAD + 10);
+    c.fillText('no operation on this page matches the filter here', (LEFT + width) / 2, HEAD + 10);
   }
   drawOverview();
   describe();

@@ -1,4 +1,5 @@
-// The timeline of a report, last part: mouse, keyboard, buttons and address move what is shown. Then it begins.
+// The timeline of a report, last part: mouse, keyboard, buttons and address move what is shown. Then it
+// begins.
 
 let pending = false;
 function redraw() {
@@ -119,8 +120,8 @@ function goTo(number, zoomTo) {
   select(-1);
   const p = byId('timeline-detail').firstChild;
   p.textContent = number < data.total
-    ? `Operation ${number} is not on this page, which holds ${grouped(count)} of ${grouped(data.total)}; it is in history.jsonl.`
-    : `There is no operation ${number}; the last one is ${data.total - 1}.`;
+    ? `Operation ${number} is not on this page, which has ${grouped(count)} of ${grouped(data.total)} operations; it is in history.jsonl.`
+    : `Operation ${number} does not exist; the last one is ${data.total - 1}.`;
   return false;
 }
 
@@ -146,7 +147,7 @@ function hit(event) {
     if (laneOf.get(process[i]) !== lane) continue;
     const [a, b] = barOf(i);
     const far = x < a ? a - x : x > b ? x - b : 0;
-    // Of those that lie there the shortest, so that an endless one does not hide others.
+    // The shortest of several, so that one that never ended does not hide others.
     if (far < least || (far === 0 && best >= 0 && to[i] - from[i] < to[best] - from[best])) {
       least = far;
       best = i;
@@ -200,7 +201,7 @@ function listen() {
   });
   canvas.addEventListener('dblclick', (event) => zoom(0.4, tOf(event.clientX - canvas.getBoundingClientRect().left)));
   canvas.addEventListener('wheel', (event) => {
-    // Without a key the page scrolls.
+    // Without one of these keys the page scrolls.
     if (!event.ctrlKey && !event.shiftKey) return;
     event.preventDefault();
     const by = event.deltaY === 0 ? event.deltaX : event.deltaY;
@@ -273,7 +274,7 @@ for (const key of [...keys.keys()].slice(0, 500)) {
 if (data.conflicts.length === 0) root.querySelector('[data-do=conflict]').hidden = true;
 if (data.faults.length === 0) root.querySelector('[data-do=fault]').hidden = true;
 listen();
-// Where an operation is drawn, in pixels of the page's window; for tests and for scripts of others.
+// Where an operation is drawn, in pixels of the window: for tests and other scripts.
 root.whereIs = (number) => {
   draw();
   const i = place(number);

@@ -1,4 +1,5 @@
-// The timeline of a report, third part: what is said beside the picture: the status line, the table, one operation, the logs.
+// The timeline of a report, third part: what is said beside the picture: the status line, the table, one
+// operation, the logs.
 
 function counted() {
   // All operations that ended in view, whether they are on this page or not.
@@ -15,10 +16,10 @@ function describe() {
   const missing = isWhole(view.from, Math.min(view.to, data.end_ms))
     ? ''
     : unfiltered
-      ? `, of some ${grouped(counted())} that the run had then`
-      : ' on this page, which leaves operations out here, so that the run may have had more,';
-  const inSome = unfiltered ? '' : ' that fit the filter';
-  const more = hiddenLanes > 0 ? `; ${grouped(hiddenLanes)} more processes below: zoom in or filter` : '';
+      ? `, of about ${grouped(counted())} in the run at that time`
+      : ' on this page, which leaves out some operations of this stretch of time,';
+  const inSome = unfiltered ? '' : ' that match the filter';
+  const more = hiddenLanes > 0 ? `; ${grouped(hiddenLanes)} more processes do not fit: zoom in or filter` : '';
   const processes = lanes.length + hiddenLanes;
   const span = view.to - view.from;
   const when = (t) => (span < 1000 ? `${t.toFixed(DIGITS)} ms` : `${(t / 1000).toFixed(3)} s`);
@@ -58,7 +59,7 @@ function list() {
     cell(row, to[i] === Infinity ? '–' : ms(to[i] - from[i]), 'number');
     body.append(row);
   }
-  byId('timeline-list-note').textContent = sorted.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${grouped(sorted.length)}; zoom in for the others.` : '';
+  byId('timeline-list-note').textContent = sorted.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${grouped(sorted.length)}; zoom in to see the others.` : '';
 }
 
 // ---- one operation ----
@@ -76,7 +77,7 @@ function detail() {
   if (selected < 0) {
     const p = document.createElement('p');
     p.className = 'note';
-    p.textContent = 'None chosen.';
+    p.textContent = 'No operation is selected.';
     box.append(p);
   } else {
     const i = selected;
@@ -84,16 +85,16 @@ function detail() {
     list.className = 'plan';
     const link = document.createElement('a');
     link.href = `#op=${index[i]}`;
-    link.textContent = `number ${index[i]} of the history`;
+    link.textContent = `number ${index[i]} in the history`;
     add(list, 'operation', `${label(i, false)}, `).append(link);
     if (keyName(i) !== '') add(list, 'key', keyName(i));
     add(list, 'outcome', cls[i] >= 2 ? `${CLASSES[cls[i]]}: ${error(i)}` : CLASSES[cls[i]]);
     add(list, 'process', nodeName(i) === '' ? process[i] : `${process[i]}, sent to ${nodeName(i)}`);
     const ended = cls[i] === 3 ? 'the client gave up' : 'completed';
     add(list, 'time', `invoked at ${ms(from[i])} ms, ${to[i] === Infinity ? 'never ended' : `${ended} at ${ms(to[i])} ms, after ${took(i)}`}`);
-    if (!Number.isNaN(point[i])) add(list, 'linearization point', `can have taken effect at ${ms(point[i])} ms, as number ${grouped(turn[i])} in an order that explains every answer${data.per_key ? ' of its key' : ''}`);
+    if (!Number.isNaN(point[i])) add(list, 'linearization point', `may have taken effect at ${ms(point[i])} ms, as number ${grouped(turn[i])} in an order that explains every answer${data.per_key ? ' of its key' : ''}`);
     const during = data.faults.filter((fault) => fault.from_ms <= (to[i] === Infinity ? data.end_ms : to[i]) && fault.to_ms >= from[i]);
-    if (during.length > 0) add(list, 'faults then', during.map((fault) => fault.detail === '' ? fault.name : `${fault.name}: ${fault.detail}`).join('; '));
+    if (during.length > 0) add(list, 'faults at the time', during.map((fault) => fault.detail === '' ? fault.name : `${fault.name}: ${fault.detail}`).join('; '));
     const leader = data.leaders.filter((one) => one.at_ms <= from[i]).pop();
     if (leader) add(list, 'last leader seen', leader.term === null ? leader.node : `${leader.node} in term ${leader.term}`);
     const role = roles.get(index[i]);
@@ -104,7 +105,7 @@ function detail() {
 }
 
 // ---- logs ----
-let logsAt = null; // chosen by the reader; otherwise those around the operation
+let logsAt = null; // chosen by the reader; otherwise the logs around the operation are shown
 function logs() {
   const box = byId('timeline-logs');
   box.replaceChildren();
@@ -114,14 +115,14 @@ function logs() {
     p.textContent = words;
     box.append(p);
   };
-  if (!data.logs) return note('There are no logs that could be put beside this history.');
+  if (!data.logs) return note('There are no logs for this history.');
   const lines = data.logs.lines;
   const middle = logsAt ?? (selected >= 0 ? from[selected] : (view.from + view.to) / 2);
   const ats = lines.map((line) => line.at_ms);
   const at = lower(ats, middle);
   const first = Math.max(0, at - 12);
   const last = Math.min(lines.length, at + 18);
-  note(`Around ${(middle / 1000).toFixed(3)} s, by the nodes’ own clocks${data.logs.left_out > 0 ? `; ${grouped(data.logs.left_out)} lines of the run are not on this page` : ''}:`);
+  note(`Around ${(middle / 1000).toFixed(3)} s, by the nodes’ own clocks${data.logs.left_out > 0 ? `; ${grouped(data.logs.left_out)} lines of the logs are not on this page` : ''}:`);
   const step = (words, where) => {
     const button = document.createElement('button');
     button.type = 'button';
@@ -149,7 +150,7 @@ function logs() {
     jump.type = 'button';
     jump.className = 'time';
     jump.textContent = `${(line.at_ms / 1000).toFixed(3)} s`;
-    jump.title = 'show this time above';
+    jump.title = 'show this time in the picture';
     jump.addEventListener('click', () => show(line.at_ms - 50, line.at_ms + 50));
     const who = document.createElement('b');
     who.textContent = ` ${data.nodes[line.node]} `;

@@ -1,4 +1,5 @@
-// The timeline of a report, first part: the operations that the page carries, decoded; their labels; which of them are shown.
+// The timeline of a report, first part: the operations that the page carries, decoded; their labels; which of
+// them are shown.
 
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId('timeline-data').textContent);
@@ -26,7 +27,7 @@ const from = new Float64Array(count);
 const to = new Float64Array(count); // Infinity where it never ended
 const node = new Int32Array(count);
 const point = new Float64Array(count); // NaN where there is none
-const turn = new Uint32Array(count); // in the order of those with a point, from 1
+const turn = new Uint32Array(count); // its place in the order of its key, from 1
 const values = new Array(count); // [key, arguments…, answer or error]
 // By kind: how many arguments it has.
 const ARGUMENTS = data.labels[0].called.map((form) => form.split('{}').length - 1);
@@ -75,7 +76,7 @@ const ARGUMENTS = data.labels[0].called.map((form) => form.split('{}').length - 
   }
 })();
 
-// The longest one that ended: how far back a search must look.
+// The longest operation that ended: how far back a search must look.
 let longest = 0;
 const unending = [];
 for (let i = 0; i < count; i++) {
@@ -138,7 +139,8 @@ function parseProcesses(words) {
   }
   return found.length > 0 ? found : null;
 }
-// Whether an operation touches a key: its own, with or without quotation marks, or one of a transaction's steps.
+// Whether an operation touches a key: its own, with or without quotation marks, or one of a transaction's
+// steps.
 const VERBS = ['read', 'write', 'append', 'version'];
 function touches(i, key) {
   const own = keyName(i);

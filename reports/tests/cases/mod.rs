@@ -45,7 +45,7 @@ impl Case {
     }
 }
 
-/// An operation: process, from and to in microseconds (no end: nobody knows), what, and what came of it.
+/// An operation: process, from and to in microseconds (no end: unknown), what, and its outcome.
 pub type Line = (u64, u64, Option<u64>, Op, Outcome);
 
 /// A history on one key.
@@ -99,7 +99,7 @@ pub fn refused(expected: i64, new: i64, found: i64) -> (Op, Outcome) {
     )
 }
 
-/// The same of unknown outcome.
+/// The same operation, but with an unknown outcome.
 pub fn lost((op, _): (Op, Outcome)) -> (Op, Outcome) {
     (op, Outcome::info(ErrorClass::Timeout, "no answer within 1 s"))
 }
@@ -255,8 +255,8 @@ fn too_often() -> History {
     ])
 }
 
-/// Values repeat, much is pending, and no order explains the last read: to become 3 the register was 2, and nothing but
-/// the cas that made it so can do it again.
+/// Values repeat, much is pending, and no order explains the last read: to become 3 the register was 2, and
+/// nothing but the cas that made it so can do it again.
 pub fn no_order() -> History {
     history(&[
         line(0, 1000, 1600, wrote(1)),

@@ -1,7 +1,8 @@
-//! Runs that never were: seeded, small or large, with faults, changes of leader and, if asked, a planted conflict.
+//! Runs that never happened: seeded, small or large, with faults, changes of leader and, on request, a
+//! planted conflict.
 //!
-//! The registers are honest: every operation takes effect at one instant between its invocation and its completion,
-//! but for the planted stale read.
+//! The registers are honest: every operation takes effect at one instant between its invocation and its
+//! completion, but for the planted stale read.
 
 #![allow(dead_code, reason = "each test and example uses a part")]
 
@@ -289,7 +290,8 @@ fn take_effect(draft: &mut Draft, registers: &mut HashMap<Value, Value>, random:
     }
 }
 
-/// Makes one read answer what had long been overwritten: the read that comes some time after an overwritten write.
+/// Makes one read answer what had long been overwritten: the read that comes some time after an overwritten
+/// write.
 fn plant(drafts: &mut [Draft], duration_s: f64) {
     let from = (duration_s * 0.13 * SECOND) as u64;
     let is_ok_write =
