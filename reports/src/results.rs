@@ -38,17 +38,17 @@ pub struct Results {
     pub conflicts: Vec<ConflictRecord>,
     /// How many keys are not linearizable.
     pub conflicts_total: usize,
-    /// What an invalid history still is, where that was judged.
+    /// Which weaker models explain an invalid history, if that was judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still: Option<StillRecord>,
-    /// What became of what was written, in sentences, for models that tell it.
+    /// What became of what was written, in sentences, for models that report it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub account: Vec<String>,
     /// How many keys there are.
     pub keys: usize,
     /// How many keys each algorithm decided.
     pub decided_by: BTreeMap<String, usize>,
-    /// Client operations by kind and outcome; kinds that were not asked for are left out.
+    /// Client operations by kind and outcome; kinds that were never invoked are left out.
     pub operations: Vec<KindCounts>,
     /// All kinds together.
     pub operations_total: Counts,
@@ -60,14 +60,14 @@ pub struct Results {
     pub main_phase_s: f64,
     /// Operations that completed `ok` in the main phase, divided by its length.
     pub ok_ops_per_s: f64,
-    /// Whether the store was there for its clients in the main phase; absent where nothing was asked.
+    /// Whether the store was there for its clients in the main phase; absent where no operation was invoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability: Option<Availability>,
     /// From the start of the run to its last event, seconds.
     pub duration_s: f64,
     /// What the nemesis did, in order.
     pub faults: Vec<FaultRow>,
-    /// The same by kind and by the role that they hit, with what was done meanwhile.
+    /// The same by kind and by the role that they hit, with what clients did during them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<CoverageRow>,
     /// When another node was seen to lead, or the same one in another term, in order; the first one is the
@@ -114,8 +114,8 @@ pub struct ConflictRecord {
     pub rule: Rule,
     /// The proof in plain sentences.
     pub sentences: Vec<String>,
-    /// The same sentences, each as a list of texts and of operations by [`OperationRecord::index`]. Files before version 3
-    /// do without.
+    /// The same sentences, each as a list of texts and of operations by [`OperationRecord::index`]. Files
+    /// before version 3 do without.
     #[serde(default)]
     pub pieces: Vec<Sentence>,
     /// The operations that contradict each other, in the order in which to read them.
@@ -136,11 +136,11 @@ pub struct ConflictRecord {
 pub struct OperationRecord {
     /// Its place among the history's operations, from 0.
     pub index: usize,
-    /// The process that asked.
+    /// The process that invoked it.
     pub process: u32,
     /// The node that it was sent to, by name, where known.
     pub node: Option<String>,
-    /// The operation and its answer, human-readable: `read → 3`, `cas 3→7`.
+    /// The operation and its answer in human-readable form: `read → 3`, `cas 3→7`.
     pub text: String,
     /// Which operation.
     pub f: OpKind,
@@ -196,7 +196,7 @@ pub struct Counts {
     pub mismatch: u64,
     /// They certainly did not happen.
     pub fail: u64,
-    /// Nobody knows.
+    /// It is unknown whether they happened.
     pub info: u64,
 }
 
@@ -223,11 +223,11 @@ pub struct ErrorRow {
     pub class: ErrorClass,
     /// `fail` or `info`: what the client made of it.
     pub outcome: String,
-    /// The kinds of operations that it befell.
+    /// The kinds of operations that it occurred in.
     pub f: Vec<OpKind>,
     /// How many.
     pub count: u64,
-    /// The words of the first one.
+    /// The text of the first one.
     pub example: String,
 }
 
@@ -299,10 +299,10 @@ pub struct NoteRow {
     pub time_s: f64,
     /// The node.
     pub node: String,
-    /// The term that it leads in, where the store has terms and told.
+    /// The term that it leads in, if the store has terms and reported it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<u64>,
-    /// Further words.
+    /// Details.
     pub detail: String,
 }
 
@@ -362,9 +362,9 @@ pub struct Recovery {
 pub struct CoverageRow {
     /// Which nemesis.
     pub nemesis: String,
-    /// At what they were aimed; the number of the nodes where it named them.
+    /// What they were aimed at; where that names nodes, how many.
     pub target: String,
-    /// Whom they hit.
+    /// The role that they hit.
     pub role: Role,
     /// How many were begun.
     pub faults: u64,
@@ -491,7 +491,7 @@ impl FaultRow {
         }
     }
 
-    /// Whether it may have been in force, so that it is shown behind what happened meanwhile.
+    /// Whether it may have been in force, so that it is shown behind what happened during it.
     pub(crate) fn is_drawn(&self) -> bool {
         self.hold != FaultHold::Skipped
     }
@@ -515,7 +515,7 @@ impl FaultHold {
 }
 
 impl Role {
-    /// For people.
+    /// The name used in reports.
     pub fn name(self) -> &'static str {
         match self {
             Role::Leader => "leader",

@@ -151,7 +151,7 @@ fn the_longest_order_ends_at_a_line() {
     );
     for text in [
         "The longest order that was found:",
-        "4 before, then",
+        "4 operations, then",
         "<small>#10</small> cas 4→3",
         "✗ read → 2",
     ] {
@@ -206,7 +206,7 @@ fn crowds_are_limited_and_counted() {
     assert!(lanes <= 25, "{lanes}");
     let omitted = case.history.operations.len() - drawn;
     assert!(html.contains(&format!(
-        "{omitted} more operations</b> of the time shown were left out"
+        "{omitted} more operations</b> of this time were left out"
     )));
     assert!(html.len() < 100_000, "{}", html.len());
 }
@@ -302,7 +302,7 @@ fn several_keys_are_told_apart() {
         "on 30 of 30 keys",
         "<h3>Key 2</h3>",
         "20 more keys that are not linearizable",
-        "… and 7 further keys.",
+        "… and 7 more keys.",
         "sequential consistency of each key",
     ] {
         assert!(html.contains(text), "{text}");

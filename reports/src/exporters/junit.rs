@@ -1,7 +1,7 @@
-//! `junit.xml`: one test suite a run, one test case a check, for CI systems.
+//! `junit.xml`: one test suite per run, one test case per check, for CI systems.
 //!
-//! `invalid` is a failure: the store is wrong. `unknown` is an error: the test could not tell, and it is the
-//! test that needs a look rather than the store.
+//! `invalid` is a failure: the store is wrong. `unknown` is an error: the test could not decide, and it is
+//! the test rather than the store that needs attention.
 
 use crate::exporters::junit_xml::{Case, Problem, ProblemKind, Suite};
 use crate::exporters::terminal::{MOST_CONFLICTS, summary_text};

@@ -8,7 +8,7 @@ use history::units::{grouped, three_digits};
 use crate::format::faults_text;
 use crate::results::Results;
 
-/// The most conflicts that are told in words.
+/// The most conflicts that are described.
 pub(crate) const MOST_CONFLICTS: usize = 3;
 
 /// A few plain lines: the verdict, why, what contradicts what, how much was done and which faults took hold.
@@ -33,7 +33,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         .saturating_sub(results.conflicts.len().min(MOST_CONFLICTS));
     if untold > 0 {
         let s = if untold == 1 { "" } else { "s" };
-        writeln!(text, "\n… and {} further key{s}", grouped(untold as u64))?;
+        writeln!(text, "\n… and {} more key{s}", grouped(untold as u64))?;
     }
     for sentence in &results.account {
         writeln!(text, "{sentence}")?;
@@ -96,7 +96,7 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
         };
         writeln!(
             text,
-            "  {:<28} hit {:<9} {} of {} verified, meanwhile {} ok, {} not",
+            "  {:<28} hit {:<9} {} of {} verified; during it {} ok, {} not",
             format!("{}{target}", row.nemesis),
             row.role.name(),
             row.verified,

@@ -1,5 +1,5 @@
-//! Conflicts for people: the sentences with numbers, the rule in words, the picture and the table of
-//! operations. Every page that shows conflicts shows them so (`templates/conflicts.html`).
+//! Conflicts as pages show them: the sentences with numbers, the rule in words, the picture and the table of
+//! operations. Every page shows conflicts in this way (`templates/conflicts.html`).
 
 use checker::{Analysis, Conflict, Sentence};
 use history::tell::{self, cut};
@@ -11,9 +11,9 @@ use crate::timeline::{Picture, Subject, circled, named, numbers};
 
 /// The most conflicts that are shown with a picture.
 const MOST_PICTURES: usize = 3;
-/// The most further conflicts that are told in words.
+/// The most further conflicts that are described in words.
 const MOST_TOLD: usize = 20;
-/// The longest sentence where it is told in words only, characters.
+/// The longest sentence of a conflict without a picture, characters.
 const MOST_CHARS: usize = 1_000;
 /// The longest piece of a sentence with marks, characters: values can be of any size.
 const MOST_PIECE_CHARS: usize = 600;
@@ -145,7 +145,7 @@ pub(crate) fn told(history: &History, analysis: &Analysis) -> Vec<Told> {
         .collect()
 }
 
-/// Whether the model of an analysis takes every key for an object of its own.
+/// Whether the model of an analysis treats every key as an object of its own.
 pub(crate) fn is_per_key(analysis: &Analysis) -> bool {
     analysis.model.per_key
 }

@@ -1,4 +1,4 @@
-//! What a history that is not linearizable still is, as a table.
+//! Which weaker models explain a history that is not linearizable, as a table.
 
 use checker::Sentence;
 use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
@@ -54,7 +54,7 @@ pub(crate) fn still_record(history: &History, still: &Still) -> StillRecord {
     }
 }
 
-/// What is implied is said so instead of being told twice.
+/// Where one result implies another, that is said instead of repeating the reason.
 fn because(
     still: &Still,
     guarantee: Guarantee,
@@ -74,7 +74,7 @@ fn because(
             stronger.map(words).into_iter().collect()
         }
         Finding::Violated(evidence) => {
-            // The weakest one tells it: it comes last.
+            // The weakest one has the reason: it comes last.
             let weaker = still.models.iter().rev().find(|other| {
                 other.finding == *finding
                     && other.guarantee != guarantee

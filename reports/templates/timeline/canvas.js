@@ -127,7 +127,8 @@ function ticks(c, top, bottom) {
     c.lineTo(x, bottom);
     c.stroke();
     c.fillStyle = colours.soft;
-    c.fillText(inSeconds ? `${(t / 1000).toFixed(Math.max(0, digits - 3 < 0 ? (step < 1000 ? 1 : 0) : digits - 3))} s` : `${t.toFixed(digits)} ms`, x, top - 8);
+    const secondDigits = digits >= 3 ? digits - 3 : step < 1000 ? 1 : 0;
+    c.fillText(inSeconds ? `${(t / 1000).toFixed(secondDigits)} s` : `${t.toFixed(digits)} ms`, x, top - 8);
   }
 }
 
@@ -193,7 +194,9 @@ function drawGaps(c, top, bottom) {
       c.fillStyle = colours.rule;
       c.fillRect(left, top, right - left, bottom - top);
       c.globalAlpha = 1;
-      const words = right - left > 240 ? 'some operations are left out here: zoom in or filter to see those on this page' : 'left out';
+      const words = right - left > 240
+        ? 'some operations are left out here: zoom in or filter to see those on this page'
+        : 'left out';
       if (right - left > c.measureText(words).width + 10) {
         c.fillStyle = colours.soft;
         c.textAlign = 'center';
@@ -246,7 +249,8 @@ function drawBars(c) {
       c.lineWidth = 2;
       c.strokeRect(left - 1, y - 1, right - left + 2, LANE - 5);
     }
-    if (role !== undefined || i === selected || (b - a > 26 && !isAside(i))) labelled.push([i, left, right, lane, role]);
+    const isLabelled = role !== undefined || i === selected || (b - a > 26 && !isAside(i));
+    if (isLabelled) labelled.push([i, left, right, lane, role]);
     if (!Number.isNaN(point[i]) && b - a > 6 && !isAside(i)) {
       const x = xOf(point[i]);
       c.fillStyle = colours.ink;
@@ -284,9 +288,14 @@ function drawBars(c) {
     }
   }
 }
-const isDark = () => window.matchMedia('(prefers-color-scheme: dark)').matches && !window.matchMedia('print').matches;
+const isDark = () =>
+  window.matchMedia('(prefers-color-scheme: dark)').matches && !window.matchMedia('print').matches;
 // Letters on a bar.
-const inkOn = (what) => (what === 'role' || what === 0 || what === 3 ? (isDark() && what !== 'role' ? '#0d1117' : '#ffffff') : '#1f2328');
+const inkOn = (what) => {
+  if (what === 'role') return '#ffffff';
+  if (what === 0 || what === 3) return isDark() ? '#0d1117' : '#ffffff';
+  return '#1f2328';
+};
 
 function drawArrows(c) {
   data.conflicts.forEach((conflict, number) => {

@@ -19,7 +19,8 @@ function show(a, b) {
   redraw();
 }
 function zoom(factor, centre) {
-  const at = centre ?? (selected >= 0 && from[selected] >= view.from && from[selected] <= view.to ? from[selected] : (view.from + view.to) / 2);
+  const isSelectedInView = selected >= 0 && from[selected] >= view.from && from[selected] <= view.to;
+  const at = centre ?? (isSelectedInView ? from[selected] : (view.from + view.to) / 2);
   show(at - (at - view.from) * factor, at + (view.to - at) * factor);
 }
 function pan(share) {
@@ -85,11 +86,13 @@ function remember() {
   timer = setTimeout(() => {
     const parts = [];
     if (selected >= 0) parts.push(`op=${index[selected]}`);
-    if (view.from > 0 || view.to < data.end_ms) parts.push(`t=${view.from.toFixed(DIGITS)}-${view.to.toFixed(DIGITS)}`);
+    const isPart = view.from > 0 || view.to < data.end_ms;
+    if (isPart) parts.push(`t=${view.from.toFixed(DIGITS)}-${view.to.toFixed(DIGITS)}`);
     if (filter.key !== '') parts.push(`key=${encodeURIComponent(filter.key)}`);
     if (filter.process !== '') parts.push(`process=${encodeURIComponent(filter.process)}`);
     own = parts.length > 0 ? `#${parts.join('&')}` : '';
-    if (location.hash !== own) history.replaceState(null, '', own === '' ? location.pathname + location.search : own);
+    if (location.hash === own) return;
+    history.replaceState(null, '', own === '' ? location.pathname + location.search : own);
   }, 150);
 }
 function follow() {
@@ -120,7 +123,8 @@ function goTo(number, zoomTo) {
   select(-1);
   const p = byId('timeline-detail').firstChild;
   p.textContent = number < data.total
-    ? `Operation ${number} is not on this page, which has ${grouped(count)} of ${grouped(data.total)} operations; it is in history.jsonl.`
+    ? `Operation ${number} is not on this page, which has ${grouped(count)} of ${grouped(data.total)} operations;` +
+      ' it is in history.jsonl.'
     : `Operation ${number} does not exist; the last one is ${data.total - 1}.`;
   return false;
 }
@@ -162,7 +166,14 @@ function hover(event) {
   let words = '';
   const i = hit(event);
   if (i >= 0) {
-    words = `${label(i, false)}${keyName(i) === '' ? '' : `, key ${keyName(i)}`}\nprocess ${process[i]}${nodeName(i) === '' ? '' : ` → ${nodeName(i)}`}, ${CLASSES[cls[i]]}${error(i) === '' ? '' : `: ${error(i)}`}\n${ms(from[i])} ms, ${took(i)}`;
+    const key = keyName(i) === '' ? '' : `, key ${keyName(i)}`;
+    const node = nodeName(i) === '' ? '' : ` → ${nodeName(i)}`;
+    const why = error(i) === '' ? '' : `: ${error(i)}`;
+    words = [
+      `${label(i, false)}${key}`,
+      `process ${process[i]}${node}, ${CLASSES[cls[i]]}${why}`,
+      `${ms(from[i])} ms, ${took(i)}`,
+    ].join('\n');
   } else if (y < HEAD) {
     const t = tOf(event.clientX - box.left);
     const now = data.faults.filter((fault) => fault.from_ms <= t && fault.to_ms >= t);
@@ -199,19 +210,22 @@ function listen() {
   canvas.addEventListener('pointerleave', () => {
     tip.hidden = true;
   });
-  canvas.addEventListener('dblclick', (event) => zoom(0.4, tOf(event.clientX - canvas.getBoundingClientRect().left)));
+  const timeUnder = (event) => tOf(event.clientX - canvas.getBoundingClientRect().left);
+  canvas.addEventListener('dblclick', (event) => zoom(0.4, timeUnder(event)));
   canvas.addEventListener('wheel', (event) => {
     // Without one of these keys the page scrolls.
     if (!event.ctrlKey && !event.shiftKey) return;
     event.preventDefault();
     const by = event.deltaY === 0 ? event.deltaX : event.deltaY;
-    zoom(Math.exp(Math.sign(by) * Math.min(1, Math.abs(by) / 200)), tOf(event.clientX - canvas.getBoundingClientRect().left));
+    zoom(Math.exp(Math.sign(by) * Math.min(1, Math.abs(by) / 200)), timeUnder(event));
   }, { passive: false });
   canvas.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const actions = {
-      ArrowLeft: () => pan(-0.25), ArrowRight: () => pan(0.25), '+': () => zoom(0.5), '=': () => zoom(0.5), '-': () => zoom(2),
-      n: () => neighbour(1), p: () => neighbour(-1), c: () => nextConflict(), f: () => nextFault(), 0: () => show(0, data.end_ms),
+      ArrowLeft: () => pan(-0.25), ArrowRight: () => pan(0.25),
+      '+': () => zoom(0.5), '=': () => zoom(0.5), '-': () => zoom(2),
+      n: () => neighbour(1), p: () => neighbour(-1), c: () => nextConflict(), f: () => nextFault(),
+      0: () => show(0, data.end_ms),
       Escape: () => select(-1),
     };
     const action = actions[event.key];
@@ -228,7 +242,8 @@ function listen() {
   const timeAt = (x) => (x / overview.clientWidth) * data.end_ms;
   overview.addEventListener('pointermove', (event) => {
     if (chosen === null) return;
-    if (Math.abs(event.offsetX - chosen) > 4) show(timeAt(Math.min(chosen, event.offsetX)), timeAt(Math.max(chosen, event.offsetX)));
+    const at = event.offsetX;
+    if (Math.abs(at - chosen) > 4) show(timeAt(Math.min(chosen, at)), timeAt(Math.max(chosen, at)));
   });
   overview.addEventListener('pointerup', (event) => {
     if (chosen !== null && Math.abs(event.offsetX - chosen) <= 4) {
@@ -237,9 +252,16 @@ function listen() {
     }
     chosen = null;
   });
-  const actions = { left: () => pan(-0.5), right: () => pan(0.5), in: () => zoom(0.5), out: () => zoom(2), all: () => show(0, data.end_ms), conflict: nextConflict, fault: nextFault };
-  for (const button of root.querySelectorAll('[data-do]')) button.addEventListener('click', actions[button.dataset.do]);
-  for (const input of root.querySelectorAll('#timeline-key, #timeline-process, [data-class]')) input.addEventListener('input', readFilter);
+  const actions = {
+    left: () => pan(-0.5), right: () => pan(0.5), in: () => zoom(0.5), out: () => zoom(2),
+    all: () => show(0, data.end_ms), conflict: nextConflict, fault: nextFault,
+  };
+  for (const button of root.querySelectorAll('[data-do]')) {
+    button.addEventListener('click', actions[button.dataset.do]);
+  }
+  for (const input of root.querySelectorAll('#timeline-key, #timeline-process, [data-class]')) {
+    input.addEventListener('input', readFilter);
+  }
   byId('timeline-goto').addEventListener('change', (event) => {
     const words = event.target.value.trim();
     if (/^\d+$/.test(words)) goTo(Number(words), true);

@@ -6,7 +6,8 @@ function counted() {
   const s = data.slices;
   let sum = 0;
   const last = Math.min(s.ok.length - 1, Math.floor(view.to / s.length_ms));
-  for (let k = Math.max(0, Math.floor(view.from / s.length_ms)); k <= last; k++) sum += s.ok[k] + s.mismatch[k] + s.fail[k] + s.info[k];
+  const first = Math.max(0, Math.floor(view.from / s.length_ms));
+  for (let k = first; k <= last; k++) sum += s.ok[k] + s.mismatch[k] + s.fail[k] + s.info[k];
   return sum;
 }
 const isWhole = (a, b) => data.whole.some(([x, y]) => x <= a + 0.001 && y >= b - 0.001);
@@ -24,7 +25,8 @@ function describe() {
   const span = view.to - view.from;
   const when = (t) => (span < 1000 ? `${t.toFixed(DIGITS)} ms` : `${(t / 1000).toFixed(3)} s`);
   byId('timeline-status').textContent =
-    `${grouped(shown.length)} operation${shown.length === 1 ? '' : 's'}${inSome}${missing} of ${processes} process${processes === 1 ? '' : 'es'} from ${when(view.from)} to ${when(view.to)}${more}`;
+    `${grouped(shown.length)} operation${shown.length === 1 ? '' : 's'}${inSome}${missing}` +
+    ` of ${processes} process${processes === 1 ? '' : 'es'} from ${when(view.from)} to ${when(view.to)}${more}`;
   root.dataset.shown = shown.length;
   root.dataset.from = view.from;
   root.dataset.to = view.to;
@@ -59,7 +61,9 @@ function list() {
     cell(row, to[i] === Infinity ? '–' : ms(to[i] - from[i]), 'number');
     body.append(row);
   }
-  byId('timeline-list-note').textContent = sorted.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${grouped(sorted.length)}; zoom in to see the others.` : '';
+  byId('timeline-list-note').textContent = sorted.length > MOST_ROWS
+    ? `The first ${MOST_ROWS} of ${grouped(sorted.length)}; zoom in to see the others.`
+    : '';
 }
 
 // ---- one operation ----
@@ -91,10 +95,17 @@ function detail() {
     add(list, 'outcome', cls[i] >= 2 ? `${CLASSES[cls[i]]}: ${error(i)}` : CLASSES[cls[i]]);
     add(list, 'process', nodeName(i) === '' ? process[i] : `${process[i]}, sent to ${nodeName(i)}`);
     const ended = cls[i] === 3 ? 'the client gave up' : 'completed';
-    add(list, 'time', `invoked at ${ms(from[i])} ms, ${to[i] === Infinity ? 'never ended' : `${ended} at ${ms(to[i])} ms, after ${took(i)}`}`);
-    if (!Number.isNaN(point[i])) add(list, 'linearization point', `may have taken effect at ${ms(point[i])} ms, as number ${grouped(turn[i])} in an order that explains every answer${data.per_key ? ' of its key' : ''}`);
-    const during = data.faults.filter((fault) => fault.from_ms <= (to[i] === Infinity ? data.end_ms : to[i]) && fault.to_ms >= from[i]);
-    if (during.length > 0) add(list, 'faults at the time', during.map((fault) => fault.detail === '' ? fault.name : `${fault.name}: ${fault.detail}`).join('; '));
+    const ending = to[i] === Infinity ? 'never ended' : `${ended} at ${ms(to[i])} ms, after ${took(i)}`;
+    add(list, 'time', `invoked at ${ms(from[i])} ms, ${ending}`);
+    if (!Number.isNaN(point[i])) {
+      const all = `every answer${data.per_key ? ' of its key' : ''}`;
+      const where = `as number ${grouped(turn[i])} in an order that explains ${all}`;
+      add(list, 'linearization point', `may have taken effect at ${ms(point[i])} ms, ${where}`);
+    }
+    const end = to[i] === Infinity ? data.end_ms : to[i];
+    const during = data.faults.filter((fault) => fault.from_ms <= end && fault.to_ms >= from[i]);
+    const named = during.map((fault) => fault.detail === '' ? fault.name : `${fault.name}: ${fault.detail}`);
+    if (named.length > 0) add(list, 'faults at the time', named.join('; '));
     const leader = data.leaders.filter((one) => one.at_ms <= from[i]).pop();
     if (leader) add(list, 'last leader seen', leader.term === null ? leader.node : `${leader.node} in term ${leader.term}`);
     const role = roles.get(index[i]);
@@ -122,7 +133,9 @@ function logs() {
   const at = lower(ats, middle);
   const first = Math.max(0, at - 12);
   const last = Math.min(lines.length, at + 18);
-  note(`Around ${(middle / 1000).toFixed(3)} s, by the nodes’ own clocks${data.logs.left_out > 0 ? `; ${grouped(data.logs.left_out)} lines of the logs are not on this page` : ''}:`);
+  const leftOut = data.logs.left_out;
+  const missing = leftOut > 0 ? `; ${grouped(leftOut)} lines of the logs are not on this page` : '';
+  note(`Around ${(middle / 1000).toFixed(3)} s, by the nodes’ own clocks${missing}:`);
   const step = (words, where) => {
     const button = document.createElement('button');
     button.type = 'button';

@@ -128,7 +128,9 @@ let ranges = null;
 const roles = new Map(); // operation number → {number, conflict}
 data.conflicts.forEach((conflict, number) => {
   for (const [operation, mark] of conflict.operations) roles.set(operation, { number: mark, conflict: number });
-  for (const operation of conflict.links) if (!roles.has(operation)) roles.set(operation, { number: 0, conflict: number });
+  for (const operation of conflict.links) {
+    if (!roles.has(operation)) roles.set(operation, { number: 0, conflict: number });
+  }
 });
 
 function parseProcesses(words) {
