@@ -106,7 +106,11 @@ mod tests {
         }
         for entry in ALL {
             let lightness = seen(entry.colour, &IDENTITY)[0];
-            assert!(lightness < 0.86, "{} is too light on white: {lightness}", entry.name);
+            assert!(
+                lightness < 0.86,
+                "{} is too light on white: {lightness}",
+                entry.name
+            );
         }
     }
 }
