@@ -16,7 +16,8 @@ use crate::target::nodes::by_name;
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
-/// How long a process may take to reach the state that it was sent to; one that waits for a busy disk takes its time.
+/// How long a process may take to reach the state that it was sent to; one that waits for a busy disk takes
+/// its time.
 const STATE_LIMIT: Duration = Duration::from_secs(15);
 /// How often the state of a process is looked at.
 const STATE_POLL: Duration = Duration::from_millis(5);
@@ -81,7 +82,8 @@ pub(crate) async fn settle(
     }
 }
 
-/// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is left out.
+/// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is
+/// left out.
 pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState) -> bool) -> Vec<usize> {
     let mut found = Vec::new();
     for node in ctx.environment.nodes() {
@@ -94,8 +96,8 @@ pub(crate) async fn nodes_in(ctx: &NemesisContext, wanted: impl Fn(ProcessState)
     found
 }
 
-/// The node that leads. When it is to be hit (`wanted`) this waits a little while for one, because often an election is
-/// under way; else it asks once, so that the history can say whether the leader was hit.
+/// The node that leads. When it is to be hit (`wanted`) this waits a little while for one, because often an
+/// election is under way; else it asks once, so that the history can say whether the leader was hit.
 pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> {
     let deadline = Instant::now() + LEADER_LIMIT;
     loop {
@@ -111,8 +113,8 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
     }
 }
 
-/// Starts those of the nodes whose store has ended itself, as it may when its disk fails; gives the end of a detail,
-/// empty if there were none.
+/// Starts those of the nodes whose store has ended itself, as it may when its disk fails; gives the end of a
+/// detail, empty if there were none.
 pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors: &mut Vec<String>) -> String {
     let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
     let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();

@@ -18,9 +18,9 @@ pub struct Faults {
 /// What performs the faults of a run.
 pub struct Nemeses(Vec<(&'static Entry, Box<dyn Nemesis>)>);
 
-/// Makes one of several faults. They take turns at random, each from its beginning to its end with the quiet in
-/// between, so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. Of no faults it
-/// makes one that never comes.
+/// Makes one of several faults. They take turns at random, each from its beginning to its end with the quiet
+/// in between, so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. Of no
+/// faults it makes one that never comes.
 pub fn compose(faults: Vec<Fault>, seed: u64) -> Faults {
     let mut nemeses = Vec::new();
     let mut generators = Vec::new();
@@ -67,8 +67,8 @@ impl Nemeses {
             outcomes.push(nemesis.heal(ctx).await);
         }
         for ((_, nemesis), mut outcome) in self.0.iter_mut().zip(outcomes) {
-            // It may have failed because another fault was still in force: a process does not stay up on a disk that
-            // fails. By now all are healed.
+            // It may have failed because another fault was still in force: a process does not stay up on a
+            // disk that fails. By now all are healed.
             if matches!(outcome.hold, Hold::Failed(_)) {
                 outcome = nemesis.heal(ctx).await;
             }

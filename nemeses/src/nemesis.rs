@@ -1,4 +1,5 @@
-//! What a fault is: a nemesis that performs it, a generator that schedules it, and the list entry that makes both.
+//! What a fault is: a nemesis that performs it, a generator that schedules it, and the list entry that makes
+//! both.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,8 @@ pub trait Nemesis: Send {
     /// Ends all its faults that are in force, and verifies by a probe that they are gone.
     async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome;
 
-    /// Undoes everything that this nemesis can do, whether or not it recalls having done it, and verifies it. May be
-    /// called any number of times.
+    /// Undoes everything that this nemesis can do, whether or not it recalls having done it, and verifies it.
+    /// May be called any number of times.
     async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         self.end(ctx).await
     }
@@ -47,8 +48,8 @@ pub struct Fault {
     pub entry: &'static Entry,
     /// What performs it.
     pub nemesis: Box<dyn Nemesis>,
-    /// When it begins and ends. Without end, so put a time limit around it; each beginning is followed by an end
-    /// before the next beginning.
+    /// When it begins and ends. Without end, so put a time limit around it; each beginning is followed by an
+    /// end before the next beginning.
     pub generator: Box<dyn Generator>,
 }
 
@@ -84,7 +85,8 @@ pub struct Entry {
     pub needs: &'static [Ability],
     /// Where it takes part although the user named no nemesis.
     pub by_default: ByDefault,
-    /// The colour of its band in pictures, `#rrggbb`. The plan of a run records it, since reports know no nemesis.
+    /// The colour of its band in pictures, `#rrggbb`. The plan of a run records it, since reports know no
+    /// nemesis.
     pub colour: &'static str,
     /// How long a fault lasts, at least and at most, as multiples of the interval.
     pub hold: (f64, f64),

@@ -8,8 +8,8 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// A time between two bounds, drawn log-uniformly: as often between 0.1 and 0.2 s as between 1 and 2 s, because
-/// short times meet elections in progress and long ones outlast them.
+/// A time between two bounds, drawn log-uniformly: as often between 0.1 and 0.2 s as between 1 and 2 s,
+/// because short times meet elections in progress and long ones outlast them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Span {
     least_ns: f64,
@@ -37,8 +37,8 @@ impl Span {
 ///  ── quiet ──► start ── hold ──► stop ── quiet ──► start …
 /// ```
 ///
-/// Both times run from the end of the act before, so that a slow act does not eat the quiet in which the cluster
-/// recovers.
+/// Both times run from the end of the act before, so that a slow act does not eat the quiet in which the
+/// cluster recovers.
 pub(crate) struct OnOff {
     nemesis: &'static str,
     hold: Span,

@@ -9,10 +9,12 @@
 //! ```
 //!
 //! Invariants:
-//! - What a run did becomes a schedule that does it again: the same faults at the same times to the same nodes. A target
-//!   that speaks of the leader stays one, because what such a fault shows depends on the role and not on the name.
-//! - Faults may overlap; but a fault's end ends all faults of its nemesis, because that is how a nemesis undoes; and the end of
-//!   a partition or of packet trouble ends both, because the network is healed as a whole.
+//! - What a run did becomes a schedule that does it again: the same faults at the same times to the same
+//!   nodes. A target that speaks of the leader stays one, because what such a fault shows depends on the role
+//!   and not on the name.
+//! - Faults may overlap; but a fault's end ends all faults of its nemesis, because that is how a nemesis
+//!   undoes; and the end of a partition or of packet faults ends both, because the network is healed as a
+//!   whole.
 //! - Same faults, not same outcome: the store and the machine have a will of their own.
 
 use std::time::Duration;
@@ -276,13 +278,13 @@ mod tests {
             thread: Thread::Nemesis,
             clients: 1,
         };
-        let mut told = Vec::new();
+        let mut acts = Vec::new();
         while let Next::Do {
             at_ns,
             action: Action::Nemesis(op),
         } = generator.next(&ctx)
         {
-            told.push(format!(
+            acts.push(format!(
                 "{} {} {:?}",
                 at_ns / 1_000_000_000,
                 op.nemesis,
@@ -290,7 +292,7 @@ mod tests {
             ));
         }
         assert_eq!(
-            told,
+            acts,
             ["1 kill Start", "2 pause Start", "3 kill Stop", "5 pause Stop"]
         );
     }

@@ -1,4 +1,4 @@
-//! What nemeses have done on a node by perjury's own binary there: `perjury tamper …`. So it works wherever a node is.
+//! What nemeses do on a node through perjury's own binary there (`perjury tamper …`), wherever that node is.
 
 use control::Command;
 
@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(25);
 /// Runs `perjury tamper` with these arguments on a node; gives what it prints.
 ///
 /// # Errors
-/// Why it was not done, in the words of the program there.
+/// Why it was not done, as the program there puts it.
 pub(crate) async fn tamper(
     ctx: &NemesisContext,
     node: usize,
@@ -26,8 +26,8 @@ pub(crate) async fn tamper(
     match output.success() {
         true => Ok(output.stdout),
         false => {
-            let words = String::from_utf8_lossy(&output.stderr);
-            Err(words.trim().trim_start_matches("perjury: ").to_owned())
+            let error = String::from_utf8_lossy(&output.stderr);
+            Err(error.trim().trim_start_matches("perjury: ").to_owned())
         }
     }
 }

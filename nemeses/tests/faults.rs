@@ -1,4 +1,5 @@
-//! Every fault on a cluster in memory: it does what its name says, verifies it, undoes it, and tells what went wrong.
+//! Every fault on a cluster in memory: it does what its name says, verifies it, undoes it, and reports what
+//! went wrong.
 
 mod fakes;
 

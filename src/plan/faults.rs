@@ -1,7 +1,7 @@
 //! Which nemeses take part, and at what they are aimed.
 //!
-//! Invariant: every target is read once, here. A nemesis that the user named either takes part or is a usage error; one
-//! that takes part by default gives way, with a line that says why.
+//! Invariant: every target is read once, here. A nemesis that the user named either takes part or is a usage
+//! error; one that takes part by default gives way, with a line that says why.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ impl FaultPlan {
         can: impl Fn(Ability) -> Result<(), String>,
     ) -> Result<(Vec<Planned>, Vec<String>), Failure> {
         if kind == EnvKind::External {
-            let why = "no faults: perjury did not start the cluster, and knows nothing of its nodes but their endpoints";
+            let why = "no faults: perjury did not start the cluster, and knows only its endpoints";
             return Ok((Vec::new(), vec![why.to_owned()]));
         }
         let mut taken = FaultPlan {

@@ -1,12 +1,12 @@
 //! `client-partition`: cuts links between clients and nodes, while the nodes still hear each other.
 //!
-//! Shows: what a store and its clients make of requests that are lost, and of requests that are served while their answers
-//! are lost, which no client can tell apart: an update that is done twice by a client that repeats it, a lock whose holder
-//! is taken for dead while it works. Published case: etcd's Java client repeating transactions that it took for lost
-//! (Jepsen, jetcd 0.8.2, 2024).
+//! Shows: what a store and its clients make of requests that are lost, and of requests that are served while
+//! their answers are lost, which no client can tell apart: an update that is done twice by a client that
+//! repeats it, a lock whose holder is taken for dead while it works. Published case: etcd's Java client
+//! repeating transactions that it took for lost (Jepsen, jetcd 0.8.2, 2024).
 //!
-//! Targets are `both`, `requests`, `answers`, each with or without `@WHOM`: `answers@leader`. What is left out is drawn. All
-//! clients are hit alike, and so is the watch on who leads.
+//! Targets are `both`, `requests`, `answers`, each with or without `@WHOM`: `answers@leader`. What is left
+//! out is drawn. All clients are hit alike, and so is the watch on who leads.
 
 use async_trait::async_trait;
 use control::{Ability, CONTROLLER, Link};

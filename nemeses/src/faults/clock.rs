@@ -1,14 +1,15 @@
 //! `clock`: shifts the wall clocks of the store's processes: jumps, drift, and strobing back and forth.
 //!
-//! Shows: leases and timestamps that trust clocks: a leader that serves reads on a lease that has run out elsewhere,
-//! last-write-wins that loses the later write, snapshots read in the past or the future. Published cases: CockroachDB's and
-//! YugaByte's stale reads under clock skew (Jepsen 2017, 2019), Cassandra's lost updates (Jepsen 2013).
+//! Shows: leases and timestamps that trust clocks: a leader that serves reads on a lease that has run out
+//! elsewhere, last-write-wins that loses the later write, snapshots read in the past or the future. Published
+//! cases: CockroachDB's and YugaByte's stale reads under clock skew (Jepsen 2017, 2019), Cassandra's lost
+//! updates (Jepsen 2013).
 //!
-//! The machine's own clock is never touched: each process is led to see another one (see [`control::inside`]). A process
-//! that is started anew sees the real clock again.
+//! The machine's own clock is never touched: each process is led to see another one (see
+//! [`control::inside`]). A process that is started anew sees the real clock again.
 //!
-//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHO`: `jump`, `jump=-30000@leader` (milliseconds), `drift=50000@n1`
-//! (microseconds a second), `strobe@minority`.
+//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `jump`, `jump=-30000@leader` (milliseconds),
+//! `drift=50000@n1` (microseconds a second), `strobe@minority`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -152,7 +153,8 @@ impl Nemesis for Clock {
 
     async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
         if let Some((task, end)) = self.strobing.take() {
-            // Signalled and awaited, not aborted: a process that is held while its clock is set would die of it.
+            // Signalled and awaited, not aborted: a process that is held while its clock is set would die of
+            // it.
             let _ = end.send(());
             let _ = task.await;
         }
@@ -171,8 +173,8 @@ impl Nemesis for Clock {
     }
 }
 
-/// Shifts back and forth until it is signalled to end. An error comes from a process that ends just then; the next turn
-/// shows.
+/// Shifts back and forth until it is signalled to end. An error comes from a process that ends just then; the
+/// next turn shows.
 async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift, mut ended: oneshot::Receiver<()>) {
     let mut is_shifted = true;
     // Also when the nemesis is dropped.

@@ -1,8 +1,8 @@
 //! `compact`: has nodes drop the past: the log is replaced by a snapshot, old revisions are deleted.
 //!
-//! Shows: followers that lag and have to be sent a snapshot while they are at work, state that a snapshot forgot, watchers that miss what
-//! was compacted under them. Published case: etcd's watch that drops an event when a deletion is compacted
-//! (etcd-io/etcd#18089).
+//! Shows: followers that lag and have to be sent a snapshot while they are at work, state that a snapshot
+//! forgot, watchers that miss what was compacted under them. Published case: etcd's watch that drops an event
+//! when a deletion is compacted (etcd-io/etcd#18089).
 //!
 //! It is over at once, as with `transfer`.
 

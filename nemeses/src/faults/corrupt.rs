@@ -1,21 +1,22 @@
 //! `corrupt`: damages the files of a minority of nodes: flips a bit, or cuts the end off a file.
 //!
-//! Shows: damage that is taken for data, damage that spreads from one node to all, and the end of a log that is taken for
-//! a torn write although it was acknowledged. Published cases: Ganesan et al., "Redundancy Does Not Imply Fault
-//! Tolerance" (FAST 2017); Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage" (FAST 2018). Jepsen's
-//! `bitflip` and `truncate-file` do the same.
+//! Shows: damage that is taken for data, damage that spreads from one node to all, and the end of a log that
+//! is taken for a torn write although it was acknowledged. Published cases: Ganesan et al., "Redundancy Does
+//! Not Imply Fault Tolerance" (FAST 2017); Alagappan et al., "Protocol-Aware Recovery for Consensus-Based
+//! Storage" (FAST 2018). Jepsen's `bitflip` and `truncate-file` do the same.
 //!
-//! A node is killed, one of its files is damaged, and it is started again. What then happens is for the verdict:
+//! A node is killed, one of its files is damaged, and it is started again. What then happens is for the
+//! verdict:
 //! - It runs: the damage stays. It was corrected, or the store has not read that place yet.
-//! - It refuses to start: the store has seen it. At the end of the fault the files are put back as they were before the
-//!   damage; the node has done nothing since, so that it has forgotten nothing.
-//! - It runs and ends later: its files cannot be put back without forgetting what it did meanwhile, which no consensus
-//!   forgives. It is started again, and given up if it does not stay up.
+//! - It refuses to start: the store has seen it. At the end of the fault the files are put back as they were
+//!   before the damage; the node has done nothing since, so that it has forgotten nothing.
+//! - It runs and ends later: its files cannot be put back without forgetting what it did meanwhile, which no
+//!   consensus forgives. It is started again, and given up if it does not stay up.
 //!
-//! Invariant: over a whole run at most a minority of the nodes is hit. More than that, and what was acknowledged may be
-//! nowhere, through no fault of the store. Even so a store without protocol-aware recovery may lose a write when the end
-//! of one node's log is cut off: it was acknowledged with this node's help. That is beyond what Raft promises, and
-//! `corrupt:truncate` finds it.
+//! Invariant: over a whole run at most a minority of the nodes is hit. More than that, and what was
+//! acknowledged may be nowhere, through no fault of the store. Even so a store without protocol-aware
+//! recovery may lose a write when the end of one node's log is cut off: it was acknowledged with this node's
+//! help. That is beyond what Raft promises, and `corrupt:truncate` finds it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! `crash-loop`: kills processes again and again, before they have recovered from the time before.
 //!
-//! Shows: recovery that cannot be interrupted (a log that is cut twice, a snapshot that is renamed half), votes that are
-//! given again by a process that forgot them, terms that run away.
+//! Shows: recovery that cannot be interrupted (a log that is cut twice, a snapshot that is renamed half),
+//! votes that are given again by a process that forgot them, terms that run away.
 
 use crate::Entry;
 use crate::faults::kill::{self, How, Kill};

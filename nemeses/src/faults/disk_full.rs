@@ -1,8 +1,8 @@
 //! `disk-full`: fills the disks of nodes to the last byte, and makes room again.
 //!
-//! Shows: half-written records that are taken for whole ones, stores that acknowledge what did not fit, and those that never
-//! come back. Published cases: FoundationDB's and RethinkDB's tests, and "Redundancy Does Not Imply Fault Tolerance"
-//! (Ganesan and others, FAST 2017).
+//! Shows: half-written records that are taken for whole ones, stores that acknowledge what did not fit, and
+//! those that never come back. Published cases: FoundationDB's and RethinkDB's tests, and "Redundancy Does
+//! Not Imply Fault Tolerance" (Ganesan and others, FAST 2017).
 //!
 //! A store that ends itself on a full disk is in its right; it is started again when there is room.
 

@@ -1,15 +1,16 @@
 //! `fsync`: makes fsync and its sisters lie, fail, or take their time.
 //!
-//! Shows: stores that acknowledge before data are durable (with a power loss while fsync lies), that go on as if nothing had
-//! happened after a failed fsync (PostgreSQL's "fsyncgate", 2018; Rebello and others, "Can Applications Recover from fsync
-//! Failures?", USENIX ATC 2020), and leaders whose slow disk holds up everybody. Published cases: etcd's elections under slow
-//! disks (its own documentation), TigerBeetle's and FoundationDB's reasons to simulate disks.
+//! Shows: stores that acknowledge before data are durable (with a power loss while fsync lies), that go on as
+//! if nothing had happened after a failed fsync (PostgreSQL's "fsyncgate", 2018; Rebello and others, "Can
+//! Applications Recover from fsync Failures?", USENIX ATC 2020), and leaders whose slow disk holds up the
+//! whole cluster. Published cases: etcd's elections under slow disks (its own documentation), TigerBeetle's
+//! and FoundationDB's reasons to simulate disks.
 //!
-//! The store's programs are started by a launcher that stands between them and the kernel (see [`control::inside`]). The
-//! mode outlives a restart of a program; a store that ends itself after a failed fsync is in its right, and is started again
-//! at the end of the fault.
+//! The store's programs are started by a launcher that stands between them and the kernel (see
+//! [`control::inside`]). The mode outlives a restart of a program; a store that ends itself after a failed
+//! fsync is in its right, and is started again at the end of the fault.
 //!
-//! Targets are `KIND`, `slow=MILLISECONDS`, and either with `@WHO`: `lie`, `fail@leader`, `slow=500@n1`.
+//! Targets are `KIND`, `slow=MILLISECONDS`, and either with `@WHOM`: `lie`, `fail@leader`, `slow=500@n1`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -141,8 +142,8 @@ impl Nemesis for Fsync {
 }
 
 impl Fsync {
-    /// Makes fsync honest again and starts what ended itself meanwhile. `counts`: a fault during which no process called
-    /// fsync had nothing to act on.
+    /// Makes fsync honest again and starts what ended itself meanwhile. `counts`: a fault during which no
+    /// process called fsync had nothing to act on.
     async fn restore(&mut self, ctx: &NemesisContext, counts: bool) -> NemesisOutcome {
         let nodes: Vec<usize> = std::mem::take(&mut self.hit).into_iter().collect();
         if nodes.is_empty() {
@@ -167,16 +168,16 @@ impl Fsync {
         let detail = format!("fsync is honest again after {answered} calls{again}");
         let mut outcome = outcome(ctx, &nodes, detail, errors);
         if counts && answered == 0 && outcome.hold == Hold::Verified {
-            outcome.hold = Hold::Skipped("nobody called fsync while it was changed".into());
+            outcome.hold = Hold::Skipped("no process called fsync while it was changed".into());
         }
         outcome
     }
 
-    /// How many calls were not answered honestly since the fault began; a first one is waited for. None come from a store that stands
-    /// still or has no quorum.
+    /// How many calls were not answered honestly since the fault began; this waits for a first one. None come
+    /// from a store that stands still or has no quorum.
     ///
     /// # Errors
-    /// When a node does not tell.
+    /// When a node does not report its counts.
     async fn answered(&self, ctx: &NemesisContext, nodes: &[usize]) -> Result<u64, String> {
         let dishonest = |counts: FsyncCounts| counts.lied + counts.failed + counts.slowed;
         let deadline = Instant::now() + LAST_CALL;
@@ -205,7 +206,7 @@ fn add(sum: &mut FsyncCounts, counts: FsyncCounts) {
     sum.slowed += counts.slowed;
 }
 
-/// Sets the mode on a node, if one is given, and reads back what the programs there were told until now.
+/// Sets the mode on a node, if one is given, and reads back how its calls there were answered until now.
 async fn set(ctx: &NemesisContext, node: usize, mode: Option<&str>) -> Result<FsyncCounts, String> {
     let directory = ctx.environment.remote(node).directory().display().to_string();
     let mut args = vec!["fsync".to_owned(), format!("--directory={directory}")];

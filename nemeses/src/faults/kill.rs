@@ -1,8 +1,8 @@
 //! `kill`: ends processes with SIGKILL and starts them again.
 //!
-//! Shows: acknowledged writes that were only in memory, votes and terms forgotten across a restart (two leaders in
-//! one term), torn logs that are not recovered. Published cases: Redis-Raft's lost updates (Jepsen 2020), etcd's
-//! inconsistent data after a SIGKILL under load (etcd 3.5.0 to 3.5.2, etcd-io/etcd#13766).
+//! Shows: acknowledged writes that were only in memory, votes and terms forgotten across a restart (two
+//! leaders in one term), torn logs that are not recovered. Published cases: Redis-Raft's lost updates (Jepsen
+//! 2020), etcd's inconsistent data after a SIGKILL under load (etcd 3.5.0 to 3.5.2, etcd-io/etcd#13766).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,8 +39,8 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#e15759",
     // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
     hold: (0.04, 0.8),
-    // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets wrong
-    // shows only in some of the kills.
+    // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets
+    // wrong shows only in some of the kills.
     quiet: (0.2, 0.6),
     new: |rng| Box::new(Kill::new(How::Once, rng)),
 };
@@ -69,7 +69,8 @@ pub(super) struct Kill {
 #[async_trait]
 impl Nemesis for Kill {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        // What did not come back stays away; one more could cost the store its quorum, and its owner the store.
+        // What did not come back stays away; one more could cost the store its quorum, and its owner the
+        // store.
         if !self.away.is_empty() {
             let away = names(ctx.environment.nodes(), &self.away);
             return Err(format!("{away} did not come back, so nothing more is killed"));
@@ -147,15 +148,15 @@ impl Kill {
         .await
     }
 
-    /// How long a process lives in a crash loop: log-uniformly, because it may die while it reads its log, in its first
-    /// election, or just after it.
+    /// How long a process lives in a crash loop: log-uniformly, because it may die while it reads its log, in
+    /// its first election, or just after it.
     fn life(&mut self) -> Duration {
         let (least, most) = LIFE_MS;
         Duration::from_secs_f64(least * (most / least).powf(self.rng.random()) / 1e3)
     }
 
-    /// Starts nodes one after the other in random order with short pauses: an election among some of them while
-    /// the others are still down is where forgotten votes show.
+    /// Starts nodes one after the other in random order with short pauses: an election among some of them
+    /// while the others are still down is where forgotten votes show.
     async fn start(&mut self, ctx: &NemesisContext, mut nodes: Vec<usize>) -> NemesisOutcome {
         if nodes.is_empty() {
             return nothing();

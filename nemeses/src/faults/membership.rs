@@ -1,9 +1,9 @@
 //! `membership`: takes nodes out of the cluster and back in, while clients are at work.
 //!
-//! Shows: two majorities that do not overlap when several changes are made at once, a removed node that still leads or still
-//! counts, a node that comes back with an empty disk and is believed. Published cases: single-server changes that span terms lose
-//! committed entries (Ongaro, raft-dev, 2015); RethinkDB's split brain after reconfiguration (Jepsen 2016); Redis-Raft's
-//! removed nodes (Jepsen 2020).
+//! Shows: two majorities that do not overlap when several changes are made at once, a removed node that still
+//! leads or still counts, a node that comes back with an empty disk and is believed. Published cases:
+//! single-server changes that span terms lose committed entries (Ongaro, raft-dev, 2015); RethinkDB's split
+//! brain after reconfiguration (Jepsen 2016); Redis-Raft's removed nodes (Jepsen 2020).
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -22,7 +22,8 @@ use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
 
-/// How long one change may take: a cluster may want to be quiet before it, and a node has to catch up after it.
+/// How long one change may take: a cluster may want to be quiet before it, and a node has to catch up after
+/// it.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) const ENTRY: Entry = Entry {

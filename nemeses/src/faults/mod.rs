@@ -49,8 +49,8 @@ mod tests {
     type Matrix = [[f64; 3]; 3];
 
     const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    /// What people without green, or without red receptors see, in linear RGB: Machado, Oliveira and Fernandes, "A
-    /// Physiologically-based Model for Simulation of Color Vision Deficiency", 2009.
+    /// What people without green, or without red receptors see, in linear RGB: Machado, Oliveira and
+    /// Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency", 2009.
     const DEUTERANOPIA: Matrix = [
         [0.367322, 0.860646, -0.227968],
         [0.280085, 0.672501, 0.047413],
@@ -61,8 +61,8 @@ mod tests {
         [0.114503, 0.786281, 0.099216],
         [-0.003882, -0.048116, 1.051998],
     ];
-    /// From linear RGB to the responses of receptors, and from their cube roots to lightness and two opponent colours:
-    /// OKLab (Ottosson, 2020), in which equal distances look about equally different.
+    /// From linear RGB to the responses of receptors, and from their cube roots to lightness and two opponent
+    /// colours: OKLab (Ottosson, 2020), in which equal distances look about equally different.
     const RECEPTORS: Matrix = [
         [0.4122214708, 0.5363325363, 0.0514459929],
         [0.2119034982, 0.6806995451, 0.1073969566],

@@ -1,12 +1,14 @@
-//! `packet`: delays, jitters, loses, doubles, reorders and damages packets between nodes, and makes links slow.
+//! `packet`: delays, jitters, loses, doubles, reorders and damages packets between nodes, and makes links
+//! slow.
 //!
-//! Shows: elections that never end because timeouts are shorter than round trips, messages handled twice or in the wrong
-//! order, leases that are kept by a clock while the messages that end them are late. Published cases: etcd's and TiKV's
-//! elections under packet delay (Chaos Mesh's reports), what Redis-Raft and Hazelcast get wrong in slow networks (Jepsen
-//! 2020, 2017).
+//! Shows: elections that never end because timeouts are shorter than round trips, messages handled twice or
+//! in the wrong order, leases that are kept by a clock while the messages that end them are late. Published
+//! cases: etcd's and TiKV's elections under packet delay (Chaos Mesh's reports), what Redis-Raft and
+//! Hazelcast get wrong in slow networks (Jepsen 2020, 2017).
 //!
-//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `delay`, `loss=30@n1`, `slow-link=1000@leader`, `jitter@all`,
-//! `delay=50@n1>n2`. What is left out is drawn. Only what nodes send each other is touched; clients are not.
+//! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `delay`, `loss=30@n1`, `slow-link=1000@leader`,
+//! `jitter@all`, `delay=50@n1>n2`. What is left out is drawn. Only what nodes send each other is touched;
+//! clients are not.
 
 use std::time::Duration;
 
@@ -134,8 +136,8 @@ impl Disturbance {
         shape
     }
 
-    /// Why a sample of a shaped link contradicts the shape; bounds that hold on a busy machine, which only adds delays and
-    /// losses, and for all but one sample in some thousands.
+    /// Why a sample of a shaped link contradicts the shape; bounds that hold on a busy machine, which only
+    /// adds delays and losses, and for all but one sample in some thousands.
     fn contradiction(&self, sample: &Sample) -> Option<String> {
         let count = sample.sent as f64;
         let share = self.value / 100.0;

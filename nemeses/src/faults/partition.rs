@@ -1,10 +1,10 @@
 //! `partition`: cuts links between nodes. Clients stay connected to all nodes.
 //!
-//! Shows: stale reads from a leader that does not know that it was replaced, writes acknowledged by fewer than a
-//! quorum and lost at the heal, two leaders at once. Published cases: etcd and Consul answering stale reads (Jepsen
-//! 2014), MongoDB's rolled-back majority writes (Jepsen 2013, 2017), Redis Sentinel's split brain (Jepsen 2013);
-//! one-way and bridge shapes: the liveness failures of Raft without PreVote and CheckQuorum (Howard and Abraham, "Raft
-//! does not Guarantee Liveness in the face of Network Faults", 2020).
+//! Shows: stale reads from a leader that does not know that it was replaced, writes acknowledged by fewer
+//! than a quorum and lost at the heal, two leaders at once. Published cases: etcd and Consul answering stale
+//! reads (Jepsen 2014), MongoDB's rolled-back majority writes (Jepsen 2013, 2017), Redis Sentinel's split
+//! brain (Jepsen 2013); one-way and bridge shapes: the liveness failures of Raft without PreVote and
+//! CheckQuorum (Howard and Abraham, "Raft does not Guarantee Liveness in the face of Network Faults", 2020).
 
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ pub(super) const ENTRY: Entry = Entry {
     name: "partition",
     description: "cuts links between nodes, and heals them",
     targets: Targets {
-        // Those that part the leader from a majority come more often: that is where stale reads and lost writes come
-        // from.
+        // Those that part the leader from a majority come more often: that is where stale reads and lost
+        // writes come from.
         picks: &[
             row(Pick::Halves, 2, 1),
             row(Pick::One, 2, 1),
@@ -102,8 +102,8 @@ impl Partition {
     }
 }
 
-/// Cuts these links, and probes that nothing passes them or those that other faults have cut, and that all others pass;
-/// gives a line for each thing that went wrong.
+/// Cuts these links, and probes that nothing passes them or those that other faults have cut, and that all
+/// others pass; gives a line for each thing that went wrong.
 pub(crate) async fn cut(ctx: &NemesisContext, links: &[Link]) -> Vec<String> {
     let net = ctx.environment.net();
     match timeout(CALL_LIMIT, net.cut(links)).await {
@@ -204,13 +204,13 @@ async fn probe(ctx: &NemesisContext, links: &[Link], limit: Duration) -> Result<
 /// `n1->n2 n1->n3`, the first few.
 fn text(ctx: &NemesisContext, links: &[Link]) -> String {
     const FEW: usize = 6;
-    let mut words: Vec<String> = links
+    let mut named: Vec<String> = links
         .iter()
         .take(FEW)
         .map(|link| format!("{}->{}", name(ctx, link.from), name(ctx, link.to)))
         .collect();
     if links.len() > FEW {
-        words.push(format!("and {} more", links.len() - FEW));
+        named.push(format!("and {} more", links.len() - FEW));
     }
-    words.join(" ")
+    named.join(" ")
 }

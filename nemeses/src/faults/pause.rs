@@ -1,9 +1,9 @@
 //! `pause`: freezes processes with SIGSTOP and lets them go on with SIGCONT.
 //!
-//! Shows: leaders that answer from old state when they wake, leases and locks held past their time, messages from
-//! long ago that are taken for new ones. The same happens in the wild by garbage collection, swapping and moved virtual
-//! machines. Published cases: etcd's locks held by two clients (Jepsen 2020), Elasticsearch's lost
-//! documents after pauses of the primary (Jepsen 2015).
+//! Shows: leaders that answer from old state when they wake, leases and locks held past their time, messages
+//! from long ago that are taken for new ones. The same happens in the wild by garbage collection, swapping
+//! and moved virtual machines. Published cases: etcd's locks held by two clients (Jepsen 2020),
+//! Elasticsearch's lost documents after pauses of the primary (Jepsen 2015).
 
 use std::collections::BTreeSet;
 

@@ -1,9 +1,10 @@
-//! `power`: cuts the power of whole nodes: their processes end, and what was not synced to their disks is gone.
+//! `power`: cuts the power of whole nodes: their processes end, and what was not synced to their disks is
+//! gone.
 //!
-//! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was not synced and
-//! that come back torn. A kill alone cannot show it, because the kernel keeps what a dead process wrote. Published cases:
-//! Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022, 2025), and the crash bugs of Pillai and others,
-//! "All File Systems Are Not Created Equal", OSDI 2014.
+//! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was
+//! not synced and that come back torn. A kill alone cannot show it, because the kernel keeps what a dead
+//! process wrote. Published cases: Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022,
+//! 2025), and the crash bugs of Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014.
 //!
 //! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
 
@@ -55,9 +56,9 @@ impl Nemesis for Power {
         let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
         let nodes = &hit.nodes;
         self.off.extend(nodes);
-        // Frozen first: what loses power says nothing more. A process that went on while its disk is off could acknowledge
-        // a write whose sync had begun before: the file system, which stops at once, may let such a sync end without an
-        // error.
+        // Frozen first: what loses power says nothing more. A process that went on while its disk is off
+        // could acknowledge a write whose sync had begun before: the file system, which stops at once, may
+        // let such a sync end without an error.
         let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
         let alive: Vec<usize> = nodes
             .iter()
@@ -93,16 +94,16 @@ impl Nemesis for Power {
         if nodes.is_empty() {
             return nothing();
         }
-        let mut told = self.restore(ctx).await;
-        let errors = on_each(ctx, &nodes, |db, node| async move {
+        let mut errors = self.restore(ctx).await;
+        let failed = on_each(ctx, &nodes, |db, node| async move {
             db.start(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state == ProcessState::Running).await
         })
         .await;
-        self.off.extend(errors.iter().map(|(node, _)| *node));
+        self.off.extend(failed.iter().map(|(node, _)| *node));
         let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
-        told.extend(lines(ctx, errors));
-        outcome(ctx, &nodes, detail, told)
+        errors.extend(lines(ctx, failed));
+        outcome(ctx, &nodes, detail, errors)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `restart`: has processes end by SIGTERM, and starts them again, as an upgrade does.
 //!
-//! Shows: what a store does wrong when it has the time to do it: connections that are closed with a success, leadership
-//! that is handed over half, files that are written anew on the way out.
+//! Shows: what a store does wrong when it has the time to do it: connections that are closed with a success,
+//! leadership that is handed over half, files that are written anew on the way out.
 
 use crate::Entry;
 use crate::faults::kill::{self, How, Kill};

@@ -1,9 +1,10 @@
 //! `transfer`: hands leadership to another node, as an operator does before maintenance.
 //!
-//! Shows: requests that were under way when the leader gave up, reads and leases by which the old leader still goes on. Published
-//! case: etcd's leases revoked by a leader that had been replaced (etcd-io/etcd#15247).
+//! Shows: requests that were under way when the leader gave up, reads and leases by which the old leader
+//! still goes on. Published case: etcd's leases revoked by a leader that had been replaced
+//! (etcd-io/etcd#15247).
 //!
-//! A transfer is over at once; what the schedule calls its end only ends the shade in the plots.
+//! A transfer is over at once; what the schedule calls its end only ends its band in the plots.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::{Entry, Nemesis, NemesisContext};
 const TRANSFER_LIMIT: Duration = Duration::from_secs(20);
 /// How long the new leader may take to say so.
 const LEADER_LIMIT: Duration = Duration::from_secs(2);
-/// How often it is asked.
+/// How often to ask who leads.
 const LEADER_POLL: Duration = Duration::from_millis(20);
 
 pub(super) const ENTRY: Entry = Entry {
@@ -58,8 +59,8 @@ impl Nemesis for Transfer {
             Err(_) => Err(too_slow(TRANSFER_LIMIT)),
         };
         let detail = format!("from {} to {}", name(ctx, from), name(ctx, to));
-        // A store may refuse, as long as it has not recovered from another fault: nothing was broken then. It must not say that it
-        // has done what it has not.
+        // A store may refuse, as long as it has not recovered from another fault: nothing was broken then. It
+        // must not say that it has done what it has not.
         let hold = match done {
             Ok(()) => leads(ctx, to)
                 .await
@@ -101,7 +102,7 @@ async fn leads(ctx: &NemesisContext, to: usize) -> Result<(), String> {
         if Instant::now() > deadline {
             return Err(match now {
                 Some(other) => format!("{} leads", name(ctx, other)),
-                None => "nobody leads".to_owned(),
+                None => "no node leads".to_owned(),
             });
         }
         sleep(LEADER_POLL).await;

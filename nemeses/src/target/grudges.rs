@@ -17,11 +17,12 @@ pub(crate) fn prefers_leader(pick: Pick) -> bool {
 }
 
 /// Decides which links to cut. Of picks that also choose nodes, the nodes are those that are cut off:
-/// [`Pick::One`] is alone, [`Pick::Minority`] is apart from the rest. [`Pick::Majority`] is a bare majority apart from
-/// the rest; the leader, where one is known, is among the rest.
+/// [`Pick::One`] is alone, [`Pick::Minority`] is apart from the rest. [`Pick::Majority`] is a bare majority
+/// apart from the rest; the leader, where one is known, is among the rest.
 ///
 /// # Errors
-/// When the leader is to be hit and none is known, when there are too few nodes, or when links cannot be picked that way.
+/// When the leader is to be hit and none is known, when there are too few nodes, or when links cannot be
+/// picked that way.
 pub(crate) fn grudge(
     pick: Pick,
     nodes: &[Node],

@@ -31,7 +31,8 @@ impl Hit {
     /// Chooses nodes.
     ///
     /// # Errors
-    /// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be chosen so.
+    /// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be
+    /// chosen so.
     pub async fn at(ctx: &NemesisContext, whom: &Whom, rng: &mut ChaCha8Rng) -> Result<Hit, String> {
         let all = ctx.environment.nodes();
         let is_wanted = matches!(whom, Whom::Pick(pick) if pick.with_leader().is_some());

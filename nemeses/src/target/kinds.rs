@@ -9,8 +9,8 @@ use crate::NemesisContext;
 use crate::target::hit::Hit;
 use crate::target::nodes;
 
-/// One of several things that a nemesis does. A nemesis' table pairs each with a variant of an enum of its own, by
-/// which it knows what to do.
+/// One of several things that a nemesis does. A nemesis' table pairs each with a variant of an enum of its
+/// own, by which it knows what to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kind {
     /// Its name in a target.

@@ -1,7 +1,7 @@
 //! The list of faults as a user writes it: `kill,pause,partition:leader`.
 
-/// Splits `kill,partition:leader,partition:bridge` into names and their targets, in order of first mention; a name
-/// without targets has the default mix. Whether the names and targets exist, [`crate::find`] and
+/// Splits `kill,partition:leader,partition:bridge` into names and their targets, in order of first mention; a
+/// name without targets has the default mix. Whether the names and targets exist, [`crate::find`] and
 /// [`crate::Entry::plan`] say.
 ///
 /// # Errors

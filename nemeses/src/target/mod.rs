@@ -1,4 +1,5 @@
-//! At what a nemesis can be aimed: the targets it knows, the default mix, and, when a fault begins, who is hit.
+//! At what a nemesis can be aimed: the targets it knows, the default mix, and, when a fault begins, who is
+//! hit.
 //!
 //! The language of targets is [`history::Target`]'s. Here is what of it makes sense for which nemesis:
 //! - [`list`]: the list of nemeses and targets that a user writes;
@@ -59,8 +60,8 @@ pub enum Names {
     NodesAndLinks,
 }
 
-/// The targets of faults that hit processes. `all` and `leader` come more often because restarting all nodes, and
-/// losing the leader, is what elections go wrong at.
+/// The targets of faults that hit processes. `all` and `leader` come more often because restarting all nodes,
+/// and losing the leader, is what elections go wrong at.
 pub(crate) const PROCESSES: Targets = Targets {
     picks: &[
         row(Pick::One, 1, 1),
@@ -186,8 +187,8 @@ impl Targets {
         }
     }
 
-    /// The targets that a schedule draws from, each as often as it weighs: what the user wants, or the default mix of
-    /// those that make sense with so many nodes.
+    /// The targets that a schedule draws from, each as often as it weighs: what the user wants, or the
+    /// default mix of those that make sense with so many nodes.
     ///
     /// # Errors
     /// One line for the user: an unknown target, or one that needs more nodes.

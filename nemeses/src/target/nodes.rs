@@ -49,7 +49,8 @@ pub(crate) fn by_name(nodes: &[Node], indices: &[usize]) -> Whom {
 /// Chooses nodes, and gives them in ascending order.
 ///
 /// # Errors
-/// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be picked that way.
+/// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be picked
+/// that way.
 pub(crate) fn choose(
     pick: Pick,
     nodes: &[Node],

@@ -1,4 +1,5 @@
-//! A cluster in memory: nodes, processes and links that do what they are told, except where a flaw says otherwise.
+//! A cluster in memory: nodes, processes and links that do what they should, except where a flaw says
+//! otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -44,7 +45,8 @@ pub struct World {
     pub states: Mutex<Vec<ProcessState>>,
     pub cut: Mutex<BTreeSet<Link>>,
     pub shapes: Mutex<BTreeMap<Link, Shape>>,
-    /// What `perjury tamper` was asked last, by what it was about and the process; as it was before, there is nothing.
+    /// What `perjury tamper` did last, by subject and process. There is no entry for what is as it was
+    /// before.
     pub tampered: Mutex<BTreeMap<(String, String), Vec<String>>>,
     /// The nodes that are no members.
     pub removed: Mutex<BTreeSet<usize>>,
