@@ -389,6 +389,27 @@ fn nil_in_a_journal_is_an_answer_whatever_was_there_at_first() {
 }
 
 #[test]
+fn a_page_shows_the_order_that_was_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = [
+        r#"{"time_ns":0,"process":0,"type":"invoke","f":"read"}"#,
+        r#"{"time_ns":2000000,"process":0,"type":"ok","value":7}"#,
+    ];
+    std::fs::write(dir.path().join("h.jsonl"), lines.join("\n") + "\n").unwrap();
+    for (initial, code, symbol, points) in [("7", 0, "✓", 1), ("8", 1, "✗", 0)] {
+        let page = format!("{initial}.html");
+        said(
+            dir.path(),
+            &["check", "--initial", initial, "--html", &page, "h.jsonl"],
+            code,
+        );
+        let html = std::fs::read_to_string(dir.path().join(page)).unwrap();
+        assert!(html.contains(&format!("{symbol}</span>")), "{initial}");
+        assert_eq!(html.matches("<circle").count(), points, "{initial}");
+    }
+}
+
+#[test]
 fn hints_for_those_who_were_misunderstood() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("h.edn");

@@ -438,3 +438,35 @@ fn verdicts_merge() {
         assert_eq!((a.merge(b), b.merge(a)), (both, both));
     }
 }
+
+/// Orders are kept if they are to be kept, of the valid keys alone, with the initial value that was named.
+#[test]
+fn an_analysis_carries_its_orders() {
+    let on = |key: i64, op: Op| match op {
+        Op::Write { value, .. } => Op::Write {
+            key: Key::Int(key),
+            value,
+        },
+        _ => Op::Read { key: Key::Int(key) },
+    };
+    let history = history(vec![
+        operation(0, on(1, read()), saw(7), 0, 1),
+        operation(1, on(2, write(4)), Outcome::ok(), 2, 3),
+        operation(0, on(1, write(3)), Outcome::ok(), 4, 5),
+        operation(1, on(2, read()), saw(7), 6, 7),
+    ]);
+    let options = Options {
+        initial: Some(Value::Int(7)),
+        ..Options::default()
+    };
+    let kept = check(
+        &history,
+        &Options {
+            keep_orders: true,
+            ..options.clone()
+        },
+    );
+    assert_eq!(kept.orders, [(Key::Int(1), vec![0, 2])]);
+    assert_eq!((kept.conflicts.len(), &kept.initial), (1, &Value::Int(7)));
+    assert!(check(&history, &options).orders.is_empty());
+}

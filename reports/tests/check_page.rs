@@ -243,6 +243,25 @@ fn a_small_valid_history_shows_its_order() {
     assert_eq!(svg.matches("<circle").count(), 8);
 }
 
+/// The page draws the orders that were judged, whatever the registers held at first.
+#[test]
+fn the_order_begins_with_the_initial_value_that_was_named() {
+    let lines = [
+        line(0, 0, 1_000, saw(7)),
+        line(0, 2_000, 3_000, wrote(3)),
+        line(1, 4_000, 5_000, saw(3)),
+    ];
+    let mut case = Case::new("initial", history(&lines), Value::Int(7));
+    let html = case.html();
+    assert!(html.contains("✓</span> valid"));
+    assert_eq!(pictures(&html)[0].matches("<circle").count(), 3);
+    // Without its orders the page loses the picture, and its timeline the points.
+    case.analysis.orders.clear();
+    let without = case.html();
+    let data = |html: &str| scripts::without_scripts(html).1.concat();
+    assert!(!body(&without).contains("<circle") && data(&html) != data(&without));
+}
+
 #[test]
 fn unknown_says_why() {
     let (key, why) = (
