@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::getpgid;
 
-use super::log::{Place, UndoLine, append, open_to_append, read_lines};
+use super::log::{Place, STILL_RUNNING, UndoLine, append, open_to_append, read_lines};
 use super::release::release;
 #[cfg(all(target_os = "linux", feature = "ssh"))]
 use crate::environments::ssh::heal as heal_host;
@@ -29,10 +29,6 @@ use crate::{ControlError, Pid};
 
 /// How long a process that got SIGKILL may take to end.
 const END_LIMIT: Duration = Duration::from_secs(15);
-
-/// How the report on a run begins whose controller lives. An agent's host reports it to the healer of the
-/// run, which is the same build.
-pub(crate) const STILL_RUNNING: &str = "the run is still in progress";
 
 /// What [`heal`] found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -73,6 +73,10 @@ pub(crate) struct HostRecord {
     pub(crate) program: Vec<String>,
 }
 
+/// How the report on a run begins whose controller lives. An agent's host reports it to the healer of the
+/// run, which is the same build.
+pub(crate) const STILL_RUNNING: &str = "the run is still in progress";
+
 /// The undo log of a live controller.
 #[derive(Debug)]
 pub(crate) struct UndoLog {

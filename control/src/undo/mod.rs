@@ -4,10 +4,8 @@ mod heal;
 mod log;
 mod release;
 
-#[cfg(all(target_os = "linux", feature = "ssh"))]
-pub(crate) use heal::STILL_RUNNING;
 pub use heal::{HealReport, has_something_to_undo, heal};
 #[cfg(all(target_os = "linux", feature = "ssh"))]
-pub(crate) use log::HostRecord;
+pub(crate) use log::{HostRecord, STILL_RUNNING};
 pub(crate) use log::{Place, UndoLog};
 pub(crate) use release::release;
