@@ -311,9 +311,9 @@ async fn what_does_not_take_hold_is_reported() {
         ),
         (
             "kill",
-            "nobody",
+            "everyone",
             Flaw::NoLinks,
-            "skipped: kill has no target `nobody`; it has one, minority, majority, all, leader, minority-with-leader, \
+            "skipped: kill has no target `everyone`; it has one, minority, majority, all, leader, minority-with-leader, \
              minority-without-leader, majority-with-leader, majority-without-leader, or names of nodes",
             "verified",
         ),
