@@ -1,6 +1,6 @@
 //! Ends: after so many operations, after so long, after the first success; and think time.
 
-use history::{EventKind, Outcome};
+use history::EventKind;
 
 use crate::{Context, Generator, Next};
 
@@ -68,35 +68,6 @@ impl<G: Generator> Generator for TimeLimit<G> {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
-        self.child.update(ctx, event);
-    }
-}
-
-/// A child that ends with the first success.
-pub struct UntilOk<G> {
-    child: G,
-    succeeded: bool,
-}
-
-/// What `child` does until one of its operations ends `ok`. Operations in flight at that time still complete.
-pub fn until_ok<G: Generator>(child: G) -> UntilOk<G> {
-    UntilOk {
-        child,
-        succeeded: false,
-    }
-}
-
-impl<G: Generator> Generator for UntilOk<G> {
-    fn next(&mut self, ctx: &Context) -> Next {
-        if self.succeeded {
-            Next::Done
-        } else {
-            self.child.next(ctx)
-        }
-    }
-
-    fn update(&mut self, ctx: &Context, event: &EventKind) {
-        self.succeeded |= matches!(event, EventKind::Complete(Outcome::Ok(_)));
         self.child.update(ctx, event);
     }
 }

@@ -33,14 +33,6 @@ pub fn rate<G: Generator>(per_second: f64, seed: u64, child: G) -> Rate<G> {
     }
 }
 
-/// An operation about every `mean_ns`; 0 means no limit.
-pub fn stagger<G: Generator>(mean_ns: u64, seed: u64, child: G) -> Rate<G> {
-    Rate {
-        mean_ns: mean_ns as f64,
-        ..rate(0.0, seed, child)
-    }
-}
-
 impl<G> Rate<G> {
     /// All gaps the same.
     pub fn evenly(mut self) -> Rate<G> {

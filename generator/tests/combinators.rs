@@ -2,7 +2,7 @@
 
 use generator::sim::{End, Run, Sim, ok};
 use generator::*;
-use history::{ErrorClass, EventKind, NemesisAction, NemesisOp, Op, Outcome};
+use history::{EventKind, NemesisAction, NemesisOp, Op};
 
 const MS: u64 = 1_000_000;
 
@@ -67,7 +67,6 @@ fn one_thread_alone() {
         "9 ms is past the end"
     );
     assert_eq!(alone(delay(4 * MS, writes([1, 2]))), [(4, 1), (9, 2)]);
-    assert_eq!(alone(until_ok(writes([1, 2]))), [(0, 1)]);
     assert_eq!(
         alone(rate(500.0, 0, writes([1, 2, 3])).evenly()),
         [(0, 1), (2, 2), (4, 3)]
@@ -220,7 +219,7 @@ fn a_schedule_does_not_drift_when_threads_are_busy() {
 
 #[test]
 fn poisson_gaps_have_the_right_mean_and_spread() {
-    let times = alone_ns(stagger(10 * MS, 42, writes(0..2000)));
+    let times = alone_ns(rate(100.0, 42, writes(0..2000)));
     let gaps: Vec<f64> = times
         .windows(2)
         .map(|pair| (pair[1] - pair[0]) as f64 / (10.0 * MS as f64))
@@ -255,22 +254,6 @@ fn weights_hold() {
     assert!((900..1100).contains(&count(1)), "{}", count(1));
     assert_eq!(count(3), 0);
     assert_eq!(count(1) + count(2), 4000);
-}
-
-#[test]
-fn until_ok_goes_on_through_failures() {
-    let mut generator = until_ok(writes(0..100));
-    let sim = Sim {
-        clients: 1,
-        ..Sim::default()
-    };
-    let mut count = 0;
-    let run = sim.run(&mut generator, |_, action| {
-        count += 1;
-        let failure = EventKind::Complete(Outcome::fail(ErrorClass::Unavailable, "no leader"));
-        (MS, if count < 5 { failure } else { ok(action) })
-    });
-    assert_eq!(run.ops().len(), 5);
 }
 
 #[test]

@@ -50,6 +50,20 @@ pub struct HistoryBuilder {
     position: u64,
 }
 
+impl History {
+    /// Pairs events into operations.
+    ///
+    /// # Errors
+    /// When a process overlaps itself or completes what it did not invoke.
+    pub fn from_events(events: impl IntoIterator<Item = Event>) -> Result<History, HistoryError> {
+        let mut builder = HistoryBuilder::new();
+        for event in events {
+            builder.push(event)?;
+        }
+        Ok(builder.finish())
+    }
+}
+
 impl HistoryBuilder {
     /// A history without events.
     pub fn new() -> Self {

@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::journal_line::Line;
 use crate::{NemesisOp, NemesisOutcome, Note, Op, Outcome};
 
 /// The process that acts. A client's number is used by one operation at a time, and never again after an
@@ -24,8 +23,7 @@ pub enum Process {
 /// In the journal it is one line of JSON, for example
 /// `{"time_ns":12,"process":3,"type":"invoke","f":"write","key":1,"value":7}` and later
 /// `{"time_ns":99,"process":3,"type":"ok"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Line", into = "Line")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Nanoseconds since the start of the run, one monotonic clock.
     pub time_ns: u64,
@@ -62,13 +60,6 @@ impl fmt::Display for Process {
             Process::Client(number) => write!(f, "{number}"),
             Process::Nemesis => f.write_str("nemesis"),
         }
-    }
-}
-
-impl Event {
-    /// Whether this event opens an operation, of a client or of the nemesis.
-    pub fn is_invocation(&self) -> bool {
-        matches!(self.kind, EventKind::Invoke { .. } | EventKind::NemesisInvoke(_))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     Aim, Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp,
@@ -100,6 +100,54 @@ fn aim(target: &Target) -> Option<Aim> {
     target.aim().filter(|_| !target.is_empty()).cloned()
 }
 
+impl Line {
+    /// Says which operation is invoked.
+    fn invoke(&mut self, op: Op) {
+        self.kind = Kind::Invoke;
+        self.f = Some(op.kind());
+        let key = match op {
+            Op::Read { key }
+            | Op::Acquire { key }
+            | Op::Release { key }
+            | Op::Dequeue { key }
+            | Op::Generate { key } => key,
+            Op::Txn { key, micro_ops } => {
+                self.micro_ops = Some(micro_ops);
+                key
+            }
+            Op::Write { key, value }
+            | Op::Append { key, value }
+            | Op::Add { key, value }
+            | Op::Enqueue { key, value } => {
+                self.value = Some(value);
+                key
+            }
+            Op::Watch { key, from } => {
+                self.from = Some(from);
+                key
+            }
+            Op::Cas { key, expected, new } => {
+                self.expected = Some(expected);
+                self.new = Some(new);
+                key
+            }
+        };
+        self.key = (!key.is_nil()).then_some(key);
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        Line::from(self.clone()).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Line::deserialize(d)?.try_into().map_err(de::Error::custom)
+    }
+}
+
 impl From<Event> for Line {
     fn from(event: Event) -> Line {
         let mut line = Line {
@@ -131,37 +179,8 @@ impl From<Event> for Line {
         };
         match event.kind {
             EventKind::Invoke { op, node } => {
-                line.kind = Kind::Invoke;
-                line.f = Some(op.kind());
                 line.node = node;
-                let key = match op {
-                    Op::Read { key }
-                    | Op::Acquire { key }
-                    | Op::Release { key }
-                    | Op::Dequeue { key }
-                    | Op::Generate { key } => key,
-                    Op::Txn { key, micro_ops } => {
-                        line.micro_ops = Some(micro_ops);
-                        key
-                    }
-                    Op::Write { key, value }
-                    | Op::Append { key, value }
-                    | Op::Add { key, value }
-                    | Op::Enqueue { key, value } => {
-                        line.value = Some(value);
-                        key
-                    }
-                    Op::Watch { key, from } => {
-                        line.from = Some(from);
-                        key
-                    }
-                    Op::Cas { key, expected, new } => {
-                        line.expected = Some(expected);
-                        line.new = Some(new);
-                        key
-                    }
-                };
-                line.key = (!key.is_nil()).then_some(key);
+                line.invoke(op);
             }
             EventKind::Complete(Outcome::Ok(Answer { value })) => {
                 line.kind = Kind::Ok;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::{Event, HistoryBuilder, HistoryError, Hold, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
+use crate::{Hold, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
 pub const OPEN: u64 = u64::MAX;
@@ -114,18 +114,6 @@ impl fmt::Debug for Ns {
 }
 
 impl History {
-    /// Pairs events into operations.
-    ///
-    /// # Errors
-    /// When a process overlaps itself or completes what it did not invoke.
-    pub fn from_events(events: impl IntoIterator<Item = Event>) -> Result<History, HistoryError> {
-        let mut builder = HistoryBuilder::new();
-        for event in events {
-            builder.push(event)?;
-        }
-        Ok(builder.finish())
-    }
-
     /// Turns each read that returned nil into a read without a value, which claims nothing; returns how many.
     ///
     /// For registers that can never hold nil (their initial value is another and no process writes nil): a

@@ -25,18 +25,8 @@ const SHORT_VALUE_CHARS: usize = 24;
 /// An operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start). It
 /// does not name the key.
 pub fn long(operation: &Operation) -> String {
-    phrase(operation, "")
-}
-
-/// The same with the key, for histories of several: `process 12's read of 41 on key 3 (5201.100–5203.000
-/// ms)`.
-pub fn long_with_key(operation: &Operation) -> String {
-    phrase(operation, &format!(" on key {}", value(operation.op.key())))
-}
-
-fn phrase(operation: &Operation, key: &str) -> String {
     format!(
-        "process {}'s {}{key} ({})",
+        "process {}'s {} ({})",
         operation.process,
         what(operation),
         when(operation)
@@ -486,10 +476,6 @@ mod tests {
     fn the_long_form_says_who_and_when() {
         let mut read = operation(Op::Read { key: Value::Int(9) }, Outcome::ok_value(Value::Int(41)));
         assert_eq!(long(&read), "process 3's read of 41 (5201.100–5203.000 ms)");
-        assert_eq!(
-            long_with_key(&read),
-            "process 3's read of 41 on key 9 (5201.100–5203.000 ms)"
-        );
         assert_eq!(uncut(&read), "read → 41");
         read.completed_ns = Some(5_201_100_999.into());
         assert_eq!(long(&read), "process 3's read of 41 (5201.100000–5201.100999 ms)");

@@ -161,7 +161,8 @@ impl Machine {
     }
 
     /// How many sessions are open.
-    pub fn session_count(&self) -> usize {
+    #[cfg(test)]
+    fn session_count(&self) -> usize {
         self.sessions.len()
     }
 

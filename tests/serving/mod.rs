@@ -37,7 +37,7 @@ impl Serving {
 
 impl Serving {
     /// What Ctrl-C does; it must end within some seconds.
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "not every test that serves interrupts")]
     pub fn interrupt(&mut self) {
         let pid = self.child.id().to_string();
         assert!(

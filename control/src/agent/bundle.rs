@@ -142,7 +142,7 @@ mod tests {
 7f00 r-xp 0 fd:00 2                          /lib/my libs/libc.so.6
 7f01 r--p 0 fd:00 3                          /lib/locale
 7f02 r-xp 0 00:00 0                          [vdso]
-7f03 rw-p 0 00:00 0 
+7f03 rw-p 0 00:00 0
 7f04 r-xp 0 fd:00 4                          /lib/ld-linux-x86-64.so.2
 ";
         let found: Vec<_> = libraries(maps, Path::new("/usr/bin/perjury"))

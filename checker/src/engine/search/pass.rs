@@ -354,7 +354,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
 
     /// Another width than its level's, to begin with.
     #[cfg(test)]
-    pub fn set_width(&mut self, kept: usize, tried: usize) {
+    pub(super) fn set_width(&mut self, kept: usize, tried: usize) {
         self.width.kept = kept;
         self.width.tried = tried;
     }
