@@ -1,18 +1,18 @@
 //! From a history to its analysis: key by key, in parallel.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use history::{History, Key, Operation, Value};
 use rayon::prelude::*;
 
+use crate::analysis::Analysis;
 use crate::consistency;
 use crate::engine::search::Limits;
 use crate::model::finish;
 use crate::objects::{self, Entry};
 use crate::partition::partition;
-use crate::verdict::{Algorithm, Analysis, Decision, MOST_LISTED, Verdict};
+use crate::verdict::{Algorithm, Decision, Verdict};
 
 /// What to judge by, and how hard to try.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
 /// A history without operations is valid; whether it is enough to go by is not judged here. One with operations that the
 /// model does not understand is unknown.
 pub fn check(history: &History, options: &Options) -> Analysis {
-    let mut analysis = Analysis::empty(history, options);
+    let mut analysis = Analysis::empty(history.operations.len(), options.model, options.initial());
     let survey = Survey::of(history, options.model);
     if !survey.only_known
         && let Some(kind) = options.model.stranger(history)
@@ -204,51 +204,8 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
 impl Analysis {
     /// The analysis of a history that cannot be judged at all, and why.
     pub fn undecided(history: &History, options: &Options, why: String) -> Analysis {
-        let mut analysis = Analysis::empty(history, options);
+        let mut analysis = Analysis::empty(history.operations.len(), options.model, options.initial());
         analysis.add(Key::Nil, Decision::Unknown(why), Algorithm::NONE);
         analysis
-    }
-
-    fn empty(history: &History, options: &Options) -> Analysis {
-        Analysis {
-            verdict: Verdict::Valid,
-            keys: 0,
-            operations: history.operations.len(),
-            orders: Vec::new(),
-            conflicts: Vec::new(),
-            conflicts_total: 0,
-            unknown: Vec::new(),
-            unknown_total: 0,
-            model: options.model,
-            initial: options.initial(),
-            decided_by: BTreeMap::new(),
-            still: None,
-            account: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, key: Key, decision: Decision, algorithm: Algorithm) {
-        self.verdict = self.verdict.merge(decision.verdict());
-        let algorithm = match decision {
-            Decision::Unknown(_) => Algorithm::NONE,
-            _ => algorithm,
-        };
-        *self.decided_by.entry(algorithm.0).or_default() += 1;
-        match decision {
-            Decision::Valid(order) if order.is_empty() => {}
-            Decision::Valid(order) => self.orders.push((key, order)),
-            Decision::Invalid(conflict) => {
-                self.conflicts_total += 1;
-                if self.conflicts.len() < MOST_LISTED {
-                    self.conflicts.push(*conflict);
-                }
-            }
-            Decision::Unknown(why) => {
-                self.unknown_total += 1;
-                if self.unknown.len() < MOST_LISTED {
-                    self.unknown.push((key, why));
-                }
-            }
-        }
     }
 }

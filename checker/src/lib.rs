@@ -106,6 +106,7 @@
 //!
 //! A [`stream::Frontier`] does the same while the calls come in.
 
+mod analysis;
 mod check;
 pub mod consistency;
 pub mod engine;
@@ -120,9 +121,10 @@ mod verdict;
 
 pub use history::{self, OPEN};
 
+pub use analysis::Analysis;
 pub use check::{Options, check, check_key, explain, judge};
 pub use engine::search::Limits;
 pub use model::{Call, Effect, Model};
 pub use partition::partition;
 pub use sentence::{Piece, Rendered, Sentence};
-pub use verdict::{Algorithm, Analysis, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};
+pub use verdict::{Algorithm, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

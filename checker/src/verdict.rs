@@ -1,21 +1,18 @@
-//! What the checker says: verdicts, decisions on one key, conflicts, and the analysis of a whole history.
+//! What the checker says of one object: verdicts, decisions, conflicts and the rules that they break.
 //!
 //! Invariants:
 //! - Verdicts merge as invalid > unknown > valid.
 //! - Operations are named by their index into [`history::History::operations`].
 //! - Everything published here was re-checked by [`crate::engine::validate`]; what failed there is `unknown`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use history::{History, Key, Value};
+use history::{History, Key};
 use serde::{Deserialize, Serialize};
 
-use crate::consistency::Still;
-use crate::objects::Entry;
 use crate::sentence::Sentence;
 
-/// How many conflicts, and how many reasons for `unknown`, an [`Analysis`] carries at most.
+/// How many conflicts, and how many reasons for `unknown`, an [`crate::Analysis`] carries at most.
 pub const MOST_LISTED: usize = 100;
 
 /// Whether a history is linearizable.
@@ -135,38 +132,6 @@ impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
-}
-
-/// What was found out about a whole history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Analysis {
-    /// The keys' verdicts, merged.
-    pub verdict: Verdict,
-    /// How many keys there are.
-    pub keys: usize,
-    /// How many client operations there are, whatever their outcome.
-    pub operations: usize,
-    /// The orders that explain the answers of valid keys, in key order, if they were to be kept
-    /// ([`crate::Options::keep_orders`]).
-    pub orders: Vec<(Key, Linearization)>,
-    /// Conflicts, one a key, in key order; the first [`MOST_LISTED`].
-    pub conflicts: Vec<Conflict>,
-    /// How many keys are not linearizable.
-    pub conflicts_total: usize,
-    /// Undecided keys and why, in key order; the first [`MOST_LISTED`].
-    pub unknown: Vec<(Key, String)>,
-    /// How many keys are undecided.
-    pub unknown_total: usize,
-    /// The model by which it was judged.
-    pub model: &'static Entry,
-    /// What every object held at first, by that judgement.
-    pub initial: Value,
-    /// How many keys each algorithm decided; `none` for those that are unknown.
-    pub decided_by: BTreeMap<&'static str, usize>,
-    /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
-    pub still: Option<Still>,
-    /// What became of what was written, in sentences, where the model has more to tell than its verdict ([`crate::judge`]).
-    pub account: Vec<String>,
 }
 
 impl Conflict {
