@@ -1,9 +1,40 @@
-//! From a history to its analysis: key by key, in parallel.
+//! From a history to its analysis. [`check`] is the order in which things are tried:
+//!
+//! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
+//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of transactions get
+//!    all operations at once, and split them into components that share no key (`engine/components`).
+//! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is `unknown`.
+//! 4. The model's ways ([`Entry::ways`]) are tried in order, until one decides:
+//!
+//!    | Model | Judged in | Ways |
+//!    |---|---|---|
+//!    | `cas-register` | `objects/register` | register-exact, counting, search |
+//!    | `register` | `objects/register` | register-exact, counting, search |
+//!    | `versioned-register` | `objects/versioned` | versioned-register-exact, search |
+//!    | `list-append` | `objects/list` | list-revisions, list-append-exact, search |
+//!    | `multi-register` | `objects/multi` | register-exact, counting, search |
+//!    | `kv-append` | `objects/text` | append-exact, search |
+//!    | `fenced-lock` | `objects/locks` | fenced-lock-exact, search |
+//!    | `mutex` | `objects/locks` | mutex-exact |
+//!    | `lock` | `objects/locks` | lock-exact, search |
+//!    | `lease` | `objects/locks` | lease-exact, search |
+//!    | `set` | `objects/set` | set-exact, search |
+//!    | `counter` | `objects/counter` | counter-bounds, counter-exact, search |
+//!    | `unordered-queue` | `objects/queue` | unordered-queue-exact, search |
+//!    | `fifo-queue` | `objects/queue` | fifo-queue-exact, search |
+//!    | `unique-ids` | `objects/ids` | unique-ids-exact, search |
+//!    | `watch` | `objects/watch` | watch-exact, search |
+//!
+//! 5. Whatever a way found is checked again by other code before it is a decision: an order is replayed, a
+//!    contradiction derived again from the operations that it names (`engine/publish`, `engine/by_search`,
+//!    `objects/register/validate`). What fails there is `unknown`.
+//! 6. The decisions are merged ([`Analysis`]): invalid before unknown before valid.
+//! 7. [`explain`] adds which weaker guarantees an invalid history still gives ([`consistency`]), and the model's account.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use history::{History, Key, Operation, Value};
+use history::{History, Key, Value};
 use rayon::prelude::*;
 
 use crate::analysis::Analysis;
@@ -12,6 +43,7 @@ use crate::engine::search::Limits;
 use crate::model::finish;
 use crate::objects::{self, Entry};
 use crate::partition::partition;
+use crate::survey::Survey;
 use crate::verdict::{Algorithm, Decision, Verdict};
 
 /// What to judge by, and how hard to try.
@@ -85,27 +117,45 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
 /// A history without operations is valid; whether it is enough to go by is not judged here. One with operations that the
 /// model does not understand is unknown.
 pub fn check(history: &History, options: &Options) -> Analysis {
-    let mut analysis = Analysis::empty(history.operations.len(), options.model, options.initial());
     let survey = Survey::of(history, options.model);
     if !survey.only_known
         && let Some(kind) = options.model.stranger(history)
     {
         return Analysis::undecided(history, options, options.model.lacks(kind));
     }
+    let keys = keys(history, options.model, &survey);
+    let mut analysis = Analysis::empty(history.operations.len(), options.model, options.initial());
+    analysis.keys = keys.len();
+    let decisions = decide_all(history, &keys, options, &survey);
+    for ((key, _), (decision, algorithm)) in keys.into_iter().zip(decisions) {
+        analysis.add(key, decision, algorithm);
+    }
+    analysis
+}
+
+/// The operations to be judged together; all of them, under no key, where the model judges its keys together.
+fn keys(history: &History, model: &Entry, survey: &Survey) -> Vec<(Key, Vec<usize>)> {
     let all = || (0..history.operations.len()).collect();
-    let keys: Vec<(Key, Vec<usize>)> = match history.operations.first() {
-        _ if !options.model.per_key => vec![(Key::Nil, all())],
+    match history.operations.first() {
+        _ if !model.per_key => vec![(Key::Nil, all())],
         Some(first) if survey.one_key => vec![(first.op.key().clone(), all())],
         _ => partition(history).into_iter().collect(),
-    };
-    analysis.keys = keys.len();
+    }
+}
+
+/// Judges the keys in parallel.
+fn decide_all(
+    history: &History,
+    keys: &[(Key, Vec<usize>)],
+    options: &Options,
+    survey: &Survey,
+) -> Vec<(Decision, Algorithm)> {
     let settled = Arc::new(AtomicBool::new(false));
     let mut options = options.clone();
     if options.early_stop {
         options.limits.stop.push(settled.clone());
     }
-    let decisions: Vec<(Decision, Algorithm)> = keys
-        .par_iter()
+    keys.par_iter()
         .map(|(_, indices)| {
             let (decision, algorithm) = if survey.in_time {
                 decide(history, indices, &options)
@@ -122,53 +172,7 @@ pub fn check(history: &History, options: &Options) -> Analysis {
             };
             (decision, algorithm)
         })
-        .collect();
-    for ((key, _), (decision, algorithm)) in keys.into_iter().zip(decisions) {
-        analysis.add(key, decision, algorithm);
-    }
-    analysis
-}
-
-/// What one look at all operations tells, so that nobody needs a second one for it.
-#[derive(Clone, Copy)]
-struct Survey {
-    /// The model understands them all.
-    only_known: bool,
-    /// They address the same object.
-    one_key: bool,
-    /// Each begins before it ends.
-    in_time: bool,
-}
-
-impl Survey {
-    /// How many operations one thread looks at: where there are fewer, a second thread does not pay.
-    const SHARE: usize = 1 << 16;
-
-    fn of(history: &History, model: &Entry) -> Survey {
-        let key = history.operations.first().map(|first| first.op.key());
-        let nothing = Survey {
-            only_known: true,
-            one_key: true,
-            in_time: true,
-        };
-        let look = |seen: Survey, x: &Operation| Survey {
-            only_known: seen.only_known & model.operations.contains(&x.op.kind()),
-            one_key: seen.one_key & (Some(x.op.key()) == key),
-            in_time: seen.in_time & (finish(x) > x.invoked),
-        };
-        let parts = history.operations.par_chunks(Self::SHARE);
-        parts
-            .map(|part| part.iter().fold(nothing, look))
-            .reduce(|| nothing, Survey::and)
-    }
-
-    fn and(self, other: Survey) -> Survey {
-        Survey {
-            only_known: self.only_known && other.only_known,
-            one_key: self.one_key && other.one_key,
-            in_time: self.in_time && other.in_time,
-        }
-    }
+        .collect()
 }
 
 /// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that the model
@@ -198,7 +202,13 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
             return (Decision::Unknown(why), Algorithm::NONE);
         }
     }
-    (options.model.decide)(history, indices, &options.initial(), &options.limits)
+    let model = options.model;
+    let (decision, by) = (model.decide)(history, indices, &options.initial(), &options.limits);
+    debug_assert!(
+        model.ways.contains(&by) || by == Algorithm::NONE || (by == Algorithm::COMPONENTS && !model.per_key),
+        "{model:?} decides by {by}, which its ways do not name"
+    );
+    (decision, by)
 }
 
 impl Analysis {

@@ -116,6 +116,7 @@ pub mod objects;
 mod partition;
 mod sentence;
 pub mod stream;
+mod survey;
 pub mod synthetic;
 mod verdict;
 

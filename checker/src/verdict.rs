@@ -124,6 +124,8 @@ impl Algorithm {
     pub const SEARCH: Algorithm = Algorithm("search");
     /// Counting how often values come back.
     pub const COUNTING: Algorithm = Algorithm("counting");
+    /// Several, each on operations that share no key with the others'.
+    pub const COMPONENTS: Algorithm = Algorithm("components");
     /// None: the key is `unknown`.
     pub const NONE: Algorithm = Algorithm("none");
 }

@@ -39,7 +39,7 @@ pub(crate) fn decide(
     }
     let together = match algorithms[..] {
         [only] => only,
-        _ => Algorithm("components"),
+        _ => Algorithm::COMPONENTS,
     };
     unknown.unwrap_or_else(|| (Decision::Valid(merge(history, orders)), together))
 }

@@ -46,7 +46,10 @@ pub struct Entry {
     pub account: Option<fn(&History) -> Vec<String>>,
     /// Watches one object while a run goes on.
     pub(crate) monitor: MakeMonitor,
-    /// Judges the operations at these indices, which address one object and are readable.
+    /// The algorithms by which [`Entry::decide`] may decide, in the order in which it tries them.
+    pub ways: &'static [Algorithm],
+    /// Judges the operations at these indices, which address one object and are readable, by the first of
+    /// [`Entry::ways`] that can, and says by which.
     pub(crate) decide: fn(&History, &[usize], &Value, &Limits) -> (Decision, Algorithm),
 }
 

@@ -16,6 +16,9 @@ use model::{WRONG_INITIAL, integer, readable};
 
 pub use model::{Counter, CounterOp};
 
+const BOUNDS: Algorithm = Algorithm("counter-bounds");
+const EXACT: Algorithm = Algorithm("counter-exact");
+
 pub(crate) const ENTRY: Entry = Entry {
     name: "counter",
     about: "a counter with add and read",
@@ -42,6 +45,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = integer(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))
     },
+    ways: &[BOUNDS, EXACT, Algorithm::SEARCH],
     decide,
 };
 
@@ -52,10 +56,10 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     let counter = Counter { initial };
     let calls = Calls::read(&counter, history, indices);
     if let Some(conflict) = exact::out_of_bounds(&counter, history, &calls) {
-        return (conflict, Algorithm("counter-bounds"));
+        return (conflict, BOUNDS);
     }
     match exact::equal_amounts(&counter, history, &calls) {
-        Some(decision) => (decision, Algorithm("counter-exact")),
+        Some(decision) => (decision, EXACT),
         None => by_search(&counter, history, indices, limits),
     }
 }

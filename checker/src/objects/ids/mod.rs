@@ -16,6 +16,8 @@ use crate::verdict::{Algorithm, Decision};
 
 pub use model::{UniqueIds, UniqueIdsOp};
 
+const EXACT: Algorithm = Algorithm("unique-ids-exact");
+
 pub(crate) const ENTRY: Entry = Entry {
     name: "unique-ids",
     about: "a generator that gives every id out once",
@@ -30,12 +32,13 @@ pub(crate) const ENTRY: Entry = Entry {
     weaken: |history, _, limits| Ok(sequential(&UniqueIds, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(UniqueIds, limits)),
+    ways: &[EXACT, Algorithm::SEARCH],
     decide,
 };
 
 fn decide(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&UniqueIds, history, indices);
     let judged = exact::judge(&calls);
-    publish::publish(&UniqueIds, history, &calls, judged, Algorithm("unique-ids-exact"))
+    publish::publish(&UniqueIds, history, &calls, judged, EXACT)
         .unwrap_or_else(|| by_search(&UniqueIds, history, indices, limits))
 }

@@ -18,18 +18,19 @@ use crate::model::Calls;
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
+pub(crate) const ALGORITHM: Algorithm = Algorithm("list-append-exact");
+
 /// Judges lists; `None` if the search must help.
 pub(crate) fn decide(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<(Decision, Algorithm)> {
-    let algorithm = Algorithm("list-append-exact");
     match (Finder { calls }).judge() {
-        Judged::Order(order) => Some((publish::valid(&ListAppend, calls, &order), algorithm)),
+        Judged::Order(order) => Some((publish::valid(&ListAppend, calls, &order), ALGORITHM)),
         Judged::Contradiction(found) if found.rule == Rule::Cycle || holds(calls, &found) => Some((
             publish::conflict(history, calls, found, Vec::new(), true),
-            algorithm,
+            ALGORITHM,
         )),
         Judged::Contradiction(found) => {
             let why = format!("internal: the conflict is wrong: {} does not follow", found.rule);
-            Some((Decision::Unknown(why), algorithm))
+            Some((Decision::Unknown(why), ALGORITHM))
         }
         Judged::Other => None,
     }

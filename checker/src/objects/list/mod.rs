@@ -37,6 +37,7 @@ pub(crate) const ENTRY: Entry = Entry {
         begins_empty(initial)?;
         Ok(by_frontier(ListAppend, limits))
     },
+    ways: &[revisions::ALGORITHM, exact::ALGORITHM, Algorithm::SEARCH],
     decide,
 };
 

@@ -15,6 +15,8 @@ use crate::model::Calls;
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
+pub(crate) const ALGORITHM: Algorithm = Algorithm("list-revisions");
+
 /// The decision that there is no order, if versions and revisions contradict each other.
 pub(crate) fn refute(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option<(Decision, Algorithm)> {
     let found = find(calls)?;
@@ -22,7 +24,7 @@ pub(crate) fn refute(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option
         true => publish::conflict(history, calls, found, Vec::new(), true),
         false => Decision::Unknown("internal: the conflict is wrong: the revisions agree".to_owned()),
     };
-    Some((decision, Algorithm("list-revisions")))
+    Some((decision, ALGORITHM))
 }
 
 fn told(op: &[ListMicro]) -> impl Iterator<Item = (&Key, i64, i64)> {

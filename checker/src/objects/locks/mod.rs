@@ -25,6 +25,8 @@ pub use lease::{Lease, LeaseOp, LeaseState};
 pub use lock::{Lock, LockOp};
 pub use mutex::{Mutex, MutexOp};
 
+const MUTEX_EXACT: Algorithm = Algorithm("mutex-exact");
+
 pub(crate) const MUTEX: Entry = Entry {
     name: "mutex",
     about: "a lock that anybody can give back",
@@ -39,13 +41,16 @@ pub(crate) const MUTEX: Entry = Entry {
     weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(Mutex, limits)),
+    ways: &[MUTEX_EXACT],
     decide: decide_mutex,
 };
 
 fn decide_mutex(history: &History, indices: &[usize], _: &Value, _: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&Mutex, history, indices);
-    (mutex_exact::decide(history, &calls), Algorithm("mutex-exact"))
+    (mutex_exact::decide(history, &calls), MUTEX_EXACT)
 }
+
+const LOCK_EXACT: Algorithm = Algorithm("lock-exact");
 
 pub(crate) const LOCK: Entry = Entry {
     name: "lock",
@@ -61,15 +66,18 @@ pub(crate) const LOCK: Entry = Entry {
     weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(Lock, limits)),
+    ways: &[LOCK_EXACT, Algorithm::SEARCH],
     decide: decide_lock,
 };
 
 fn decide_lock(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&Lock, history, indices);
     let judged = lock_exact::judge(&calls);
-    publish::publish(&Lock, history, &calls, judged, Algorithm("lock-exact"))
+    publish::publish(&Lock, history, &calls, judged, LOCK_EXACT)
         .unwrap_or_else(|| by_search(&Lock, history, indices, limits))
 }
+
+const FENCED_EXACT: Algorithm = Algorithm("fenced-lock-exact");
 
 pub(crate) const FENCED: Entry = Entry {
     name: "fenced-lock",
@@ -85,21 +93,18 @@ pub(crate) const FENCED: Entry = Entry {
     weaken: |history, _, limits| Ok(sequential(&FencedLock, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(FencedLock, limits)),
+    ways: &[FENCED_EXACT, Algorithm::SEARCH],
     decide: decide_fenced,
 };
 
 fn decide_fenced(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&FencedLock, history, indices);
     let judged = lock_exact::judge_fenced(&calls);
-    publish::publish(
-        &FencedLock,
-        history,
-        &calls,
-        judged,
-        Algorithm("fenced-lock-exact"),
-    )
-    .unwrap_or_else(|| by_search(&FencedLock, history, indices, limits))
+    publish::publish(&FencedLock, history, &calls, judged, FENCED_EXACT)
+        .unwrap_or_else(|| by_search(&FencedLock, history, indices, limits))
 }
+
+const LEASE_EXACT: Algorithm = Algorithm("lease-exact");
 
 pub(crate) const LEASE: Entry = Entry {
     name: "lease",
@@ -116,12 +121,13 @@ pub(crate) const LEASE: Entry = Entry {
     weaken: |history, _, limits| Ok(sequential(&Lease, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(Lease, limits)),
+    ways: &[LEASE_EXACT, Algorithm::SEARCH],
     decide: decide_lease,
 };
 
 fn decide_lease(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&Lease, history, indices);
     let judged = lease_exact::judge(&calls);
-    publish::publish(&Lease, history, &calls, judged, Algorithm("lease-exact"))
+    publish::publish(&Lease, history, &calls, judged, LEASE_EXACT)
         .unwrap_or_else(|| by_search(&Lease, history, indices, limits))
 }

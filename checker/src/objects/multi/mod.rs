@@ -44,6 +44,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = initial.clone();
         Ok(by_frontier(MultiRegister { initial }, limits))
     },
+    ways: &[Algorithm::REGISTER_EXACT, Algorithm::COUNTING, Algorithm::SEARCH],
     decide,
 };
 

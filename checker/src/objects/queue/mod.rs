@@ -21,6 +21,8 @@ pub use fifo::FifoQueue;
 pub use op::QueueOp;
 pub use unordered::UnorderedQueue;
 
+const FIFO_EXACT: Algorithm = Algorithm("fifo-queue-exact");
+
 pub(crate) const FIFO: Entry = Entry {
     name: "fifo-queue",
     about: "a queue, first in, first out",
@@ -35,6 +37,7 @@ pub(crate) const FIFO: Entry = Entry {
     weaken: |history, initial, limits| Ok(sequential(&FifoQueue::new(initial)?, true, history, limits)),
     account: None,
     monitor: |initial, limits| Ok(by_frontier(FifoQueue::new(initial)?, limits)),
+    ways: &[FIFO_EXACT, Algorithm::SEARCH],
     decide: decide_fifo,
 };
 
@@ -53,9 +56,11 @@ fn decide_fifo(
         true => exact::judge(&calls, true).judged,
         false => Judged::Other,
     };
-    publish::publish(&queue, history, &calls, judged, Algorithm("fifo-queue-exact"))
+    publish::publish(&queue, history, &calls, judged, FIFO_EXACT)
         .unwrap_or_else(|| by_search(&queue, history, indices, limits))
 }
+
+const UNORDERED_EXACT: Algorithm = Algorithm("unordered-queue-exact");
 
 pub(crate) const UNORDERED: Entry = Entry {
     name: "unordered-queue",
@@ -71,6 +76,7 @@ pub(crate) const UNORDERED: Entry = Entry {
     weaken: |history, initial, limits| Ok(sequential(&UnorderedQueue::new(initial)?, true, history, limits)),
     account: None,
     monitor: |initial, limits| Ok(by_frontier(UnorderedQueue::new(initial)?, limits)),
+    ways: &[UNORDERED_EXACT, Algorithm::SEARCH],
     decide: decide_unordered,
 };
 
@@ -94,12 +100,6 @@ fn decide_unordered(
         }
         judged = found.judged;
     }
-    publish::publish(
-        &queue,
-        history,
-        &calls,
-        judged,
-        Algorithm("unordered-queue-exact"),
-    )
-    .unwrap_or_else(|| by_search(&queue, history, indices, limits))
+    publish::publish(&queue, history, &calls, judged, UNORDERED_EXACT)
+        .unwrap_or_else(|| by_search(&queue, history, indices, limits))
 }

@@ -45,6 +45,7 @@ pub(crate) const CAS_REGISTER: Entry = Entry {
     weaken: |history, initial, limits| Ok(weaken(history, initial, limits)),
     account: None,
     monitor: watch_register,
+    ways: &[Algorithm::REGISTER_EXACT, Algorithm::COUNTING, Algorithm::SEARCH],
     decide,
 };
 

@@ -20,6 +20,8 @@ pub use fates::{ElementFate, Fate, SetFull, set_full};
 pub(crate) use model::elements;
 pub use model::{Set, SetOp};
 
+const EXACT: Algorithm = Algorithm("set-exact");
+
 pub(crate) const ENTRY: Entry = Entry {
     name: "set",
     about: "a set that only grows, with add and a read of all elements",
@@ -37,6 +39,7 @@ pub(crate) const ENTRY: Entry = Entry {
     weaken: |history, initial, limits| Ok(sequential(&Set::new(initial), true, history, limits)),
     account: Some(|history| set_full(history).sentences(history)),
     monitor: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
+    ways: &[EXACT, Algorithm::SEARCH],
     decide,
 };
 
@@ -51,6 +54,6 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     let set = Set::new(&initial);
     let calls = Calls::read(&set, history, indices);
     let judged = exact::judge(&set, history, &calls);
-    publish::publish(&set, history, &calls, judged, Algorithm("set-exact"))
+    publish::publish(&set, history, &calls, judged, EXACT)
         .unwrap_or_else(|| by_search(&set, history, indices, limits))
 }

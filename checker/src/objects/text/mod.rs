@@ -17,6 +17,8 @@ use model::{WRONG_INITIAL, readable, text};
 
 pub use model::{KvAppend, KvAppendOp};
 
+const EXACT: Algorithm = Algorithm("append-exact");
+
 pub(crate) const ENTRY: Entry = Entry {
     name: "kv-append",
     about: "a text with read, write and append",
@@ -43,6 +45,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
         Ok(by_frontier(KvAppend { initial }, limits))
     },
+    ways: &[EXACT, Algorithm::SEARCH],
     decide,
 };
 
@@ -54,12 +57,11 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
         initial: initial.to_string(),
     };
     let calls = Calls::read(&text, history, indices);
-    let algorithm = Algorithm("append-exact");
     match exact::judge(&text, history, &calls) {
-        Judged::Order(order) => (publish::valid(&text, &calls, &order), algorithm),
+        Judged::Order(order) => (publish::valid(&text, &calls, &order), EXACT),
         Judged::Contradiction(found) => {
             let decision = exact::invalid(&text, history, &calls, found);
-            (decision, algorithm)
+            (decision, EXACT)
         }
         Judged::Other => by_search(&text, history, indices, limits),
     }

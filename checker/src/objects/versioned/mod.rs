@@ -18,6 +18,8 @@ use model::readable;
 
 pub use model::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
 
+const EXACT: Algorithm = Algorithm("versioned-register-exact");
+
 pub(crate) const ENTRY: Entry = Entry {
     name: "versioned-register",
     about: "a register whose answers tell its version, such as a key of etcd with its mod revision",
@@ -44,6 +46,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = initial.clone();
         Ok(by_frontier(VersionedRegister { initial }, limits))
     },
+    ways: &[EXACT, Algorithm::SEARCH],
     decide,
 };
 
@@ -52,14 +55,12 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
         initial: initial.clone(),
     };
     let calls = Calls::read(&register, history, indices);
-    let algorithm = Algorithm("versioned-register-exact");
     match exact::judge(&register, history, &calls) {
         // What a cas found is not to be seen in a choice of versions.
-        Judged::Contradiction(found) if exact::holds(&calls, &found) => (
-            publish::conflict(history, &calls, found, Vec::new(), true),
-            algorithm,
-        ),
-        judged => publish::publish(&register, history, &calls, judged, algorithm)
+        Judged::Contradiction(found) if exact::holds(&calls, &found) => {
+            (publish::conflict(history, &calls, found, Vec::new(), true), EXACT)
+        }
+        judged => publish::publish(&register, history, &calls, judged, EXACT)
             .unwrap_or_else(|| by_search(&register, history, indices, limits)),
     }
 }

@@ -20,18 +20,19 @@ use crate::model::{Call, Calls};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
 
+pub(crate) const ALGORITHM: Algorithm = Algorithm("watch-exact");
+
 /// Judges a register; `None` if the search must help.
 pub(crate) fn decide(history: &History, calls: &Calls<WatchedOp>) -> Option<(Decision, Algorithm)> {
-    let algorithm = Algorithm("watch-exact");
     match (Finder { history, calls }).judge() {
-        Judged::Order(order) => Some((publish::valid(&Watched, calls, &order), algorithm)),
+        Judged::Order(order) => Some((publish::valid(&Watched, calls, &order), ALGORITHM)),
         Judged::Contradiction(found) if holds(&calls.calls, &found) => Some((
             publish::conflict(history, calls, found, Vec::new(), true),
-            algorithm,
+            ALGORITHM,
         )),
         Judged::Contradiction(found) => {
             let why = format!("internal: the conflict is wrong: {} does not follow", found.rule);
-            Some((Decision::Unknown(why), algorithm))
+            Some((Decision::Unknown(why), ALGORITHM))
         }
         Judged::Other => None,
     }

@@ -37,6 +37,7 @@ pub(crate) const ENTRY: Entry = Entry {
     },
     account: None,
     monitor: |_, _| Ok(monitor::watch_watched()),
+    ways: &[exact::ALGORITHM, Algorithm::SEARCH],
     decide,
 };
 
