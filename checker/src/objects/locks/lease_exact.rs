@@ -8,31 +8,19 @@
 use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
 
+use super::held::{Held, is_release, ranked, section_of, shown};
 use super::lease::LeaseOp;
-use crate::engine::chain::{self, Inversion, Ranked};
+use crate::engine::chain::{self, Inversion};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
 use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
 
-/// A taking and its release, if there was one. Calls by number.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    taking: usize,
-    release: Option<usize>,
-}
-
 /// Judges a lock.
 pub(crate) fn judge(calls: &Calls<LeaseOp>) -> Judged {
     let finder = Finder { calls };
     finder.judge().unwrap_or_else(Judged::Contradiction)
-}
-
-impl Held {
-    fn calls(self) -> impl Iterator<Item = usize> {
-        [self.taking].into_iter().chain(self.release)
-    }
 }
 
 struct Finder<'a> {
@@ -93,19 +81,11 @@ impl Finder<'_> {
         if let Some(pair) = by_token.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(self.same_token(pair[0].1, pair[1].1));
         }
-        let mut ranked = Vec::with_capacity(2 * by_token.len());
-        for (place, (_, held)) in (0u64..).zip(&*by_token) {
-            let of = |(more, number): (u64, usize)| Ranked {
-                rank: 2 * place + more,
-                number,
-            };
-            ranked.extend((0u64..).zip(held.calls()).map(of));
-        }
+        let mut ranked = ranked(by_token);
         match chain::sort(&self.calls.calls, &mut ranked) {
             Ok(()) => Ok(ranked.into_iter().map(|ranked| ranked.number).collect()),
             Err(inversion) => {
-                let of = |ranked: Ranked| by_token[(ranked.rank / 2) as usize];
-                let sections = [of(inversion.first), of(inversion.then)];
+                let sections = [inversion.first, inversion.then].map(|ranked| section_of(ranked, by_token));
                 Err(self.against_tokens(inversion, sections))
             }
         }
@@ -177,19 +157,13 @@ impl Finder<'_> {
         Inversion { first, then }: Inversion,
         [(smaller, held), (greater, next)]: [(i64, Held); 2],
     ) -> Contradiction {
-        let is_release = |ranked: Ranked| ranked.rank % 2 == 1;
         let order = sentence![
             op(first.number),
             " began after ",
             op(then.number),
             " had completed."
         ];
-        let mut shown = vec![first.number, then.number];
-        for number in held.calls().chain(next.calls()) {
-            if !shown.contains(&number) {
-                shown.push(number);
-            }
-        }
+        let shown = shown([first, then], [held, next]);
         let (rule, why) = match (is_release(first), is_release(then)) {
             (true, _) => (
                 Rule::TwoHolders,

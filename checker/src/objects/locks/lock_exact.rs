@@ -9,20 +9,14 @@ use history::OPEN;
 use rustc_hash::FxHashMap;
 
 use super::fenced::FencedLockOp;
+use super::held::{Held, ranked, section_of, shown};
 use super::lock::LockOp;
-use crate::engine::chain::{self, Inversion, Ranked};
+use crate::engine::chain::{self, Inversion};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::sections::{self, Section};
 use crate::model::Calls;
 use crate::sentence::{op, sentence};
 use crate::verdict::Rule;
-
-/// From a taking to the release, if there was one. Calls by number.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    taking: usize,
-    release: Option<usize>,
-}
 
 /// Judges a lock without tokens.
 pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
@@ -34,7 +28,7 @@ pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
         Ok(held) => held,
         Err(contradiction) => return Judged::Contradiction(contradiction),
     };
-    let times: Vec<Section> = held.iter().map(|held| held.times(calls)).collect();
+    let times: Vec<Section> = held.iter().map(|&held| times(held, calls)).collect();
     match sections::order(&times) {
         Ok(order) => Judged::Order(
             order
@@ -73,37 +67,20 @@ pub(crate) fn judge_fenced(calls: &Calls<FencedLockOp>) -> Judged {
             return Judged::Contradiction(never_released(one, other));
         }
     }
-    let mut ranked = Vec::with_capacity(2 * by_token.len());
-    for (place, (_, held)) in (0u64..).zip(&by_token) {
-        ranked.push(Ranked {
-            rank: 2 * place,
-            number: held.taking,
-        });
-        ranked.extend(held.release.map(|number| Ranked {
-            rank: 2 * place + 1,
-            number,
-        }));
-    }
+    let mut ranked = ranked(&by_token);
     match chain::sort(&calls.calls, &mut ranked) {
         Ok(()) => Judged::Order(ranked.into_iter().map(|ranked| ranked.number).collect()),
         Err(inversion) => {
-            let of = |ranked: Ranked| by_token[(ranked.rank / 2) as usize].1;
-            let (first, then) = (of(inversion.first), of(inversion.then));
-            Judged::Contradiction(against_tokens(calls, inversion, [first, then]))
+            let sections = [inversion.first, inversion.then].map(|ranked| section_of(ranked, &by_token));
+            Judged::Contradiction(against_tokens(inversion, sections))
         }
     }
 }
 
-impl Held {
-    fn calls(self) -> impl Iterator<Item = usize> {
-        [self.taking].into_iter().chain(self.release)
-    }
-
-    fn times<O>(self, calls: &Calls<O>) -> Section {
-        Section {
-            first_finish: calls.calls[self.taking].finish,
-            last_start: self.release.map_or(u64::MAX, |number| calls.calls[number].start),
-        }
+fn times<O>(held: Held, calls: &Calls<O>) -> Section {
+    Section {
+        first_finish: calls.calls[held.taking].finish,
+        last_start: held.release.map_or(u64::MAX, |number| calls.calls[number].start),
     }
 }
 
@@ -111,13 +88,9 @@ impl Held {
 fn held<O>(calls: &Calls<O>, step: impl Fn(&O) -> (u32, bool)) -> Result<Vec<Held>, Contradiction> {
     let mut order: Vec<usize> = (0..calls.calls.len()).collect();
     order.sort_by_key(|&number| calls.calls[number].start);
-    let wrong = |shown: Vec<usize>, why: &'static str| Contradiction {
-        rule: Rule::TwoHolders,
-        sentences: vec![sentence![op(shown[0]), why]],
-        shown,
-        about: Vec::new(),
-        also: Vec::new(),
-        stale_by_ns: None,
+    let wrong = |shown: Vec<usize>, why: &'static str| {
+        let sentences = vec![sentence![op(shown[0]), why]];
+        Contradiction::whole(Rule::TwoHolders, shown, sentences)
     };
     let mut holding: FxHashMap<u32, usize> = FxHashMap::default();
     let mut sections: Vec<Held> = Vec::new();
@@ -162,90 +135,54 @@ fn overlap(one: Held, other: Held) -> Contradiction {
         Some(release) => sentence!["before ", op(release), " began"],
         None => "and its process never released the lock".into(),
     };
-    Contradiction {
-        rule: Rule::TwoHolders,
-        shown: one.calls().chain(other.calls()).collect(),
-        about: Vec::new(),
-        also: Vec::new(),
-        sentences: vec![
-            sentence![op(one.taking), " had completed ", until(other), "."],
-            sentence![op(other.taking), " had completed ", until(one), "."],
-            "So both held the lock at the same time.".into(),
-        ],
-        stale_by_ns: None,
-    }
+    let sentences = vec![
+        sentence![op(one.taking), " had completed ", until(other), "."],
+        sentence![op(other.taking), " had completed ", until(one), "."],
+        "So both held the lock at the same time.".into(),
+    ];
+    let shown = one.calls().chain(other.calls()).collect();
+    Contradiction::whole(Rule::TwoHolders, shown, sentences)
 }
 
 fn same_token(one: Held, other: Held) -> Contradiction {
-    Contradiction {
-        rule: Rule::Duplicate,
-        shown: [one.taking, other.taking]
-            .into_iter()
-            .chain(one.release)
-            .chain(other.release)
-            .collect(),
-        about: Vec::new(),
-        also: Vec::new(),
-        sentences: vec![sentence![
-            op(one.taking),
-            " and ",
-            op(other.taking),
-            " were given the same token."
-        ]],
-        stale_by_ns: None,
-    }
+    let takings = [one.taking, other.taking].into_iter();
+    let shown = takings.chain(one.release).chain(other.release).collect();
+    let why = sentence![
+        op(one.taking),
+        " and ",
+        op(other.taking),
+        " were given the same token."
+    ];
+    Contradiction::whole(Rule::Duplicate, shown, vec![why])
 }
 
 fn never_released(one: Held, next: Held) -> Contradiction {
-    Contradiction {
-        rule: Rule::TwoHolders,
-        shown: one.calls().chain(next.calls()).collect(),
-        about: Vec::new(),
-        also: Vec::new(),
-        sentences: vec![
-            sentence![
-                op(one.taking),
-                " was given a smaller token than ",
-                op(next.taking),
-                "."
-            ],
-            "But the process that acquired the lock first never released it.".into(),
+    let sentences = vec![
+        sentence![
+            op(one.taking),
+            " was given a smaller token than ",
+            op(next.taking),
+            "."
         ],
-        stale_by_ns: None,
-    }
+        "But the process that acquired the lock first never released it.".into(),
+    ];
+    let shown = one.calls().chain(next.calls()).collect();
+    Contradiction::whole(Rule::TwoHolders, shown, sentences)
 }
 
 fn against_tokens(
-    calls: &Calls<FencedLockOp>,
     Inversion { first, then }: Inversion,
-    sections: [Held; 2],
+    [(smaller, held), (greater, next)]: [(i64, Held); 2],
 ) -> Contradiction {
-    let mut shown = vec![first.number, then.number];
-    let rest: Vec<usize> = sections
-        .into_iter()
-        .flat_map(Held::calls)
-        .filter(|number| !shown.contains(number))
-        .collect();
-    shown.extend(rest);
-    let [smaller, greater] = sections.map(|held| match calls.calls[held.taking].op {
-        FencedLockOp::Acquire(_, Some(token)) => token,
-        _ => i64::MIN,
-    });
-    Contradiction {
-        rule: Rule::OutOfOrder,
-        shown,
-        about: Vec::new(),
-        also: Vec::new(),
-        sentences: vec![
-            sentence![
-                op(first.number),
-                " began after ",
-                op(then.number),
-                " had completed."
-            ],
-            format!("But it belongs to token {smaller}, and what had completed belongs to token {greater}.")
-                .into(),
+    let sentences = vec![
+        sentence![
+            op(first.number),
+            " began after ",
+            op(then.number),
+            " had completed."
         ],
-        stale_by_ns: None,
-    }
+        format!("But it belongs to token {smaller}, and what had completed belongs to token {greater}.")
+            .into(),
+    ];
+    Contradiction::whole(Rule::OutOfOrder, shown([first, then], [held, next]), sentences)
 }

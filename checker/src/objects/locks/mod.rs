@@ -2,6 +2,7 @@
 //! that expire (`lease`).
 
 mod fenced;
+mod held;
 mod lease;
 mod lease_exact;
 mod lock;
