@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use history::{Key, Value};
 
-use crate::consistency::Still;
+use crate::consistency::Findings;
 use crate::objects::Entry;
 use crate::verdict::{Algorithm, Conflict, Decision, Linearization, MOST_LISTED, Verdict};
 
@@ -37,7 +37,7 @@ pub struct Analysis {
     /// How many keys each algorithm decided; `none` for those that are unknown.
     pub decided_by: BTreeMap<&'static str, usize>,
     /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
-    pub still: Option<Still>,
+    pub still: Option<Findings>,
     /// What became of what was written, in sentences, where the model has more to tell than its verdict ([`crate::judge`]).
     pub account: Vec<String>,
 }

@@ -8,7 +8,7 @@
 use history::{History, OPEN};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Evidence, Finding, Guarantee, Judged, Limits, Still};
+use super::{Evidence, Finding, Findings, Guarantee, Judged, Limits};
 
 use crate::model::{Effect, Recorded, finish};
 use crate::partition::partition;
@@ -26,7 +26,12 @@ enum Searched {
 
 /// What a history of objects of this model still is: sequentially consistent or not, each object by itself if they are
 /// independent, for all together where that settles it.
-pub(crate) fn sequential<M: Recorded>(model: &M, per_key: bool, history: &History, limits: &Limits) -> Still {
+pub(crate) fn sequential<M: Recorded>(
+    model: &M,
+    per_key: bool,
+    history: &History,
+    limits: &Limits,
+) -> Findings {
     let keys: Vec<Vec<usize>> = match per_key {
         true => partition(history).into_values().collect(),
         false => vec![(0..history.operations.len()).collect()],
@@ -58,14 +63,14 @@ pub(crate) fn sequential<M: Recorded>(model: &M, per_key: bool, history: &Histor
         (Guarantee::SequentialConsistency, all),
         (Guarantee::SequentialPerKey, each),
     ];
-    Still {
+    Findings {
         keys: keys.len(),
         models: models
             .into_iter()
             .map(|(guarantee, finding)| Judged { guarantee, finding })
             .collect(),
         witness: if keys.len() == 1 { witness } else { Vec::new() },
-        ..Still::default()
+        ..Findings::default()
     }
 }
 

@@ -127,9 +127,9 @@ pub struct Anomaly {
     pub sentence: Sentence,
 }
 
-/// What a history that is not linearizable still is.
+/// What a history that is not linearizable still is: what was found out about each weaker guarantee, and the anomalies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Still {
+pub struct Findings {
     /// How many keys there are; "per key" means something else only from two on.
     pub keys: usize,
     /// The models, in the order of [`Guarantee::ALL`].
@@ -238,7 +238,7 @@ impl Finding {
     }
 }
 
-impl Still {
+impl Findings {
     /// What was found out about a model; none if it was not judged.
     pub fn finding(&self, guarantee: Guarantee) -> Option<&Finding> {
         let judged = self.models.iter().find(|judged| judged.guarantee == guarantee);

@@ -44,7 +44,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use history::{History, Value};
 
 pub(crate) use any_model::sequential;
-pub use findings::{Anomaly, AnomalyKind, Evidence, Finding, Guarantee, Judged, Staleness, Still};
+pub use findings::{Anomaly, AnomalyKind, Evidence, Finding, Findings, Guarantee, Judged, Staleness};
 pub use validate::explains;
 
 use reads_from::Explanations;
@@ -86,7 +86,7 @@ impl Default for Limits {
 }
 
 /// Judges all operations of a history; all registers begin with `initial`.
-pub fn weaken(history: &History, initial: &Value, limits: &Limits) -> Still {
+pub fn weaken(history: &History, initial: &Value, limits: &Limits) -> Findings {
     let all: Vec<usize> = (0..history.operations.len()).collect();
     weaken_part(history, &all, initial, limits)
 }
@@ -95,7 +95,7 @@ pub fn weaken(history: &History, initial: &Value, limits: &Limits) -> Still {
 ///
 /// # Panics
 /// If an index is not one of the history's.
-pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> Still {
+pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> Findings {
     let trace = match Trace::new(history, indices, initial) {
         Ok(trace) => trace,
         Err(why) => return all_models(|_| Finding::Unknown { why: why.clone() }),
@@ -116,7 +116,7 @@ pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits
     still
 }
 
-fn models(trace: &Trace, indices: &[usize], initial: &Value, limits: &Limits) -> Still {
+fn models(trace: &Trace, indices: &[usize], initial: &Value, limits: &Limits) -> Findings {
     let explanations = Explanations::new(trace);
     let mut turn = Guarantee::SESSION.to_vec();
     turn.extend([Guarantee::CausalConvergence, Guarantee::SequentialPerKey]);
@@ -180,8 +180,8 @@ fn finding_of(found: &[(Guarantee, Finding)], guarantee: Guarantee) -> Finding {
     )
 }
 
-fn all_models(finding: impl Fn(Guarantee) -> Finding) -> Still {
-    Still {
+fn all_models(finding: impl Fn(Guarantee) -> Finding) -> Findings {
+    Findings {
         models: Guarantee::ALL
             .into_iter()
             .map(|guarantee| Judged {
@@ -189,6 +189,6 @@ fn all_models(finding: impl Fn(Guarantee) -> Finding) -> Still {
                 finding: finding(guarantee),
             })
             .collect(),
-        ..Still::default()
+        ..Findings::default()
     }
 }

@@ -11,8 +11,8 @@ const BELOW: i64 = 1_000;
 /// How many integers the table may cover for each operation.
 const SPAN: usize = 8;
 
-/// Numbers given out so far.
-pub(crate) struct Numbers<'a> {
+/// Gives equal values equal numbers, counted up from 0.
+pub(crate) struct Interner<'a> {
     count: u32,
     /// The number plus one of each integer from `lowest` on; 0 for those not met yet.
     table: Vec<u32>,
@@ -22,10 +22,10 @@ pub(crate) struct Numbers<'a> {
     others: FxHashMap<&'a Value, u32>,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> Interner<'a> {
     /// For the values of `operations` operations, of which `example` is one.
     pub fn new(operations: usize, example: Option<i64>) -> Self {
-        Numbers {
+        Interner {
             count: 0,
             table: Vec::new(),
             lowest: example.unwrap_or(0).saturating_sub(BELOW),
@@ -101,7 +101,7 @@ mod tests {
         let others = [Value::Nil, Value::text("5"), Value::list(vec![Value::Int(5)])];
         let values: Vec<Value> = ints.into_iter().map(Value::Int).chain(others).collect();
         for example in [None, Some(5), Some(i64::MIN), Some(i64::MAX)] {
-            let mut numbers = Numbers::new(3, example);
+            let mut numbers = Interner::new(3, example);
             let given: Vec<u32> = values
                 .iter()
                 .chain(&values)

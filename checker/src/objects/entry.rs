@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use history::{History, OpKind, Operation, Value, tell};
 
-use crate::consistency::{self, Still};
+use crate::consistency::{self, Findings};
 use crate::engine::search::Limits;
 use crate::model::answer;
 use crate::monitor::MakeMonitor;
@@ -15,7 +15,7 @@ use crate::verdict::{Algorithm, Decision};
 pub type Readable = fn(&Operation) -> Result<(), &'static str>;
 
 /// Says what a history that is not linearizable still is.
-pub type Weaken = fn(&History, &Value, &consistency::Limits) -> Result<Still, String>;
+pub type Weaken = fn(&History, &Value, &consistency::Limits) -> Result<Findings, String>;
 
 /// One line of the list of models.
 pub struct Entry {

@@ -1,12 +1,12 @@
 //! Small histories by hand: which models hold, what the sentences say, how stale answers were.
 
-use checker::consistency::{AnomalyKind, Finding, Guarantee, Limits, Still, weaken};
+use checker::consistency::{AnomalyKind, Finding, Findings, Guarantee, Limits, weaken};
 use history::{History, Outcome, Value};
 
 use crate::build::{Builder, cas, info, read, saw, sequence, write};
 use Guarantee::*;
 
-fn judge(history: &History) -> Still {
+fn judge(history: &History) -> Findings {
     weaken(history, &Value::Int(0), &Limits::default())
 }
 
@@ -15,7 +15,7 @@ fn check(
     operations: &[(u32, history::Op, Outcome)],
     violated: &[Guarantee],
     in_short: &str,
-) -> (History, Still) {
+) -> (History, Findings) {
     let history = sequence(operations);
     let still = judge(&history);
     for judged in &still.models {
@@ -30,7 +30,7 @@ fn check(
     (history, still)
 }
 
-fn evidence(history: &History, still: &Still, guarantee: Guarantee) -> Vec<String> {
+fn evidence(history: &History, still: &Findings, guarantee: Guarantee) -> Vec<String> {
     match still.finding(guarantee) {
         Some(Finding::Violated(evidence)) => evidence
             .sentences

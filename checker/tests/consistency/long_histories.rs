@@ -1,6 +1,6 @@
 //! Long histories whose answers are known by construction.
 
-use checker::consistency::{AnomalyKind, Finding, Guarantee, Limits, Still, explains, weaken};
+use checker::consistency::{AnomalyKind, Finding, Findings, Guarantee, Limits, explains, weaken};
 use history::{History, Value};
 
 use crate::build::{Reads, Replicated, replicated};
@@ -15,12 +15,12 @@ const PLAN: Replicated = Replicated {
     reads: Reads::Forward,
 };
 
-fn judge(history: &History) -> Still {
+fn judge(history: &History) -> Findings {
     weaken(history, &Value::Int(0), &Limits::default())
 }
 
 #[track_caller]
-fn sequential(history: &History) -> Still {
+fn sequential(history: &History) -> Findings {
     let still = judge(history);
     for judged in &still.models {
         assert_eq!(judged.finding, Finding::Holds, "{}", judged.guarantee);

@@ -1,7 +1,7 @@
 //! Which weaker models explain a history that is not linearizable, as a table.
 
 use checker::Sentence;
-use checker::consistency::{AnomalyKind, Finding, Guarantee, Still};
+use checker::consistency::{AnomalyKind, Finding, Findings, Guarantee};
 use history::History;
 use history::tell::cut;
 
@@ -30,7 +30,7 @@ impl StillRow {
 }
 
 /// The table.
-pub(crate) fn still_record(history: &History, still: &Still) -> StillRecord {
+pub(crate) fn still_record(history: &History, still: &Findings) -> StillRecord {
     let plain = |sentence: &Sentence| cut(&sentence.plain(history), MOST_CHARS);
     // With a single key it would be the same line twice.
     let judged = (still.models.iter())
@@ -56,7 +56,7 @@ pub(crate) fn still_record(history: &History, still: &Still) -> StillRecord {
 
 /// Where one result implies another, that is said instead of repeating the reason.
 fn because(
-    still: &Still,
+    still: &Findings,
     guarantee: Guarantee,
     finding: &Finding,
     plain: impl Fn(&Sentence) -> String,

@@ -24,7 +24,7 @@ use crate::model::{Call, Calls};
 use crate::objects::entry::Entry;
 use crate::verdict::{Algorithm, Conflict, Decision};
 use exact::Exact;
-use monitor::watch_register;
+use monitor::register_monitor;
 use prepare::{Needed, Prepared};
 use rearrange::Arrangement;
 use silent_cas::{Placed, place};
@@ -44,7 +44,7 @@ pub(crate) const CAS_REGISTER: Entry = Entry {
     readable: None,
     weaken: |history, initial, limits| Ok(weaken(history, initial, limits)),
     account: None,
-    monitor: watch_register,
+    monitor: register_monitor,
     ways: &[Algorithm::REGISTER_EXACT, Algorithm::COUNTING, Algorithm::SEARCH],
     decide,
 };

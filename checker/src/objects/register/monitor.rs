@@ -418,7 +418,7 @@ impl Node {
 }
 
 /// Watches one register.
-struct RegisterWatch {
+struct RegisterMonitor {
     way: Way,
     initial: Value,
     limits: Limits,
@@ -432,8 +432,8 @@ enum Way {
 }
 
 /// The watch of a register.
-pub(crate) fn watch_register(initial: &Value, limits: &Limits) -> Result<Box<dyn Monitor>, String> {
-    Ok(Box::new(RegisterWatch {
+pub(crate) fn register_monitor(initial: &Value, limits: &Limits) -> Result<Box<dyn Monitor>, String> {
+    Ok(Box::new(RegisterMonitor {
         way: Way::Exact(Exact::new(initial)),
         initial: initial.clone(),
         limits: limits.clone(),
@@ -441,7 +441,7 @@ pub(crate) fn watch_register(initial: &Value, limits: &Limits) -> Result<Box<dyn
     }))
 }
 
-impl RegisterWatch {
+impl RegisterMonitor {
     /// Goes on with a search, from the beginning.
     fn search(&mut self) -> Result<(), Found> {
         let Some(early) = self.early.take() else {
@@ -462,7 +462,7 @@ impl RegisterWatch {
     }
 }
 
-impl Monitor for RegisterWatch {
+impl Monitor for RegisterMonitor {
     fn invoked(&mut self, seen: &Arc<Seen>) -> Result<(), Found> {
         let Way::Exact(exact) = &mut self.way else {
             return Ok(());

@@ -10,7 +10,7 @@
 use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
 
-use crate::engine::interner::Numbers;
+use crate::engine::interner::Interner;
 use crate::model::finish;
 
 /// A value of a key, by number.
@@ -123,7 +123,7 @@ impl Prepared {
     ) -> Option<Self> {
         let operations = || indices.iter().map(|&index| (index, &history.operations[index]));
         let example = operations().find_map(|(_, operation)| written_int(operation));
-        let mut numbers = Numbers::new(indices.len(), example);
+        let mut numbers = Interner::new(indices.len(), example);
         // The first number is INITIAL, the second one is NOTHING.
         numbers.of(initial);
         numbers.skip();

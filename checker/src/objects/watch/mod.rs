@@ -36,7 +36,7 @@ pub(crate) const ENTRY: Entry = Entry {
         Ok(sequential(&Watched, true, history, &limits))
     },
     account: None,
-    monitor: |_, _| Ok(monitor::watch_watched()),
+    monitor: |_, _| Ok(monitor::watch_monitor()),
     ways: &[exact::ALGORITHM, Algorithm::SEARCH],
     decide,
 };

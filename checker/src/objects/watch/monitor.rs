@@ -17,15 +17,15 @@ use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
 /// A watch of a register whose changes are followed.
-pub(crate) fn watch_watched() -> Box<dyn Monitor> {
-    Box::new(WatchedWatch::default())
+pub(crate) fn watch_monitor() -> Box<dyn Monitor> {
+    Box::new(WatchMonitor::default())
 }
 
 /// A revision, and the operation that told of it.
 type Told = (i64, Arc<Seen>);
 
 #[derive(Default)]
-struct WatchedWatch {
+struct WatchMonitor {
     /// What is known to stand at each revision.
     changes: BTreeMap<i64, (Value, Arc<Seen>)>,
     /// The greatest revision of a change of which an operation told that has completed.
@@ -42,7 +42,7 @@ fn violation(rule: Rule, operations: &[&Arc<Seen>], sentence: Sentence) -> Resul
     })
 }
 
-impl WatchedWatch {
+impl WatchMonitor {
     fn learn(&mut self, revision: i64, value: &Value, seen: &Arc<Seen>) -> Result<(), Found> {
         let known = self.changes.entry(revision);
         let (there, by) = known.or_insert_with(|| (value.clone(), seen.clone()));
@@ -61,7 +61,7 @@ impl WatchedWatch {
     }
 }
 
-impl Monitor for WatchedWatch {
+impl Monitor for WatchMonitor {
     fn invoked(&mut self, seen: &Arc<Seen>) -> Result<(), Found> {
         if let Some(last) = &self.last {
             self.since.insert(seen.number, last.clone());
