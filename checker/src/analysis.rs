@@ -1,6 +1,7 @@
 //! The analysis of a whole history: the decisions on its keys together.
 //!
-//! Invariant: its lists are in the order in which the keys were added, and counts are of all keys, whatever is listed.
+//! Invariant: its lists are in the order in which the keys were added, and counts are of all keys, whatever
+//! is listed.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,8 @@ pub struct Analysis {
     pub decided_by: BTreeMap<&'static str, usize>,
     /// What it still is if it is invalid, as far as that was asked for ([`crate::judge`]).
     pub still: Option<Findings>,
-    /// What became of what was written, in sentences, where the model has more to tell than its verdict ([`crate::judge`]).
+    /// What became of what was written, in sentences, where the model has more to tell than its verdict
+    /// ([`crate::judge`]).
     pub account: Vec<String>,
 }
 

@@ -1,9 +1,11 @@
 //! From a history to its analysis. [`check`] is the order in which things are tried:
 //!
 //! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
-//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of transactions get
+//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of
+//!    transactions get
 //!    all operations at once, and split them into components that share no key (`engine/components`).
-//! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is `unknown`.
+//! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
+//!    `unknown`.
 //! 4. The model's ways ([`Entry::ways`]) are tried in order, until one decides:
 //!
 //!    | Model | Judged in | Ways |
@@ -29,7 +31,8 @@
 //!    contradiction derived again from the operations that it names (`engine/publish`, `engine/by_search`,
 //!    `objects/register/validate`). What fails there is `unknown`.
 //! 6. The decisions are merged ([`Analysis`]): invalid before unknown before valid.
-//! 7. [`explain`] adds which weaker guarantees an invalid history still gives ([`consistency`]), and the model's account.
+//! 7. [`explain`] adds which weaker guarantees an invalid history still gives ([`consistency`]), and the
+//!    model's account.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,10 +58,12 @@ pub struct Options {
     pub initial: Option<Value>,
     /// The limits of the search, for each key. Exact procedures need none.
     pub limits: Limits,
-    /// Whether searches of other keys end as soon as one key is known not to be linearizable. The verdict is settled
+    /// Whether searches of other keys end as soon as one key is known not to be linearizable. The verdict is
+    /// settled
     /// then, but how many keys stay undecided is left to chance.
     pub early_stop: bool,
-    /// Whether the analysis keeps the orders that show keys to be valid; together they are as long as the history.
+    /// Whether the analysis keeps the orders that show keys to be valid; together they are as long as the
+    /// history.
     pub keep_orders: bool,
 }
 
@@ -82,14 +87,16 @@ impl Options {
     }
 }
 
-/// Judges a history as [`check`] does, gives the model's own account of it, and if it is invalid, says what it still is.
+/// Judges a history as [`check`] does, gives the model's own account of it, and if it is invalid, says what
+/// it still is.
 pub fn judge(history: &History, options: &Options) -> Analysis {
     let mut analysis = check(history, options);
     explain(history, options, &mut analysis);
     analysis
 }
 
-/// Adds what an invalid history still is, and what became of what was written, to what [`check`] found. It takes limits of
+/// Adds what an invalid history still is, and what became of what was written, to what [`check`] found. It
+/// takes limits of
 /// its own, since it can take far longer than the verdict.
 pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
     if analysis.verdict == Verdict::Invalid {
@@ -114,7 +121,8 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
 
 /// Judges a history, key by key where the model allows it.
 ///
-/// A history without operations is valid; whether it is enough to go by is not judged here. One with operations that the
+/// A history without operations is valid; whether it is enough to go by is not judged here. One with
+/// operations that the
 /// model does not understand is unknown.
 pub fn check(history: &History, options: &Options) -> Analysis {
     let survey = Survey::of(history, options.model);
@@ -175,7 +183,8 @@ fn decide_all(
         .collect()
 }
 
-/// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that the model
+/// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that
+/// the model
 /// understands, and tells which algorithm did.
 ///
 /// # Panics

@@ -1,4 +1,5 @@
-//! The answer to "what is it still?": a finding for each weaker model, how stale answers were, and plain anomalies.
+//! The answer to "what is it still?": a finding for each weaker model, how stale answers were, and plain
+//! anomalies.
 
 use std::fmt;
 
@@ -14,18 +15,25 @@ use crate::sentence::Sentence;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guarantee {
-    /// There is one order of all operations, on all keys, that explains every answer and keeps the order of each
-    /// process (Lamport, "How to make a multiprocessor computer that correctly executes multiprocess programs", IEEE
+    /// There is one order of all operations, on all keys, that explains every answer and keeps the order of
+    /// each
+    /// process (Lamport, "How to make a multiprocessor computer that correctly executes multiprocess
+    /// programs", IEEE
     /// Trans. Comput. C-28(9), 1979). Real time does not count.
     SequentialConsistency,
-    /// Each key by itself is sequentially consistent, which is less: orders of several keys need not fit together
+    /// Each key by itself is sequentially consistent, which is less: orders of several keys need not fit
+    /// together
     /// (Goodman, "Cache consistency and sequential consistency", 1989).
     SequentialPerKey,
-    /// The causal order (of each process, and from a write to whoever was answered with it) has no circle, and one order
-    /// of all writes extends it in which every answer is the last one among those in its causal past (Bouajjani,
-    /// Enea, Guerraoui & Hamza, "On verifying causal consistency", POPL 2017, CCv; a cas is a read and then a write).
+    /// The causal order (of each process, and from a write to whoever was answered with it) has no circle,
+    /// and one order
+    /// of all writes extends it in which every answer is the last one among those in its causal past
+    /// (Bouajjani,
+    /// Enea, Guerraoui & Hamza, "On verifying causal consistency", POPL 2017, CCv; a cas is a read and then a
+    /// write).
     CausalConvergence,
-    /// A process sees what it wrote itself (Terry et al., "Session guarantees for weakly consistent replicated data",
+    /// A process sees what it wrote itself (Terry et al., "Session guarantees for weakly consistent
+    /// replicated data",
     /// PDIS 1994; this and the next three as [`mod@crate::consistency`] defines them).
     ReadYourWrites,
     /// A process goes on seeing what it was once answered with.
@@ -73,9 +81,12 @@ pub struct Judged {
 
 /// How far behind real time answers were: a lower bound.
 ///
-/// An answer with value v is *stale* if, before the operation that got it was invoked, another value was there that was
-/// written after v: the write of the other value began after v's had completed (or after v had been read), or it is the
-/// cas that replaced v; and it had completed (or had been read) by then. Where several writes may have written v, the one
+/// An answer with value v is *stale* if, before the operation that got it was invoked, another value was
+/// there that was
+/// written after v: the write of the other value began after v's had completed (or after v had been read), or
+/// it is the
+/// cas that replaced v; and it had completed (or had been read) by then. Where several writes may have
+/// written v, the one
 /// counts that makes the answer the freshest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Staleness {
@@ -107,9 +118,11 @@ pub enum AnomalyKind {
     FromTheFuture,
     /// A cas failed because it found the very value that it expected.
     FoundExpected,
-    /// One process was answered with a value and then with one that had been overwritten before the former was written.
+    /// One process was answered with a value and then with one that had been overwritten before the former
+    /// was written.
     BackInTime,
-    /// A write was acknowledged, and then a cas replaced an older value, or its own process and everybody after it was
+    /// A write was acknowledged, and then a cas replaced an older value, or its own process and everybody
+    /// after it was
     /// answered with older values up to the end.
     LostWrite,
 }
@@ -127,7 +140,8 @@ pub struct Anomaly {
     pub sentence: Sentence,
 }
 
-/// What a history that is not linearizable still is: what was found out about each weaker guarantee, and the anomalies.
+/// What a history that is not linearizable still is: what was found out about each weaker guarantee, and the
+/// anomalies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// How many keys there are; "per key" means something else only from two on.
@@ -138,7 +152,8 @@ pub struct Findings {
     pub staleness: Staleness,
     /// The anomalies, each kind at most once.
     pub anomalies: Vec<Anomaly>,
-    /// Where sequential consistency holds: an order that shows it, as indices into [`history::History::operations`].
+    /// Where sequential consistency holds: an order that shows it, as indices into
+    /// [`history::History::operations`].
     /// Operations of unknown outcome stand in it if they are taken to have happened. See [`super::explains`].
     #[serde(skip)]
     pub witness: Vec<usize>,
@@ -252,7 +267,8 @@ impl Findings {
         holds.iter().copied().filter(|weak| !implied(weak)).collect()
     }
 
-    /// What is left of the promise, in one line without a capital letter and a full stop, such as `sequentially consistent;
+    /// What is left of the promise, in one line without a capital letter and a full stop, such as
+    /// `sequentially consistent;
     /// answers up to 1.8 s stale`.
     pub fn in_short(&self) -> String {
         let list = |models: &[Guarantee]| {
@@ -306,7 +322,8 @@ impl Findings {
         parts.join("; ")
     }
 
-    /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and none of them
+    /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and
+    /// none of them
     /// holds.
     pub fn is_inexplicable(&self) -> bool {
         let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::NeverWritten;

@@ -23,18 +23,22 @@ pub struct Entry {
     pub name: &'static str,
     /// One line for people.
     pub about: &'static str,
-    /// What a valid history is, as an adjective: `linearizable` but where the model asks for more or less than that.
+    /// What a valid history is, as an adjective: `linearizable` but where the model asks for more or less
+    /// than that.
     pub promise: &'static str,
     /// The operations that it understands.
     pub operations: &'static [OpKind],
-    /// Whether every key is an object of its own, judged by itself. Linearizability allows it (Herlihy and Wing 1990,
+    /// Whether every key is an object of its own, judged by itself. Linearizability allows it (Herlihy and
+    /// Wing 1990,
     /// theorem 1) where no operation addresses two keys.
     pub per_key: bool,
-    /// Whether a history of its operations looks like its own, to tell it from models with the same operations.
+    /// Whether a history of its operations looks like its own, to tell it from models with the same
+    /// operations.
     pub suits: fn(&Seen) -> bool,
     /// What an object holds at first, where the user names nothing else.
     pub initial: fn() -> Value,
-    /// Whether an object can begin with this value, else what it begins with, such as "a counter begins with an integer".
+    /// Whether an object can begin with this value, else what it begins with, such as "a counter begins with
+    /// an integer".
     pub initial_is: fn(&Value) -> Result<(), String>,
     /// Whether it matters which process did what.
     pub owned: bool,
@@ -64,7 +68,8 @@ impl Entry {
         Some(format!("{expected} is expected, not {}", tell::long(operation)))
     }
 
-    /// That it can make nothing of the answers of a kind of operation: the history is another object's. `None` if it can
+    /// That it can make nothing of the answers of a kind of operation: the history is another object's.
+    /// `None` if it can
     /// judge at least one of each kind that it cannot always judge.
     pub fn misfit(&self, history: &History) -> Option<String> {
         let readable = self.readable?;

@@ -16,7 +16,8 @@ impl Held {
     }
 }
 
-/// The calls of sections that are sorted by token, ranked: a taking before its release, and both before the next taking.
+/// The calls of sections that are sorted by token, ranked: a taking before its release, and both before the
+/// next taking.
 pub(super) fn ranked(by_token: &[(i64, Held)]) -> Vec<Ranked> {
     let mut ranked = Vec::with_capacity(2 * by_token.len());
     for (place, (_, held)) in (0u64..).zip(by_token) {
