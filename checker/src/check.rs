@@ -1,9 +1,8 @@
 //! From a history to its analysis. [`check`] is the order in which things are tried:
 //!
 //! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
-//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of
-//!    transactions get
-//!    all operations at once, and split them into components that share no key (`engine/components`).
+//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of transactions
+//!    get all operations at once, and split them into components that share no key (`engine/components`).
 //! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
 //!    `unknown`.
 //! 4. The model's ways ([`Entry::ways`]) are tried in order, until one decides:
@@ -59,8 +58,7 @@ pub struct Options {
     /// The limits of the search, for each key. Exact procedures need none.
     pub limits: Limits,
     /// Whether searches of other keys end as soon as one key is known not to be linearizable. The verdict is
-    /// settled
-    /// then, but how many keys stay undecided is left to chance.
+    /// settled then, but how many keys stay undecided is left to chance.
     pub early_stop: bool,
     /// Whether the analysis keeps the orders that show keys to be valid; together they are as long as the
     /// history.
@@ -96,8 +94,7 @@ pub fn judge(history: &History, options: &Options) -> Analysis {
 }
 
 /// Adds what an invalid history still is, and what became of what was written, to what [`check`] found. It
-/// takes limits of
-/// its own, since it can take far longer than the verdict.
+/// takes limits of its own, since it can take far longer than the verdict.
 pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
     if analysis.verdict == Verdict::Invalid {
         let most = consistency::Limits::default();
@@ -122,8 +119,7 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
 /// Judges a history, key by key where the model allows it.
 ///
 /// A history without operations is valid; whether it is enough to go by is not judged here. One with
-/// operations that the
-/// model does not understand is unknown.
+/// operations that the model does not understand is unknown.
 pub fn check(history: &History, options: &Options) -> Analysis {
     let survey = Survey::of(history, options.model);
     if !survey.only_known
@@ -184,11 +180,9 @@ fn decide_all(
 }
 
 /// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that
-/// the model
-/// understands, and tells which algorithm did.
+/// the model understands, and tells which algorithm did.
 ///
-/// # Panics
-/// If an index is not one of the history's.
+/// # Panics If an index is not one of the history's.
 pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     for &index in indices {
         let operation = &history.operations[index];

@@ -16,25 +16,19 @@ use crate::sentence::Sentence;
 #[serde(rename_all = "kebab-case")]
 pub enum Guarantee {
     /// There is one order of all operations, on all keys, that explains every answer and keeps the order of
-    /// each
-    /// process (Lamport, "How to make a multiprocessor computer that correctly executes multiprocess
-    /// programs", IEEE
-    /// Trans. Comput. C-28(9), 1979). Real time does not count.
+    /// each process (Lamport, "How to make a multiprocessor computer that correctly executes multiprocess
+    /// programs", IEEE Trans. Comput. C-28(9), 1979). Real time does not count.
     SequentialConsistency,
     /// Each key by itself is sequentially consistent, which is less: orders of several keys need not fit
-    /// together
-    /// (Goodman, "Cache consistency and sequential consistency", 1989).
+    /// together (Goodman, "Cache consistency and sequential consistency", 1989).
     SequentialPerKey,
     /// The causal order (of each process, and from a write to whoever was answered with it) has no circle,
-    /// and one order
-    /// of all writes extends it in which every answer is the last one among those in its causal past
-    /// (Bouajjani,
-    /// Enea, Guerraoui & Hamza, "On verifying causal consistency", POPL 2017, CCv; a cas is a read and then a
-    /// write).
+    /// and one order of all writes extends it in which every answer is the last one among those in its causal
+    /// past (Bouajjani, Enea, Guerraoui & Hamza, "On verifying causal consistency", POPL 2017, CCv; a cas is
+    /// a read and then a write).
     CausalConvergence,
     /// A process sees what it wrote itself (Terry et al., "Session guarantees for weakly consistent
-    /// replicated data",
-    /// PDIS 1994; this and the next three as [`mod@crate::consistency`] defines them).
+    /// replicated data", PDIS 1994; this and the next three as [`mod@crate::consistency`] defines them).
     ReadYourWrites,
     /// A process goes on seeing what it was once answered with.
     MonotonicReads,
@@ -82,12 +76,9 @@ pub struct Judged {
 /// How far behind real time answers were: a lower bound.
 ///
 /// An answer with value v is *stale* if, before the operation that got it was invoked, another value was
-/// there that was
-/// written after v: the write of the other value began after v's had completed (or after v had been read), or
-/// it is the
-/// cas that replaced v; and it had completed (or had been read) by then. Where several writes may have
-/// written v, the one
-/// counts that makes the answer the freshest.
+/// there that was written after v: the write of the other value began after v's had completed (or after v had
+/// been read), or it is the cas that replaced v; and it had completed (or had been read) by then. Where
+/// several writes may have written v, the one counts that makes the answer the freshest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Staleness {
     /// How many answers named a value: reads, and what cas found.
@@ -122,8 +113,7 @@ pub enum AnomalyKind {
     /// was written.
     BackInTime,
     /// A write was acknowledged, and then a cas replaced an older value, or its own process and everybody
-    /// after it was
-    /// answered with older values up to the end.
+    /// after it was answered with older values up to the end.
     LostWrite,
 }
 
@@ -153,8 +143,8 @@ pub struct Findings {
     /// The anomalies, each kind at most once.
     pub anomalies: Vec<Anomaly>,
     /// Where sequential consistency holds: an order that shows it, as indices into
-    /// [`history::History::operations`].
-    /// Operations of unknown outcome stand in it if they are taken to have happened. See [`super::explains`].
+    /// [`history::History::operations`]. Operations of unknown outcome stand in it if they are taken to have
+    /// happened. See [`super::explains`].
     #[serde(skip)]
     pub witness: Vec<usize>,
 }
@@ -268,8 +258,7 @@ impl Findings {
     }
 
     /// What is left of the promise, in one line without a capital letter and a full stop, such as
-    /// `sequentially consistent;
-    /// answers up to 1.8 s stale`.
+    /// `sequentially consistent; answers up to 1.8 s stale`.
     pub fn in_short(&self) -> String {
         let list = |models: &[Guarantee]| {
             let words: Vec<&str> = models.iter().map(|model| model.words()).collect();
@@ -323,8 +312,7 @@ impl Findings {
     }
 
     /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and
-    /// none of them
-    /// holds.
+    /// none of them holds.
     pub fn is_inexplicable(&self) -> bool {
         let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::NeverWritten;
         self.anomalies.iter().any(is_phantom) && self.with("holds").is_empty()

@@ -29,8 +29,7 @@ pub struct Entry {
     /// The operations that it understands.
     pub operations: &'static [OpKind],
     /// Whether every key is an object of its own, judged by itself. Linearizability allows it (Herlihy and
-    /// Wing 1990,
-    /// theorem 1) where no operation addresses two keys.
+    /// Wing 1990, theorem 1) where no operation addresses two keys.
     pub per_key: bool,
     /// Whether a history of its operations looks like its own, to tell it from models with the same
     /// operations.
@@ -69,8 +68,7 @@ impl Entry {
     }
 
     /// That it can make nothing of the answers of a kind of operation: the history is another object's.
-    /// `None` if it can
-    /// judge at least one of each kind that it cannot always judge.
+    /// `None` if it can judge at least one of each kind that it cannot always judge.
     pub fn misfit(&self, history: &History) -> Option<String> {
         let readable = self.readable?;
         let mut fits: BTreeSet<OpKind> = BTreeSet::new();
