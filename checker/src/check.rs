@@ -182,7 +182,8 @@ fn decide_all(
 /// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that
 /// the model understands, and tells which algorithm did.
 ///
-/// # Panics If an index is not one of the history's.
+/// # Panics
+/// If an index is not one of the history's.
 pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
     for &index in indices {
         let operation = &history.operations[index];
