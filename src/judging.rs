@@ -113,7 +113,7 @@ pub fn within(history: &History, options: Options, limits: Within) -> Analysis {
 }
 
 /// Sets `stop` after `limit` unless what is returned is dropped before. The checker knows no clock, so
-/// somebody else must look at it.
+/// someone else must look at it.
 fn stop_after<'scope>(
     scope: &'scope Scope<'scope, '_>,
     limit: Option<Duration>,

@@ -1,7 +1,7 @@
 //! How long the checker takes: `cargo bench -p perjury-checker`.
 //!
-//! One register with values written once each (the exact procedure), many such registers, and one with repeated values
-//! (the search). Histories are valid: every operation is looked at.
+//! One register with values written once each (the exact procedure), many such registers, and one with
+//! repeated values (the search). Histories are valid: every operation is looked at.
 
 #[path = "../tests/common/mod.rs"]
 mod common;

@@ -1,8 +1,9 @@
 //! From a history to its analysis. [`check`] is the order in which things are tried:
 //!
 //! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
-//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of transactions
-//!    get all operations at once, and split them into components that share no key (`engine/components`).
+//! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of
+//!    transactions get all operations at once, and split them into components that share no key
+//!    (`engine/components`).
 //! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
 //!    `unknown`.
 //! 4. The model's ways ([`Entry::ways`]) are tried in order, until one decides:
@@ -103,7 +104,7 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
             stop: options.limits.stop.clone(),
             ..most
         };
-        // Whoever could not read the initial value found nothing invalid.
+        // Anyone who could not read the initial value found nothing invalid.
         analysis.still = (options.model.weaken)(history, &options.initial(), &limits).ok();
     }
     // What the model cannot read it cannot account for.

@@ -1,14 +1,15 @@
 //! Was it right: decides whether a history was linearizable, and says why not.
 //!
-//! [`check`] judges a history by one of the models of the [objects]: key by key where the model allows it ([`partition`]), exactly in near
-//! linear time where an algorithm for that is known (registers whose values are written once, sets, queues, locks, …),
-//! and by the [search](engine::search) elsewhere. The answer carries what shows it: a linearization, or the operations that contradict
-//! each other in plain sentences. [`consistency`] says what an invalid history still is. A [`stream::Stream`] judges event by
-//! event, while a run goes on.
+//! [`check`] judges a history by one of the models of the [objects]: key by key where the model allows it
+//! ([`partition`]), exactly in near linear time where an algorithm for that is known (registers whose values
+//! are written once, sets, queues, locks, …), and by the [search](engine::search) elsewhere. The answer
+//! carries what shows it: a linearization, or the operations that contradict each other in plain sentences.
+//! [`consistency`] says what an invalid history still is. A [`stream::Stream`] judges event by event, while a
+//! run goes on.
 //!
 //! Invariants:
-//! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for the same
-//!   history on every machine.
+//! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for
+//!   the same history on every machine.
 //! - Every linearization and every conflict is re-checked ([`engine::validate`]) before it is published.
 //! - An operation whose outcome is `info` may have happened at any time after its invocation, or never.
 //!
@@ -51,7 +52,7 @@
 //!
 //! # A model of one's own
 //!
-//! Whoever has operations of another kind implements [`Model`] and searches; there is no history to build.
+//! Anyone who has operations of another kind implements [`Model`] and searches; there is no history to build.
 //!
 //! ```
 //! use checker::engine::search::{Searched, search};
@@ -89,7 +90,7 @@
 //!     Call::new(StackOp::Push(1), 0, 3),
 //!     Call::new(StackOp::Push(2), 1, 2),
 //!     Call::new(StackOp::Pop(Some(1)), 4, 5),
-//!     // Nobody knows whether this one happened.
+//!     // No one knows whether this one happened.
 //!     Call::open(StackOp::Push(3), 4),
 //! ];
 //! // The pushes overlap, so 1 may have been pushed last.

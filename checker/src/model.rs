@@ -1,15 +1,16 @@
-//! Models: what an object does when nobody else is there.
+//! Models: what an object does when no one else is there.
 //!
-//! A model speaks of its own operations ([`Model::Op`]): what was asked together with what was answered. Users bring
-//! their own; the built-in ones ([`crate::objects`]) also know how to read theirs out of a history ([`Recorded`]).
+//! A model speaks of its own operations ([`Model::Op`]): what was asked together with what was answered.
+//! Users bring their own; the built-in ones ([`crate::objects`]) also know how to read theirs out of a
+//! history ([`Recorded`]).
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
 use history::{Answer, History, OPEN, Operation, Outcome, Value};
 
-/// What an operation can do to the state. A model that does not know says [`Effect::Change`]: the search is then right
-/// all the same, only slower.
+/// What an operation can do to the state. A model that does not know says [`Effect::Change`]: the search is
+/// then right all the same, only slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It leaves the state unchanged in *every* state in which it is legal.
@@ -19,7 +20,8 @@ pub enum Effect {
     Pure,
     /// It may change the state.
     Change,
-    /// It is legal in every state, and the state after it does not depend on the state before: a write to a register.
+    /// It is legal in every state, and the state after it does not depend on the state before: a write to a
+    /// register.
     Overwrite,
 }
 
@@ -54,8 +56,8 @@ pub trait Model {
     /// What it holds at first.
     fn init(&self) -> Self::State;
 
-    /// Does `op` to `state`. Returns false if the operation is impossible there, or if its answer would be another one; what
-    /// is then left in `state` has no meaning.
+    /// Does `op` to `state`. Returns false if the operation is impossible there, or if its answer would be
+    /// another one; what is then left in `state` has no meaning.
     fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool;
 
     /// What it holds after `op`, or `None` where [`Model::apply`] returns false.
@@ -64,7 +66,8 @@ pub trait Model {
         self.apply(&mut next, op).then_some(next)
     }
 
-    /// Whether `op` can lead to more states than one. Then [`Model::steps`] lists them, and [`Model::apply`] may choose any.
+    /// Whether `op` can lead to more states than one. Then [`Model::steps`] lists them, and [`Model::apply`]
+    /// may choose any.
     fn branches(&self, _op: &Self::Op) -> bool {
         false
     }
@@ -79,7 +82,8 @@ pub trait Model {
         Effect::Change
     }
 
-    /// About how many bytes a state takes beside its own size, on the heap: the search's limit of memory counts them.
+    /// About how many bytes a state takes beside its own size, on the heap: the search's limit of memory
+    /// counts them.
     fn heap_bytes(&self, _state: &Self::State) -> usize {
         0
     }
@@ -92,20 +96,21 @@ pub trait Model {
 
 /// One operation of a model in time.
 ///
-/// x precedes y iff `x.finish < y.start`. A `finish` of [`OPEN`] means that the outcome is unknown: it may have happened
-/// at any time after `start`, or never.
+/// x precedes y iff `x.finish < y.start`. A `finish` of [`OPEN`] means that the outcome is unknown: it may
+/// have happened at any time after `start`, or never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call<O> {
     /// What was done.
     pub op: O,
-    /// When it was invoked: any number that grows with time. No two invocations or completions share one, so each call ends
-    /// later than it begins; [`crate::engine::search::search`] judges none that does not.
+    /// When it was invoked: any number that grows with time. No two invocations or completions share one, so
+    /// each call ends later than it begins; [`crate::engine::search::search`] judges none that does not.
     pub start: u64,
-    /// When it completed, on the same scale; [`OPEN`] if nobody knows.
+    /// When it completed, on the same scale; [`OPEN`] if no one knows.
     pub finish: u64,
 }
 
-/// About how many bytes the nodes of a B-tree of `entries` entries of type `T` take: half full, as growing leaves them.
+/// About how many bytes the nodes of a B-tree of `entries` entries of type `T` take: half full, as growing
+/// leaves them.
 pub(crate) fn tree_bytes<T>(entries: usize) -> usize {
     const ENTRIES_OF_A_NODE: usize = 11;
     /// Links, counts, and what the allocator adds.
@@ -138,8 +143,8 @@ impl<O> Call<O> {
 
 /// A model whose operations can be read out of a history.
 pub trait Recorded: Model {
-    /// The operation that was recorded; `None` if it had no effect and tells nothing, such as a failed write or a read
-    /// without an answer. It is only asked for operations of the kinds that its list entry names.
+    /// The operation that was recorded; `None` if it had no effect and tells nothing, such as a failed write
+    /// or a read without an answer. It is only asked for operations of the kinds that its list entry names.
     fn op(&self, operation: &Operation) -> Option<Self::Op>;
 }
 
@@ -185,7 +190,7 @@ impl<O> Calls<O> {
             }
             std::mem::swap(&mut states, &mut next);
             states.dedup();
-            // Many are not worth following: nobody could be told about them.
+            // Many are not worth following: no one could be told about them.
             if states.len() > 16 {
                 return None;
             }

@@ -1,4 +1,5 @@
-//! What judges one object while a run goes on: an object brings its own monitor, or is judged by the search's frontier.
+//! What judges one object while a run goes on: an object brings its own monitor, or is judged by the search's
+//! frontier.
 
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ pub(crate) trait Monitor: Send {
         Ok(())
     }
 
-    /// An operation has completed, or will never. `since` is the invocation of the operation that runs longest: whatever
-    /// completes later was invoked then or later.
+    /// An operation has completed, or will never. `since` is the invocation of the operation that runs
+    /// longest: whatever completes later was invoked then or later.
     fn completed(&mut self, operation: Seen, since: u64) -> Result<(), Found>;
 
     /// Nothing more comes: looks at what was held back.

@@ -1,10 +1,11 @@
 //! Sentences as facts: texts, and the operations that they name.
 //!
-//! A sentence keeps the index of an operation instead of its description, so that a terminal, a page and a JSON file can
-//! each show the operation in their own way, and no reader has to find operations in a text.
+//! A sentence keeps the index of an operation instead of its description, so that a terminal, a page and a
+//! JSON file can each show the operation in their own way, and no reader has to find operations in a text.
 //!
 //! Invariants:
-//! - Text pieces never touch: what is pushed behind a text becomes part of it. Equal sentences are equal pieces.
+//! - Text pieces never touch: what is pushed behind a text becomes part of it. Equal sentences are equal
+//!   pieces.
 //! - The first letter is made a capital when the sentence is rendered, not before.
 
 use std::borrow::Cow;

@@ -1,4 +1,5 @@
-//! Judging while a run goes on: fed event by event, a [`Stream`] reports the first violation as soon as it shows.
+//! Judging while a run goes on: fed event by event, a [`Stream`] reports the first violation as soon as it
+//! shows.
 //!
 //! ```text
 //!             ┌ key 1: Monitor ── registers whose values are written once: exact, at each completion
@@ -7,11 +8,12 @@
 //! ```
 //!
 //! Invariants:
-//! - What is reported is certain: the events so far have no linearization, and no later event can change that. What is
-//!   not reported may still turn out wrong when the whole history is judged ([`crate::check`]): where the memory would
-//!   not suffice, possibilities are joined, and a key may be lost from sight altogether ([`Stream::lost`]).
-//! - Memory holds what later events can still speak about: running operations, values that can still be seen, writes of
-//!   unknown outcome. It does not grow with the length of the history.
+//! - What is reported is certain: the events so far have no linearization, and no later event can change
+//!   that. What is not reported may still turn out wrong when the whole history is judged ([`crate::check`]):
+//!   where the memory would not suffice, possibilities are joined, and a key may be lost from sight
+//!   altogether ([`Stream::lost`]).
+//! - Memory holds what later events can still speak about: running operations, values that can still be seen,
+//!   writes of unknown outcome. It does not grow with the length of the history.
 //! - A stream never waits, knows no clock and gives the same answer for the same events.
 
 use std::collections::BTreeSet;
@@ -36,8 +38,8 @@ pub struct Violation {
     pub key: Key,
     /// Which rule was broken.
     pub rule: Rule,
-    /// The operations that show it, at most a handful: how many client operations were invoked before each, which is its
-    /// index into [`history::History::operations`] when the history is complete.
+    /// The operations that show it, at most a handful: how many client operations were invoked before each,
+    /// which is its index into [`history::History::operations`] when the history is complete.
     pub operations: Vec<usize>,
     /// What was known of each of `operations` by then.
     pub recorded: Vec<Operation>,
@@ -127,7 +129,8 @@ impl Stream {
         }
     }
 
-    /// Takes the next event; tells the violation once there is one. After that events change nothing any more.
+    /// Takes the next event; tells the violation once there is one. After that events change nothing any
+    /// more.
     ///
     /// # Errors
     /// When a process overlaps itself or completes what it did not invoke.

@@ -1,7 +1,8 @@
 //! Histories of a register made by a seed: valid by construction, or with one planted violation.
 //!
-//! For benchmarks and tests, of this checker and of others. A register takes one operation at a time; each takes effect at
-//! some moment between its invocation and its completion, or, if its outcome is unknown, at any later moment or never.
+//! For benchmarks and tests, of this checker and of others. A register takes one operation at a time; each
+//! takes effect at some moment between its invocation and its completion, or, if its outcome is unknown, at
+//! any later moment or never.
 
 use history::{ErrorClass, Failure, History, Key, OPEN, Op, Operation, Outcome, Value};
 use rand::{RngExt, SeedableRng};
@@ -27,7 +28,7 @@ pub struct Synthetic {
 /// What can be wrong with a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A read of a value that nobody wrote.
+    /// A read of a value that no one wrote.
     NeverWritten,
     /// A read of a value that was certainly overwritten before.
     Overwritten,
@@ -289,7 +290,8 @@ impl Maker {
         self.see(-1);
     }
 
-    /// Where no operation that runs or is open can bring some usual value back, that one is read; else one of its own.
+    /// Where no operation that runs or is open can bring some usual value back, that one is read; else one of
+    /// its own.
     fn overwritten(&mut self) {
         self.finish_first_client();
         let brought = self.suppliers();

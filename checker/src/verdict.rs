@@ -29,7 +29,8 @@ pub enum Verdict {
 }
 
 /// Indices into [`history::History::operations`], in an order that explains every answer. Every definite
-/// operation stands in it once; an operation with an unknown outcome stands in it if it is taken to have happened.
+/// operation stands in it once; an operation with an unknown outcome stands in it if it is taken to have
+/// happened.
 pub type Linearization = Vec<usize>;
 
 /// What was found out about one key.
@@ -48,11 +49,12 @@ pub enum Decision {
 pub struct Conflict {
     /// The key.
     pub key: Key,
-    /// The operations that contradict each other, at most a handful, in the order in which to read them: indices
-    /// into [`history::History::operations`].
+    /// The operations that contradict each other, at most a handful, in the order in which to read them:
+    /// indices into [`history::History::operations`].
     pub operations: Vec<usize>,
-    /// The successful cas that tie the values of `operations` together, and what shows that they happened. Often
-    /// empty, sometimes long. Together with `operations` they are the whole proof (not so for [`Rule::NoOrder`]).
+    /// The successful cas that tie the values of `operations` together, and what shows that they happened.
+    /// Often empty, sometimes long. Together with `operations` they are the whole proof (not so for
+    /// [`Rule::NoOrder`]).
     pub links: Vec<usize>,
     /// At most three plain sentences.
     pub sentences: Vec<Sentence>,
@@ -63,12 +65,13 @@ pub struct Conflict {
     /// Only for [`Rule::NoOrder`]: the longest order that was found for operations at the beginning.
     #[serde(skip)]
     pub prefix: Linearization,
-    /// Whether a second, independent procedure came to the same result. Always true but for [`Rule::NoOrder`], where
-    /// the second procedure may run into its own limits.
+    /// Whether a second, independent procedure came to the same result. Always true but for
+    /// [`Rule::NoOrder`], where the second procedure may run into its own limits.
     pub confirmed: bool,
 }
 
-/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`] and where a rule says otherwise.
+/// Which rule a conflict breaks. Values are written once each, except for [`Rule::NoOrder`] and where a rule
+/// says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -95,7 +98,7 @@ pub enum Rule {
     Diverged,
     /// Something was there for certain, and an answer says that it was not.
     Lost,
-    /// Two held a lock at the same time, or somebody gave back what he did not hold.
+    /// Two held a lock at the same time, or someone gave back what he did not hold.
     TwoHolders,
     /// An answer is a number that lies outside of what was possible by then.
     OutOfBounds,
@@ -228,9 +231,7 @@ impl Rule {
             Rule::Duplicate => "what may be given out or taken only once was given or taken twice",
             Rule::Diverged => "each of two reads shows something that the other one lacks",
             Rule::Lost => "something was there for certain, and an answer says that it was not",
-            Rule::TwoHolders => {
-                "two held a lock at the same time, or somebody gave back what he did not hold"
-            }
+            Rule::TwoHolders => "two held a lock at the same time, or someone gave back what he did not hold",
             Rule::OutOfBounds => "an answer is a number that was impossible by then",
             Rule::MissedEvent => "a watch does not tell of a change in its range",
             Rule::WrongRevision => "two changes are told of at one revision, or one change at two",

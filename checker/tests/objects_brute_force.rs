@@ -1,5 +1,5 @@
-//! Every model and every special algorithm against brute force over all orders, on small random histories: valid ones,
-//! and valid ones that were spoilt.
+//! Every model and every special algorithm against brute force over all orders, on small random histories:
+//! valid ones, and valid ones that were spoilt.
 
 mod common;
 mod simulated;
@@ -251,7 +251,7 @@ fn leases() {
     agree("lease", &Lease, 8, lease).expect(&[("lease-exact", 25_000), ("search", 500)], &rules);
 }
 
-/// A lease to which also those operations may happen of which nobody knows whether they did.
+/// A lease to which also those operations may happen of which no one knows whether they did.
 struct OpenLease;
 
 impl Model for OpenLease {
@@ -277,7 +277,7 @@ impl Recorded for OpenLease {
     }
 }
 
-/// What nobody knows to have happened to a lease can be left out.
+/// What no one knows to have happened to a lease can be left out.
 #[test]
 fn leases_with_open_operations() {
     let (mut open, mut verdicts) = (0, [0, 0]);
@@ -403,8 +403,8 @@ fn watches() {
     agree("watch", &Watched, 7, watched).expect(&[("watch-exact", 25_000), ("search", 1000)], &rules);
 }
 
-/// The definition, without any object: every write has at most one revision, those grow with time, and each watch tells
-/// of exactly the writes in its range. Tries all revisions for writes that told none.
+/// The definition, without any object: every write has at most one revision, those grow with time, and each
+/// watch tells of exactly the writes in its range. Tries all revisions for writes that told none.
 fn by_definition(calls: &[Call<WatchedOp>]) -> bool {
     let known = |call: &Call<WatchedOp>| match &call.op {
         WatchedOp::Write(_, told) => *told,

@@ -1,5 +1,5 @@
-//! Long histories for every special algorithm: valid by construction they must come out valid, with one planted violation
-//! invalid; and what models guess and tell about them.
+//! Long histories for every special algorithm: valid by construction they must come out valid, with one
+//! planted violation invalid; and what models guess and tell about them.
 
 mod common;
 mod simulated;
@@ -76,8 +76,8 @@ fn long_with(
     }
 }
 
-/// Swaps the outcomes of two operations of the same kind, one from the first and one from the last quarter; a lock, whose
-/// answers tell nothing, is taken too often.
+/// Swaps the outcomes of two operations of the same kind, one from the first and one from the last quarter; a
+/// lock, whose answers tell nothing, is taken too often.
 fn misplace(rng: &mut ChaCha8Rng, history: &mut History) {
     let operations = &mut history.operations;
     let is_told =
@@ -345,7 +345,7 @@ fn a_set_is_told_element_by_element() {
         full.unexpected,
     );
     assert_eq!(counts, (6, 4, 1, 1));
-    // 1 and the unexpected 9 are stable; of 6 no read can tell; of 3 and 4 nobody ever knew.
+    // 1 and the unexpected 9 are stable; of 6 no read can tell; of 3 and 4 no one ever knew.
     assert_eq!(
         (full.stable, full.stale, full.lost, full.never_read),
         (2, 1, 1, 1)

@@ -1,4 +1,5 @@
-//! What the checker says depends on the order of positions and on which values are equal, on nothing else about them.
+//! What the checker says depends on the order of positions and on which values are equal, on nothing else
+//! about them.
 
 mod common;
 
@@ -9,8 +10,8 @@ use history::{Failure, History, OPEN, Op, Outcome, Value};
 /// How often each verdict must come out, so that the histories are known to be worth comparing.
 const LEAST: usize = 300;
 
-/// The verdicts on random histories, each the same before and after `change`, which may not change anything else either
-/// if `exactly`.
+/// The verdicts on random histories, each the same before and after `change`, which may not change anything
+/// else either if `exactly`.
 fn unchanged(exactly: bool, change: impl Fn(&mut History)) {
     let (mut valid, mut invalid) = (0, 0);
     for seed in 0..4_000 {

@@ -7,7 +7,8 @@ use checker::{Algorithm, Decision, Rule, Verdict, check_key, engine::validate};
 use common::*;
 use std::collections::BTreeMap;
 
-/// What came out how often; a generator that stops making something interesting is found out by the asserts below.
+/// What came out how often; a generator that stops making something interesting is found out by the asserts
+/// below.
 #[derive(Default, Debug)]
 struct Tally {
     valid: usize,

@@ -1,7 +1,7 @@
 //! Long histories that are valid by construction, and the same with one answer falsified.
 //!
-//! Small random histories are not enough: an earlier checker took a write of the value already there for a read, agreed
-//! with brute force on thousands of small histories, and failed on these.
+//! Small random histories are not enough: an earlier checker took a write of the value already there for a
+//! read, agreed with brute force on thousands of small histories, and failed on these.
 
 mod common;
 
@@ -194,7 +194,8 @@ fn a_value_from_the_future_and_one_from_nowhere() {
 
 #[test]
 fn a_lost_write_is_found() {
-    // Everything that one write brought about is as if it had never been: whoever read its value reads the one before.
+    // Everything that one write brought about is as if it had never been: anyone who read its value reads the
+    // one before.
     let long = Long {
         operations: 5_000,
         clients: 5,
@@ -249,7 +250,7 @@ fn a_value_that_is_read_before_it_was_written() {
         let mut history = long_history(seed, long);
         let index = reads(&history)[300].0;
         falsify(&mut history, index, 9);
-        // Somebody wrote 9, so that no shorter proof does; but only after that read.
+        // Someone wrote 9, so that no shorter proof does; but only after that read.
         let read_at = history.operations[index].completed;
         let later = history
             .operations

@@ -1,4 +1,5 @@
-//! Judging event by event against judging every prefix as a whole; and that memory does not grow with the history.
+//! Judging event by event against judging every prefix as a whole; and that memory does not grow with the
+//! history.
 
 mod common;
 mod simulated;
@@ -14,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use simulated::objects::{self, Objects, Values};
 use simulated::{Object, Shape, simulate, spoil};
 
-/// The events of a history, in order. Whoever got an `info` is told so at some later moment, or never.
+/// The events of a history, in order. Anyone who got an `info` is told so at some later moment, or never.
 fn events(history: &History, rng: &mut ChaCha8Rng) -> Vec<Event> {
     let end = history.operations.iter().map(|o| o.invoked).max().unwrap_or(0) + 10;
     events_with(history, |invoked| {
@@ -77,8 +78,8 @@ struct Tally {
     missed: usize,
 }
 
-/// Feeds a history. What is reported must be a violation of the prefix; with `at_once` every violation must be reported with
-/// the event that makes it one, otherwise at the end at the latest.
+/// Feeds a history. What is reported must be a violation of the prefix; with `at_once` every violation must
+/// be reported with the event that makes it one, otherwise at the end at the latest.
 fn feed(options: &Options, events: &[Event], at_once: bool, tally: &mut Tally, context: &str) {
     let mut stream = Stream::new(options);
     let judge = |upto: usize| {
@@ -130,7 +131,8 @@ fn feed(options: &Options, events: &[Event], at_once: bool, tally: &mut Tally, c
     }
 }
 
-/// Whether a cas failed without telling what it found: what it did not find is left to the judgement of the whole history.
+/// Whether a cas failed without telling what it found: what it did not find is left to the judgement of the
+/// whole history.
 fn is_silent(history: &History) -> bool {
     let is_silent = |operation: &history::Operation| {
         operation.op.kind() == OpKind::Cas && operation.outcome == common::found_other()
@@ -314,8 +316,8 @@ fn memory_does_not_grow_with_the_history_of_a_register() {
 
 #[test]
 fn memory_does_not_grow_with_the_history_of_others() {
-    // Sets, ids and lists hold what they were given for ever; so must whoever watches them. In a queue all orders of what
-    // was put in at the same time stay possible until it is taken out: too many to watch.
+    // Sets, ids and lists hold what they were given for ever; so must anyone who watches them. In a queue all
+    // orders of what was put in at the same time stay possible until it is taken out: too many to watch.
     for (name, make) in OBJECTS {
         if [
             "set",

@@ -92,8 +92,8 @@ fn a_conflict_needs_what_it_names() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
 
-    /// An order is accepted only if the history has one, and a valid one with an operation moved, left out or doubled
-    /// only if that is a linearization by the definition.
+    /// An order is accepted only if the history has one, and a valid one with an operation moved, left out or
+    /// doubled only if that is a linearization by the definition.
     #[test]
     fn orders_are_judged_by_the_definition(seed: u64, unique: bool, from in 0usize..7, to in 0usize..7) {
         let history = random_history(seed, 7, unique);

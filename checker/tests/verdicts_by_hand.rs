@@ -9,7 +9,8 @@ use checker::{Algorithm, Analysis, Model, Options, Rule, Verdict, check, check_k
 use common::*;
 use history::{History, Key, Op, Outcome, Value};
 
-/// One operation of a case: what, how it ended, from when to when (ms, also positions). The process is its place.
+/// One operation of a case: what, how it ended, from when to when (ms, also positions). The process is its
+/// place.
 type Case<'a> = &'a [(Op, Outcome, u64, u64)];
 
 fn build(case: Case) -> History {
@@ -83,7 +84,7 @@ fn valid_ones() {
             (read(), saw(2), 4, 5),
         ],
     );
-    // Two cas of unknown outcome expect the same value: only one can have happened, and nobody saw either.
+    // Two cas of unknown outcome expect the same value: only one can have happened, and no one saw either.
     valid(
         EXACT,
         &[
@@ -94,7 +95,7 @@ fn valid_ones() {
     );
     // A cas to the value that it expects is no more than a read.
     valid(EXACT, &[(write(1), ok(), 0, 3), (cas(1, 1), ok(), 1, 2)]);
-    // A silent failure that only a write nobody saw explains: left to the search.
+    // A silent failure that only a write no one saw explains: left to the search.
     valid(
         SEARCH,
         &[(write(1), info(), 0, 0), (cas(0, 5), found_other(), 1, 2)],

@@ -1,11 +1,12 @@
 //! How an operation, a value and a node are put into words: one way for every sentence, table and picture.
 //!
-//! | operation | [`long`]                                                    | [`short`]           | [`letters`]   |
-//! |-----------|-------------------------------------------------------------|---------------------|---------------|
-//! | read      | `process 12's read of 41 (5201.100–5203.000 ms)`            | `read → 41`         | `r → 41`      |
-//! | write     | `process 3's write of 7 of unknown outcome (from …)`        | `write 7`           | `w 7`         |
-//! | cas       | `process 3's failed cas from 1 to 2, which found 4 (…)`     | `cas 1→2 ✗ found 4` | `cas 1→2 ✗ 4` |
-//! | others    | `process 3's dequeue that answered 3 (…)`                   | `dequeue → 3`       | `dequeue → 3` |
+//! ```text
+//! long                                                         short                letters
+//! process 12's read of 41 (5201.100–5203.000 ms)               read → 41            r → 41
+//! process 3's write of 7 of unknown outcome (from …)           write 7              w 7
+//! process 3's failed cas from 1 to 2, which found 4 (…)        cas 1→2 ✗ found 4    cas 1→2 ✗ 4
+//! process 3's dequeue that answered 3 (…)                      dequeue → 3          dequeue → 3
+//! ```
 //!
 //! In the short forms `→` leads to what the store answered, `✗` marks a cas that was compared and refused,
 //! and `failed` an operation that certainly did not happen.

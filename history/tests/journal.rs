@@ -166,8 +166,8 @@ fn damage_is_named_with_its_line() {
             "colour",
         ),
         (
-            "{\"time_ns\":1,\"process\":\"somebody\",\"type\":\"ok\"}\n",
-            "somebody",
+            "{\"time_ns\":1,\"process\":\"someone\",\"type\":\"ok\"}\n",
+            "someone",
         ),
     ];
     let good = "{\"time_ns\":0,\"process\":0,\"type\":\"invoke\",\"f\":\"read\",\"key\":1}\n";

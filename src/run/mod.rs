@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  directory     makes the run directory          interrupts    SIGINT and SIGTERM: early, then at once
-//!  record        what test.json says              child         a run in a process of its own, for hunt and test-all
+//!  record        what test.json says              child         a run in its own process (hunt, test-all)
 //!  phases        start, main phase, heal, last reads
 //!
 //!             ┌──────── Dispatcher (one lock) ────────┐

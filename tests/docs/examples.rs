@@ -70,8 +70,8 @@ pub fn block(page: &str, language: &str) -> String {
     from.split_once("```").unwrap().0.to_owned()
 }
 
-/// The example in a piece of code, if there is one. `…` stands for what a reader fills in, and a single word such as
-/// `perjury heal` names a command.
+/// The example in a piece of code, if there is one. `…` stands for what a reader fills in, and a single word
+/// such as `perjury heal` names a command.
 fn example(place: &str, code: &str, is_to_type: bool) -> Option<Example> {
     // A comment begins after two spaces.
     let code = code.split("  #").next()?.trim();
@@ -123,7 +123,8 @@ impl Example {
         }
     }
 
-    /// The names in it that `perjury list` must know: of systems, workloads, nemeses, bugs, read modes, models, formats.
+    /// The names in it that `perjury list` must know: of systems, workloads, nemeses, bugs, read modes,
+    /// models, formats.
     pub fn names(&self) -> Vec<String> {
         const FLAGS: &[&str] = &[
             "--workload",

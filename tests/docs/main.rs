@@ -1,6 +1,6 @@
-//! The examples of the README and of docs/ work: those that need nothing but this machine and a moment are run, one after
-//! the other in one directory as a reader would run them; the flags of all others are checked against `--help`, and the
-//! names in them against `perjury list`.
+//! The examples of the README and of docs/ work: those that need nothing but this machine and a moment are
+//! run, one after the other in one directory as a reader would run them; the flags of all others are checked
+//! against `--help`, and the names in them against `perjury list`.
 //!
 //! An example is a line of a code block, or a piece of code in the text, that begins with `perjury` or
 //! `cargo run --release --`. A run that an example makes is shortened.
@@ -121,8 +121,8 @@ fn runs(directory: &Path) -> Vec<PathBuf> {
     runs
 }
 
-/// The arguments with which an example is run, and the exit codes that it may have; `None` if it takes too much: another
-/// store, other hosts, an hour, a browser.
+/// The arguments with which an example is run, and the exit codes that it may have; `None` if it takes too
+/// much: another store, other hosts, an hour, a browser.
 fn runnable(example: &Example, runs: &[PathBuf]) -> Option<(Vec<String>, &'static [i32])> {
     let [first, second] = runs else {
         panic!("two runs are made first")

@@ -1,10 +1,12 @@
 //! Who knows whom: arrows between rooms, and circles between the files of one crate.
 //!
-//! A file knows another one if it names something of it: in a `use`, or by a path such as `crate::verdict::Rule`.
-//! What a module only re-exports is looked for where it comes from; `mod child;` alone is no arrow.
+//! A file knows another one if it names something of it: in a `use`, or by a path such as
+//! `crate::verdict::Rule`. What a module only re-exports is looked for where it comes from; `mod child;`
+//! alone is no arrow.
 //!
-//! A circle is allowed between a module's file and its direct children, as long as the children alone are free of
-//! circles: `mod.rs` may hold the types of its children and call them. All others make a reader walk in circles too.
+//! A circle is allowed between a module's file and its direct children, as long as the children alone are
+//! free of circles: `mod.rs` may hold the types of its children and call them. All others make a reader walk
+//! in circles too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,8 +44,8 @@ struct Crate<'a> {
     imports: BTreeMap<Module, Imports>,
 }
 
-/// The circles between files of the crate whose source is below `folder`, such as `checker/src`; each as a sorted list of
-/// paths.
+/// The circles between files of the crate whose source is below `folder`, such as `checker/src`; each as a
+/// sorted list of paths.
 pub fn circles(folder: &str, files: &[Parsed]) -> Vec<Vec<String>> {
     let files: BTreeMap<Module, &Parsed> = files
         .iter()

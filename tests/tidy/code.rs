@@ -1,5 +1,5 @@
-//! Rules for Rust code as the compiler reads it: the length of functions, the reasons of `allow`, public items without
-//! a user.
+//! Rules for Rust code as the compiler reads it: the length of functions, the reasons of `allow`, public
+//! items without a user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,8 +100,9 @@ pub fn reasons(parsed: &Parsed) -> Vec<Finding> {
 
 /// Public items and methods that no code but tests uses, of files that `is_library` names.
 ///
-/// A use is the identifier anywhere else: as a token, in a string (serde and askama name things there), or in a word of
-/// `others`, such as the templates. It finds too little where two things share a name, and never too much.
+/// A use is the identifier anywhere else: as a token, in a string (serde and askama name things there), or in
+/// a word of `others`, such as the templates. It finds too little where two things share a name, and never
+/// too much.
 pub fn unused_public_items(
     files: &[Parsed],
     is_library: impl Fn(&str) -> bool,
@@ -140,7 +141,8 @@ pub fn unused_public_items(
     findings
 }
 
-/// The public items of a file and their lines, methods of types among them; methods of traits are the trait's.
+/// The public items of a file and their lines, methods of types among them; methods of traits are the
+/// trait's.
 fn public_items(file: &syn::File) -> Vec<(String, usize)> {
     let mut items = Vec::new();
     let mut add = |vis: &Visibility, name: &syn::Ident| {

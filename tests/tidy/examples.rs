@@ -1,4 +1,5 @@
-//! Tidy itself on trial: small texts and what is found in them. A rule that finds nothing here would find nothing there.
+//! Tidy itself on trial: small texts and what is found in them. A rule that finds nothing here would find
+//! nothing there.
 
 use crate::arrows::circles;
 use crate::code::{Parsed, function_lengths, reasons, unused_public_items};

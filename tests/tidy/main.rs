@@ -1,4 +1,5 @@
-//! Keeps the tree readable, and itself honest: each rule is one file's business, and `examples` shows that it bites.
+//! Keeps the tree readable, and itself honest: each rule is one file's business, and `examples` shows that it
+//! bites.
 //!
 //! Every finding is one line, `file:line: error: what, and what to do instead`.
 

@@ -21,7 +21,8 @@ pub const BANNED: &[(&str, &str)] = &[
     ("ever other", "different … each time"),
 ];
 
-/// Words that readers of English stumble over, and what to write instead. Found as whole words, whatever the case.
+/// Words that readers of English stumble over, and what to write instead. Found as whole words, whatever the
+/// case.
 pub const BANNED_WORDS: &[(&str, &str)] = &[
     ("trouble", "error, problem, failure"),
     ("whoever", "anyone who"),
@@ -66,7 +67,9 @@ pub fn file_length(source: &Source) -> Option<Finding> {
 pub fn comment_columns(source: &Source) -> Vec<Finding> {
     long_lines(source, COMMENT_COLUMNS, |line| {
         let comment = line.trim_start();
-        comment.starts_with("//") && comment.split_whitespace().count() > 2
+        // A string within an example cannot be wrapped either.
+        let is_string = comment.trim_start_matches(['/', '!', ' ']).starts_with('"');
+        comment.starts_with("//") && comment.split_whitespace().count() > 2 && !is_string
     })
 }
 
@@ -136,7 +139,8 @@ fn has_word(line: &str, word: &str) -> bool {
         .any(|found| found == word)
 }
 
-/// I/O and clocks where there may be none. Tests inside these files come last, behind `#[cfg(test)]`, and are free.
+/// I/O and clocks where there may be none. Tests inside these files come last, behind `#[cfg(test)]`, and are
+/// free.
 pub fn purity(source: &Source) -> Vec<Finding> {
     if !PURE.iter().any(|folder| source.path.starts_with(folder)) || source.is_test() {
         return Vec::new();

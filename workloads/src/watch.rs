@@ -4,8 +4,8 @@
 //! ```text
 //!  writers   ── write(3, 17) = revision 40 ── write(3, 18) = revision 42 ──
 //!  watchers  ── watch(3, from 39) = up to 41: [40, 17] ── watch(3, from 42) = up to 44: [42, 18] ──
-//!                                                          after the heal: every thread watches every key once, from
-//!                                                          before its first change
+//!                                                          after the heal: every thread watches
+//!                                                          every key once, from before its first change
 //! ```
 //!
 //! A watcher requests what came after the last revision that it received, so that its answers join without a

@@ -1,9 +1,10 @@
-//! Sequential consistency for any model: is there an order that keeps every process' own and explains every answer?
+//! Sequential consistency for any model: is there an order that keeps every process' own and explains every
+//! answer?
 //!
-//! A bounded depth-first search. A configuration is how far each process has come and the state; where there is a choice
-//! it is looked at once. Pure operations ([`Effect::Pure`]) take effect as soon as they are legal, which holds up nobody.
-//! What completed first is tried first. Operations of unknown outcome are the last ones of their processes, and may be left
-//! out.
+//! A bounded depth-first search. A configuration is how far each process has come and the state; where there
+//! is a choice it is looked at once. Pure operations ([`Effect::Pure`]) take effect as soon as they are
+//! legal, which holds up no one. What completed first is tried first. Operations of unknown outcome are the
+//! last ones of their processes, and may be left out.
 
 use history::{History, OPEN};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -24,8 +25,8 @@ enum Searched {
     GaveUp,
 }
 
-/// What a history of objects of this model still is: sequentially consistent or not, each object by itself if they are
-/// independent, for all together where that settles it.
+/// What a history of objects of this model still is: sequentially consistent or not, each object by itself if
+/// they are independent, for all together where that settles it.
 pub(crate) fn sequential<M: Recorded>(
     model: &M,
     per_key: bool,
@@ -159,8 +160,8 @@ fn search<M: Recorded>(model: &M, history: &History, indices: &[usize], limits: 
     Searched::Exhausted
 }
 
-/// Whether an order explains the history, checked apart from the search: every definite operation stands in it once, each
-/// process' in its order, and each is legal for some choice of states.
+/// Whether an order explains the history, checked apart from the search: every definite operation stands in
+/// it once, each process' in its order, and each is legal for some choice of states.
 fn explains<M: Recorded>(model: &M, history: &History, indices: &[usize], order: &[usize]) -> bool {
     let mut left: FxHashSet<usize> = indices
         .iter()

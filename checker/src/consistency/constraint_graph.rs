@@ -1,8 +1,8 @@
 //! Constraints "x is not later than y", and whether an order fulfils them all.
 //!
-//! Some nodes are real (a write, an operation), others are helpers that stand for "the latest of these". Two real nodes
-//! never share a place in an order, a helper may share one. So an order exists iff no strongly connected component
-//! holds two real nodes.
+//! Some nodes are real (a write, an operation), others are helpers that stand for "the latest of these". Two
+//! real nodes never share a place in an order, a helper may share one. So an order exists iff no strongly
+//! connected component holds two real nodes.
 
 use std::collections::VecDeque;
 
@@ -98,8 +98,8 @@ impl Out {
     }
 }
 
-/// A circle of constraints through at least two real nodes (those below `real`), as numbers of edges; none if an
-/// order exists.
+/// A circle of constraints through at least two real nodes (those below `real`), as numbers of edges; none if
+/// an order exists.
 pub(super) fn contradiction(nodes: usize, real: u32, edges: &[Edge]) -> Option<Vec<u32>> {
     let out = Out::new(nodes, edges);
     let components = components(nodes, edges);
@@ -174,8 +174,8 @@ pub(super) fn path(
     None
 }
 
-/// The number of each node's strongly connected component. Not by petgraph's `tarjan_scc`: it recurses, and a long history
-/// is deeper than the stack.
+/// The number of each node's strongly connected component. Not by petgraph's `tarjan_scc`: it recurses, and a
+/// long history is deeper than the stack.
 fn components(nodes: usize, edges: &[Edge]) -> Vec<u32> {
     let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(nodes, edges.len());
     for _ in 0..nodes {

@@ -20,8 +20,8 @@ pub(super) fn name(trace: &Trace, index: usize) -> Sentence {
     }
 }
 
-/// Explains a cycle of constraints. `proofs` are further constraints from which those of the cycle were derived; `complete`
-/// is false if there are so many that some were left out.
+/// Explains a cycle of constraints. `proofs` are further constraints from which those of the cycle were
+/// derived; `complete` is false if there are so many that some were left out.
 pub(super) fn circle(
     trace: &Trace,
     explanation: &Explanation,
@@ -83,8 +83,8 @@ pub(super) fn circle(
     }
 }
 
-/// That an open step happened must be shown: adds a step that saw what it wrote, and so on until a definite one.
-/// Returns pairs of both. `steps` gets rid of duplicates.
+/// That an open step happened must be shown: adds a step that saw what it wrote, and so on until a definite
+/// one. Returns pairs of both. `steps` gets rid of duplicates.
 fn add_seers(explanation: &Explanation, steps: &mut Vec<u32>) -> Vec<(u32, u32)> {
     steps.sort_unstable();
     steps.dedup();

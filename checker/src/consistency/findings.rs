@@ -22,7 +22,7 @@ pub enum Guarantee {
     /// Each key by itself is sequentially consistent, which is less: orders of several keys need not fit
     /// together (Goodman, "Cache consistency and sequential consistency", 1989).
     SequentialPerKey,
-    /// The causal order (of each process, and from a write to whoever was answered with it) has no circle,
+    /// The causal order (of each process, and from a write to anyone who was answered with it) has no circle,
     /// and one order of all writes extends it in which every answer is the last one among those in its causal
     /// past (Bouajjani, Enea, Guerraoui & Hamza, "On verifying causal consistency", POPL 2017, CCv; a cas is
     /// a read and then a write).
@@ -311,7 +311,7 @@ impl Findings {
         parts.join("; ")
     }
 
-    /// Whether there is nothing to tell about weaker models: an answer shows a value that nobody wrote, and
+    /// Whether there is nothing to tell about weaker models: an answer shows a value that no one wrote, and
     /// none of them holds.
     pub fn is_inexplicable(&self) -> bool {
         let is_phantom = |anomaly: &Anomaly| anomaly.kind == AnomalyKind::NeverWritten;

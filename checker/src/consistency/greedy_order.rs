@@ -1,10 +1,11 @@
 //! Looks for an order of all operations that explains every answer, and learns from wrong choices.
 //!
-//! Answers take effect as soon as they can, which loses nothing. A write must wait until everybody who was answered with
-//! the present value of its register has had it; a value that a cas replaced can be overwritten by that cas only. What is
-//! left to choose is which of the possible writes comes next: the one whose value was the first to be acknowledged or
-//! seen in real time. Constraints that are known to hold ([`super::happens_before`]) keep most wrong choices away.
-//! The result is an order, or nothing; that an order is right is found out by replaying it.
+//! Answers take effect as soon as they can, which loses nothing. A write must wait until everybody who was
+//! answered with the present value of its register has had it; a value that a cas replaced can be overwritten
+//! by that cas only. What is left to choose is which of the possible writes comes next: the one whose value
+//! was the first to be acknowledged or seen in real time. Constraints that are known to hold
+//! ([`super::happens_before`]) keep most wrong choices away. The result is an order, or nothing; that an
+//! order is right is found out by replaying it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,10 +13,10 @@ use std::collections::BinaryHeap;
 use super::reads_from::Explanation;
 use super::steps::{INITIAL, NONE, Trace};
 
-/// An order of the kept steps, or none was found. `before` are pairs of steps that must keep their order. If `timely`,
-/// writes keep their order in real time too, which many stores see to. After a wrong choice it goes on somehow, to see
-/// what else was wrong, and begins again with what it has learnt, as long as `work` (about the steps taken) is not
-/// used up.
+/// An order of the kept steps, or none was found. `before` are pairs of steps that must keep their order. If
+/// `timely`, writes keep their order in real time too, which many stores see to. After a wrong choice it goes
+/// on somehow, to see what else was wrong, and begins again with what it has learnt, as long as `work` (about
+/// the steps taken) is not used up.
 pub(super) fn schedule(
     trace: &Trace,
     explanation: &Explanation,
@@ -60,7 +61,8 @@ struct Schedule<'a> {
     answers: Vec<u32>,
     /// The cas that replaces each write.
     replacer: Vec<u32>,
-    /// For each register: what was written last, how many answers are due from it, the cas that must come next.
+    /// For each register: what was written last, how many answers are due from it, the cas that must come
+    /// next.
     current: Vec<u32>,
     left: Vec<u32>,
     next: Vec<u32>,
@@ -71,8 +73,8 @@ struct Schedule<'a> {
     free: BinaryHeap<Reverse<(u64, u32)>>,
     /// When a value was first acknowledged or seen.
     shown: Vec<u64>,
-    /// If writes keep their order in real time: the kept writes by completion and by invocation, and how many of
-    /// them are done and let through.
+    /// If writes keep their order in real time: the kept writes by completion and by invocation, and how many
+    /// of them are done and let through.
     by_finish: Vec<u32>,
     by_start: Vec<u32>,
     gone: usize,
@@ -172,7 +174,8 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Takes all steps, passing over wrong choices. Returns pairs of writes that should have had the other order.
+    /// Takes all steps, passing over wrong choices. Returns pairs of writes that should have had the other
+    /// order.
     fn run(&mut self, work: &mut u64) -> Vec<(u32, u32)> {
         let mut learnt = Vec::new();
         loop {
@@ -209,8 +212,9 @@ impl<'a> Schedule<'a> {
         learnt
     }
 
-    /// Nothing can go on. Finds a register whose present value came too early: somebody who is to be answered with it
-    /// waits, over others perhaps, for another write of the register. Of several the one whose value came up last.
+    /// Nothing can go on. Finds a register whose present value came too early: someone who is to be answered
+    /// with it waits, over others perhaps, for another write of the register. Of several the one whose value
+    /// came up last.
     fn wrong_choice(&self) -> Option<(usize, u32, u32)> {
         let mut worst: Option<(bool, u64, (usize, u32, u32))> = None;
         for key in 0..self.left.len() {

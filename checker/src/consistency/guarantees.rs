@@ -1,24 +1,26 @@
 //! The four session guarantees, as constraints on the order of the writes of each register.
 //!
-//! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994, section 3, for somebody who sees
-//! nothing but answers. An *explanation* names the write that each answer came from and puts the writes of each register
-//! in one order: the initial value first; writes of one process as it made them; a cas after the write that it
-//! replaced. A process *sees* a write when it is answered with it or with a later one. A cas is a read and a write.
+//! Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994, section 3, for
+//! someone who sees nothing but answers. An *explanation* names the write that each answer came from and
+//! puts the writes of each register in one order: the initial value first; writes of one process as it made
+//! them; a cas after the write that it replaced. A process *sees* a write when it is answered with it or with
+//! a later one. A cas is a read and a write.
 //!
 //! - read your writes: a process sees what it wrote itself.
 //! - monotonic reads: a process goes on seeing what it was once answered with.
-//! - monotonic writes: who was answered with a write sees from then on all that its process had written before it.
-//! - writes follow reads: who was answered with a write sees from then on all that its process had been answered with
+//! - monotonic writes: who was answered with a write sees from then on all that its process had written
 //!   before it.
+//! - writes follow reads: who was answered with a write sees from then on all that its process had been
+//!   answered with before it.
 //!
-//! A guarantee holds iff an explanation fulfils it; each is judged by itself. Terry et al. speak of servers, whose
-//! contents nobody can see: the last two are therefore judged by what a process sees after it has met such a write. All
-//! four follow from causal convergence, and so from sequential consistency.
+//! A guarantee holds iff an explanation fulfils it; each is judged by itself. Terry et al. speak of servers,
+//! whose contents no one can see: the last two are therefore judged by what a process sees after it has met
+//! such a write. All four follow from causal convergence, and so from sequential consistency.
 //!
-//! "Not later than" constraints suffice ([`super::constraint_graph`]). The last two need "the latest of all these": a helper node
-//! for each process and register, which every new requirement leads into and every answer must not be behind.
-//! Invariant: near-linear work. Only news since the last look is gone through, or the writers of the register if they
-//! are fewer; a budget guards the rest.
+//! "Not later than" constraints suffice ([`super::constraint_graph`]). The last two need "the latest of all
+//! these": a helper node for each process and register, which every new requirement leads into and every
+//! answer must not be behind. Invariant: near-linear work. Only news since the last look is gone through, or
+//! the writers of the register if they are fewer; a budget guards the rest.
 
 use rustc_hash::FxHashMap;
 
@@ -36,7 +38,8 @@ pub(super) struct Constraints {
     pub edges: Vec<Edge>,
 }
 
-/// The constraints of `guarantee` under `explanation`; none if they would take more than `budget` elementary steps.
+/// The constraints of `guarantee` under `explanation`; none if they would take more than `budget` elementary
+/// steps.
 pub(super) fn constraints(
     trace: &Trace,
     explanation: &Explanation,
@@ -160,7 +163,8 @@ fn again(trace: &Trace, explanation: &Explanation, edges: &mut Vec<Edge>) {
 struct Reader {
     /// For each process which of the news is the latest of it.
     met: FxHashMap<u32, u32>,
-    /// Writes that were met, in order: the process, the write's place (or [`NONE`] once a later one was met), and where.
+    /// Writes that were met, in order: the process, the write's place (or [`NONE`] once a later one was met),
+    /// and where.
     news: Vec<(u32, u32, u32)>,
     /// For each register how much of the news was gone through, and the helper that holds what came of it.
     floors: FxHashMap<u32, (usize, Option<u32>)>,
@@ -182,8 +186,8 @@ impl Reader {
     }
 }
 
-/// Whoever has met a write of a process must from then on not be answered with less than what `lists` hold of that
-/// process with a place below the write's (plus `more`). Returns the new number of nodes.
+/// Anyone who has met a write of a process must from then on not be answered with less than what `lists` hold of
+/// that process with a place below the write's (plus `more`). Returns the new number of nodes.
 #[expect(
     clippy::too_many_arguments,
     reason = "two callers, and a struct would only rename them"

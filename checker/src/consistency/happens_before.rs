@@ -1,16 +1,21 @@
-//! What must happen before what: the order of each process, from a write to who was answered with it, and what follows.
+//! What must happen before what: the order of each process, from a write to who was answered with it, and
+//! what follows.
 //!
-//! For causal convergence (Bouajjani et al., POPL 2017, section 4): if a write x of a register is in the causal past of
-//! an answer that came from y, x comes before y in the one order of the writes; a circle is a violation, and there is
-//! no other (their bad patterns CyclicCO, WriteCOInitRead, WriteCORead and CyclicCF are all circles here).
+//! For causal convergence (Bouajjani et al., POPL 2017, section 4): if a write x of a register is in the
+//! causal past of an answer that came from y, x comes before y in the one order of the writes; a circle is a
+//! violation, and there is no other (their bad patterns CyclicCO, WriteCOInitRead, WriteCORead and CyclicCF
+//! are all circles here).
 //!
-//! For sequential consistency the same and its mirror image, again and again until nothing new follows (Gibbons & Korach,
-//! "Testing shared memories", SIAM J. Comput. 26(4), 1997): if r was answered with what x wrote, and a write y of the
-//! register comes after x, r comes before y. A circle is a violation; without one there may or may not be an order.
+//! For sequential consistency the same and its mirror image, again and again until nothing new follows
+//! (Gibbons & Korach, "Testing shared memories", SIAM J. Comput. 26(4), 1997): if r was answered with what x
+//! wrote, and a write y of the register comes after x, r comes before y. A circle is a violation; without one
+//! there may or may not be an order.
 //!
-//! A cas that failed without telling what it found was not between a write of what it expected and an answer from it.
+//! A cas that failed without telling what it found was not between a write of what it expected and an answer
+//! from it.
 //!
-//! A cas is one operation that is answered and writes; the second rule makes it the next write after its source.
+//! A cas is one operation that is answered and writes; the second rule makes it the next write after its
+//! source.
 //!
 //! Invariant: memory is steps × processes numbers, and refused beforehand if that passes the limit.
 
@@ -49,8 +54,8 @@ pub(super) fn causal(trace: &Trace, explanation: &Explanation, limits: &Limits) 
     all().unwrap_or_else(Followed::TooMuch)
 }
 
-/// Sequential consistency: all that follows, if the steps of each pair of `guesses` are assumed to be in order. A circle
-/// is then only about the guesses.
+/// Sequential consistency: all that follows, if the steps of each pair of `guesses` are assumed to be in
+/// order. A circle is then only about the guesses.
 pub(super) fn sequential(
     trace: &Trace,
     explanation: &Explanation,
@@ -169,7 +174,7 @@ impl<'a> Happens<'a> {
         self.trace.steps.len() + self.trace.keys.len()
     }
 
-    /// Whoever saw an initial value comes before every write of the register.
+    /// Anyone who saw an initial value comes before every write of the register.
     fn initial_sights(&mut self) {
         for (key, processes) in self.explanation.sights_by_key(self.trace).iter().enumerate() {
             for (_, sights) in processes {
@@ -278,8 +283,8 @@ impl<'a> Happens<'a> {
         Ok(())
     }
 
-    /// Both rules for cas that failed without telling what they found: not between a write of what they expected and an
-    /// answer that came from it.
+    /// Both rules for cas that failed without telling what they found: not between a write of what they
+    /// expected and an answer that came from it.
     fn around_misses(&mut self) -> Result<(), String> {
         for (number, step) in (0u32..).zip(&self.trace.steps) {
             if step.not == NONE || step.not == self.trace.initial[step.key as usize] {
@@ -330,7 +335,8 @@ impl<'a> Happens<'a> {
         ))
     }
 
-    /// What the derived constraints among `circle` follow from, and what that follows from; and whether that is all.
+    /// What the derived constraints among `circle` follow from, and what that follows from; and whether that
+    /// is all.
     fn proofs(&self, circle: &[u32]) -> (Vec<Edge>, bool) {
         let mut proofs = Vec::new();
         let mut traced = rustc_hash::FxHashSet::default();

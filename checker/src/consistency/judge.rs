@@ -1,9 +1,10 @@
 //! Decides each model: quick ways first, then consequences, then a bounded search.
 //!
 //! Invariants:
-//! - "Holds" is said of sequential consistency only with an order that was replayed, of another model only when its own
-//!   constraints have no circle under a complete explanation, or because a stronger model holds.
-//! - "Violated" is said only of what every explanation contradicts: from certain sources alone, or from all explanations.
+//! - "Holds" is said of sequential consistency only with an order that was replayed, of another model only
+//!   when its own constraints have no circle under a complete explanation, or because a stronger model holds.
+//! - "Violated" is said only of what every explanation contradicts: from certain sources alone, or from all
+//!   explanations.
 
 use history::{History, Value};
 use rustc_hash::FxHashSet;
@@ -240,8 +241,8 @@ pub(super) fn sequential(
     (Finding::Unknown { why }, Vec::new())
 }
 
-/// Constraints on the writes of a register that are found without clocks: what a process saw or wrote before it saw
-/// or wrote something else.
+/// Constraints on the writes of a register that are found without clocks: what a process saw or wrote before
+/// it saw or wrote something else.
 fn near_constraints(trace: &Trace, explanation: &Explanation) -> Vec<(u32, u32)> {
     let mut pairs = Vec::with_capacity(trace.steps.len());
     let mut last: rustc_hash::FxHashMap<(u32, u32), u32> = rustc_hash::FxHashMap::default();
@@ -264,13 +265,14 @@ fn near_constraints(trace: &Trace, explanation: &Explanation) -> Vec<(u32, u32)>
     pairs
 }
 
-/// Pairs of writes of which the first had completed when the second was invoked, without most of those that follow
-/// from others; none if they are too many.
+/// Pairs of writes of which the first had completed when the second was invoked, without most of those that
+/// follow from others; none if they are too many.
 fn in_real_time(trace: &Trace, explanation: &Explanation, limits: &Limits) -> Option<Vec<(u32, u32)>> {
     let steps = &trace.steps;
     let kept = |step: &u32| explanation.kept[*step as usize] && steps[*step as usize].writes != NONE;
     let writes: Vec<u32> = (0..steps.len() as u32).filter(kept).collect();
-    // For each write the first completion among those that begin with it or later: whoever begins after that follows.
+    // For each write the first completion among those that begin with it or later: anyone who begins after that
+    // follows.
     let mut first_finish: Vec<u64> = writes.iter().map(|&write| steps[write as usize].finish).collect();
     for place in (1..writes.len()).rev() {
         first_finish[place - 1] = first_finish[place - 1].min(first_finish[place]);

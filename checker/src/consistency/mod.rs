@@ -1,27 +1,29 @@
-//! What is it still? For a history of registers that is not linearizable: which weaker models hold, and how stale answers
-//! were.
+//! What is it still? For a history of registers that is not linearizable: which weaker models hold, and how
+//! stale answers were.
 //!
-//! The models are [`Guarantee`]s, strongest first. All are judged for the whole history, since processes go from key to
-//! key. Operations of unknown outcome may have happened or not; failed ones did not; a cas that failed and told what it
-//! found is a read. Real time does not count, except for [`Staleness`] and the [`Anomaly`]s.
+//! The models are [`Guarantee`]s, strongest first. All are judged for the whole history, since processes go
+//! from key to key. Operations of unknown outcome may have happened or not; failed ones did not; a cas that
+//! failed and told what it found is a read. Real time does not count, except for [`Staleness`] and the
+//! [`Anomaly`]s.
 //!
-//! The session guarantees, for somebody who sees nothing but answers (after Terry et al., PDIS 1994): each answer came
-//! from a write of its value, and the writes of each key have one order: the initial value first; writes of one process as
-//! it made them; a cas after the write that it replaced. Nobody is answered with what his own process writes only later.
-//! A process *sees* a write when it is answered with it or with a later one of that order.
+//! The session guarantees, for someone who sees nothing but answers (after Terry et al., PDIS 1994): each
+//! answer came from a write of its value, and the writes of each key have one order: the initial value first;
+//! writes of one process as it made them; a cas after the write that it replaced. No one is answered with
+//! what his own process writes only later. A process *sees* a write when it is answered with it or with a
+//! later one of that order.
 //!
 //! | Guarantee           | holds iff sources and orders can be chosen such that |
 //! |---------------------|------------------------------------------------------|
 //! | read your writes    | a process sees what it wrote itself |
 //! | monotonic reads     | a process goes on seeing what it was once answered with |
-//! | monotonic writes    | who was answered with a write sees from then on all that its process had written before it |
-//! | writes follow reads | who was answered with a write sees from then on all that its process had been answered with before it |
+//! | monotonic writes    | who saw a write then sees all that its process had written before it |
+//! | writes follow reads | who saw a write then sees all that its process had seen before it |
 //!
 //! Of other models than registers only sequential consistency is judged ([`crate::judge`]).
 //!
 //! Invariants:
-//! - What is said to hold was shown to hold, what is said to be violated comes with the operations that contradict it;
-//!   everything else is unknown. Values that are written once each leave little unknown.
+//! - What is said to hold was shown to hold, what is said to be violated comes with the operations that
+//!   contradict it; everything else is unknown. Values that are written once each leave little unknown.
 //! - Limits on work and memory count steps, never time: the same history gets the same answer everywhere.
 
 mod any_model;
@@ -55,8 +57,8 @@ use steps::Trace;
 pub struct Limits {
     /// Elementary steps for each model.
     pub work: u64,
-    /// Numbers of four bytes held at once: operations times processes for causal convergence and the consequences
-    /// of sequential consistency, configurations times (processes + keys) for the search.
+    /// Numbers of four bytes held at once: operations times processes for causal convergence and the
+    /// consequences of sequential consistency, configurations times (processes + keys) for the search.
     pub cells: usize,
     /// Ways in which answers may have come from writes, where values repeat.
     pub explanations: u64,
@@ -67,7 +69,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether somebody wants it to end.
+    /// Whether someone wants it to end.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.iter().any(|stop| stop.load(Ordering::Relaxed))
     }
@@ -120,8 +122,8 @@ fn models(trace: &Trace, indices: &[usize], initial: &Value, limits: &Limits) ->
     let explanations = Explanations::new(trace);
     let mut turn = Guarantee::SESSION.to_vec();
     turn.extend([Guarantee::CausalConvergence, Guarantee::SequentialPerKey]);
-    // The session guarantees are the cheapest to refute. But where values repeat, one order of everything is often
-    // easier to find than a choice of sources, and it shows all the rest.
+    // The session guarantees are the cheapest to refute. But where values repeat, one order of everything is
+    // often easier to find than a choice of sources, and it shows all the rest.
     let whole = if explanations.is_certain() {
         Guarantee::SESSION.len()
     } else {

@@ -1,10 +1,11 @@
-//! Which write each answer came from: certain where values are written once, a matter of choice where they repeat.
+//! Which write each answer came from: certain where values are written once, a matter of choice where they
+//! repeat.
 //!
 //! Invariants:
-//! - An open step is kept iff a kept step saw what it wrote. Leaving the others out loses nothing: they are the last
-//!   ones of their processes and nobody saw them.
-//! - In a complete explanation every kept step that saw a value has a source; in a partial one only where there is no
-//!   choice. A partial one can show that a model is violated, never that it holds.
+//! - An open step is kept iff a kept step saw what it wrote. Leaving the others out loses nothing: they are
+//!   the last ones of their processes and no one saw them.
+//! - In a complete explanation every kept step that saw a value has a source; in a partial one only where
+//!   there is no choice. A partial one can show that a model is violated, never that it holds.
 
 use rustc_hash::FxHashMap;
 
@@ -125,7 +126,8 @@ impl Explanation {
         }
     }
 
-    /// The kept steps that write, for each register and process, as `(place, step)` in order. Processes ascend.
+    /// The kept steps that write, for each register and process, as `(place, step)` in order. Processes
+    /// ascend.
     pub fn writes_by_key(&self, trace: &Trace) -> Vec<ByProcess> {
         self.by_key(trace, |number| trace.steps[number as usize].writes != NONE)
     }

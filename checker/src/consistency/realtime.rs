@@ -1,14 +1,14 @@
 //! What real time tells: how stale answers were, and anomalies that no register shows.
 //!
 //! ```text
-//!   v   |--write--|f        f: from here on v was certainly there (or earlier, when somebody was answered with v)
-//!   v2                 |--write--|f2     begins after f, so it comes after v; from f2 on v was certainly gone
+//!   v   |--write--|f        f: from here on v was certainly there (or since someone saw it)
+//!   v2                 |--write--|f2   begins after f, so it comes after v, gone since f2
 //!   r                                       |--read of v--|     stale by at least its invocation minus f2
 //! ```
 //!
 //! Invariants:
-//! - Everything is certain: where several writes may have written a value, the latest counts, and an open one counts as
-//!   not yet done. Staleness is a lower bound.
+//! - Everything is certain: where several writes may have written a value, the latest counts, and an open one
+//!   counts as not yet done. Staleness is a lower bound.
 //! - Order is decided by positions; time stamps only measure.
 
 use history::units;
@@ -28,7 +28,8 @@ pub(super) struct RealTime<'a> {
     trace: &'a Trace<'a>,
     /// Written by one operation only, and not an initial value.
     unique: Vec<bool>,
-    /// For each writing step the position from which on its value was certainly there, and the step that shows it.
+    /// For each writing step the position from which on its value was certainly there, and the step that
+    /// shows it.
     shown: Vec<(u64, u32)>,
     /// For each register its writing steps by invocation: `(start, the smallest shown from here on)`.
     writes: Vec<Vec<(u64, (u64, u32))>>,
@@ -104,8 +105,8 @@ impl<'a> RealTime<'a> {
         }
     }
 
-    /// The position from which on what `number` saw was certainly there, taking its latest writer that may have been
-    /// it; none if no writer had begun before it was seen, or it may still be on its way.
+    /// The position from which on what `number` saw was certainly there, taking its latest writer that may
+    /// have been it; none if no writer had begun before it was seen, or it may still be on its way.
     fn there_since(&self, number: u32) -> Option<i128> {
         let step = &self.trace.steps[number as usize];
         let value = step.sees as usize;
@@ -227,7 +228,8 @@ impl<'a> RealTime<'a> {
     }
 
     fn back_in_time(&self, found: &mut Found) {
-        // For each process and register the latest invocation of a writer that it was answered with, and where.
+        // For each process and register the latest invocation of a writer that it was answered with, and
+        // where.
         let mut latest: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
         for number in self.sights() {
             let step = &self.trace.steps[number as usize];
@@ -256,8 +258,8 @@ impl<'a> RealTime<'a> {
     }
 
     fn lost(&self, found: &mut Found) {
-        // For each register, by invocation: the newest that any answer from here on shows; the oldest that a cas from
-        // here on replaced. An answer that may be of any age counts as the newest.
+        // For each register, by invocation: the newest that any answer from here on shows; the oldest that a
+        // cas from here on replaced. An answer that may be of any age counts as the newest.
         let mut newest: Vec<Vec<(u64, i128)>> = vec![Vec::new(); self.trace.keys.len()];
         let mut cas: Vec<Vec<(u64, (i128, u32))>> = vec![Vec::new(); self.trace.keys.len()];
         let mut last_sight: FxHashMap<(u32, u32), u32> = FxHashMap::default();

@@ -1,8 +1,9 @@
-//! A bounded search for an order of all operations, for values that repeat and for what the quick ways leave open.
+//! A bounded search for an order of all operations, for values that repeat and for what the quick ways leave
+//! open.
 //!
-//! A configuration is how far each process has come and what the registers hold; each is looked at once. Operations that
-//! write nothing take effect at once where they are legal, which loses nothing: they hold up nobody. Depth first, with
-//! the write that was acknowledged first tried first.
+//! A configuration is how far each process has come and what the registers hold; each is looked at once.
+//! Operations that write nothing take effect at once where they are legal, which loses nothing: they hold up
+//! no one. Depth first, with the write that was acknowledged first tried first.
 
 use rustc_hash::FxHashSet;
 
@@ -18,8 +19,8 @@ pub(super) enum Searched {
     GaveUp,
 }
 
-/// Searches through at most `configurations` configurations that take at most `cells` numbers together, of which no more
-/// than `work` are written.
+/// Searches through at most `configurations` configurations that take at most `cells` numbers together, of
+/// which no more than `work` are written.
 pub(super) fn search(trace: &Trace, configurations: usize, cells: usize, work: u64) -> Searched {
     let processes = trace.by_process.len();
     let width = processes + trace.keys.len();
@@ -28,7 +29,8 @@ pub(super) fn search(trace: &Trace, configurations: usize, cells: usize, work: u
     start[processes..].copy_from_slice(&trace.initial);
     let mut seen: FxHashSet<Box<[u32]>> = FxHashSet::default();
     let mut order: Vec<u32> = Vec::new();
-    // A configuration before its writes-nothing steps, the length of the order that led to it, and its last step.
+    // A configuration before its writes-nothing steps, the length of the order that led to it, and its last
+    // step.
     let mut stack: Vec<(Box<[u32]>, usize, u32)> = vec![(start.into(), 0, NONE)];
     let mut written = 0u64;
     while let Some((mut at, length, last)) = stack.pop() {

@@ -1,9 +1,10 @@
 //! A whole history of registers, reduced to what judging weaker models needs.
 //!
 //! Invariants:
-//! - Steps stand in the order of their invocations; the steps of one process follow each other in it without overlap.
-//! - What certainly had no effect and told nothing is gone: failed operations, open reads. A cas that failed and told
-//!   what it found is a read; so is a cas to the value that it expects.
+//! - Steps stand in the order of their invocations; the steps of one process follow each other in it without
+//!   overlap.
+//! - What certainly had no effect and told nothing is gone: failed operations, open reads. A cas that failed
+//!   and told what it found is a read; so is a cas to the value that it expects.
 //! - An open step is the last one of its process.
 
 use history::{Failure, History, Key, OPEN, Op, Outcome, Value};
@@ -11,9 +12,10 @@ use rustc_hash::FxHashMap;
 
 /// In place of a step or a value: there is none, or it is not known.
 pub(super) const NONE: u32 = u32::MAX;
-/// In place of a step that wrote a value: nobody did, it is the initial value.
+/// In place of a step that wrote a value: no one did, it is the initial value.
 pub(super) const INITIAL: u32 = u32::MAX - 1;
-/// More steps than this are not judged: their numbers must stay below the two above, with room for helper nodes.
+/// More steps than this are not judged: their numbers must stay below the two above, with room for helper
+/// nodes.
 const MOST_STEPS: usize = 1 << 29;
 
 /// One operation.
@@ -60,7 +62,8 @@ pub(super) struct Trace<'a> {
     pub initial: Vec<u32>,
     /// The steps that may have written a value, for each value, in the order of their invocations.
     pub writers: Vec<Vec<u32>>,
-    /// A cas that failed because it found the very value that it expected: index into the history's operations.
+    /// A cas that failed because it found the very value that it expected: index into the history's
+    /// operations.
     pub found_expected: Option<usize>,
 }
 
@@ -184,7 +187,7 @@ impl<'a> Trace<'a> {
         Ok(())
     }
 
-    /// An open cas that expects what nobody can have written did not happen, so it wrote nothing either.
+    /// An open cas that expects what no one can have written did not happen, so it wrote nothing either.
     fn drop_impossible(&mut self) {
         let mut open_seers: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         for (number, step) in (0u32..).zip(&self.steps) {
@@ -208,8 +211,8 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// The steps that may have written what `number` saw, [`INITIAL`] among them, in the order of their invocations.
-    /// A process cannot see what it writes only later.
+    /// The steps that may have written what `number` saw, [`INITIAL`] among them, in the order of their
+    /// invocations. A process cannot see what it writes only later.
     pub fn candidates(&self, number: u32) -> impl Iterator<Item = u32> + '_ {
         let reader = &self.steps[number as usize];
         let value = reader.sees;
@@ -226,7 +229,8 @@ impl<'a> Trace<'a> {
         initial.then_some(INITIAL).into_iter().chain(possible)
     }
 
-    /// A definite step that saw what it cannot have seen: a value that nobody, or only its own process later, wrote.
+    /// A definite step that saw what it cannot have seen: a value that no one, or only its own process later,
+    /// wrote.
     pub fn unexplained(&self) -> Option<u32> {
         let mut numbers = (0u32..).zip(&self.steps);
         numbers

@@ -3,9 +3,10 @@
 use history::{Failure, History, Key, Op, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// Whether `order` (indices into [`History::operations`]) shows that the operations `indices` are sequentially
-/// consistent, all registers beginning with `initial`: every definite operation stands in it that had an effect or told
-/// something, none twice, each process's in its order, and each answer is what a register would have given.
+/// Whether `order` (indices into [`History::operations`]) shows that the operations `indices` are
+/// sequentially consistent, all registers beginning with `initial`: every definite operation stands in it
+/// that had an effect or told something, none twice, each process's in its order, and each answer is what a
+/// register would have given.
 ///
 /// # Errors
 /// In words: what is wrong with it.

@@ -1,7 +1,8 @@
-//! Operations whose order is known but for ties: answers put them in ranks, and those of a lower rank come first.
+//! Operations whose order is known but for ties: answers put them in ranks, and those of a lower rank come
+//! first.
 //!
-//! Then one look back decides: the order is a linearization iff no operation completed before one of a lower rank began.
-//! Within a rank any order will do, so they stand there by their starts. O(n log n).
+//! Then one look back decides: the order is a linearization iff no operation completed before one of a lower
+//! rank began. Within a rank any order will do, so they stand there by their starts. O(n log n).
 
 use crate::model::Call;
 

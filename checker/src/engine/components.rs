@@ -1,8 +1,9 @@
-//! Objects that no operation connects are judged by themselves (Herlihy and Wing 1990, theorem 1), also where operations
-//! address several at a time.
+//! Objects that no operation connects are judged by themselves (Herlihy and Wing 1990, theorem 1), also where
+//! operations address several at a time.
 //!
-//! Invariant: the merged order respects real time. The orders of the components and real time together have no cycle, so
-//! there always is a first operation left that may come next, and if any, the one that began first.
+//! Invariant: the merged order respects real time. The orders of the components and real time together have
+//! no cycle, so there always is a first operation left that may come next, and if any, the one that began
+//! first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,8 +16,8 @@ use rustc_hash::FxHashMap;
 use crate::model::finish;
 use crate::verdict::{Algorithm, Decision, Linearization};
 
-/// Judges the components of the operations at `indices`, each by `decide`, and merges the decisions. `keys` calls back
-/// with every key that an operation addresses.
+/// Judges the components of the operations at `indices`, each by `decide`, and merges the decisions. `keys`
+/// calls back with every key that an operation addresses.
 pub(crate) fn decide(
     history: &History,
     indices: &[usize],

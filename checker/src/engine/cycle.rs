@@ -1,7 +1,8 @@
 //! What must come before what, and a cycle in it if there is one.
 //!
-//! Invariant: real time is part of the graph. A chain of points in time stands for all pairs: every completion leads to
-//! the next point, every start is led to by the last one, so the graph stays as small as the history.
+//! Invariant: real time is part of the graph. A chain of points in time stands for all pairs: every
+//! completion leads to the next point, every start is led to by the last one, so the graph stays as small as
+//! the history.
 
 use std::collections::VecDeque;
 

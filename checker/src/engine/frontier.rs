@@ -1,13 +1,14 @@
 //! Any model, watched: the search's frontier, carried from one stretch of events to the next.
 //!
-//! An event can be looked at as soon as everything that was invoked before it has ended, one way or the other: until
-//! then operations are held back. A stretch then becomes a small history of its own: what was still running at the end of
-//! the last one, the operations of unknown outcome so far, and what came since. [`crate::engine::search`]'s broad pass walks
-//! through it from the configurations that were possible at its beginning.
+//! An event can be looked at as soon as everything that was invoked before it has ended, one way or the
+//! other: until then operations are held back. A stretch then becomes a small history of its own: what was
+//! still running at the end of the last one, the operations of unknown outcome so far, and what came since.
+//! [`crate::engine::search`]'s broad pass walks through it from the configurations that were possible at its
+//! beginning.
 //!
 //! Invariants:
-//! - Configurations are complete or joined into ones that allow more, never left out: where none is left, there is no
-//!   linearization.
+//! - Configurations are complete or joined into ones that allow more, never left out: where none is left,
+//!   there is no linearization.
 //! - States live as long as a configuration has them; nothing else is kept of the past.
 
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::monitor::{Found, Monitor, Seen};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
-/// A stretch is looked at when so many operations wait for it, or as many as are carried along if those are more.
+/// A stretch is looked at when so many operations wait for it, or as many as are carried along if those are
+/// more.
 const STRETCH: usize = 32;
 
 /// How far a [`Frontier`] has come.
@@ -89,8 +91,8 @@ pub struct Frontier<M: Model> {
     saved: Vec<Saved<M::State>>,
     /// Everything before was looked at.
     until: u64,
-    /// Calls that take part after `until`, each with the caller's number: those that began before come first, in the order
-    /// in which `saved` counts them.
+    /// Calls that take part after `until`, each with the caller's number: those that began before come first,
+    /// in the order in which `saved` counts them.
     calls: Vec<Call<M::Op>>,
     numbers: Vec<u64>,
     carried: usize,
@@ -111,10 +113,10 @@ impl<M: Model> Frontier<M> {
         }
     }
 
-    /// Adds a call that has completed, or never will ([`OPEN`]). Its start must not lie before what [`Frontier::advance`] was
-    /// last given.
+    /// Adds a call that has completed, or never will ([`OPEN`]). Its start must not lie before what
+    /// [`Frontier::advance`] was last given.
     pub fn add(&mut self, number: u64, call: Call<M::Op>) {
-        // Nobody can tell whether an open call that changes nothing happened.
+        // No one can tell whether an open call that changes nothing happened.
         if call.finish != OPEN || self.model.effect(&call.op) != Effect::Pure {
             self.calls.push(call);
             self.numbers.push(number);

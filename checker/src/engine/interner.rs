@@ -1,7 +1,8 @@
 //! Numbers for values, in the order in which the values are first met.
 //!
-//! Most clients count their values up, so that integers near the first one are looked up in a table; everything else
-//! goes through a hash map. Either way equal values get equal numbers, and different ones different numbers.
+//! Most clients count their values up, so that integers near the first one are looked up in a table;
+//! everything else goes through a hash map. Either way equal values get equal numbers, and different ones
+//! different numbers.
 
 use history::Value;
 use rustc_hash::FxHashMap;

@@ -1,5 +1,5 @@
-//! What judges objects without knowing any: the search over all orders, shapes of order that special algorithms share, and
-//! what checks again what they found.
+//! What judges objects without knowing any: the search over all orders, shapes of order that special
+//! algorithms share, and what checks again what they found.
 
 pub(crate) mod by_search;
 pub(crate) mod chain;

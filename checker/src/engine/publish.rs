@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //! - Each is exact on the inputs that it accepts, and says [`Judged::Other`] on the rest.
-//! - An order is replayed on the model ([`valid`]), a contradiction is derived again by brute force from the operations
-//!   that it names ([`invalid`]); what fails there is `unknown`.
+//! - An order is replayed on the model ([`valid`]), a contradiction is derived again by brute force from the
+//!   operations that it names ([`invalid`]); what fails there is `unknown`.
 
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
@@ -31,8 +31,8 @@ pub(crate) struct Contradiction {
     pub rule: Rule,
     /// The calls to show, by number, in the order in which to read them.
     pub shown: Vec<usize>,
-    /// What the contradiction is about: elements, versions, whatever [`Projected::project`] goes by. Empty if the calls
-    /// shown are whole parts, so that all others may be left out.
+    /// What the contradiction is about: elements, versions, whatever [`Projected::project`] goes by. Empty if
+    /// the calls shown are whole parts, so that all others may be left out.
     pub about: Vec<Value>,
     /// Answers that it also needs, by number.
     pub also: Vec<usize>,
@@ -57,11 +57,11 @@ impl Contradiction {
     }
 }
 
-/// A model of objects made of parts that do not notice each other: if all is linearizable, so is any choice of parts. Of
-/// open calls that are equal no more can matter than there are other calls.
+/// A model of objects made of parts that do not notice each other: if all is linearizable, so is any choice
+/// of parts. Of open calls that are equal no more can matter than there are other calls.
 pub(crate) trait Projected: Model {
-    /// What remains of an operation if nothing but `parts` exists; `None` for nothing. Not asked by contradictions that
-    /// name no parts.
+    /// What remains of an operation if nothing but `parts` exists; `None` for nothing. Not asked by
+    /// contradictions that name no parts.
     fn project(&self, _op: &Self::Op, _parts: &[Value]) -> Option<Self::Op> {
         None
     }
@@ -75,8 +75,8 @@ pub(crate) fn valid<M: Model>(model: &M, calls: &Calls<M::Op>, order: &[usize]) 
     }
 }
 
-/// The decision that a contradiction is worth: invalid if brute force finds no order either for all that was done to the
-/// parts which it is about, together with the answers which it names.
+/// The decision that a contradiction is worth: invalid if brute force finds no order either for all that was
+/// done to the parts which it is about, together with the answers which it names.
 pub(crate) fn invalid<M: Projected>(
     model: &M,
     history: &History,

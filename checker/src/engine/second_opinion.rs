@@ -1,7 +1,7 @@
 //! A second opinion for the search: runs through the events and keeps the set of all configurations.
 //!
-//! It shares nothing with the search but the model: no order of trying, no memo, no pruning. It is slower, and it gives
-//! up early, but what it says is easy to believe (Lowe's configurations; Knossos' `linear`).
+//! It shares nothing with the search but the model: no order of trying, no memo, no pruning. It is slower,
+//! and it gives up early, but what it says is easy to believe (Lowe's configurations; Knossos' `linear`).
 
 use history::OPEN;
 use rustc_hash::FxHashSet;

@@ -1,9 +1,9 @@
 //! Critical sections: pairs of operations between which no other may stand.
 //!
-//! Section x must come before y if some operation of x completed before one of y began: if x's earliest completion m lies
-//! before y's latest start M. There is an order iff no two sections must each come before the other, and the order of
-//! m + M is one (shortest cycles of this relation have length 2: of m1 < M2 <= m3 and m3 < M4 <= m1 one would contradict the
-//! other; and m1 < M2 with M1 <= m2 gives m1 + M1 < m2 + M2).
+//! Section x must come before y if some operation of x completed before one of y began: if x's earliest
+//! completion m lies before y's latest start M. There is an order iff no two sections must each come before
+//! the other, and the order of m + M is one (shortest cycles of this relation have length 2: of m1 < M2 <= m3
+//! and m3 < M4 <= m1 one would contradict the other; and m1 < M2 with M1 <= m2 gives m1 + M1 < m2 + M2).
 
 /// A section's times.
 #[derive(Clone, Copy, Debug)]

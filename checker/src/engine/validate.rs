@@ -9,8 +9,8 @@ use crate::engine::second_opinion::{Replay, replay};
 use crate::model::{Call, Calls, Model};
 use crate::verdict::Conflict;
 
-/// Whether `order`, a list of numbers of calls, is a linearization: it respects real time, holds every definite
-/// call once, and the model explains every answer.
+/// Whether `order`, a list of numbers of calls, is a linearization: it respects real time, holds every
+/// definite call once, and the model explains every answer.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -40,10 +40,11 @@ pub fn linearization<M: Model>(model: &M, calls: &[Call<M::Op>], order: &[usize]
     }
 }
 
-/// Replaces the states that are possible before `op` by those that are possible after it; whether there is any. `next` is
-/// room to work in.
+/// Replaces the states that are possible before `op` by those that are possible after it; whether there is
+/// any. `next` is room to work in.
 fn step_all<M: Model>(model: &M, op: &M::Op, states: &mut Vec<M::State>, next: &mut Vec<M::State>) -> bool {
-    // A state may be large, and a long order passes through many: where there is one it is changed where it is.
+    // A state may be large, and a long order passes through many: where there is one it is changed where it
+    // is.
     if let [state] = states.as_mut_slice()
         && !model.branches(op)
     {
@@ -58,8 +59,9 @@ fn step_all<M: Model>(model: &M, op: &M::Op, states: &mut Vec<M::State>, next: &
     !states.is_empty()
 }
 
-/// Whether the operations up to the completion that a [`Rule::NoOrder`](crate::Rule::NoOrder) names first have no order, and the prefix is one of
-/// operations at the beginning. `Ok(false)` if the former could neither be confirmed nor refuted within limits.
+/// Whether the operations up to the completion that a [`Rule::NoOrder`](crate::Rule::NoOrder) names first
+/// have no order, and the prefix is one of operations at the beginning. `Ok(false)` if the former could
+/// neither be confirmed nor refuted within limits.
 ///
 /// # Errors
 /// What is wrong with it.

@@ -1,6 +1,7 @@
 //! The objects that can be judged: a folder each, one list ([`MODELS`]).
 //!
-//! Invariant: an entry decides any history whose operations it names, and says `unknown` rather than something wrong.
+//! Invariant: an entry decides any history whose operations it names, and says `unknown` rather than
+//! something wrong.
 
 mod counter;
 mod entry;
@@ -59,8 +60,8 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     MODELS.iter().find(|entry| entry.name == name)
 }
 
-/// The model that a history suggests, if one does: the first of the list that understands all its operations and
-/// finds its values in what was written and answered. Where two fit, the one that promises less.
+/// The model that a history suggests, if one does: the first of the list that understands all its operations
+/// and finds its values in what was written and answered. Where two fit, the one that promises less.
 pub fn guess(history: &History) -> Option<&'static Entry> {
     let seen = Seen::new(history);
     MODELS
@@ -68,9 +69,9 @@ pub fn guess(history: &History) -> Option<&'static Entry> {
         .find(|entry| entry.stranger(history).is_none() && (entry.suits)(&seen))
 }
 
-/// What every object of a history held at first, if it is one of `entry`'s and the user names nothing else: the model's
-/// own idea of it, or nil where transactions saw nil, which nobody wrote, and nothing tells for that idea. (Knossos'
-/// registers begin with 0, Elle's with nil.)
+/// What every object of a history held at first, if it is one of `entry`'s and the user names nothing else:
+/// the model's own idea of it, or nil where transactions saw nil, which no one wrote, and nothing tells for
+/// that idea. (Knossos' registers begin with 0, Elle's with nil.)
 pub fn guess_initial(entry: &Entry, history: &History) -> Value {
     let initial = (entry.initial)();
     let of_several_registers = entry.name == multi::ENTRY.name;

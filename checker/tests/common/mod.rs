@@ -127,8 +127,8 @@ pub fn calls(history: &History) -> Calls<RegisterOp> {
     Calls::read(&register(), history, &all(history))
 }
 
-/// A random history of at most `most` operations by few processes on one key. With `unique` every write and cas writes
-/// another value. Answers are random but likely: about half of the histories are valid.
+/// A random history of at most `most` operations by few processes on one key. With `unique` every write and
+/// cas writes another value. Answers are random but likely: about half of the histories are valid.
 pub fn random_history(seed: u64, most: usize, unique: bool) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let count = rng.random_range(1..=most);
@@ -215,7 +215,8 @@ pub fn spread(operations: &mut [Operation]) {
     }
 }
 
-/// A decision must carry what shows it. Checked here again, so that a checker that forgets to do so is found out.
+/// A decision must carry what shows it. Checked here again, so that a checker that forgets to do so is found
+/// out.
 pub fn assert_shown(history: &History, decision: &Decision) {
     match decision {
         Decision::Valid(order) => {
@@ -269,8 +270,9 @@ pub struct Long {
     pub telling: u32,
 }
 
-/// A long history that is valid by construction: a register that takes one operation at a time, each at some moment
-/// between its invocation and its completion; operations that end with `info` at any later moment, or never.
+/// A long history that is valid by construction: a register that takes one operation at a time, each at some
+/// moment between its invocation and its completion; operations that end with `info` at any later moment, or
+/// never.
 pub fn long_history(seed: u64, long: Long) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut operations: Vec<Operation> = Vec::new();

@@ -71,8 +71,8 @@ fn assert_interesting(tally: &Tally) {
     }
 }
 
-/// Whether the operations of the evidence violate the model without the others. Where a cas takes part, what it
-/// replaced may be another matter, so all writes stay.
+/// Whether the operations of the evidence violate the model without the others. Where a cas takes part, what
+/// it replaced may be another matter, so all writes stay.
 fn convicts(history: &History, guarantee: Guarantee, evidence: &Evidence) -> bool {
     let changes = |op: &Op, outcome: &Outcome| !op.is_read_only() && !matches!(outcome, Outcome::Fail(_));
     let with_cas = evidence.operations.iter().any(|&index| {

@@ -170,8 +170,8 @@ fn permutations(items: &mut Vec<usize>, from: usize, test: &mut dyn FnMut(&[usiz
     false
 }
 
-/// Whether the writes of each key have an order that fulfils a session guarantee. One permutation of all writes orders
-/// each key's.
+/// Whether the writes of each key have an order that fulfils a session guarantee. One permutation of all
+/// writes orders each key's.
 fn any_orders(acts: &[Act], sources: &[usize], guarantee: Guarantee) -> bool {
     let mut writes: Vec<usize> = (0..acts.len())
         .filter(|&act| acts[act].writes.is_some())

@@ -81,8 +81,9 @@ pub fn sequence(operations: &[(u32, Op, Outcome)]) -> History {
     builder.history
 }
 
-/// A random history of at most 7 operations by 2 or 3 clients on 1 or 2 keys, whose answers are often a little wrong. With
-/// `unique` every write and cas of a key writes another value, else 0–2. All registers begin with 0.
+/// A random history of at most 7 operations by 2 or 3 clients on 1 or 2 keys, whose answers are often a
+/// little wrong. With `unique` every write and cas of a key writes another value, else 0–2. All registers
+/// begin with 0.
 pub fn random_history(seed: u64, unique: bool) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (clients, keys) = (
@@ -192,15 +193,16 @@ pub struct Replicated {
     pub reads: Reads,
 }
 
-/// A store like ZooKeeper: all writes and cas have one order, in real time; every process reads from a replica that is
-/// behind, but never behind what it wrote itself. Registers begin with 0.
+/// A store like ZooKeeper: all writes and cas have one order, in real time; every process reads from a
+/// replica that is behind, but never behind what it wrote itself. Registers begin with 0.
 pub fn replicated(seed: u64, plan: Replicated) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut builder = Builder::default();
     // The versions of each key: since which write it holds which value.
     let mut versions: Vec<Vec<(usize, i64)>> = vec![vec![(0, 0)]; plan.keys as usize];
     let mut writes = 0;
-    // For each client: its process, how much it has seen, and what it is in the middle of: whether it took effect.
+    // For each client: its process, how much it has seen, and what it is in the middle of: whether it took
+    // effect.
     let mut process: Vec<u32> = (0..plan.clients as u32).collect();
     let mut seen = vec![0usize; plan.clients];
     let mut open: Vec<Option<(usize, Option<Outcome>)>> = vec![None; plan.clients];
@@ -246,7 +248,8 @@ pub fn replicated(seed: u64, plan: Replicated) -> History {
                         new: Value::Int(new),
                         ..
                     } => {
-                        // What the leader answers is as new as can be, and so is all that the process sees then.
+                        // What the leader answers is as new as can be, and so is all that the process sees
+                        // then.
                         seen[client] = writes;
                         if expected == held {
                             writes += 1;

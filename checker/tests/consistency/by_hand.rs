@@ -150,7 +150,8 @@ fn an_answer_before_its_question() {
     );
 }
 
-/// Dekker's: each process writes one register and does not see what the other one wrote. Causal, not sequential.
+/// Dekker's: each process writes one register and does not see what the other one wrote. Causal, not
+/// sequential.
 #[test]
 fn store_buffering() {
     let operations = [
@@ -188,7 +189,7 @@ fn anomalies() {
         ]),
         AnomalyKind::LostWrite
     );
-    // A write of unknown outcome may be late: that is nobody's loss.
+    // A write of unknown outcome may be late: that is no one's loss.
     let late = [
         (0, write(0, 1), info()),
         (1, read(0), saw(0)),

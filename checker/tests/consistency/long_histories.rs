@@ -57,7 +57,7 @@ fn forward_reads_are_sequentially_consistent() {
     }
 }
 
-/// Fewer values, so that nobody can tell which write an answer came from: never wrong, sometimes unknown.
+/// Fewer values, so that no one can tell which write an answer came from: never wrong, sometimes unknown.
 #[test]
 fn repeated_values_are_never_wrong() {
     let mut holds = 0;

@@ -1,4 +1,5 @@
-//! Weaker models: against brute force over their definitions, on long histories by construction, and case by case.
+//! Weaker models: against brute force over their definitions, on long histories by construction, and case by
+//! case.
 
 mod agree;
 mod brute;

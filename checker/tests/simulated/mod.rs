@@ -37,8 +37,8 @@ pub struct Shape {
     pub fail_per_mille: u32,
 }
 
-/// Runs clients against an object. Each operation takes effect at some moment between its invocation and its completion;
-/// one that ends with `info` before it did at any later moment, or never.
+/// Runs clients against an object. Each operation takes effect at some moment between its invocation and its
+/// completion; one that ends with `info` before it did at any later moment, or never.
 pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> History {
     let mut operations: Vec<Operation> = Vec::new();
     // For each client its process, and what runs: (index, whether it took effect).
@@ -127,7 +127,8 @@ pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> 
     crate::common::history(operations)
 }
 
-/// Spoils a history a little: changes an answer, swaps two, drops a completed operation, or moves some events.
+/// Spoils a history a little: changes an answer, swaps two, drops a completed operation, or moves some
+/// events.
 pub fn spoil(rng: &mut ChaCha8Rng, history: &mut History) {
     let operations = &mut history.operations;
     let answered: Vec<usize> = (0..operations.len())

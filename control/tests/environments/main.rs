@@ -1,7 +1,7 @@
 //! The environments, tried for real: processes, namespaces, packets.
 //!
 //! Namespaces must be entered while the program has one thread, so this is a program of its own instead of a
-//! libtest harness: it starts itself once a case, as the present user and, if that is root, as `nobody` too.
+//! libtest harness: it starts itself once a case, as the present user and, if that is root, as an unprivileged user too.
 //! Any argument that is not a flag selects the cases whose names contain it. A case that this machine cannot
 //! do is reported as skipped, with the reason.
 
@@ -22,7 +22,7 @@ use missing::missing;
 const CASE: &str = "PERJURY_TEST_CASE";
 /// The exit code of a case that cannot be done here.
 const SKIPPED: i32 = 77;
-/// The number of the user `nobody`.
+/// The number of an unprivileged user.
 const NOBODY: &str = "65534";
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         .iter()
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    // The user `nobody` can reach the program there even if the checkout is in a private home.
+    // The unprivileged user can reach the program there even if the checkout is in a private home.
     let place = tempfile::tempdir().expect("a temporary directory");
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).expect("permissions");
     let program = place.path().join("environments");
@@ -100,15 +100,18 @@ fn users() -> Vec<&'static str> {
         return vec!["self"];
     }
     if Command::new("setpriv").arg("--version").output().is_err() {
-        missing("setpriv", "it is not on the PATH, so no case runs as nobody");
+        missing(
+            "setpriv",
+            "it is not on the PATH, so no case runs as an unprivileged user",
+        );
         return vec!["self"];
     }
-    vec!["self", "nobody"]
+    vec!["self", "unprivileged"]
 }
 
 /// This program as `user`, about to be `case`.
 pub fn itself(program: &Path, case: &str, user: &str) -> Command {
-    let mut command = if user == "nobody" {
+    let mut command = if user == "unprivileged" {
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"])

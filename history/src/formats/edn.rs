@@ -52,7 +52,7 @@ pub(super) fn parse(
             Some(_) => {
                 let line = reader.line();
                 let raw = operation(&mut reader, passed_over)?;
-                let record = interpret(raw, style).map_err(|trouble| Stop::at(line, trouble))?;
+                let record = interpret(raw, style).map_err(|problem| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
             }
         }

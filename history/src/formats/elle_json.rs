@@ -56,7 +56,7 @@ fn parse(
                     *passed_over.fields.entry(name).or_default() += 1;
                 }
                 let record = interpret(RawOp { line, ..raw }, style)
-                    .map_err(|trouble: Trouble| Stop::at(line, trouble))?;
+                    .map_err(|problem: Trouble| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
                 at += length;
                 line += memchr::memchr_iter(b'\n', object).count();

@@ -49,8 +49,8 @@ pub(crate) type Parser =
 
 impl Stop {
     /// The error in line `line`.
-    pub fn at(line: usize, trouble: Trouble) -> Self {
-        match trouble {
+    pub fn at(line: usize, problem: Trouble) -> Self {
+        match problem {
             Trouble::NotKeyed => Stop::NotKeyed,
             Trouble::Wrong(reason) => Stop::Wrong(line, reason),
         }

@@ -70,7 +70,7 @@ fn parse(
                 if !rest.is_empty() {
                     raw.error = Some(Value::text(&String::from_utf8_lossy(rest)));
                 }
-                let record = interpret(raw, style).map_err(|trouble| Stop::at(line, trouble))?;
+                let record = interpret(raw, style).map_err(|problem| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
             }
             None => passed_over.lines += u64::from(!text.trim_ascii().is_empty()),

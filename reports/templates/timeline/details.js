@@ -107,7 +107,8 @@ function detail() {
     const named = during.map((fault) => fault.detail === '' ? fault.name : `${fault.name}: ${fault.detail}`);
     if (named.length > 0) add(list, 'faults at the time', named.join('; '));
     const leader = data.leaders.filter((one) => one.at_ms <= from[i]).pop();
-    if (leader) add(list, 'last leader seen', leader.term === null ? leader.node : `${leader.node} in term ${leader.term}`);
+    const term = leader && leader.term !== null ? ` in term ${leader.term}` : '';
+    if (leader) add(list, 'last leader seen', `${leader.node}${term}`);
     const role = roles.get(index[i]);
     if (role) add(list, 'conflict', data.conflicts[role.conflict].sentences.join(' '));
     box.append(list);

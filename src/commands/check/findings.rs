@@ -53,7 +53,7 @@ pub(super) fn findings(history: &History, analysis: &Analysis) -> String {
     text
 }
 
-/// Where nothing is wrong but that answers show one value which nobody wrote, that may be what the store held
+/// Where nothing is wrong but that answers show one value which no one wrote, that may be what the store held
 /// at first.
 pub(super) fn other_initial(history: &History, analysis: &Analysis, entry: &Entry) -> Option<String> {
     let mut values = analysis.conflicts.iter().map(|conflict| {

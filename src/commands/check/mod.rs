@@ -226,7 +226,7 @@ impl Request<'_> {
             analysis.conflicts.clear();
             analysis.conflicts_total = 0;
             analysis.still = None;
-            let why = "processes went on after an info, so that nobody can say who held what; --model mutex asks for no owner";
+            let why = "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner";
             analysis.unknown.push((Value::Nil, why.to_owned()));
         }
         if imported.history.operations.is_empty() {
@@ -293,7 +293,7 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
         imported.remarks.retain(|remark| !remark.contains(NIL_WAS_SEEN));
         imported.remarks.push(format!(
             "ATTENTION: {} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
-             nobody writes nil; if the store answered that there is no value, then this verdict is about too little: \
+             no one writes nil; if the store answered that there is no value, then this verdict is about too little: \
              leave --initial away",
             plural(forgotten, "read")
         ));

@@ -4,7 +4,7 @@
 //! ```text
 //!  mix        a schedule: new, or a variation of one that reached something new
 //!  (a run)    a child process, `perjury test … --schedule FILE`
-//!  features   what the run reached: role × fault, errors, elections; a schedule that reached something new is kept
+//!  features   what the run reached: role × fault, errors, elections; what is new is kept
 //!  shrink     after a violation: which faults can be left out or shortened, tried by running again
 //! ```
 //!

@@ -116,8 +116,8 @@ impl Client for BundledClient {
 }
 
 impl BundledClient {
-    /// A client of the node at `base`. The connection is made by the first request, where a failure to connect
-    /// is told apart from others.
+    /// A client of the node at `base`. The connection is made by the first request, where a failure to
+    /// connect is told apart from others.
     pub(super) fn new(
         base: String,
         prefix: String,

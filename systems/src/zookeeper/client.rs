@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  write     set ── no node ──► create ── exists ──► set
-//!  cas       [sync] get ── equal ──► set with the version read (or create); refused: another client was faster
+//!  cas       [sync] get ── equal ──► set with the version read (or create); refused: another was faster
 //!  set       an element is a child of the key's node: create; read is the list of the children
 //!  counter   as cas
 //!  lock      create an ephemeral child with a sequence number, list the children: the lowest holds the lock;

@@ -1,14 +1,17 @@
 //! Configurations: what has been linearized so far, and the state that this led to.
 //!
-//! A configuration is a row of words: state and spent open calls, the tip of its trace, and two bits for every slot:
+//! A configuration is a row of words: state and spent open calls, the tip of its trace, and two bits for
+//! every slot:
 //! - `gone`: the call has been used to change the state, so that it cannot be used any more;
-//! - `free`: nothing is owed to the call any more. It was used, or it is pure and was legal at some moment, or it
-//!   overwrites and another overwriting call was used while it ran: it can always stand immediately before that one.
+//! - `free`: nothing is owed to the call any more. It was used, or it is pure and was legal at some moment,
+//!   or it overwrites and another overwriting call was used while it ran: it can always stand immediately
+//!   before that one.
 //!
 //! Invariants:
 //! - `gone` is within `free`, and both are 0 in slots where nothing runs.
-//! - One configuration is as good as another one (*dominates* it) if both have the same state, and it has lost less and owes
-//!   less: its `gone` is within the other's, its `free` contains the other's, its spent calls are among the other's.
+//! - One configuration is as good as another one (*dominates* it) if both have the same state, and it has
+//!   lost less and owes less: its `gone` is within the other's, its `free` contains the other's, its spent
+//!   calls are among the other's.
 
 use hashbrown::HashTable;
 use rustc_hash::FxHashMap;

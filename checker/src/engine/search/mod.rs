@@ -1,20 +1,20 @@
 //! A search through all orders, for any model.
 //!
-//! J. M. Wing and C. Gong, "Testing and verifying concurrent objects", J. Parallel Distrib. Comput. 17, 1993; G. Lowe,
-//! "Testing for linearizability", Concurrency Computat.: Pract. Exper. 29, 2017 (just-in-time linearization). What it does
-//! beyond them:
-//! - A pure call ([`crate::Effect::Pure`]) is linearized as soon as it is legal: in any linearization from there it can be
-//!   moved to the front.
-//! - Of running calls that are equal the one that finishes first goes first: otherwise exchange them. A definite one goes
-//!   before an open one, and open ones are only counted.
-//! - A call that overwrites ([`crate::Effect::Overwrite`]) is settled when another one that overwrites is linearized: it
-//!   can stand immediately before that one, where nobody notices.
+//! J. M. Wing and C. Gong, "Testing and verifying concurrent objects", J. Parallel Distrib. Comput. 17, 1993;
+//! G. Lowe, "Testing for linearizability", Concurrency Computat.: Pract. Exper. 29, 2017 (just-in-time
+//! linearization). What it does beyond them:
+//! - A pure call ([`crate::Effect::Pure`]) is linearized as soon as it is legal: in any linearization from
+//!   there it can be moved to the front.
+//! - Of running calls that are equal the one that finishes first goes first: otherwise exchange them. A
+//!   definite one goes before an open one, and open ones are only counted.
+//! - A call that overwrites ([`crate::Effect::Overwrite`]) is settled when another one that overwrites is
+//!   linearized: it can stand immediately before that one, where no one notices.
 //! - A configuration is dropped if another one has the same state, owes less and has lost less.
-//! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only some of them
-//!   can show that a history is linearizable, passes that join them can show that it is not.
+//! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only
+//!   some of them can show that a history is linearizable, passes that join them can show that it is not.
 //!
-//! Invariant: the limits count work and memory, never time, so the answer is the same on every machine, unless the
-//! caller raises [`Limits::stop`].
+//! Invariant: the limits count work and memory, never time, so the answer is the same on every machine,
+//! unless the caller raises [`Limits::stop`].
 
 mod configurations;
 mod pass;
@@ -43,7 +43,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// How many steps of the model may be looked at.
     pub steps: u64,
-    /// The search gives up soon after one of these becomes true: for a limit of time, which is the caller's affair.
+    /// The search gives up soon after one of these becomes true: for a limit of time, which is the caller's
+    /// affair.
     pub stop: Vec<Arc<AtomicBool>>,
 }
 
@@ -80,7 +81,8 @@ pub enum Searched {
     Found(Vec<usize>),
     /// Not linearizable.
     Stuck(Stuck),
-    /// Undecided: the limits were reached, or a call does not end later than it begins. Which and how far, in words.
+    /// Undecided: the limits were reached, or a call does not end later than it begins. Which and how far, in
+    /// words.
     GaveUp(String),
 }
 
@@ -98,8 +100,8 @@ pub struct Stuck {
 }
 
 impl Stuck {
-    /// Why there is no order, in a few lines for people: what fits nowhere, the longest order, what that leaves and what
-    /// was still running. `model` and `calls` are those that were searched.
+    /// Why there is no order, in a few lines for people: what fits nowhere, the longest order, what that
+    /// leaves and what was still running. `model` and `calls` are those that were searched.
     ///
     /// # Panics
     /// If `calls` are others.
@@ -165,8 +167,8 @@ const EFFORTS: [usize; 5] = [1, 5, 7, 8, 9];
 
 /// Searches for a linearization.
 ///
-/// A call that does not end later than it begins is a mistake in the calls, not in what they tell: nothing is searched
-/// then, and [`Searched::GaveUp`] names the call.
+/// A call that does not end later than it begins is a mistake in the calls, not in what they tell: nothing is
+/// searched then, and [`Searched::GaveUp`] names the call.
 pub fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limits: &Limits) -> Searched {
     match Search::new(model, calls, limits) {
         Ok(mut search) => search.run(0),
@@ -189,7 +191,7 @@ pub(crate) struct Search<'a, M: Model> {
 pub(crate) enum Tried {
     /// That is the answer.
     Decided(Searched),
-    /// Nobody knows; what was kept did not survive this event.
+    /// No one knows; what was kept did not survive this event.
     Undecided(usize),
 }
 
@@ -227,7 +229,8 @@ impl<'a, M: Model> Search<'a, M> {
         Searched::GaveUp("internal: the search ended undecided".to_owned())
     }
 
-    /// Tries to show with moderate effort that there is no order: a call before whose completion there is none.
+    /// Tries to show with moderate effort that there is no order: a call before whose completion there is
+    /// none.
     pub fn refute(&mut self) -> Option<usize> {
         const LEVEL: usize = 5;
         let until = self.plan.events.len();
@@ -306,8 +309,9 @@ impl<'a, M: Model> Search<'a, M> {
         ))
     }
 
-    /// There is no order up to the finish that is event number `event`. What comes before may have none either, but then that
-    /// was not found out: the prefix is the longest order that is found with little effort.
+    /// There is no order up to the finish that is event number `event`. What comes before may have none
+    /// either, but then that was not found out: the prefix is the longest order that is found with little
+    /// effort.
     pub fn stuck(&mut self, effort: usize, event: usize) -> Searched {
         let Event::Finish(blocking) = self.plan.events[event] else {
             return Searched::GaveUp("internal: the search is stuck at a start".to_owned());

@@ -1,8 +1,9 @@
-//! One pass through the events, with a set of configurations that is all, some, or more than what is possible.
+//! One pass through the events, with a set of configurations that is all, some, or more than what is
+//! possible.
 //!
-//! Lowe's just-in-time linearization: nothing is linearized before a definite call finishes that has not been. Then every
-//! configuration in which something is still owed to that call is replaced by those that follow from it by
-//! linearizing running calls, that one last.
+//! Lowe's just-in-time linearization: nothing is linearized before a definite call finishes that has not
+//! been. Then every configuration in which something is still owed to that call is replaced by those that
+//! follow from it by linearizing running calls, that one last.
 //!
 //! ```text
 //!   events       start a   start b   finish b             finish a
@@ -10,12 +11,12 @@
 //!   configurations
 //! ```
 //!
-//! - Exactly: the set holds what is possible, apart from what is dominated. If it becomes empty, the history is not
-//!   linearizable; if not, it is.
-//! - Narrowly: where the set would grow beyond a width, only the most promising configurations are kept. If one is left at
-//!   the end, the history is linearizable all the same.
-//! - Broadly: where the set would grow, configurations are joined into one that is at least as good. If none is left, the
-//!   history is not linearizable all the same.
+//! - Exactly: the set holds what is possible, apart from what is dominated. If it becomes empty, the history
+//!   is not linearizable; if not, it is.
+//! - Narrowly: where the set would grow beyond a width, only the most promising configurations are kept. If
+//!   one is left at the end, the history is linearizable all the same.
+//! - Broadly: where the set would grow, configurations are joined into one that is at least as good. If none
+//!   is left, the history is not linearizable all the same.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -218,13 +219,13 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         }
     }
 
-    /// Walks through the events before number `until`. Where nothing is left, a narrow pass goes back some way and tries
-    /// that stretch again with greater widths, up to number `most`.
+    /// Walks through the events before number `until`. Where nothing is left, a narrow pass goes back some
+    /// way and tries that stretch again with greater widths, up to number `most`.
     pub fn run(&mut self, until: usize, most: usize) -> Passed {
-        let (mut event, mut level, mut trouble) = (0, self.level, 0);
+        let (mut event, mut level, mut problem) = (0, self.level, 0);
         while event < until {
             if self.mode == Mode::Narrow && event.is_multiple_of(SNAPSHOT_EVENTS) {
-                if event > trouble {
+                if event > problem {
                     level = self.level;
                     self.width = WIDTHS[level];
                 }
@@ -246,15 +247,15 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                     }
                     if !goes_on {
                         let certain = self.exact || self.mode == Mode::Broad;
-                        level = if event > trouble {
+                        level = if event > problem {
                             self.level + 1
                         } else {
                             level + 1
                         };
-                        trouble = trouble.max(event);
+                        problem = problem.max(event);
                         if certain || level > most {
                             return Passed::Ended {
-                                event: trouble.max(event),
+                                event: problem.max(event),
                                 certain,
                             };
                         }
@@ -509,7 +510,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                 return;
             }
             if self.mode == Mode::Broad && number >= self.width.tried {
-                // Joined configurations forget which open calls are spent, so that a state may grow without end.
+                // Joined configurations forget which open calls are spent, so that a state may grow without
+                // end.
                 self.endless = true;
                 return;
             }
@@ -566,8 +568,8 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
 
     /// Which call of a class comes next: the running one that finishes first, else an open one ([`NO_SLOT`]).
     ///
-    /// Where configurations are joined, that one may be available although nothing is owed to it any more; then the first
-    /// one to which something is owed may be the better choice.
+    /// Where configurations are joined, that one may be available although nothing is owed to it any more;
+    /// then the first one to which something is owed may be the better choice.
     fn usable(&self, row: &[u64], class: Class) -> [Option<u32>; 2] {
         let row = Row::of(row);
         let running = &self.running[class as usize];

@@ -1,9 +1,9 @@
-//! What a search is about, laid out before it begins: events in order, classes of equal operations, and a slot (a bit)
-//! for every definite call while it runs.
+//! What a search is about, laid out before it begins: events in order, classes of equal operations, and a
+//! slot (a bit) for every definite call while it runs.
 //!
 //! Invariants:
-//! - A slot belongs to one call between its start and its finish, and is free for another one afterwards. There are
-//!   as many slots as calls ever run at the same time, however long the history is.
+//! - A slot belongs to one call between its start and its finish, and is free for another one afterwards.
+//!   There are as many slots as calls ever run at the same time, however long the history is.
 //! - Open calls have no slot: equal ones are interchangeable and only counted. Open pure calls are left out.
 
 use std::hash::Hash;

@@ -1,8 +1,8 @@
-//! A broad pass through one stretch of a history: from the configurations that are possible at its beginning to those at
-//! its end. For judging while a history grows ([`crate::stream`]).
+//! A broad pass through one stretch of a history: from the configurations that are possible at its beginning
+//! to those at its end. For judging while a history grows ([`crate::stream`]).
 //!
-//! Invariant: between stretches a configuration speaks of calls by their places among those that are carried on, and of
-//! states by what they are, so that nothing of a stretch's tables outlives it.
+//! Invariant: between stretches a configuration speaks of calls by their places among those that are carried
+//! on, and of states by what they are, so that nothing of a stretch's tables outlives it.
 
 use super::Limits;
 use super::configurations::{Configurations, Row, has, set};
@@ -42,8 +42,8 @@ impl<S> Saved<S> {
 /// What there is to walk through.
 pub(crate) struct Passage<'a, M: Model> {
     pub model: &'a M,
-    /// All calls that are running or open at the beginning, in the order in which configurations count them, and then those that
-    /// start before the end.
+    /// All calls that are running or open at the beginning, in the order in which configurations count them,
+    /// and then those that start before the end.
     pub calls: &'a [Call<M::Op>],
     /// The beginning and the end.
     pub since: u64,

@@ -1,4 +1,5 @@
-//! States and spent open calls by number, and what an operation makes of a state, asked of the model only once.
+//! States and spent open calls by number, and what an operation makes of a state, asked of the model only
+//! once.
 
 use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap};

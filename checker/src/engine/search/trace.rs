@@ -86,11 +86,11 @@ impl Trace {
         }
     }
 
-    /// The linearization of the events before number `until` that the branch with this `tip` stands for, by call
-    /// numbers, and where in it the last change stands.
+    /// The linearization of the events before number `until` that the branch with this `tip` stands for, by
+    /// call numbers, and where in it the last change stands.
     ///
-    /// The branch holds only calls that were chosen. A pure call goes where it first was legal, and an overwriting one
-    /// that was not chosen goes immediately before the first one that was.
+    /// The branch holds only calls that were chosen. A pure call goes where it first was legal, and an
+    /// overwriting one that was not chosen goes immediately before the first one that was.
     pub fn order<M: Model>(
         &self,
         tip: u32,

@@ -1,13 +1,14 @@
 //! Counters.
 //!
-//! *Bounds*, for any amounts: a read cannot show less than the start, plus what was certainly added before it began, plus
-//! every subtraction that had begun before it ended; and likewise for more. Where nothing is subtracted, it also shows
-//! no less than any read that completed before it began, plus what was certainly added between the two.
+//! *Bounds*, for any amounts: a read cannot show less than the start, plus what was certainly added before it
+//! began, plus every subtraction that had begun before it ended; and likewise for more. Where nothing is
+//! subtracted, it also shows no less than any read that completed before it began, plus what was certainly
+//! added between the two.
 //!
-//! *Equal amounts*: exact. Adds are interchangeable, so one walk through the events decides, putting off every add until a
-//! completion asks for it: its own, or that of a read that shows more; then the one that completes first goes first, open
-//! ones last. A read is placed as soon as the count fits. Putting off is safe: it keeps the count low, and what was put
-//! off is there when it is needed. O(n log n).
+//! *Equal amounts*: exact. Adds are interchangeable, so one walk through the events decides, putting off
+//! every add until a completion asks for it: its own, or that of a read that shows more; then the one that
+//! completes first goes first, open ones last. A read is placed as soon as the count fits. Putting off is
+//! safe: it keeps the count low, and what was put off is there when it is needed. O(n log n).
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -253,7 +254,8 @@ impl Walk<'_> {
 }
 
 impl Blocked {
-    /// The conflict: the order so far is the longest prefix, or, for reads that show too little, two reads say it better.
+    /// The conflict: the order so far is the longest prefix, or, for reads that show too little, two reads
+    /// say it better.
     fn decision(self, counter: &Counter, history: &History, calls: &Calls<CounterOp>) -> Decision {
         if let Some(found) = self.falls(calls) {
             return publish::conflict(history, calls, found, Vec::new(), true);
@@ -281,8 +283,8 @@ impl Blocked {
         }
     }
 
-    /// A read that had completed before this one began and shows more, where nothing is ever subtracted (or less, where
-    /// nothing is added).
+    /// A read that had completed before this one began and shows more, where nothing is ever subtracted (or
+    /// less, where nothing is added).
     fn falls(&self, calls: &Calls<CounterOp>) -> Option<Contradiction> {
         let late = &calls.calls[self.number];
         let CounterOp::Read(seen) = late.op else {

@@ -1,8 +1,9 @@
 //! A counter (`counter`).
 //!
-//! `add(amount)` adds an integer, negative to subtract; what it answers is not looked at. `read` answers with the sum of all
-//! that was added so far; nil is 0. An `add` that ended with `info` may take effect at any time after its invocation, or
-//! never; a failed one never does. Source: Jepsen's `counter` checker, which only knows bounds; this one is exact.
+//! `add(amount)` adds an integer, negative to subtract; what it answers is not looked at. `read` answers with
+//! the sum of all that was added so far; nil is 0. An `add` that ended with `info` may take effect at any
+//! time after its invocation, or never; a failed one never does. Source: Jepsen's `counter` checker, which
+//! only knows bounds; this one is exact.
 
 use history::{Op, Operation, Outcome, Value};
 

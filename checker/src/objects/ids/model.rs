@@ -1,7 +1,7 @@
 //! A generator of ids (`unique-ids`).
 //!
-//! `generate` answers with an id that it never gave out before. Ids have no order. One that ended with `info` may have
-//! given out any id, which nobody saw. Source: Jepsen's `unique-ids` checker.
+//! `generate` answers with an id that it never gave out before. Ids have no order. One that ended with `info`
+//! may have given out any id, which no one saw. Source: Jepsen's `unique-ids` checker.
 //!
 //! Linearizable iff no id was given out twice: any order that respects real time will do.
 

@@ -1,11 +1,13 @@
 //! Lists to which transactions append unique elements: exact, in time close to that of reading all answers.
 //!
-//! The longest answer of each list tells the order of its appends (Kingsbury and Alvaro, Elle, VLDB 2020, section 4), so it is known
-//! which transactions must come before which: who appended before whom, who was seen by whom, who did not see whom yet,
-//! and who had completed before whom began (a chain of points in time stands for these pairs). Appends that nobody saw
-//! come behind all that was seen, in any order; open transactions of which nobody saw anything never happened as far as
-//! anybody can tell. A version tells how many transactions had appended by then, which must be those whose appends a read
-//! of the same transaction shows, and does as well as a read where it is no greater than what was seen. The transactions have an order iff there is no cycle (Adya 1999, with real time).
+//! The longest answer of each list tells the order of its appends (Kingsbury and Alvaro, Elle, VLDB 2020,
+//! section 4), so it is known which transactions must come before which: who appended before whom, who was
+//! seen by whom, who did not see whom yet, and who had completed before whom began (a chain of points in time
+//! stands for these pairs). Appends that no one saw come behind all that was seen, in any order; open
+//! transactions of which no one saw anything never happened as far as anybody can tell. A version tells how
+//! many transactions had appended by then, which must be those whose appends a read of the same transaction
+//! shows, and does as well as a read where it is no greater than what was seen. The transactions have an
+//! order iff there is no cycle (Adya 1999, with real time).
 
 use history::{History, Key, OPEN, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -69,7 +71,7 @@ struct Finder<'a> {
     calls: &'a Calls<Vec<ListMicro>>,
 }
 
-/// Why there is no order, or that nobody knows.
+/// Why there is no order, or that no one knows.
 type Why = Judged;
 
 impl<'a> Finder<'a> {
@@ -154,7 +156,7 @@ impl<'a> Finder<'a> {
 
     /// The order in which a list grew.
     fn versions(&self, list: &List<'a>) -> Result<Versions, Why> {
-        // Elements are appended once, so nobody finds what it is about to append.
+        // Elements are appended once, so no one finds what it is about to append.
         let finds_own = |(_, part): &&(usize, Part)| {
             let is_found = |own: &&Value| part.found.is_some_and(|found| found.contains(own));
             part.appended.iter().any(is_found)
@@ -208,7 +210,8 @@ impl<'a> Finder<'a> {
         Ok(versions)
     }
 
-    /// Whether the versions that were told can be: they count what was seen, and not more than can have been appended.
+    /// Whether the versions that were told can be: they count what was seen, and not more than can have been
+    /// appended.
     fn counted(&self, list: &List<'a>, versions: &Versions) -> Result<(), Why> {
         for (number, part) in &list.parts {
             let Some(version) = part.version else { continue };
@@ -227,8 +230,8 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        // Of appends that nobody saw nobody knows in which order they were counted; and who counted and appended, but did
-        // not look, is followed no further.
+        // Of appends that no one saw no one knows in which order they were counted; and who counted and
+        // appended, but did not look, is followed no further.
         let is_unclear = |(place, (_, part)): (usize, &(usize, Part))| {
             let version = part.version.and_then(|version| usize::try_from(version).ok());
             version.is_some_and(|version| version > versions.writers.len())
@@ -267,7 +270,8 @@ impl<'a> Finder<'a> {
             !is_seen[place] && happened[*number] && !part.appended.is_empty()
         };
         let mut left: Vec<usize> = (0..list.parts.len()).filter(is_left).collect();
-        // Who found all that was seen and appended to it comes next. Two cannot: each would have to see the other.
+        // Who found all that was seen and appended to it comes next. Two cannot: each would have to see the
+        // other.
         let next: Vec<usize> = left
             .iter()
             .copied()
@@ -409,8 +413,8 @@ impl<'a> Finder<'a> {
         Judged::Contradiction(Contradiction { also, ..found })
     }
 
-    /// Whether one transaction must come before another, looked at again without the order of the versions: by what
-    /// reads show and lack.
+    /// Whether one transaction must come before another, looked at again without the order of the versions:
+    /// by what reads show and lack.
     fn follows(&self, lists: &[List<'a>], happened: &[bool], from: usize, to: usize, edge: Edge) -> bool {
         let calls = &self.calls.calls;
         if !happened[from] || !happened[to] || from == to {
@@ -439,7 +443,7 @@ impl<'a> Finder<'a> {
             Kind::NotSeen => {
                 !to.appended.is_empty() && from.found.is_some_and(|found| place(found, to).is_none())
             }
-            // Somebody saw the one before the other, or the one without the other, maybe the other himself.
+            // Someone saw the one before the other, or the one without the other, maybe the other himself.
             Kind::Behind => list.parts.iter().filter_map(|(_, part)| part.found).any(|found| {
                 match (place(found, from), place(found, to)) {
                     (Some(one), Some(other)) => one < other,

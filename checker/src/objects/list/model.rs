@@ -1,19 +1,20 @@
 //! Lists to which transactions append (`list-append`).
 //!
-//! A transaction reads lists and appends elements to them, in order, all at once; it sees what it appended itself. Plain
-//! reads and appends by key are transactions of one step. Every list is empty at first, which a read may show as nil. A
-//! transaction that ended with `info` may take effect at any time after its invocation, wholly, or never; what it read is
-//! unknown. A failed one never does. Linearizable transactions are strictly serializable. Source: Jepsen's list-append
-//! workload; K. Kingsbury and P. Alvaro, "Elle: inferring isolation anomalies from experimental observations", VLDB 2020.
+//! A transaction reads lists and appends elements to them, in order, all at once; it sees what it appended
+//! itself. Plain reads and appends by key are transactions of one step. Every list is empty at first, which a
+//! read may show as nil. A transaction that ended with `info` may take effect at any time after its
+//! invocation, wholly, or never; what it read is unknown. A failed one never does. Linearizable transactions
+//! are strictly serializable. Source: Jepsen's list-append workload; K. Kingsbury and P. Alvaro, "Elle:
+//! inferring isolation anomalies from experimental observations", VLDB 2020.
 //!
-//! A transaction that asks for a list's version is told how many transactions have appended to it so far (each counts once,
-//! whatever it appends; itself where it did before), and the revision of the last one: versions of a list are equal iff their
-//! revisions are, and grow with them. A list to which nobody appended has version and revision 0, or nil. Source: `version` and
-//! `mod_revision` of etcd's `KeyValue` (etcd API reference). That revisions agree is judged beside the model
-//! ([`revisions`](super::revisions)).
+//! A transaction that asks for a list's version is told how many transactions have appended to it so far
+//! (each counts once, whatever it appends; itself where it did before), and the revision of the last one:
+//! versions of a list are equal iff their revisions are, and grow with them. A list to which no one appended
+//! has version and revision 0, or nil. Source: `version` and `mod_revision` of etcd's `KeyValue` (etcd API
+//! reference). That revisions agree is judged beside the model ([`revisions`](super::revisions)).
 //!
-//! Transactions on different groups of objects share none, even if they call them the same. Lists that no transaction
-//! connects are judged apart.
+//! Transactions on different groups of objects share none, even if they call them the same. Lists that no
+//! transaction connects are judged apart.
 
 use std::collections::BTreeMap;
 

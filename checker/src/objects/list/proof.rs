@@ -1,5 +1,6 @@
-//! Looks again at what contradicts itself in lists to which transactions append, without any order of the transactions: by
-//! what those shown read and appended and by who else appended what. Circles are looked at where they are found.
+//! Looks again at what contradicts itself in lists to which transactions append, without any order of the
+//! transactions: by what those shown read and appended and by who else appended what. Circles are looked at
+//! where they are found.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Lists of which versions and revisions were told together: whether these agree, O(n log n).
 //!
-//! Of one list, equal versions have equal revisions and greater versions greater ones; version 0 and revision 0 belong
-//! together. That needs no order of the transactions, so it refutes and never confirms. A transaction that appended before it
-//! asked was told its own revision, which is no different.
+//! Of one list, equal versions have equal revisions and greater versions greater ones; version 0 and revision
+//! 0 belong together. That needs no order of the transactions, so it refutes and never confirms. A
+//! transaction that appended before it asked was told its own revision, which is no different.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! A lock whose holders get tokens that grow (`fenced-lock`).
 //!
-//! As [`lock`](super::lock), and `acquire` answers with an integer, the token, which is greater than every token that was
-//! given out before: so a store can tell a late request of a former holder. Tokens need not be consecutive, and the first
-//! may be any. A lock that answers without a token is taken to have given one that nobody saw. Source: Hazelcast's
-//! `FencedLock`, and M. Kleppmann, "How to do distributed locking", 2016.
+//! As [`lock`](super::lock), and `acquire` answers with an integer, the token, which is greater than every
+//! token that was given out before: so a store can tell a late request of a former holder. Tokens need not be
+//! consecutive, and the first may be any. A lock that answers without a token is taken to have given one that
+//! no one saw. Source: Hazelcast's `FencedLock`, and M. Kleppmann, "How to do distributed locking", 2016.
 
 use history::{Op, OpKind, Operation, Outcome, Value};
 
@@ -37,7 +37,7 @@ impl Model for FencedLock {
     fn init(&self) -> FencedLockState {
         FencedLockState {
             holder: None,
-            // Below every token, with room for those that nobody saw.
+            // Below every token, with room for those that no one saw.
             last_token: i128::MIN,
         }
     }

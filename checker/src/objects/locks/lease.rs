@@ -1,17 +1,18 @@
 //! A lock whose holder may lose it, with fencing tokens (`lease`).
 //!
-//! A lock that lives on a lease, a session or an ephemeral node frees itself when these end, so that somebody else may take
-//! it while its holder still believes to have it. What remains promised is this:
-//! - `acquire` answers with an integer, the token, which is greater than every token that was given out before, whether or
-//!   not somebody held the lock then. It takes the lock over.
-//! - `release` succeeds only for the process that took the lock last, and only once: a release that succeeds although a
-//!   greater token had been given out before it began is a lie. Afterwards nobody holds the lock.
+//! A lock that lives on a lease, a session or an ephemeral node frees itself when these end, so that someone
+//! else may take it while its holder still believes to have it. What remains promised is this:
+//! - `acquire` answers with an integer, the token, which is greater than every token that was given out
+//!   before, whether or not someone held the lock then. It takes the lock over.
+//! - `release` succeeds only for the process that took the lock last, and only once: a release that succeeds
+//!   although a greater token had been given out before it began is a lie. Afterwards no one holds the lock.
 //!
-//! Tokens need not be consecutive, and the first may be any. An `acquire` that answers without a token is taken to have got
-//! one that nobody saw. A failed operation tells nothing. Nor does one that ended with `info`: it retires its process, which
-//! therefore gives nothing back any more; and without it, less was taken over and fewer tokens were given out, so that
-//! whatever has an order with it has one without. Source: M. Kleppmann, "How to do distributed locking", 2016; the
-//! sequencers of M. Burrows, "The Chubby lock service for loosely-coupled distributed systems", OSDI 2006, section 2.4.
+//! Tokens need not be consecutive, and the first may be any. An `acquire` that answers without a token is
+//! taken to have got one that no one saw. A failed operation tells nothing. Nor does one that ended with
+//! `info`: it retires its process, which therefore gives nothing back any more; and without it, less was
+//! taken over and fewer tokens were given out, so that whatever has an order with it has one without. Source:
+//! M. Kleppmann, "How to do distributed locking", 2016; the sequencers of M. Burrows, "The Chubby lock
+//! service for loosely-coupled distributed systems", OSDI 2006, section 2.4.
 
 use history::{Op, OpKind, Operation, Outcome, Value};
 
@@ -31,7 +32,8 @@ pub enum LeaseOp {
     Release(u32),
 }
 
-/// Who took a [`Lease`] last and did not give it back, and the smallest token that was given out last can have been.
+/// Who took a [`Lease`] last and did not give it back, and the smallest token that was given out last can
+/// have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseState {
     holder: Option<u32>,
@@ -45,7 +47,7 @@ impl Model for Lease {
     fn init(&self) -> LeaseState {
         LeaseState {
             holder: None,
-            // Below every token, with room for those that nobody saw.
+            // Below every token, with room for those that no one saw.
             last_token: i128::MIN,
         }
     }
@@ -63,7 +65,8 @@ impl Model for Lease {
     }
 }
 
-/// The parts are the processes. Also each taking, with its release, is one: without it the rest remains legal.
+/// The parts are the processes. Also each taking, with its release, is one: without it the rest remains
+/// legal.
 impl Projected for Lease {
     fn project(&self, op: &LeaseOp, parts: &[Value]) -> Option<LeaseOp> {
         let (LeaseOp::Acquire(process, _) | LeaseOp::Release(process)) = *op;

@@ -1,9 +1,10 @@
 //! Locks that their holders may lose, with tokens: exact, O(n log n).
 //!
-//! A process does one thing after the other, so a release belongs to its process' last taking, and the two make a section
-//! between which no other taking may stand; a taking without a release is a section of its own. Where all tokens are known
-//! they rank the sections ([`chain`]); where none is, sections must not overlap ([`sections`]), which nothing but real time
-//! decides. Where some are known, a contradiction among these is one, but that there is none settles nothing.
+//! A process does one thing after the other, so a release belongs to its process' last taking, and the two
+//! make a section between which no other taking may stand; a taking without a release is a section of its
+//! own. Where all tokens are known they rank the sections ([`chain`]); where none is, sections must not
+//! overlap ([`sections`]), which nothing but real time decides. Where some are known, a contradiction among
+//! these is one, but that there is none settles nothing.
 
 use history::{OPEN, Value};
 use rustc_hash::FxHashMap;
@@ -54,7 +55,7 @@ impl Finder<'_> {
         let mut last: FxHashMap<u32, usize> = FxHashMap::default();
         for number in order {
             match calls[number].op {
-                // Nobody can tell whether it happened, nor does it matter.
+                // No one can tell whether it happened, nor does it matter.
                 _ if calls[number].finish == OPEN => {}
                 LeaseOp::Acquire(process, _) => {
                     last.insert(process, sections.len());

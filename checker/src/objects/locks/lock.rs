@@ -1,11 +1,11 @@
 //! A lock with owner (`lock`).
 //!
-//! `acquire` takes the lock for its process when it is free; `release` gives it back, which only the process that holds it
-//! can do. A process that holds it cannot take it again. It is free at first. A lock never frees itself: one with leases
-//! that expire is no such lock. A `release` that ended with `info` may take effect at any time after its invocation, or
-//! never. An `acquire` that ended with `info` retires its process, so nobody could ever give the lock back: it is taken not
-//! to have happened unless it is the last. A failed one never happened. Source: the `owner-aware-mutex` of Jepsen's
-//! Hazelcast tests.
+//! `acquire` takes the lock for its process when it is free; `release` gives it back, which only the process
+//! that holds it can do. A process that holds it cannot take it again. It is free at first. A lock never
+//! frees itself: one with leases that expire is no such lock. A `release` that ended with `info` may take
+//! effect at any time after its invocation, or never. An `acquire` that ended with `info` retires its
+//! process, so no one could ever give the lock back: it is taken not to have happened unless it is the last.
+//! A failed one never happened. Source: the `owner-aware-mutex` of Jepsen's Hazelcast tests.
 
 use history::{Op, Operation, Outcome};
 

@@ -1,9 +1,10 @@
 //! Locks with owner, with and without tokens: exact, O(n log n).
 //!
-//! A process does one thing after the other, so each of its takings and the release that follows make a section, and
-//! sections must not overlap ([`sections`]). A release of unknown outcome ends its section sometime: without it the section
-//! must be the last, which binds more. A taking of unknown outcome is left out: its process is retired, so it could only be
-//! the last, where nobody misses it. Tokens rank the sections ([`chain`]); where one is not known the search must help.
+//! A process does one thing after the other, so each of its takings and the release that follows make a
+//! section, and sections must not overlap ([`sections`]). A release of unknown outcome ends its section
+//! sometime: without it the section must be the last, which binds more. A taking of unknown outcome is left
+//! out: its process is retired, so it could only be the last, where no one misses it. Tokens rank the
+//! sections ([`chain`]); where one is not known the search must help.
 
 use history::OPEN;
 use rustc_hash::FxHashMap;

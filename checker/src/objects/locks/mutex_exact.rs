@@ -1,8 +1,9 @@
 //! Locks without owner: exact, O(n log n).
 //!
-//! Takings and releases alternate, and those of a kind are interchangeable. One walk through the events decides, putting
-//! off everything until a completion asks for it: a taking that completes while the lock is taken asks for a release, and
-//! the other way round; of those that are running the one that completes first goes first, open ones last.
+//! Takings and releases alternate, and those of a kind are interchangeable. One walk through the events
+//! decides, putting off everything until a completion asks for it: a taking that completes while the lock is
+//! taken asks for a release, and the other way round; of those that are running the one that completes first
+//! goes first, open ones last.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -60,8 +61,8 @@ pub(crate) fn decide(history: &History, calls: &Calls<MutexOp>) -> Decision {
     publish::valid(&Mutex, calls, &order)
 }
 
-/// The conflict of a call that cannot be placed: too many of its kind in too short a time, or at least the longest
-/// prefix.
+/// The conflict of a call that cannot be placed: too many of its kind in too short a time, or at least the
+/// longest prefix.
 fn stuck(
     history: &History,
     calls: &Calls<MutexOp>,
@@ -94,9 +95,9 @@ fn stuck(
     }
 }
 
-/// Calls of one kind that all ran within some time, too many for the calls of the other kind that ran at that time at all:
-/// between any two of them there must be one of those. The lock is free at first, so a release needs a taking also before
-/// the first one.
+/// Calls of one kind that all ran within some time, too many for the calls of the other kind that ran at that
+/// time at all: between any two of them there must be one of those. The lock is free at first, so a release
+/// needs a taking also before the first one.
 struct Crowd {
     /// The call that makes it too many.
     last: usize,

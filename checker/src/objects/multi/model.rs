@@ -1,13 +1,14 @@
 //! Several registers that are read and written together (`multi-register`).
 //!
-//! A transaction reads and writes registers, in order, all at once; what it reads after it wrote is what it wrote. Plain
-//! reads, writes and cas by key are transactions of one step. Every register holds 0 at first. A transaction that ended
-//! with `info` may take effect at any time after its invocation, wholly, or never; what it read is unknown. A failed one
-//! never does. An answer of nil in the place of a read tells that the register holds nil. Source: the `multi-register` of
-//! Knossos' model.clj; linearizable transactions are strictly serializable (Herlihy and Wing 1990, section 3).
+//! A transaction reads and writes registers, in order, all at once; what it reads after it wrote is what it
+//! wrote. Plain reads, writes and cas by key are transactions of one step. Every register holds 0 at first. A
+//! transaction that ended with `info` may take effect at any time after its invocation, wholly, or never;
+//! what it read is unknown. A failed one never does. An answer of nil in the place of a read tells that the
+//! register holds nil. Source: the `multi-register` of Knossos' model.clj; linearizable transactions are
+//! strictly serializable (Herlihy and Wing 1990, section 3).
 //!
-//! Transactions on different groups of objects share none, even if they call them the same. Registers that no transaction
-//! connects are judged apart, and where one stands alone as a plain register is.
+//! Transactions on different groups of objects share none, even if they call them the same. Registers that no
+//! transaction connects are judged apart, and where one stands alone as a plain register is.
 
 use std::collections::BTreeMap;
 
@@ -142,8 +143,8 @@ pub(crate) fn is_answered(operation: &Operation) -> bool {
     }
 }
 
-/// Whether transactions saw nil, which nobody wrote, and nobody saw `initial` without that somebody wrote it: the
-/// registers then cannot have begun with `initial`.
+/// Whether transactions saw nil, which no one wrote, and no one saw `initial` without that someone wrote it:
+/// the registers then cannot have begun with `initial`.
 pub(crate) fn began_with_nil(history: &History, initial: &Value) -> bool {
     // Nil and `initial`, seen and written.
     let (mut seen, mut written) = ([false; 2], [false; 2]);

@@ -1,10 +1,11 @@
 //! A queue that is first in, first out (`fifo-queue`).
 //!
-//! `enqueue(value)` puts a value in at the end; `dequeue` takes the first one out and answers with it, or with nil when the
-//! queue is empty. An `enqueue` that ended with `info` may put its value in at any time after its invocation, or never. A
-//! `dequeue` that ended with `info` may take the first value out, whichever that is then, or do nothing. What failed did
-//! not happen: a `dequeue` that fails because the queue is empty tells nothing, so clients should rather answer nil.
-//! Source: Herlihy and Wing 1990, section 1; the `fifo-queue` of Knossos' model.clj.
+//! `enqueue(value)` puts a value in at the end; `dequeue` takes the first one out and answers with it, or
+//! with nil when the queue is empty. An `enqueue` that ended with `info` may put its value in at any time
+//! after its invocation, or never. A `dequeue` that ended with `info` may take the first value out, whichever
+//! that is then, or do nothing. What failed did not happen: a `dequeue` that fails because the queue is empty
+//! tells nothing, so clients should rather answer nil. Source: Herlihy and Wing 1990, section 1; the
+//! `fifo-queue` of Knossos' model.clj.
 
 use std::collections::VecDeque;
 

@@ -14,7 +14,7 @@ pub enum QueueOp {
     Dequeue(Value),
     /// It was seen to be empty.
     Empty,
-    /// Something was taken out, if there was something: nobody knows what.
+    /// Something was taken out, if there was something: no one knows what.
     Take,
 }
 

@@ -1,7 +1,7 @@
 //! A queue without order (`unordered-queue`).
 //!
-//! As [`fifo-queue`](super::fifo), but `dequeue` takes out any of the values: a bag. The same value may be in it more
-//! than once. Source: the `unordered-queue` of Knossos' model.clj.
+//! As [`fifo-queue`](super::fifo), but `dequeue` takes out any of the values: a bag. The same value may be in
+//! it more than once. Source: the `unordered-queue` of Knossos' model.clj.
 
 use std::collections::BTreeMap;
 

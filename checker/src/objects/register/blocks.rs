@@ -26,7 +26,8 @@ struct Traffic {
     next: ValueId,
     /// When its writer was invoked and completed; for a value without one, before and after everything.
     written: [u32; 2],
-    /// The last invocation and the first completion among its reads; without any, before and after everything.
+    /// The last invocation and the first completion among its reads; without any, before and after
+    /// everything.
     seen: [u32; 2],
     /// Where its reads begin; they end where those of the next value begin.
     reads: u32,
@@ -73,8 +74,8 @@ impl Flow {
             seen: NO_TIMES,
             reads: 0,
         };
-        // Histories are so random that asking what a step is costs more than counting what does not matter: steps that
-        // are no reads count as reads of NOTHING, and what writes nothing writes NOTHING.
+        // Histories are so random that asking what a step is costs more than counting what does not matter:
+        // steps that are no reads count as reads of NOTHING, and what writes nothing writes NOTHING.
         let mut values = vec![nothing; prepared.values + 1];
         let (mut repeated, mut replaced_twice) = (false, None);
         for (number, step) in kept(prepared, needed) {
@@ -162,7 +163,7 @@ impl Flow {
         values.filter(|&value| self.writer(value).is_some())
     }
 
-    /// The first of the kept steps of some sort that saw a value that nobody wrote.
+    /// The first of the kept steps of some sort that saw a value that no one wrote.
     pub fn never_written(
         &self,
         prepared: &Prepared,
@@ -245,7 +246,8 @@ impl Blocks {
                 .for_each(|value| placed[value as usize] = true);
         }
         let lost = flow.written().find(|&value| !placed[value as usize])?;
-        // No value is replaced twice and every one that is seen was written: walking back ends where it began.
+        // No value is replaced twice and every one that is seen was written: walking back ends where it
+        // began.
         let before =
             |&value: &ValueId| Some(flow.values[value as usize].before).filter(|before| *before != lost);
         let circle = std::iter::successors(Some(lost), before).take(flow.values.len());

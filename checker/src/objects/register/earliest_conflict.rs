@@ -1,6 +1,7 @@
 //! Which contradiction of a register's steps to show: of all that there are, the one that shows earliest.
 //!
-//! [`crate::objects::register::exact`] says whether there is one, from the bounds of the blocks alone; this file looks at the steps again.
+//! [`crate::objects::register::exact`] says whether there is one, from the bounds of the blocks alone; this
+//! file looks at the steps again.
 
 use std::cmp::Reverse;
 
@@ -125,8 +126,9 @@ impl Contradictions<'_> {
         }
     }
 
-    /// What to show of two blocks that must each come before the other: d, c, b and a, where a and d belong to one
-    /// block, b and c to the other, a completed before b began, and c completed before d began. And what ties them.
+    /// What to show of two blocks that must each come before the other: d, c, b and a, where a and d belong
+    /// to one block, b and c to the other, a completed before b began, and c completed before d began. And
+    /// what ties them.
     fn comes_back(&self, i: usize, j: usize) -> (Vec<StepId>, Vec<[ValueId; 2]>) {
         let step = |number: StepId| self.prepared.step(number);
         let writer_of = |number: StepId| self.flow.writer(self.value(number));

@@ -1,16 +1,17 @@
 //! Blocks of a register's operations while they grow: which two must each come before the other?
 //!
-//! A block's first completion m is fixed as soon as there is one; only its last invocation M grows. Blocks i and j clash iff
-//! m_i < M_j and m_j < M_i (see [`crate::objects::register::exact`]). While nothing clashes, the *forward* blocks (m < M) are disjoint
-//! intervals, and no backward one lies within a forward one. So a clash with a block that has changed is found
-//! - among the blocks whose m lies within it: all that do not clash overlap its m, and those are no more than operations
-//!   ever run at once;
+//! A block's first completion m is fixed as soon as there is one; only its last invocation M grows. Blocks i
+//! and j clash iff m_i < M_j and m_j < M_i (see [`crate::objects::register::exact`]). While nothing clashes,
+//! the *forward* blocks (m < M) are disjoint intervals, and no backward one lies within a forward one. So a
+//! clash with a block that has changed is found
+//! - among the blocks whose m lies within it: all that do not clash overlap its m, and those are no more than
+//!   operations ever run at once;
 //! - or in the one forward block that covers its m, which is the last one to begin before it.
 //!
-//! *Retiring.* Let no operation that is still to complete have been invoked before `since`, and let X be the block with the
-//! greatest M among those with m < `since`. Whatever completes later on a block B with m_B < M_X makes them clash, since
-//! m_X < `since`: B is not needed any more. Neither is it as a witness against some C: without a clash M_B <= m_X, so that
-//! C, with m_C < M_B, is retired with it.
+//! *Retiring.* Let no operation that is still to complete have been invoked before `since`, and let X be the
+//! block with the greatest M among those with m < `since`. Whatever completes later on a block B with m_B <
+//! M_X makes them clash, since m_X < `since`: B is not needed any more. Neither is it as a witness against
+//! some C: without a clash M_B <= m_X, so that C, with m_C < M_B, is retired with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) type BlockId = usize;
 #[derive(Clone, Debug)]
 pub(super) struct End {
     pub at: u64,
-    /// Nobody's, for the initial value.
+    /// No one's, for the initial value.
     pub by: Option<Arc<Seen>>,
 }
 
@@ -117,7 +118,8 @@ impl Blocks {
         [&block.m, &block.big_m].map(|end| end.as_ref().and_then(|end| end.by.as_ref()))
     }
 
-    /// Takes out the blocks with which whatever completes later clashes, if it was invoked at `since` or later.
+    /// Takes out the blocks with which whatever completes later clashes, if it was invoked at `since` or
+    /// later.
     pub fn retire(&mut self, since: u64) -> Vec<BlockId> {
         let mut widest: Option<(u64, BlockId)> = None;
         let mut second = 0;

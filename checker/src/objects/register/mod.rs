@@ -105,8 +105,8 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
             }
         }
     }
-    // A cas that failed without telling what it found may have been made to fail by any open operation; otherwise those
-    // that nobody can have noticed are left out.
+    // A cas that failed without telling what it found may have been made to fail by any open operation;
+    // otherwise those that no one can have noticed are left out.
     let any_not = prepared.steps.iter().any(|step| step.lacked().is_some());
     let steps = prepared.steps.iter().enumerate();
     let worth: Vec<usize> = steps
@@ -118,7 +118,8 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     (searched(&register, history, &calls, found), Algorithm::SEARCH)
 }
 
-/// Places the cas that failed without telling what they found, in other orders where they do not fit into the first one.
+/// Places the cas that failed without telling what they found, in other orders where they do not fit into the
+/// first one.
 fn arrange(prepared: &Prepared, needed: &Needed, mut arrangement: Arrangement) -> Placed {
     for _ in 0..MOST_ORDERS {
         let placed = place(prepared, needed, &arrangement.flow, &arrangement.order);

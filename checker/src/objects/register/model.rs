@@ -102,7 +102,8 @@ impl Recorded for Register {
             (Op::Cas { expected, new, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
                 Some(RegisterOp::Cas(expected.clone(), new.clone()))
             }
-            // An open read may be left out, a read without its value says nothing, and what failed did not happen.
+            // An open read may be left out, a read without its value says nothing, and what failed did not
+            // happen.
             _ => None,
         }
     }

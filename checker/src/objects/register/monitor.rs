@@ -1,11 +1,13 @@
-//! One register, watched: exactly while its values are written once each, by a broad search where they repeat.
+//! One register, watched: exactly while its values are written once each, by a broad search where they
+//! repeat.
 //!
-//! The exact procedure is that of [`crate::objects::register::exact`], made to grow: a value's operations join a block when one of them is
-//! known to have happened, and each completion is compared with what must come after it.
+//! The exact procedure is that of [`crate::objects::register::exact`], made to grow: a value's operations
+//! join a block when one of them is known to have happened, and each completion is compared with what must
+//! come after it.
 //!
 //! Invariants:
-//! - A value that is forgotten can never be seen again without a violation. Whoever sees it, or one that nobody wrote,
-//!   breaks a rule; which of the two is left to the judgement of the whole history.
+//! - A value that is forgotten can never be seen again without a violation. Anyone who sees it, or one that
+//!   no one wrote, breaks a rule; which of the two is left to the judgement of the whole history.
 //! - A cas that failed without telling what it found is not judged here.
 
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use crate::monitor::{Found, Monitor, Seen};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
-/// A register that repeats a value among so many operations at its beginning is watched from there by a search.
+/// A register that repeats a value among so many operations at its beginning is watched from there by a
+/// search.
 const MOST_EARLY: usize = 256;
 
 type NodeId = usize;
@@ -30,7 +33,7 @@ type NodeId = usize;
 #[derive(Debug)]
 struct Node {
     value: Value,
-    /// Nobody for the initial value.
+    /// No one for the initial value.
     writer: Option<Arc<Seen>>,
     /// What the writer must have found, if it is a cas.
     expected: Option<Value>,
@@ -176,7 +179,7 @@ impl Exact {
         Ok(())
     }
 
-    /// Somebody saw a value without writing another one.
+    /// Someone saw a value without writing another one.
     fn saw(&mut self, value: &Value, seen: &Arc<Seen>) -> Result<(), End> {
         let id = self.place(value, seen)?;
         let Some(node) = self.node(id) else {
@@ -201,7 +204,7 @@ impl Exact {
         self.joined(id, seen)
     }
 
-    /// Somebody wrote a value for certain.
+    /// Someone wrote a value for certain.
     fn wrote(&mut self, value: &Value, seen: &Arc<Seen>) -> Result<(), End> {
         let id = self.place(value, seen)?;
         if let Some(node) = self.node(id) {
@@ -210,7 +213,7 @@ impl Exact {
         self.joined(id, seen)
     }
 
-    /// Nobody wrote the value after all.
+    /// No one wrote the value after all.
     fn failed(&mut self, value: &Value, seen: &Arc<Seen>) -> Result<(), End> {
         let Some(id) = self.written_by(value, seen) else {
             return Ok(());
@@ -238,8 +241,8 @@ impl Exact {
             return Ok(());
         };
         let (block, mut before) = (node.block, node.before);
-        // What comes before it in its block must not begin any more. Where something behind has completed already, all
-        // that lies further ahead knows.
+        // What comes before it in its block must not begin any more. Where something behind has completed
+        // already, all that lies further ahead knows.
         while let Some(node) = before.and_then(|id| self.node(id))
             && node.overwritten.is_none()
         {
@@ -257,7 +260,7 @@ impl Exact {
         }
     }
 
-    /// Makes sure that a value that somebody saw or wrote is in a block; where that is.
+    /// Makes sure that a value that someone saw or wrote is in a block; where that is.
     fn place(&mut self, value: &Value, seen: &Arc<Seen>) -> Result<NodeId, End> {
         let mut path = Vec::new();
         let mut value = value.clone();
@@ -371,7 +374,7 @@ impl Exact {
         violation(Rule::ComesBack, &shown, sentence)
     }
 
-    /// Forgets values that nobody can see any more, now and then.
+    /// Forgets values that no one can see any more, now and then.
     fn forget(&mut self, since: u64) {
         if self.by_value.len() < self.sweep_at {
             return;

@@ -4,8 +4,8 @@
 //! - Steps stand in the order of their invocations.
 //! - Operations that had no effect and tell nothing are gone.
 //! - Value 0 is the initial value, and value 1 is none at all.
-//! - Everything is counted in 32 bits, which halves the memory: positions that need more are replaced by their
-//!   ranks, which have the same order.
+//! - Everything is counted in 32 bits, which halves the memory: positions that need more are replaced by
+//!   their ranks, which have the same order.
 
 use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
 use rustc_hash::FxHashMap;
@@ -17,7 +17,8 @@ use crate::model::finish;
 pub(crate) type ValueId = u32;
 /// The initial value.
 pub(crate) const INITIAL: ValueId = 0;
-/// Stands for no value. It has a place in arrays by value, so that those that count need not ask whether there is one.
+/// Stands for no value. It has a place in arrays by value, so that those that count need not ask whether
+/// there is one.
 pub(crate) const NOTHING: ValueId = 1;
 /// The first of the values that are written.
 pub(crate) const FIRST_WRITTEN: ValueId = 2;
@@ -41,8 +42,8 @@ pub(crate) struct Step {
     pub start: u32,
     /// When it completed, on the same scale; [`NEVER`] if it never did.
     pub finish: u32,
-    /// The value that it saw: a read, a cas that failed and told what it found, or what a successful cas replaced;
-    /// or [`NOTHING`].
+    /// The value that it saw: a read, a cas that failed and told what it found, or what a successful cas
+    /// replaced; or [`NOTHING`].
     pub sees: ValueId,
     /// The value that it wrote, or [`NOTHING`].
     pub writes: ValueId,
@@ -185,11 +186,12 @@ impl Prepared {
         (0..).zip(&self.steps)
     }
 
-    /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a definite
-    /// operation or by an open cas that is itself kept.
+    /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a
+    /// definite operation or by an open cas that is itself kept.
     ///
-    /// Leaving out an open operation whose value nobody saw is sound: take it out of any linearization, and nothing
-    /// that stood behind it can tell. Only a cas that failed without telling what it found ([`Step::lacks`]) might.
+    /// Leaving out an open operation whose value no one saw is sound: take it out of any linearization, and
+    /// nothing that stood behind it can tell. Only a cas that failed without telling what it found
+    /// ([`Step::lacks`]) might.
     pub fn needed(&self) -> Needed {
         let mut needed = Needed {
             keep: vec![true; self.steps.len()],

@@ -1,8 +1,8 @@
 //! A register seen through one value: does it hold this value or not?
 //!
-//! Every linearization of the register is one of this model, so if there is none here, there is none at all. The model has
-//! two states and few kinds of operations, so the search stays small where the register's own explodes: above all when a
-//! value comes back more often than there are operations that can have brought it.
+//! Every linearization of the register is one of this model, so if there is none here, there is none at all.
+//! The model has two states and few kinds of operations, so the search stays small where the register's own
+//! explodes: above all when a value comes back more often than there are operations that can have brought it.
 //!
 //! Invariant: only a refusal counts; that the projections all have an order says nothing.
 

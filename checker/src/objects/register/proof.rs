@@ -1,5 +1,5 @@
-//! From contradicting steps to a proof that stands alone: with the cas that tie its values together, and with what
-//! shows that its open operations happened.
+//! From contradicting steps to a proof that stands alone: with the cas that tie its values together, and with
+//! what shows that its open operations happened.
 
 use rustc_hash::FxHashSet;
 
@@ -17,7 +17,8 @@ pub(crate) struct Proof {
 /// How many operations of a circle of cas are named; the others are links.
 const MOST_NAMED: usize = 6;
 
-/// Completes a proof: `shown` are the contradicting steps, `ties` pairs of values that belong to one chain of cas.
+/// Completes a proof: `shown` are the contradicting steps, `ties` pairs of values that belong to one chain of
+/// cas.
 pub(crate) fn prove(
     prepared: &Prepared,
     needed: &Needed,
@@ -39,7 +40,8 @@ pub(crate) fn prove(
         let chain = chain(prepared, needed, from, to).or_else(|| chain(prepared, needed, to, from));
         add(&mut named, &chain.unwrap_or_default());
     }
-    // An open operation happened if somebody saw what it wrote; follow that to an operation that has an answer.
+    // An open operation happened if someone saw what it wrote; follow that to an operation that has an
+    // answer.
     let mut checked = 0;
     while checked < named.len() {
         let step = prepared.step(named[checked]);

@@ -1,12 +1,12 @@
 //! Other orders of blocks, for cas that failed without telling what they found.
 //!
-//! The order of the midpoints ([`crate::objects::register::exact`]) is one of many, and such a cas may find the value that it did not see
-//! wherever it looks although another order would do. Taking the cas for a part of some block (in front of the block with
-//! that value, or at the end of another one) makes that block begin and end where the cas needs it. If the blocks still
-//! fit, their midpoints give an order with room for it.
+//! The order of the midpoints ([`crate::objects::register::exact`]) is one of many, and such a cas may find
+//! the value that it did not see wherever it looks although another order would do. Taking the cas for a part
+//! of some block (in front of the block with that value, or at the end of another one) makes that block begin
+//! and end where the cas needs it. If the blocks still fit, their midpoints give an order with room for it.
 //!
-//! Invariant: bounds only become narrower, so that every order is a linearization, as that of the midpoints was. That
-//! none is found says nothing.
+//! Invariant: bounds only become narrower, so that every order is a linearization, as that of the midpoints
+//! was. That none is found says nothing.
 
 use super::blocks::{Block, Flow, by_midpoint, order};
 use super::prepare::{INITIAL, Prepared, Step, StepId, ValueId};

@@ -1,15 +1,15 @@
-//! A value that comes back more often than there are operations that can have brought it: a refuter for registers whose
-//! values repeat, in O(n log n).
+//! A value that comes back more often than there are operations that can have brought it: a refuter for
+//! registers whose values repeat, in O(n log n).
 //!
 //! ```text
 //!   seen:   |-v-|    |-not v-|   |-v-|       |-not v-|   |-v-|
 //!                    <----- gap 1 ----->     <----- gap 2 ----->
 //! ```
 //!
-//! Somewhere between the moment at which the register did not hold v and the later one at which it did, some operation
-//! made it v: one whose own interval meets the gap. Gaps do not overlap and an operation happens once, so each gap needs an
-//! operation of its own. If a row of gaps meets fewer operations than it has gaps, nothing explains it (the easy direction of
-//! Hall's theorem).
+//! Somewhere between the moment at which the register did not hold v and the later one at which it did, some
+//! operation made it v: one whose own interval meets the gap. Gaps do not overlap and an operation happens
+//! once, so each gap needs an operation of its own. If a row of gaps meets fewer operations than it has gaps,
+//! nothing explains it (the easy direction of Hall's theorem).
 //!
 //! Invariant: a refuter. What it does not refute may still have no order.
 
@@ -40,11 +40,11 @@ type FirstTwo = [Option<(ValueId, usize)>; 2];
 /// What the steps show and do, value by value.
 struct Seen<'a> {
     steps: &'a [Step],
-    /// For each value the definite steps that show it, by their invocations, each with the one from there on that completes
-    /// first.
+    /// For each value the definite steps that show it, by their invocations, each with the one from there on
+    /// that completes first.
     with: FxHashMap<ValueId, Vec<(u32, usize)>>,
-    /// All definite steps by their invocations, each with the one from there on that completes first among those that
-    /// show any value, and first among those that show another one than that.
+    /// All definite steps by their invocations, each with the one from there on that completes first among
+    /// those that show any value, and first among those that show another one than that.
     any: Vec<(u32, FirstTwo)>,
 }
 
@@ -79,7 +79,8 @@ pub(crate) fn too_often(prepared: &Prepared) -> Option<Proof> {
     })
 }
 
-/// The shortest row of gaps that meets fewer writers than it has gaps and ends where the first gap goes without one.
+/// The shortest row of gaps that meets fewer writers than it has gaps and ends where the first gap goes
+/// without one.
 fn too_few(steps: &[Step], gaps: &[Gap], writers: &[usize]) -> Option<Vec<Gap>> {
     // Every gap takes, of the writers that meet it, the one that completes first.
     let mut ready: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();

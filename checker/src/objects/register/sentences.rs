@@ -106,7 +106,8 @@ fn circle(shown: &[Shown], more: usize) -> Vec<Sentence> {
 fn out_of_order(first: Shown, then: Shown) -> (Vec<Sentence>, Option<u64>) {
     let order = sentence![then.name(), " had completed before ", first.name(), " began."];
     let (why, stale) = match (first.sees(), then.sees(), first.writes()) {
-        // Both on one chain: either the value was read before it was written, or it was seen after it was replaced.
+        // Both on one chain: either the value was read before it was written, or it was seen after it was
+        // replaced.
         (_, Some(seen), Some(written)) if seen == written && then.writes().is_none() => (
             sentence![
                 "But only ",

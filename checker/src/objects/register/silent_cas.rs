@@ -1,9 +1,10 @@
 //! Places cas that failed without telling what they found into an order of all other operations.
 //!
-//! Such a cas says only "not this value here". In a given order each is put at the earliest place that its interval
-//! allows and where the register holds something else; earliest is best, because it leaves most room to those that
-//! must come later. Where that fails, the history is a contradiction if the expected value certainly stood there during
-//! the whole operation; otherwise another order might do ([`crate::objects::register::rearrange`]).
+//! Such a cas says only "not this value here". In a given order each is put at the earliest place that its
+//! interval allows and where the register holds something else; earliest is best, because it leaves most room
+//! to those that must come later. Where that fails, the history is a contradiction if the expected value
+//! certainly stood there during the whole operation; otherwise another order might do
+//! ([`crate::objects::register::rearrange`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -24,16 +25,17 @@ pub(crate) enum Placed {
     Misfit(StepId),
 }
 
-/// Puts every step that only says what was not there ([`Step::lacks`]) into `order`, a linearization of the other kept ones.
+/// Puts every step that only says what was not there ([`Step::lacks`]) into `order`, a linearization of the
+/// other kept ones.
 ///
-/// They are taken in the order of their invocations, so that the earliest place of each is never before that of the one
-/// before it: one walk through the order meets them all.
+/// They are taken in the order of their invocations, so that the earliest place of each is never before that
+/// of the one before it: one walk through the order meets them all.
 pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[StepId]) -> Placed {
     let mut walk = Walk::new(prepared, order);
     let completes_from = earliest_completions(prepared, order);
     let mut lowest = 0;
-    // Those that had to be put behind their earliest place: by completion, with their gaps. What begins after that
-    // completion may not stand before them.
+    // Those that had to be put behind their earliest place: by completion, with their gaps. What begins after
+    // that completion may not stand before them.
     let mut put_off: BinaryHeap<Reverse<(u32, usize)>> = BinaryHeap::new();
     let mut ahead = walk.gap;
     for (number, step) in prepared.numbered() {
@@ -54,7 +56,8 @@ pub(crate) fn place(prepared: &Prepared, needed: &Needed, flow: &Flow, order: &[
         walk.to(lowest);
         let mut gap = walk.gap;
         if gap.holds == value {
-            // The first gap from there on that holds something else, which is known if this one lies before it.
+            // The first gap from there on that holds something else, which is known if this one lies before
+            // it.
             if ahead.at <= gap.at {
                 ahead = gap;
                 while ahead.holds == value && ahead.at < order.len() {
@@ -157,8 +160,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether the register held `value` during the whole of the step `not`: it was there before, and it was still there
-/// after. Values are unique, so nothing stands between.
+/// Whether the register held `value` during the whole of the step `not`: it was there before, and it was
+/// still there after. Values are unique, so nothing stands between.
 fn throughout(
     prepared: &Prepared,
     needed: &Needed,

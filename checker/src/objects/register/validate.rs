@@ -1,7 +1,7 @@
 //! Re-checks what was found out about a register, without knowing how.
 //!
-//! Invariant: [`conflict`] derives the contradiction anew from the operations and links that the conflict names. Beyond these
-//! it only asks the key's history which operations could have written a value.
+//! Invariant: [`conflict`] derives the contradiction anew from the operations and links that the conflict
+//! names. Beyond these it only asks the key's history which operations could have written a value.
 
 use history::{Failure, History, OPEN, Op, Operation, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -9,8 +9,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::model::finish;
 use crate::verdict::{Conflict, Rule};
 
-/// Whether `order`, a list of indices into the history's operations, is a linearization of the operations `indices` of
-/// one register: [`linearization`] again, but straight from the history, which saves copying a long one.
+/// Whether `order`, a list of indices into the history's operations, is a linearization of the operations
+/// `indices` of one register: [`linearization`] again, but straight from the history, which saves copying a
+/// long one.
 ///
 /// `indices` must be ascending.
 ///
@@ -30,7 +31,8 @@ pub fn register(
     in_time.and(explained)
 }
 
-/// Whether `order` respects real time, and holds nothing but `indices`, all of those that it must hold, and none twice.
+/// Whether `order` respects real time, and holds nothing but `indices`, all of those that it must hold, and
+/// none twice.
 fn in_time(history: &History, indices: &[usize], order: &[usize]) -> Result<(), String> {
     // In a history of one key every operation stands at its own index.
     let number_of = |index: usize| match indices.get(index) {
@@ -101,8 +103,8 @@ fn must_stand(operation: &Operation) -> bool {
     }
 }
 
-/// Whether `conflict`, of any rule but [`Rule::NoOrder`], shows that the operations `indices` of one register have no
-/// linearization.
+/// Whether `conflict`, of any rule but [`Rule::NoOrder`], shows that the operations `indices` of one register
+/// have no linearization.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -327,8 +329,8 @@ impl<'a> Facts<'a> {
         false
     }
 
-    /// The first value of the chain of cas in which an operation stands, as far as it is known, and the operation's
-    /// place in the chain's forced order.
+    /// The first value of the chain of cas in which an operation stands, as far as it is known, and the
+    /// operation's place in the chain's forced order.
     fn rank<'b>(&'b self, operation: &'b Operation) -> Option<(&'b Value, usize)> {
         // A cas stands behind the reads of the value that it replaced.
         let (mut value, mut rank) = match (sees(operation), writes(operation)) {
@@ -347,7 +349,8 @@ impl<'a> Facts<'a> {
         Some((value, rank))
     }
 
-    /// Whether two operations see or write values of the same chain, so that nothing else can stand between them.
+    /// Whether two operations see or write values of the same chain, so that nothing else can stand between
+    /// them.
     fn is_tied(&self, x: &Operation, y: &Operation) -> bool {
         let unique = |operation| {
             sees(operation)
@@ -360,9 +363,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether c completed before d began although d must come before c: because d belongs to the initial value, or
-    /// because some a, tied to d, completed before some b, tied to c, began. Chains whose named first values differ have
-    /// no value in common, so neither can stand inside the other.
+    /// Whether c completed before d began although d must come before c: because d belongs to the initial
+    /// value, or because some a, tied to d, completed before some b, tied to c, began. Chains whose named
+    /// first values differ have no value in common, so neither can stand inside the other.
     fn comes_back(&self, shown: &[&Operation]) -> bool {
         let pairs = || shown.iter().flat_map(|x| shown.iter().map(move |y| (*x, *y)));
         let is_initial = |x: &Operation| {
@@ -408,7 +411,8 @@ pub fn sees(operation: &Operation) -> Option<&Value> {
     }
 }
 
-/// The value that an operation left behind if it happened. A cas to the value that it expects changes nothing.
+/// The value that an operation left behind if it happened. A cas to the value that it expects changes
+/// nothing.
 pub(crate) fn writes(operation: &Operation) -> Option<&Value> {
     match (&operation.op, &operation.outcome) {
         (_, Outcome::Fail(_)) | (Op::Read { .. }, _) => None,

@@ -1,9 +1,10 @@
 //! Sets that only grow, read as a whole: exact, in time close to that of reading all answers.
 //!
-//! What reads saw grows, so the answers form a chain under inclusion, or two of them contradict each other. The chain
-//! ranks everything: the reads with the k-th smallest answer, before them the elements that are new in it; elements that
-//! no read saw come behind all reads. An element that was added more than once came in by one of its adds; let it be the
-//! one that began first: it binds least, and the others may stand anywhere behind it ([`chain`] does the rest).
+//! What reads saw grows, so the answers form a chain under inclusion, or two of them contradict each other.
+//! The chain ranks everything: the reads with the k-th smallest answer, before them the elements that are new
+//! in it; elements that no read saw come behind all reads. An element that was added more than once came in
+//! by one of its adds; let it be the one that began first: it binds least, and the others may stand anywhere
+//! behind it ([`chain`] does the rest).
 
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
@@ -119,8 +120,8 @@ impl Finder<'_> {
             match (lacks, before) {
                 (Some(lacking), None) => return Err(self.lost_initial(number, lacking)),
                 (Some(lacking), Some((other, _))) => {
-                    // The larger answer lacks something of the smaller one, so it has something of its own, or
-                    // names an element twice.
+                    // The larger answer lacks something of the smaller one, so it has something of its own,
+                    // or names an element twice.
                     let news = news.first().copied().unwrap_or(lacking);
                     return Err(self.diverged(other, number, lacking, news));
                 }
@@ -302,7 +303,8 @@ impl Finder<'_> {
     }
 }
 
-/// Something of the first that the second lacks, and all of the second that the first lacks; both are ascending.
+/// Something of the first that the second lacks, and all of the second that the first lacks; both are
+/// ascending.
 fn compare<'a>(first: &'a [Value], second: &'a [Value]) -> (Option<&'a Value>, Vec<&'a Value>) {
     let (mut lacking, mut news) = (None, Vec::new());
     let mut rest = first.iter().peekable();

@@ -1,11 +1,11 @@
 //! What became of every element of a set: stable, stale for a while, lost, or never read.
 //!
-//! Not a verdict but an account of the damage, for sets whose reads may be stale: an element is *known* from the completion
-//! of its add on, or from that of the first read that showed it, whichever came first. Of the reads that lack it and of
-//! those that show it, those that began last decide: it is *stable* if the last of all shows it; *lost* if it was known
-//! before the last one that lacks it began; else it was *never read*. A stable element was *stale* if some read that
-//! began after it was known lacked it. Times are those of invocations, nanoseconds since the run's start. Source:
-//! `set-full` of jepsen.checker.
+//! Not a verdict but an account of the damage, for sets whose reads may be stale: an element is *known* from
+//! the completion of its add on, or from that of the first read that showed it, whichever came first. Of the
+//! reads that lack it and of those that show it, those that began last decide: it is *stable* if the last of
+//! all shows it; *lost* if it was known before the last one that lacks it began; else it was *never read*. A
+//! stable element was *stale* if some read that began after it was known lacked it. Times are those of
+//! invocations, nanoseconds since the run's start. Source: `set-full` of jepsen.checker.
 //!
 //! The work is that of reading all answers: an element's reads are walked back only as far as they show it.
 
@@ -68,14 +68,15 @@ pub struct SetFull {
     pub never_read: usize,
     /// How many times a read showed an element more than once.
     pub duplicated: usize,
-    /// How many elements were read that nobody tried to add.
+    /// How many elements were read that no one tried to add.
     pub unexpected: usize,
-    /// How long stale elements were stale, nanoseconds: the least, the median, the 95th and the 99th of a hundred, the most.
-    /// `None` if there was none.
+    /// How long stale elements were stale, nanoseconds: the least, the median, the 95th and the 99th of a
+    /// hundred, the most. `None` if there was none.
     pub stale_latency_ns: Option<[u64; 5]>,
     /// How long lost elements may still have been there, likewise.
     pub lost_latency_ns: Option<[u64; 5]>,
-    /// Lost elements first, then stale ones, those with the greatest latency first: the first [`MOST_LISTED`].
+    /// Lost elements first, then stale ones, those with the greatest latency first: the first
+    /// [`MOST_LISTED`].
     pub worst: Vec<ElementFate>,
 }
 
@@ -181,7 +182,8 @@ struct Story {
     seen: Vec<usize>,
 }
 
-/// Follows every element of every set in a history of adds and reads. Reads whose answer is no list are left out.
+/// Follows every element of every set in a history of adds and reads. Reads whose answer is no list are left
+/// out.
 pub fn set_full(history: &History) -> SetFull {
     let mut reads: FxHashMap<&Key, Vec<Read>> = FxHashMap::default();
     let mut stories: FxHashMap<(&Key, &Value), Story> = FxHashMap::default();

@@ -1,9 +1,10 @@
 //! A set that only grows (`set`).
 //!
-//! `add(element)` puts an element in; adding it again changes nothing. `read` answers with all elements, in any order; nil
-//! is the empty set. An answer that names an element twice is not a set, so nothing explains it. An `add` that ended with
-//! `info` may put its element in at any time after its invocation, or never; a failed one never does. An open or failed
-//! read tells nothing. Source: Jepsen's `set` and `set-full` workloads, with linearizable reads.
+//! `add(element)` puts an element in; adding it again changes nothing. `read` answers with all elements, in
+//! any order; nil is the empty set. An answer that names an element twice is not a set, so nothing explains
+//! it. An `add` that ended with `info` may put its element in at any time after its invocation, or never; a
+//! failed one never does. An open or failed read tells nothing. Source: Jepsen's `set` and `set-full`
+//! workloads, with linearizable reads.
 
 use std::collections::BTreeSet;
 

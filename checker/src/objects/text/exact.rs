@@ -1,9 +1,10 @@
 //! Texts to which unique pieces are appended: exact, in time close to that of reading all answers.
 //!
-//! Where nothing replaces the text, no piece is appended twice and none is the beginning of another, the longest answer can be
-//! cut into pieces in one way only. It then tells the order of the appends, every other answer must be a beginning of it,
-//! and all is ranked ([`chain`]): a piece, the reads that end with it, the next piece. Pieces that no read saw come
-//! last; if their appends are open they never happened as far as anybody can tell.
+//! Where nothing replaces the text, no piece is appended twice and none is the beginning of another, the
+//! longest answer can be cut into pieces in one way only. It then tells the order of the appends, every other
+//! answer must be a beginning of it, and all is ranked ([`chain`]): a piece, the reads that end with it, the
+//! next piece. Pieces that no read saw come last; if their appends are open they never happened as far as
+//! anybody can tell.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -209,8 +210,8 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// The decision that a contradiction is worth, looked at again without cutting anything: by what the answers shown contain
-/// and by who appended what.
+/// The decision that a contradiction is worth, looked at again without cutting anything: by what the answers
+/// shown contain and by who appended what.
 pub(crate) fn invalid(
     text: &KvAppend,
     history: &History,
@@ -271,8 +272,9 @@ fn holds(text: &KvAppend, calls: &Calls<KvAppendOp>, found: &Contradiction) -> b
     }
 }
 
-/// The pieces of which a text is made, behind the initial one, up to where it is made of pieces, and whether that is its
-/// end. No piece is the beginning of another, so the one with which a text begins is the greatest that is not greater.
+/// The pieces of which a text is made, behind the initial one, up to where it is made of pieces, and whether
+/// that is its end. No piece is the beginning of another, so the one with which a text begins is the greatest
+/// that is not greater.
 fn pieces(initial: &str, seen: &str, appended: &BTreeMap<&str, usize>) -> (Vec<String>, bool) {
     let mut pieces = Vec::new();
     let Some(mut rest) = seen.strip_prefix(initial) else {

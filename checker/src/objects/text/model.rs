@@ -1,9 +1,9 @@
 //! A text to which more is appended (`kv-append`).
 //!
-//! `read` answers with the whole text; nil is the empty text. `write(text)` replaces it, `append(text)` puts more behind it;
-//! either may, after `info`, take effect at any time after its invocation, or never; a failed one never does. Every key is
-//! a text of its own, empty at first. Source: Porcupine's key-value model with get, put and append, after the 6.824
-//! laboratories.
+//! `read` answers with the whole text; nil is the empty text. `write(text)` replaces it, `append(text)` puts
+//! more behind it; either may, after `info`, take effect at any time after its invocation, or never; a failed
+//! one never does. Every key is a text of its own, empty at first. Source: Porcupine's key-value model with
+//! get, put and append, after the 6.824 laboratories.
 
 use std::sync::Arc;
 

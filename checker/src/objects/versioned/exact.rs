@@ -1,10 +1,10 @@
 //! Registers that count their versions: exact where the versions tell which write a read saw, O(n log n).
 //!
-//! The version ranks a write and the reads that saw it ([`chain`]). A read of a version whose write told none saw the
-//! one write of that value which told no version, if there is exactly one. Open writes that nobody saw never happened as
-//! far as anybody can tell. A cas that failed is put at the first version that it can have found, given those that failed
-//! before it began. What is left, such as a cas that found or expected what somebody unseen may have written, is for the
-//! search.
+//! The version ranks a write and the reads that saw it ([`chain`]). A read of a version whose write told none
+//! saw the one write of that value which told no version, if there is exactly one. Open writes that no one
+//! saw never happened as far as anybody can tell. A cas that failed is put at the first version that it can
+//! have found, given those that failed before it began. What is left, such as a cas that found or expected
+//! what someone unseen may have written, is for the search.
 
 use history::{History, OPEN, Value};
 use rustc_hash::FxHashMap;
@@ -105,7 +105,7 @@ pub(crate) fn judge(
         Err(None) => return Judged::Other,
     };
     let mut ranked = ranks(&known);
-    // That a version must have been there that nobody saw takes more words than a search.
+    // That a version must have been there that no one saw takes more words than a search.
     if chain::sort(&calls.calls, &mut ranked).is_err() {
         return Judged::Other;
     }
@@ -137,12 +137,13 @@ fn ranks(known: &[(i64, Version)]) -> Vec<Ranked> {
     ranked
 }
 
-/// Adds the versions that nobody saw and without which a cas could not have found what it expected. They get the number of
-/// the cas, for want of their own.
+/// Adds the versions that no one saw and without which a cas could not have found what it expected. They get
+/// the number of the cas, for want of their own.
 ///
 /// # Errors
-/// A cas that replaced something else than what was there, with who shows that; or `None` if the search must help.
-#[allow(clippy::type_complexity)]
+/// A cas that replaced something else than what was there, with who shows that; or `None` if the search must
+/// help.
+#[expect(clippy::type_complexity, reason = "the only caller takes it apart at once")]
 fn with_unseen<'a>(
     register: &'a VersionedRegister,
     calls: &'a Calls<VersionedRegisterOp>,
@@ -161,7 +162,7 @@ fn with_unseen<'a>(
         while let Some((cas, value)) = needs.filter(|(_, value)| *value != before) {
             let writes = untold.get_mut(value);
             let write = match writes.map(|writes| (writes.len(), writes.pop())) {
-                // Nobody else can have written it, so what was there is what the version before shows.
+                // No one else can have written it, so what was there is what the version before shows.
                 None if unseen.is_empty() => {
                     let is_told = matches!(calls.calls[cas].op, VersionedRegisterOp::Cas(_, _, Some(_)));
                     return Err(shown_by.map(|by| (by, cas)).filter(|_| is_told));
@@ -197,8 +198,9 @@ fn with_unseen<'a>(
     }
 }
 
-/// Whether the second of the calls that a contradiction shows, a cas, found what the first shows, and not what it
-/// expected: there is no version between the two, and nobody wrote what it expected without telling the version.
+/// Whether the second of the calls that a contradiction shows, a cas, found what the first shows, and not
+/// what it expected: there is no version between the two, and no one wrote what it expected without telling
+/// the version.
 pub(crate) fn holds(calls: &Calls<VersionedRegisterOp>, found: &Contradiction) -> bool {
     use VersionedRegisterOp::{Cas, Read, Write};
     let told = |op: &VersionedRegisterOp| match op {
@@ -223,9 +225,9 @@ pub(crate) fn holds(calls: &Calls<VersionedRegisterOp>, found: &Contradiction) -
         })
 }
 
-/// Puts each cas that failed among the reads of the first version that it can have found: no earlier than those that
-/// failed before it began. These bounds only ever push upwards, so the first places that satisfy all are found if there
-/// are any.
+/// Puts each cas that failed among the reads of the first version that it can have found: no earlier than
+/// those that failed before it began. These bounds only ever push upwards, so the first places that satisfy
+/// all are found if there are any.
 fn place(
     calls: &[Call<VersionedRegisterOp>],
     ranked: &[Ranked],

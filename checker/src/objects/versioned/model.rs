@@ -1,11 +1,12 @@
 //! A register that counts its versions (`versioned-register`).
 //!
-//! `write(value)` and `cas(expected, new)` give the register a new version, an integer greater than the one before; they may
-//! answer with it. `read` answers `[version, value]`, or nil while the register was never written: version 0. Versions need
-//! not be consecutive: etcd's `mod_revision` of a key counts the writes of the whole store. A cas that failed and told what
-//! it found is a read of the value alone. Where a version is not told, it is one that nobody saw. An initial value other
-//! than nil has some version. What ended with `info` may take effect at any time after its invocation, or never; a failed
-//! one never does. Source: the etcd API, `KeyValue.mod_revision`, "KV API guarantees".
+//! `write(value)` and `cas(expected, new)` give the register a new version, an integer greater than the one
+//! before; they may answer with it. `read` answers `[version, value]`, or nil while the register was never
+//! written: version 0. Versions need not be consecutive: etcd's `mod_revision` of a key counts the writes of
+//! the whole store. A cas that failed and told what it found is a read of the value alone. Where a version is
+//! not told, it is one that no one saw. An initial value other than nil has some version. What ended with
+//! `info` may take effect at any time after its invocation, or never; a failed one never does. Source: the
+//! etcd API, `KeyValue.mod_revision`, "KV API guarantees".
 
 use history::tell;
 use history::{Failure, Op, Operation, Outcome, Value};
@@ -109,8 +110,8 @@ impl Model for VersionedRegister {
     }
 }
 
-/// The parts are versions with their values, as in answers. A write whose version is not known can have made one that
-/// holds what it wrote. A cas is as good as a write, for what it expected may be gone.
+/// The parts are versions with their values, as in answers. A write whose version is not known can have made
+/// one that holds what it wrote. A cas is as good as a write, for what it expected may be gone.
 impl Projected for VersionedRegister {
     fn project(&self, op: &VersionedRegisterOp, parts: &[Value]) -> Option<VersionedRegisterOp> {
         use VersionedRegisterOp::{Cas, Read, Write};

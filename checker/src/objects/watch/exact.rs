@@ -1,12 +1,12 @@
-//! Registers whose changes are followed: exact where it is known which write had which revision, O(n log n) and the work of
-//! reading all answers.
+//! Registers whose changes are followed: exact where it is known which write had which revision, O(n log n)
+//! and the work of reading all answers.
 //!
-//! An acknowledged write tells its revision, and a watch those of all that it shows; a value that was written once tells
-//! its write. So writes are ranked by their revisions, a watch stands behind the last write up to which it heard, and the
-//! ranks must respect real time ([`chain`]). What a watch shows must be all that is known in its range. Writes of
-//! unknown outcome that nobody saw never happened as far as anybody can tell. Where a definite write has no known
-//! revision, or the one that was seen may be one of several, a contradiction among the rest is one, but that there is
-//! none settles nothing.
+//! An acknowledged write tells its revision, and a watch those of all that it shows; a value that was written
+//! once tells its write. So writes are ranked by their revisions, a watch stands behind the last write up to
+//! which it heard, and the ranks must respect real time ([`chain`]). What a watch shows must be all that is
+//! known in its range. Writes of unknown outcome that no one saw never happened as far as anybody can tell.
+//! Where a definite write has no known revision, or the one that was seen may be one of several, a
+//! contradiction among the rest is one, but that there is none settles nothing.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +90,7 @@ impl<'a> Finder<'a> {
         })
     }
 
-    /// All changes of which somebody tells.
+    /// All changes of which someone tells.
     fn changes(&self) -> Result<Changes<'a>, Contradiction> {
         let mut changes = Changes::new();
         for (number, call) in self.calls.calls.iter().enumerate() {
@@ -366,8 +366,8 @@ impl<'a> Finder<'a> {
     }
 }
 
-/// Whether a contradiction follows from the calls shown, looked at again without any order: by what they tell themselves,
-/// and by who else can have written a value.
+/// Whether a contradiction follows from the calls shown, looked at again without any order: by what they tell
+/// themselves, and by who else can have written a value.
 fn holds(calls: &[Call<WatchedOp>], found: &Contradiction) -> bool {
     use WatchedOp::{Watch, Write};
     let shown: Vec<&Call<WatchedOp>> = found.shown.iter().map(|&number| &calls[number]).collect();
@@ -383,15 +383,13 @@ fn holds(calls: &[Call<WatchedOp>], found: &Contradiction) -> bool {
             Watch { .. } => false,
         })
     };
-    let writes = |value: &Value| {
-        calls
-            .iter()
-            .filter(|call| matches!(&call.op, Write(other, _) if other == value))
-            .count()
-    };
+    let is_write =
+        |call: &&Call<WatchedOp>, value: &Value| matches!(&call.op, Write(other, _) if other == value);
+    let writes = |value: &Value| calls.iter().filter(|call| is_write(call, value)).count();
     let watches = shown.iter().filter(|call| matches!(call.op, Watch { .. }));
     let end = watches.map(|call| call.finish).max().unwrap_or(0);
-    // The revision of a write: its own answer, or what another tells of its value, which nobody else can have written.
+    // The revision of a write: its own answer, or what another tells of its value, which no one else can have
+    // written.
     let revision = |call: &Call<WatchedOp>| match &call.op {
         Write(_, Some(revision)) => Some(*revision),
         Write(value, None) => shown.iter().find_map(|teller| {
@@ -446,12 +444,9 @@ fn holds(calls: &[Call<WatchedOp>], found: &Contradiction) -> bool {
                 .collect();
             told.iter().any(differs) || (own.len() == 2 && own[0] == own[1])
         }
-        (Rule::MissedEvent, Watch { from, through, .. }) => {
-            let missed = |(revision, _): &(i64, &Value)| {
-                (from..=through).contains(&revision) && !tells(&first.op).any(|(own, _)| own == *revision)
-            };
-            told.iter().any(missed)
-        }
+        (Rule::MissedEvent, Watch { from, through, .. }) => told.iter().any(|(revision, _)| {
+            (from..=through).contains(&revision) && !tells(&first.op).any(|(own, _)| own == *revision)
+        }),
         (Rule::EndedEarly, Watch { through, .. }) => told.iter().any(|(change, _)| {
             change > through
                 && shown

@@ -1,14 +1,15 @@
 //! A register whose changes can be followed (`watch`).
 //!
-//! Every write gets a revision, greater than those of all writes before; it may answer with it. A watch from a revision
-//! answers with a revision up to which it heard, at least that of the last write, and with every write from the one to the
-//! other, each once, in order, with its value. Revisions need not be consecutive: others may count on the same scale. A
-//! write that ended with `info` may take effect at any time after its invocation, or never; a failed one never does; a
-//! watch that failed or ended with `info` tells nothing. Source: etcd's guarantees for watches (ordered, unique, reliable,
-//! atomic; etcd API guarantees), and the check of watches in etcd's robustness tests.
+//! Every write gets a revision, greater than those of all writes before; it may answer with it. A watch from
+//! a revision answers with a revision up to which it heard, at least that of the last write, and with every
+//! write from the one to the other, each once, in order, with its value. Revisions need not be consecutive:
+//! others may count on the same scale. A write that ended with `info` may take effect at any time after its
+//! invocation, or never; a failed one never does; a watch that failed or ended with `info` tells nothing.
+//! Source: etcd's guarantees for watches (ordered, unique, reliable, atomic; etcd API guarantees), and the
+//! check of watches in etcd's robustness tests.
 //!
-//! As an object: its state is the list of all writes, and a watch shows the last of them. A write whose revision nobody
-//! told may have any that fits, so each carries the bounds of what it can be.
+//! As an object: its state is the list of all writes, and a watch shows the last of them. A write whose
+//! revision no one told may have any that fits, so each carries the bounds of what it can be.
 
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ pub struct WatchedState {
 }
 
 impl WatchedState {
-    /// Draws what follows for the other writes from what was learnt about the one at `place`; whether that is possible.
+    /// Draws what follows for the other writes from what was learnt about the one at `place`; whether that is
+    /// possible.
     fn settle(&mut self, place: usize) -> bool {
         let is_possible = |event: &Event| event.least <= event.most;
         if !is_possible(&self.events[place]) {

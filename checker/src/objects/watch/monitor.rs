@@ -1,8 +1,8 @@
 //! Watching a register whose changes are followed: what every completion tells for certain.
 //!
-//! Revisions that do not grow, changes that a watch misses although they are known already, and watches that ended before
-//! what had completed when they began. The rest is left to the judgement of the whole history: who wrote what, and what
-//! is heard of only later.
+//! Revisions that do not grow, changes that a watch misses although they are known already, and watches that
+//! ended before what had completed when they began. The rest is left to the judgement of the whole history:
+//! who wrote what, and what is heard of only later.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

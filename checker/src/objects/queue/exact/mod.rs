@@ -1,19 +1,21 @@
 //! Queues whose values are put in once each: exact, O(n log n).
 //!
-//! A. Bouajjani, M. Emmi, C. Enea and J. Hamza, "On reducing linearizability to state reachability", ICALP 2015, name the
-//! patterns that make a queue wrong: a value that nobody put in, one taken twice, two values taken against the order in
-//! which they were put in, and an empty queue with something in it. Z. H. Lee and U. Mathur, "Efficient
-//! decrease-and-conquer linearizability monitoring", OOPSLA 2025, tighten the intervals: a value is put in before it is
-//! taken out, so the first may end no later than the second, and the second begin no earlier than the first. Then:
-//! - Value a must go before b if its enqueue or its dequeue completed before that of b began. Two such orders of intervals
-//!   together have no cycle unless there is one of two values, which one sweep finds. Any order of the values that
-//!   respects the relation gives the enqueues and the dequeues, and the two sequences merge.
-//! - A dequeue that found nothing needs a moment at which no value is certainly in. Such moments cut the history into
-//!   phases; every value fits into one wholly, and cutting makes nothing precede anything new.
-//! - A dequeue of unknown outcome may have taken any one value. Values that nobody else took, and that must be gone by a
-//!   deadline, are matched with them, earliest deadline first. Where the deadlines depend on the moments chosen, the
-//!   earliest and the latest moments are tried; if neither will do, and nothing forces a contradiction, the search
-//!   must help.
+//! A. Bouajjani, M. Emmi, C. Enea and J. Hamza, "On reducing linearizability to state reachability", ICALP
+//! 2015, name the patterns that make a queue wrong: a value that no one put in, one taken twice, two values
+//! taken against the order in which they were put in, and an empty queue with something in it. Z. H. Lee and
+//! U. Mathur, "Efficient decrease-and-conquer linearizability monitoring", OOPSLA 2025, tighten the
+//! intervals: a value is put in before it is taken out, so the first may end no later than the second, and
+//! the second begin no earlier than the first. Then:
+//! - Value a must go before b if its enqueue or its dequeue completed before that of b began. Two such orders
+//!   of intervals together have no cycle unless there is one of two values, which one sweep finds. Any order
+//!   of the values that respects the relation gives the enqueues and the dequeues, and the two sequences
+//!   merge.
+//! - A dequeue that found nothing needs a moment at which no value is certainly in. Such moments cut the
+//!   history into phases; every value fits into one wholly, and cutting makes nothing precede anything new.
+//! - A dequeue of unknown outcome may have taken any one value. Values that no one else took, and that must
+//!   be gone by a deadline, are matched with them, earliest deadline first. Where the deadlines depend on the
+//!   moments chosen, the earliest and the latest moments are tried; if neither will do, and nothing forces a
+//!   contradiction, the search must help.
 
 mod why;
 
@@ -139,7 +141,7 @@ impl<'a> Queue<'a> {
             if item.out[1] < item.into[0] {
                 return Err(Judged::Contradiction(queue.too_early(&item)));
             }
-            // What nobody saw may as well never have been put in.
+            // What no one saw may as well never have been put in.
             if item.dequeue.is_some() || calls.calls[item.enqueue].finish != OPEN {
                 queue.items.push(item);
             }
@@ -194,8 +196,12 @@ impl<'a> Queue<'a> {
         Ok(self.order(cuts))
     }
 
-    /// Moments at which the queue can have been empty, and who took what, tried with the earliest and with the latest moments.
-    #[allow(clippy::type_complexity)]
+    /// Moments at which the queue can have been empty, and who took what, tried with the earliest and with
+    /// the latest moments.
+    #[expect(
+        clippy::type_complexity,
+        reason = "two lists of pairs, taken apart by the only caller"
+    )]
     fn chosen(&self) -> Result<Option<(Vec<(u64, usize)>, Vec<(usize, usize)>)>, Contradiction> {
         for latest in [false, true] {
             let cuts = self.cuts(false, latest)?;
@@ -210,11 +216,12 @@ impl<'a> Queue<'a> {
         Ok(None)
     }
 
-    /// For each dequeue that found nothing a moment at which the queue can have been empty: as late in its interval as
-    /// possible, or as early. A moment is the position of the last event before it. With `all`, what nobody is known to
-    /// have taken is still in.
+    /// For each dequeue that found nothing a moment at which the queue can have been empty: as late in its
+    /// interval as possible, or as early. A moment is the position of the last event before it. With `all`,
+    /// what no one is known to have taken is still in.
     fn cuts(&self, all: bool, latest: bool) -> Result<Vec<(u64, usize)>, Contradiction> {
-        // While a value is certainly in: from the event with which it starts to before that with which it ends.
+        // While a value is certainly in: from the event with which it starts to before that with which it
+        // ends.
         let mut held: Vec<[u64; 2]> = self
             .items
             .iter()
@@ -252,8 +259,9 @@ impl<'a> Queue<'a> {
         Ok(cuts)
     }
 
-    /// Which of the values that nobody is known to have taken must have been taken, and by when. `empty` are the intervals
-    /// in which the queue was empty: what was in before the first time must be gone by the second.
+    /// Which of the values that no one is known to have taken must have been taken, and by when. `empty` are
+    /// the intervals in which the queue was empty: what was in before the first time must be gone by the
+    /// second.
     fn deadlines(&self, empty: &[(u64, u64, usize)]) -> Vec<Deadline> {
         // (after which moment, gone by when, because of what), the strictest first.
         let mut limits: Vec<(u64, u64, Because)> = Vec::new();
@@ -364,8 +372,8 @@ fn bag(items: Vec<&Item>, order: &mut Vec<usize>) {
     order.extend(points.into_iter().map(|(.., number)| number));
 }
 
-/// Orders the values, then merges their enqueues and dequeues: a dequeue goes first unless an enqueue that is not placed
-/// yet completed before it. `None` if there is no such order.
+/// Orders the values, then merges their enqueues and dequeues: a dequeue goes first unless an enqueue that is
+/// not placed yet completed before it. `None` if there is no such order.
 fn fifo(items: Vec<&Item>, order: &mut Vec<usize>) -> Option<()> {
     let (taken, mut left): (Vec<&Item>, Vec<&Item>) =
         items.into_iter().partition(|item| item.dequeue.is_some());
