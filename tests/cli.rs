@@ -172,7 +172,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert!(output.stderr.is_empty(), "{output:?}");
 }
 
-/// Times that nobody recorded are not told as if somebody had.
+/// Times that were not recorded are not shown as if they had been.
 #[test]
 fn a_set_is_accounted_for_and_times_are_only_told_where_there_are_any() {
     let history = [
@@ -210,7 +210,7 @@ fn a_set_is_accounted_for_and_times_are_only_told_where_there_are_any() {
     }
 }
 
-/// What a file of a format begins with is part of the format, whoever guesses the model.
+/// What a file of a format begins with is part of the format, whether or not the model is guessed.
 #[test]
 fn the_guess_knows_what_objects_begin_with() {
     let put = "{:process 0, :type :invoke, :f :put, :key \"a\", :value \"x\"}";
@@ -425,7 +425,7 @@ fn hints_for_those_who_were_misunderstood() {
     for expected in [
         "note: if the store holds 0 at first, say --initial 0",
         "note: 1 operation has no completion and counts as info",
-        "no model explains a value that nobody wrote.",
+        "no consistency model explains a value that was never written.",
     ] {
         assert!(text.contains(expected), "{text}");
     }

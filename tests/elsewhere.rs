@@ -228,7 +228,7 @@ impl Hosts {
             }
         }
         let is_ours = |line: &String| line.contains("/tmp/perjury-");
-        // Somebody else may test on hosts of his own.
+        // Another user may be testing on hosts of their own.
         let there: Vec<String> = (1..=3)
             .flat_map(|host| lines("ip", &["netns", "pids", &self.namespace(host)]))
             .map(|pid| pid.trim().to_owned())
@@ -301,8 +301,8 @@ fn mistakes_about_hosts_are_told_and_leave_nothing() {
     let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let nobody = dir.path().join("nobody");
-    std::fs::write(&nobody, "").unwrap();
+    let empty = dir.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
     let stranger = dir.path().join("stranger");
     let key = stranger.display().to_string();
     run(
@@ -314,10 +314,15 @@ fn mistakes_about_hosts_are_told_and_leave_nothing() {
     let key_of = |public: &str| public.split(' ').take(2).collect::<Vec<_>>().join(" ");
     std::fs::write(&wrong, format!("10.78.0.1 {}\n", key_of(&public))).unwrap();
     let (own_key, known) = (hosts.file("key"), hosts.file("known_hosts"));
-    let (nobody, wrong) = (nobody.display().to_string(), wrong.display().to_string());
+    let (empty, wrong) = (empty.display().to_string(), wrong.display().to_string());
     for (node, ssh_key, known_hosts, expected) in [
-        ("root@10.78.0.1", &own_key, &nobody, "its key is not in"),
-        ("root@10.78.0.1", &own_key, &wrong, "somebody stands between"),
+        ("root@10.78.0.1", &own_key, &empty, "its key is not in"),
+        (
+            "root@10.78.0.1",
+            &own_key,
+            &wrong,
+            "the connection is being intercepted",
+        ),
         ("root@10.78.0.1", &key, &known, "cannot log in as root"),
         ("root@10.78.0.1:23", &own_key, &known, "does sshd run there"),
         ("root@10.78.0.1,root@10.78.0.1", &own_key, &known, "named twice"),
@@ -381,7 +386,7 @@ fn what_dead_agents_leave_on_hosts_is_healed() {
     }
 }
 
-/// A cluster of somebody else's on the hosts: here perjury's own, started by hand.
+/// A cluster that another user runs on the hosts: here perjury's own, started by hand.
 struct Foreign {
     nodes: Vec<Child>,
     /// What the command lines of its processes contain, also of those that were started again.

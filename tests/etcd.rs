@@ -1,5 +1,5 @@
-//! A whole run against an etcd of somebody else's that demands a login: it is judged, and no secret is left
-//! in the run directory or on the screen.
+//! A whole run against an etcd that was already running and demands a login: it is judged, and no secret is
+//! left in the run directory or on the screen.
 
 #[path = "support/missing.rs"]
 mod missing;

@@ -186,8 +186,9 @@ impl Reader {
     }
 }
 
-/// Anyone who has met a write of a process must from then on not be answered with less than what `lists` hold of
-/// that process with a place below the write's (plus `more`). Returns the new number of nodes.
+/// A process that has met a write of another one must from then on not be answered with less than what
+/// `lists` hold of that process with a place below the write's (plus `more`). Returns the new number of
+/// nodes.
 #[expect(
     clippy::too_many_arguments,
     reason = "two callers, and a struct would only rename them"

@@ -271,8 +271,8 @@ fn in_real_time(trace: &Trace, explanation: &Explanation, limits: &Limits) -> Op
     let steps = &trace.steps;
     let kept = |step: &u32| explanation.kept[*step as usize] && steps[*step as usize].writes != NONE;
     let writes: Vec<u32> = (0..steps.len() as u32).filter(kept).collect();
-    // For each write the first completion among those that begin with it or later: anyone who begins after that
-    // follows.
+    // For each write the first completion among those that begin with it or later: anyone who begins after
+    // that follows.
     let mut first_finish: Vec<u64> = writes.iter().map(|&write| steps[write as usize].finish).collect();
     for place in (1..writes.len()).rev() {
         first_finish[place - 1] = first_finish[place - 1].min(first_finish[place]);

@@ -1,9 +1,9 @@
 //! The environments, tried for real: processes, namespaces, packets.
 //!
 //! Namespaces must be entered while the program has one thread, so this is a program of its own instead of a
-//! libtest harness: it starts itself once a case, as the present user and, if that is root, as an unprivileged user too.
-//! Any argument that is not a flag selects the cases whose names contain it. A case that this machine cannot
-//! do is reported as skipped, with the reason.
+//! libtest harness: it starts itself once a case, as the present user and, if that is root, as an
+//! unprivileged user too. Any argument that is not a flag selects the cases whose names contain it. A case
+//! that this machine cannot do is reported as skipped, with the reason.
 
 mod cases;
 mod death;
@@ -23,7 +23,7 @@ const CASE: &str = "PERJURY_TEST_CASE";
 /// The exit code of a case that cannot be done here.
 const SKIPPED: i32 = 77;
 /// The number of an unprivileged user.
-const NOBODY: &str = "65534";
+const UNPRIVILEGED: &str = "65534";
 
 fn main() -> ExitCode {
     if let Ok(name) = std::env::var(CASE) {
@@ -114,7 +114,14 @@ pub fn itself(program: &Path, case: &str, user: &str) -> Command {
     let mut command = if user == "unprivileged" {
         let mut command = Command::new("setpriv");
         command
-            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"])
+            .args([
+                "--reuid",
+                UNPRIVILEGED,
+                "--regid",
+                UNPRIVILEGED,
+                "--clear-groups",
+                "--",
+            ])
             .arg(program);
         command
     } else {

@@ -10,7 +10,7 @@ use std::io::Write;
 use serde::de::{self, Deserialize, Deserializer};
 
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, Trouble, interpret};
+use super::jepsen::{Function, Kind, RawOp, Style, Unreadable, interpret};
 use super::{ExportError, Format, replay};
 use crate::{History, Process, Value};
 
@@ -56,7 +56,7 @@ fn parse(
                     *passed_over.fields.entry(name).or_default() += 1;
                 }
                 let record = interpret(RawOp { line, ..raw }, style)
-                    .map_err(|problem: Trouble| Stop::at(line, problem))?;
+                    .map_err(|problem: Unreadable| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
                 at += length;
                 line += memchr::memchr_iter(b'\n', object).count();

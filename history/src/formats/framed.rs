@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
 use super::assemble::Assembler;
-use super::jepsen::{Record, Style, Trouble, What};
+use super::jepsen::{Record, Style, Unreadable, What};
 use super::source::Source;
 use super::{ImportError, Read};
 use crate::parallel_lines::for_each_block;
@@ -49,10 +49,10 @@ pub(crate) type Parser =
 
 impl Stop {
     /// The error in line `line`.
-    pub fn at(line: usize, problem: Trouble) -> Self {
+    pub fn at(line: usize, problem: Unreadable) -> Self {
         match problem {
-            Trouble::NotKeyed => Stop::NotKeyed,
-            Trouble::Wrong(reason) => Stop::Wrong(line, reason),
+            Unreadable::NotKeyed => Stop::NotKeyed,
+            Unreadable::Wrong(reason) => Stop::Wrong(line, reason),
         }
     }
 }

@@ -95,7 +95,7 @@ pub(crate) enum What {
 
 /// Why a [`RawOp`] could not be interpreted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Unreadable {
     /// It is no `[key value]` tuple, so that the history is not keyed.
     NotKeyed,
     Wrong(String),
@@ -145,8 +145,8 @@ impl Function {
 }
 
 /// Interprets one operation map.
-pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
-    let wrong = |reason: &str| Err(Trouble::Wrong(reason.to_owned()));
+pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Unreadable> {
+    let wrong = |reason: &str| Err(Unreadable::Wrong(reason.to_owned()));
     let RawOp {
         line,
         process,
@@ -184,7 +184,7 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
             Function::Op(OpKind::Txn)
         }
         Some(Function::Other(name)) => {
-            return Err(Trouble::Wrong(format!(
+            return Err(Unreadable::Wrong(format!(
                 "unknown operation `{name}` (known: {KNOWN})"
             )));
         }
@@ -192,7 +192,7 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
     };
     let is_kv = matches!(f, Function::Op(OpKind::Read | OpKind::Write | OpKind::Append));
     if style.only_kv && !is_kv {
-        return Err(Trouble::Wrong(format!(
+        return Err(Unreadable::Wrong(format!(
             "`{}` is neither get, put nor append",
             f.name()
         )));
@@ -212,7 +212,7 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
         }
         Kind::Invoke => match f {
             Function::Op(f) => {
-                let (op, _) = operation(f, key, value).map_err(Trouble::Wrong)?;
+                let (op, _) = operation(f, key, value).map_err(Unreadable::Wrong)?;
                 What::Invoke { process, op }
             }
             _ => What::InvokeDrain { process, key },
@@ -224,7 +224,7 @@ pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Trouble> {
                 answer: None,
             },
             Function::Op(f) => {
-                let (op, answer) = operation(f, key, value).map_err(Trouble::Wrong)?;
+                let (op, answer) = operation(f, key, value).map_err(Unreadable::Wrong)?;
                 What::Ok {
                     process,
                     op: Some(op),
@@ -246,12 +246,12 @@ fn split_tuple(
     f: &Function,
     key: Option<Key>,
     value: Option<Value>,
-) -> Result<(Key, Option<Value>), Trouble> {
+) -> Result<(Key, Option<Value>), Unreadable> {
     let Some(Value::List(tuple)) = value else {
-        return Err(Trouble::NotKeyed);
+        return Err(Unreadable::NotKeyed);
     };
     let [tuple_key, rest] = tuple.as_slice() else {
-        return Err(Trouble::NotKeyed);
+        return Err(Unreadable::NotKeyed);
     };
     let suits = match f {
         Function::Op(OpKind::Cas) => pair(rest).is_some(),
@@ -259,7 +259,7 @@ fn split_tuple(
         _ => true,
     };
     if key.is_some() || matches!(tuple_key, Value::List(_)) || !suits {
-        return Err(Trouble::NotKeyed);
+        return Err(Unreadable::NotKeyed);
     }
     Ok((tuple_key.clone(), Some(rest.clone())))
 }
