@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use history::formats::{FORMATS, read, read_bytes, write};
+use history::formats::{FORMATS, Remark, read, read_bytes, write};
 use history::{History, Op, Outcome, Value};
 
 const ASK: &str = "{:process 0, :type :invoke, :f :read, :value nil}\n";
@@ -309,8 +309,8 @@ fn what_is_left_out_is_said() {
     assert_eq!(
         imported.remarks,
         [
-            "the last line is cut off and was left out",
-            "1 operation has no completion and counts as info",
+            Remark::from("the last line is cut off and was left out"),
+            Remark::from("1 operation has no completion and counts as info"),
         ]
     );
     // Editors of Windows put a byte order mark before the text.
@@ -320,8 +320,10 @@ fn what_is_left_out_is_said() {
     assert_eq!(
         imported.remarks,
         [
-            "operations whose times say that they completed before they were invoked: 1; what counts is the order of the events in the file",
-            "reads that are ok without a value: 1; they claim nothing",
+            Remark::from(
+                "operations whose times say that they completed before they were invoked: 1; what counts is the order of the events in the file"
+            ),
+            Remark::from("reads that are ok without a value: 1; they claim nothing"),
         ]
     );
 }
@@ -351,7 +353,9 @@ fn times_since_1970_become_times_since_the_first_event() {
     );
     assert_eq!(
         imported.remarks,
-        ["times do not count from the start of a run; they are shown relative to the first event"]
+        [Remark::from(
+            "times do not count from the start of a run; they are shown relative to the first event"
+        )]
     );
 }
 

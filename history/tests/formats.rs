@@ -42,7 +42,7 @@ INFO  jepsen.util - waiting";
     assert!(
         imported
             .remarks
-            .contains(&"2 lines that are not operations were left out".to_owned())
+            .contains(&"2 lines that are not operations were left out".into())
     );
 }
 
@@ -91,7 +91,7 @@ fn elle_cli_json() {
         imported
             .remarks
             .iter()
-            .any(|remark| remark.ends_with("op-index (2)")),
+            .any(|remark| remark.to_string().ends_with("op-index (2)")),
         "{:?}",
         imported.remarks
     );

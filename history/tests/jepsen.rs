@@ -332,7 +332,7 @@ fn keys_of_independent_tests() {
             imported
                 .remarks
                 .iter()
-                .any(|remark| remark.contains("independent")),
+                .any(|remark| remark.to_string().contains("independent")),
             "{text}"
         );
         assert!(
@@ -358,7 +358,7 @@ fn keys_of_independent_tests() {
             !imported
                 .remarks
                 .iter()
-                .any(|remark| remark.contains("independent")),
+                .any(|remark| remark.to_string().contains("independent")),
             "{text}"
         );
         assert!(
@@ -439,7 +439,7 @@ fn drains_become_dequeues_that_span_them() {
     assert!(
         imported
             .remarks
-            .contains(&"2 drains became 3 dequeues; 1 returned nothing and were left out".to_owned()),
+            .contains(&"2 drains became 3 dequeues; 1 returned nothing and were left out".into()),
         "{:?}",
         imported.remarks
     );
@@ -467,7 +467,7 @@ fn a_process_that_goes_on_after_an_info_becomes_another() {
         imported
             .remarks
             .iter()
-            .any(|remark| remark.starts_with("2 times a process continued"))
+            .any(|remark| remark.to_string().starts_with("2 times a process continued"))
     );
 }
 
@@ -543,7 +543,7 @@ fn times_and_remarks() {
         );
         assert_eq!(imported.remarks.len(), remarks.len(), "{:?}", imported.remarks);
         for (remark, expected) in imported.remarks.iter().zip(remarks) {
-            assert!(remark.starts_with(expected), "{remark}");
+            assert!(remark.to_string().starts_with(expected), "{remark}");
         }
     }
     let mut history = read(

@@ -143,7 +143,7 @@ proptest! {
         }
         let imported = read(&bytes).unwrap();
         prop_assert_eq!(imported.history, History::from_events(events).unwrap());
-        let said = imported.remarks.iter().any(|remark| remark.starts_with("the last line is cut off"));
+        let said = imported.remarks.iter().any(|remark| remark.to_string().starts_with("the last line is cut off"));
         prop_assert_eq!(said, torn);
     }
 }

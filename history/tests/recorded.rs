@@ -49,7 +49,11 @@ fn every_labelled_file_is_read() {
             fields[0]
         );
         for remark in &imported.remarks {
-            assert!(!remark.contains("independent"), "{}: {remark}", fields[0]);
+            assert!(
+                !remark.to_string().contains("independent"),
+                "{}: {remark}",
+                fields[0]
+            );
         }
         files += 1;
     }

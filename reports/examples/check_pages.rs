@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let imported = history::formats::read(std::path::Path::new(&file), None)?;
         let name = file.rsplit('/').next().unwrap_or(&file).to_owned();
         let mut case = cases::Case::new(&name, imported.history, history::Value::Nil);
-        case.remarks = imported.remarks;
+        case.remarks = imported.remarks.iter().map(ToString::to_string).collect();
         cases.push(case);
     }
     if cases.is_empty() {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::NIL_WAS_SEEN;
+use super::Remark;
 use super::jepsen::{self, Record, What};
 use crate::{
     Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp, NemesisSpan,
@@ -132,7 +132,7 @@ impl Assembler {
     ///
     /// # Errors
     /// When it ends in the middle of a drain: the line of the drain and the reason.
-    pub fn finish(mut self, keyed: bool) -> Result<(History, Vec<String>), (usize, String)> {
+    pub fn finish(mut self, keyed: bool) -> Result<(History, Vec<Remark>), (usize, String)> {
         if let Some(line) = self.draining.values().map(|drain| drain.line).min() {
             return Err((line, unknown_drain(line)));
         }
@@ -155,18 +155,17 @@ impl Assembler {
         Ok((history, remarks))
     }
 
-    fn remarks(&self, keyed: bool) -> Vec<String> {
+    fn remarks(&self, keyed: bool) -> Vec<Remark> {
         let mut remarks = Vec::new();
         if keyed {
-            remarks.push(
-                "every value is a [key value] tuple, so that keys are taken to be independent".to_owned(),
-            );
+            remarks
+                .push("every value is a [key value] tuple, so that keys are taken to be independent".into());
         }
         if self.reused > 0 {
-            remarks.push(format!(
+            remarks.push(Remark::Text(format!(
                 "{} times a process continued after an info; what follows is attributed to a new process",
                 self.reused
-            ));
+            )));
         }
         if !self.drains.is_empty() {
             let elements: usize = self.drains.iter().map(|(_, elements, ..)| elements.len()).sum();
@@ -174,26 +173,19 @@ impl Assembler {
                 0 => String::new(),
                 empty => format!("; {empty} returned nothing and were left out"),
             };
-            remarks.push(format!(
+            remarks.push(Remark::Text(format!(
                 "{} drains became {elements} dequeues{empty}",
                 self.drains.len()
-            ));
+            )));
         }
         if self.nil_reads > 0 {
-            remarks.push(format!(
-                "{} returned nil, {NIL_WAS_SEEN} (Knossos lets such reads claim nothing)",
-                if self.nil_reads == 1 {
-                    "1 read".to_owned()
-                } else {
-                    format!("{} reads", self.nil_reads)
-                }
-            ));
+            remarks.push(Remark::NilReads(self.nil_reads));
         }
         if self.timeless > 0 {
             remarks.push(if self.timeless == self.records {
-                "no operation has a time: events are shown one millisecond apart, in their order".to_owned()
+                "no operation has a time: events are shown one millisecond apart, in their order".into()
             } else {
-                "not every operation has a time: the others take the time before them".to_owned()
+                "not every operation has a time: the others take the time before them".into()
             });
         }
         if !self.ignored_fields.is_empty() {
@@ -202,13 +194,16 @@ impl Assembler {
                 .iter()
                 .map(|(name, count)| format!("{name} ({count})"))
                 .collect();
-            remarks.push(format!("unused fields were left out: {}", fields.join(", ")));
+            remarks.push(Remark::Text(format!(
+                "unused fields were left out: {}",
+                fields.join(", ")
+            )));
         }
         if self.other_lines > 0 {
-            remarks.push(format!(
+            remarks.push(Remark::Text(format!(
                 "{} lines that are not operations were left out",
                 self.other_lines
-            ));
+            )));
         }
         remarks
     }

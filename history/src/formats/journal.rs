@@ -51,7 +51,7 @@ fn read(source: &Source<'_>) -> Result<Read, ImportError> {
             return ControlFlow::Break((lines_before + line, format!("not a journal event: {reason}")));
         }
         if parsed.is_torn {
-            remarks.push("the last line is cut off and was left out".to_owned());
+            remarks.push("the last line is cut off and was left out".into());
         }
         lines_before += parsed.lines;
         ControlFlow::Continue(())

@@ -26,6 +26,7 @@ mod porcupine_kv;
 mod replay;
 mod source;
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,7 @@ pub struct Format {
 const LONGEST_WAIT_NS: u64 = 30 * 24 * 3_600 * 1_000_000_000;
 
 /// A history and the remarks about it.
-type Read = (History, Vec<String>);
+type Read = (History, Vec<Remark>);
 
 type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
 
@@ -78,8 +79,46 @@ pub struct Imported {
     pub history: History,
     /// The name of the format.
     pub format: &'static str,
-    /// What the reader decided or left out, one sentence each.
-    pub remarks: Vec<String>,
+    /// What the reader decided or left out.
+    pub remarks: Vec<Remark>,
+}
+
+/// Something that a reader decided or left out. Its text is one sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// So many reads returned nil, which counts as a value that was seen. It no longer holds once these reads
+    /// are made to claim nothing ([`History::forget_nil_reads`]).
+    NilReads(u64),
+    /// Anything else: only people read it.
+    Text(String),
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remark::NilReads(count) => {
+                let reads = if *count == 1 { "read" } else { "reads" };
+                write!(
+                    f,
+                    "{count} {reads} returned nil, which counts as a value that was seen (Knossos lets such reads \
+                     claim nothing)"
+                )
+            }
+            Remark::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<String> for Remark {
+    fn from(text: String) -> Self {
+        Remark::Text(text)
+    }
+}
+
+impl From<&str> for Remark {
+    fn from(text: &str) -> Self {
+        Remark::Text(text.to_owned())
+    }
 }
 
 /// Why a file could not be read as a history. Each is one line.
@@ -238,8 +277,8 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
         .filter(|operation| operation.completed == OPEN);
     match open.count() {
         0 => {}
-        1 => remarks.push("1 operation has no completion and counts as info".to_owned()),
-        open => remarks.push(format!("{open} operations have no completion and count as info")),
+        1 => remarks.push("1 operation has no completion and counts as info".into()),
+        open => remarks.push(format!("{open} operations have no completion and count as info").into()),
     }
     remarks.extend(oddities(&history));
     Ok(Imported {
@@ -251,7 +290,7 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
 
 /// Times that do not count from the start of a run, such as those since 1970, are shifted so that the first
 /// event is at 0. Returns a remark if it did so.
-fn rebase(history: &mut History) -> Option<String> {
+fn rebase(history: &mut History) -> Option<Remark> {
     let invoked = history.operations.iter().map(|operation| operation.invoked_ns);
     let acted = history.nemesis.iter().map(|span| span.invoked_ns);
     let noted = history.notes.iter().map(|note| note.0);
@@ -272,11 +311,11 @@ fn rebase(history: &mut History) -> Option<String> {
     }
     history.notes.iter_mut().for_each(|note| note.0 -= first);
     history.end_ns -= first;
-    Some("times do not count from the start of a run; they are shown relative to the first event".to_owned())
+    Some("times do not count from the start of a run; they are shown relative to the first event".into())
 }
 
 /// What is not an error, but should be known to the person who made the file.
-fn oddities(history: &History) -> Vec<String> {
+fn oddities(history: &History) -> Vec<Remark> {
     let count = |is_odd: fn(&Operation) -> bool| history.operations.iter().filter(|op| is_odd(op)).count();
     let backwards = count(|op| op.completed_ns.is_some_and(|end| end.get() < op.invoked_ns));
     let silent = count(|op| match (&op.op, &op.outcome) {
@@ -285,21 +324,18 @@ fn oddities(history: &History) -> Vec<String> {
     });
     let mut remarks = Vec::new();
     if backwards > 0 {
-        remarks.push(format!(
+        remarks.push(Remark::Text(format!(
             "operations whose times say that they completed before they were invoked: {backwards}; what counts is the order of the \
              events in the file"
-        ));
+        )));
     }
     if silent > 0 {
-        remarks.push(format!(
+        remarks.push(Remark::Text(format!(
             "reads that are ok without a value: {silent}; they claim nothing"
-        ));
+        )));
     }
     remarks
 }
-
-/// The remark that a read which returned nil counts as having seen nil.
-pub const NIL_WAS_SEEN: &str = "which counts as a value that was seen";
 
 /// Whether operations are to be written as `[key value]` tuples.
 fn keyed(history: &History, format: &'static str) -> Result<bool, ExportError> {

@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use checker::objects::{self, Entry, MODELS};
 use checker::{Options, Verdict};
-use history::formats::{self, FORMATS, Imported, JOURNAL, NIL_WAS_SEEN};
+use history::formats::{self, FORMATS, Imported, JOURNAL, Remark};
 use history::units::{duration, plural};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
@@ -203,10 +203,10 @@ impl Request<'_> {
         if let (Some(record), Some(given)) = (record, &self.initial) {
             let own = (run_model(record)?.initial)();
             if own != *given {
-                imported.remarks.push(format!(
+                imported.remarks.push(Remark::Text(format!(
                     "ATTENTION: this run's objects held {own} at first, as its workload says; it was judged as if they \
                      had held {given}"
-                ));
+                )));
             }
         }
 
@@ -238,7 +238,7 @@ impl Request<'_> {
         if self.initial.is_none()
             && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {
-            imported.remarks.push(hint);
+            imported.remarks.push(hint.into());
         }
 
         let name = input::name(path);
@@ -290,12 +290,14 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
     }
     let forgotten = imported.history.forget_nil_reads();
     if forgotten > 0 {
-        imported.remarks.retain(|remark| !remark.contains(NIL_WAS_SEEN));
-        imported.remarks.push(format!(
+        imported
+            .remarks
+            .retain(|remark| !matches!(remark, Remark::NilReads(_)));
+        imported.remarks.push(Remark::Text(format!(
             "ATTENTION: {} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
-             no one writes nil; if the store answered that there is no value, then this verdict is about too little: \
+             no operation writes nil; if the store answered that there is no value, then this verdict is about too little: \
              leave --initial away",
             plural(forgotten, "read")
-        ));
+        )));
     }
 }

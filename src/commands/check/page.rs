@@ -116,12 +116,13 @@ pub(super) fn draw(
     analysis: &Analysis,
     nodes: &[String],
 ) -> Result<(), Failure> {
+    let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
     let page = reports::check_html(&reports::Checked {
         name,
         history: &imported.history,
         analysis,
         nodes,
-        remarks: &imported.remarks,
+        remarks: &remarks,
     })?;
     target.write(&page).map_err(|error| {
         Failure::Usage(format!(
