@@ -206,7 +206,7 @@ fn a_set_is_accounted_for_and_times_are_only_told_where_there_are_any() {
             "{text}"
         );
         // The same process saw it and then did not.
-        assert!(text.contains("violates sequential consistency"), "{text}");
+        assert!(text.contains("violated: sequential consistency"), "{text}");
     }
 }
 

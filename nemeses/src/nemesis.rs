@@ -115,7 +115,7 @@ impl Entry {
     pub fn plan(&'static self, options: &FaultOptions) -> Result<Planned, String> {
         Ok(Planned {
             entry: self,
-            targets: self.targets.bag(self.name, options)?,
+            targets: self.targets.bag(self.name, options.nodes, &options.targets)?,
             interval: options.interval,
         })
     }

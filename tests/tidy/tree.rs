@@ -55,7 +55,8 @@ pub fn sources(endings: &[&str]) -> Vec<Source> {
     while let Some(folder) = folders.pop() {
         for path in children(&folder) {
             match path.is_dir() {
-                true if path.ends_with("target") => {}
+                // What cargo builds, but not a room's own folder of that name.
+                true if path.join("CACHEDIR.TAG").exists() || path.join("debug").is_dir() => {}
                 true => folders.push(path),
                 false => paths.push(path),
             }

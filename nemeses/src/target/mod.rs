@@ -12,8 +12,6 @@
 use control::Node;
 use history::{Aim, Pick, Target, TargetError, Whom};
 
-use crate::FaultOptions;
-
 pub(crate) mod grudges;
 pub(crate) mod hit;
 pub(crate) mod kinds;
@@ -187,30 +185,29 @@ impl Targets {
         }
     }
 
-    /// The targets that a schedule draws from, each as often as it weighs: what the user wants, or the
+    /// The targets that a schedule draws from, each as often as it weighs: those that are `wanted`, or the
     /// default mix of those that make sense with so many nodes.
     ///
     /// # Errors
     /// One line for the user: an unknown target, or one that needs more nodes.
-    pub(crate) fn bag(&self, nemesis: &str, options: &FaultOptions) -> Result<Vec<Target>, String> {
-        if !options.targets.is_empty() {
-            let nodes = Node::numbered(options.nodes);
+    pub(crate) fn bag(&self, nemesis: &str, nodes: usize, wanted: &[String]) -> Result<Vec<Target>, String> {
+        if !wanted.is_empty() {
+            let nodes = Node::numbered(nodes);
             let read = |text: &String| {
                 let target = Target::from(text.as_str());
                 self.check(nemesis, &target, &nodes)?;
                 Ok(target)
             };
-            return options.targets.iter().map(read).collect();
+            return wanted.iter().map(read).collect();
         }
         let mut bag = Vec::new();
-        for choice in self.choices().filter(|choice| choice.min_nodes <= options.nodes) {
+        for choice in self.choices().filter(|choice| choice.min_nodes <= nodes) {
             bag.extend(std::iter::repeat_n(Target::from(choice.name), choice.weight));
         }
         match bag.is_empty() {
             true => Err(format!(
-                "{nemesis} needs at least {}, and there are {}",
+                "{nemesis} needs at least {}, and there are {nodes}",
                 history::units::plural(self.min_nodes() as u64, "node"),
-                options.nodes
             )),
             false => Ok(bag),
         }
@@ -262,14 +259,6 @@ mod tests {
     use super::*;
     use crate::find;
 
-    fn options(nodes: usize, targets: &[&str]) -> FaultOptions {
-        FaultOptions {
-            nodes,
-            targets: targets.iter().map(|&name| name.to_owned()).collect(),
-            ..FaultOptions::default()
-        }
-    }
-
     #[test]
     fn bags() {
         // (nodes, targets, the bag or the error)
@@ -302,7 +291,11 @@ mod tests {
             ),
         ];
         for (nodes, targets, expected) in cases {
-            let found = match PROCESSES.bag("kill", &options(nodes, targets)) {
+            let found = match PROCESSES.bag(
+                "kill",
+                nodes,
+                &targets.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(),
+            ) {
                 Ok(bag) => bag.iter().map(Target::as_str).collect::<Vec<_>>().join(" "),
                 Err(why) => format!("error: {why}"),
             };
