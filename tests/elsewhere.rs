@@ -455,7 +455,7 @@ fn processes_with(data: &str) -> Vec<(String, String)> {
 const ENDPOINTS: &str = "--endpoints http://10.78.0.1:8000,http://10.78.0.2:8000,http://10.78.0.3:8000";
 
 #[test]
-fn a_cluster_of_somebody_elses_is_broken_where_its_hosts_can_be_reached() {
+fn a_cluster_that_was_already_running_is_broken_where_its_hosts_can_be_reached() {
     let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let foreign = Foreign::start(&hosts);
@@ -475,7 +475,7 @@ fn a_cluster_of_somebody_elses_is_broken_where_its_hosts_can_be_reached() {
         .replace('x', "10.78.0.2");
     let args = format!("test {swapped} --time-limit 3s --nemesis pause");
     let said = run(&mut hosts.perjury(dir.path(), &args), 254);
-    assert!(said.contains("name --node in the order of --endpoints"), "{said}");
+    assert!(said.contains("give --node in the order of --endpoints"), "{said}");
     let start = format!(
         "i=$(ip -4 -o addr show dev eth0 | sed 's/.*10.78.0.\\([0-9]\\).*/\\1/'); setsid sh {0}/start$i >> {0}/restarts 2>&1 < /dev/null &",
         hosts.place.path().display()
@@ -502,7 +502,7 @@ fn a_cluster_of_somebody_elses_is_broken_where_its_hosts_can_be_reached() {
 }
 
 #[test]
-fn a_cluster_of_somebody_elses_is_let_go_when_the_controller_dies() {
+fn a_cluster_that_was_already_running_is_let_go_when_the_controller_dies() {
     let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let foreign = Foreign::start(&hosts);
