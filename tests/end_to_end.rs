@@ -596,7 +596,10 @@ fn a_matrix_is_run_and_the_worst_verdict_counts() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let said = text(&output);
-    assert!(said.contains("the workload `append` needs; left out"), "{said}");
+    assert!(
+        said.contains("does not support the workload `append`; left out"),
+        "{said}"
+    );
     let place = run_dir(dir.path());
     let page = std::fs::read_to_string(place.join("index.html")).unwrap();
     let links: Vec<&str> = page

@@ -193,13 +193,13 @@ fn mistakes_are_told_in_a_line() {
     run(directory.path(), "one");
     for (args, expected) in [
         (&["serve", "--runs", "none"][..], "name the directory of the runs"),
-        (&["serve", "--runs", "one/test.json"], "is no directory"),
+        (&["serve", "--runs", "one/test.json"], "is not a directory"),
         (&["serve", "--runs", "one", "--listen", "here"], "--listen"),
-        (&["compare", "one"], "there is one run only"),
+        (&["compare", "one"], "there is only one run"),
         (&["compare", "one", "none"], "cannot read none"),
         (&["compare", "one", "one/results.json"], "is named twice"),
         (&["compare", "one", "--against", "./one"], "is named twice"),
-        (&["compare", "one", "one/test.json"], "is no results.json"),
+        (&["compare", "one", "one/test.json"], "is not a results.json"),
         (&["compare"], "RUN"),
     ] {
         let output = perjury(directory.path(), args);
