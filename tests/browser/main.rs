@@ -316,7 +316,7 @@ async fn the_conflict_of_an_invalid_run_is_where_its_report_leads() {
             open(&page, &run, &format!("#op={index}")).await;
             let story = page.text("#timeline-detail").await;
             assert!(
-                story.contains(&format!("number {index} of the history")),
+                story.contains(&format!("number {index} in the history")),
                 "{story}"
             );
             let process = operation["process"].as_u64().unwrap();
@@ -518,7 +518,7 @@ async fn runs_are_browsed_compared_and_watched() {
 
     // Filters.
     page.go(&format!("{}/?verdict=invalid", url)).await;
-    assert!(page.text(".runs").await.contains("no run fits"));
+    assert!(page.text(".runs").await.contains("no run matches the filter"));
     page.go(&format!("{}/?fault=kill&system=bundled", url)).await;
     assert_eq!(number(&page, rows).await as u64, 2);
 
