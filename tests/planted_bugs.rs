@@ -18,7 +18,7 @@ fn run(bug: &str, nemesis: &str) -> (Option<i32>, String) {
             "--nemesis",
             nemesis,
             "--time-limit",
-            "30s",
+            "2m",
             "--stop-on-violation",
             "--runs",
         ])
