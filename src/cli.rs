@@ -38,7 +38,7 @@ pub enum Command {
     Compare(CompareArgs),
     /// Show all runs in a browser: filter them, compare them, watch one in progress.
     Serve(ServeArgs),
-    /// List the systems, workloads, nemeses and planted bugs.
+    /// List the systems, workloads, nemeses, models, formats and planted bugs.
     List,
     /// Show what works on this machine, or on other hosts, and how to get the rest to work.
     Doctor(DoctorArgs),
@@ -61,7 +61,7 @@ pub enum Command {
 #[command(
     args_override_self = true,
     after_help = "Examples:
-  perjury test                                     the bundled cluster, all nemeses, 30 s
+  perjury test                                     the bundled cluster; kill, pause, partition; 30 s
   perjury test --bug stale-read --nemesis partition    catch a planted bug
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
   perjury test --nemesis none --ops 10000 --seed 7
@@ -508,7 +508,7 @@ pub enum TamperWhat {
         #[arg(last = true, required = true)]
         program: Vec<std::ffi::OsString>,
     },
-    /// Damage files, or copy them; see `control/src/damage.rs`.
+    /// Damage files, or copy them; see `control/src/inside/file_damage.rs`.
     Damage {
         /// What to do, and where.
         #[arg(required = true)]

@@ -1,6 +1,7 @@
 //! How perjury ends: the exit codes, all of them, and the one line that says what went wrong.
 //!
-//! Which verdict a history gets, the checker decides; which one a run gets, the checks in `reports`.
+//! Which verdict a history gets, the checker decides (`commands/check` makes it unknown where too little was
+//! read); which one a run gets, the checks in `reports`.
 
 use std::fmt;
 use std::process::ExitCode;

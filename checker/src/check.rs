@@ -6,7 +6,7 @@
 //!    (`engine/components`).
 //! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
 //!    `unknown`.
-//! 4. The model's ways ([`Entry::ways`]) are tried in order, until one decides:
+//! 4. The model's `decide` tries its ways ([`Entry::ways`]) in this order, until one decides:
 //!
 //!    | Model | Judged in | Ways |
 //!    |---|---|---|
@@ -27,9 +27,10 @@
 //!    | `unique-ids` | `objects/ids` | unique-ids-exact, search |
 //!    | `watch` | `objects/watch` | watch-exact, search |
 //!
-//! 5. Whatever a way found is checked again by other code before it is a decision: an order is replayed, a
+//! 5. Whatever a way found is checked again before it is a decision: an order is replayed on the model, a
 //!    contradiction derived again from the operations that it names (`engine/publish`, `engine/by_search`,
-//!    `objects/register/validate`). What fails there is `unknown`.
+//!    `objects/register/validate`, and `holds` or `follows` beside some algorithms). What fails there is left
+//!    to the search, or is `unknown`. (Two reads of a counter that falls show it themselves.)
 //! 6. The decisions are merged ([`Analysis`]): invalid before unknown before valid.
 //! 7. [`explain`] adds which weaker guarantees an invalid history still gives ([`consistency`]), and the
 //!    model's account.

@@ -10,7 +10,7 @@
 //! Invariants:
 //! - The checker sees nothing but the history. It does no I/O, knows no clock, and gives the same answer for
 //!   the same history on every machine.
-//! - Every linearization and every conflict is re-checked ([`engine::validate`]) before it is published.
+//! - Every linearization and every conflict is re-checked before it is published ([`check`], step 5).
 //! - An operation whose outcome is `info` may have happened at any time after its invocation, or never.
 //!
 //! It is the package `perjury-checker` with the crate `checker` in it, and hands the crate `history` on:

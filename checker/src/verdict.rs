@@ -3,7 +3,7 @@
 //! Invariants:
 //! - Verdicts merge as invalid > unknown > valid.
 //! - Operations are named by their index into [`history::History::operations`].
-//! - Everything published here was re-checked by [`crate::engine::validate`]; what failed there is `unknown`.
+//! - Everything published here was re-checked ([`crate::check`], step 5).
 
 use std::fmt;
 
@@ -98,7 +98,7 @@ pub enum Rule {
     Diverged,
     /// Something was there for certain, and an answer says that it was not.
     Lost,
-    /// Two held a lock at the same time, or someone gave back what he did not hold.
+    /// Two processes held a lock at the same time, or one released what it did not hold.
     TwoHolders,
     /// An answer is a number that lies outside of what was possible by then.
     OutOfBounds,
@@ -231,7 +231,9 @@ impl Rule {
             Rule::Duplicate => "what may be given out or taken only once was given or taken twice",
             Rule::Diverged => "each of two reads shows something that the other one lacks",
             Rule::Lost => "something was there for certain, and an answer says that it was not",
-            Rule::TwoHolders => "two held a lock at the same time, or someone gave back what he did not hold",
+            Rule::TwoHolders => {
+                "two processes held a lock at the same time, or one released what it did not hold"
+            }
             Rule::OutOfBounds => "an answer is a number that was impossible by then",
             Rule::MissedEvent => "a watch does not tell of a change in its range",
             Rule::WrongRevision => "two changes are told of at one revision, or one change at two",

@@ -1,8 +1,7 @@
 //! The table of ways in `check.rs` is the one that the models' entries make.
 //!
 //! That each object decides by no other algorithm is asserted by the checker itself in debug builds; that
-//! each does decide
-//! is counted in `objects_brute_force.rs` and `registers_brute_force.rs`.
+//! each does decide is counted in `objects_brute_force.rs` and `registers_brute_force.rs`.
 
 use checker::objects::MODELS;
 

@@ -4,6 +4,7 @@
 //! runs/20261123T101500-bundled-register-7/
 //!   test.json       the whole plan, versions, seed, environment: written before the cluster starts
 //!   history.jsonl   the journal: one event a line, appended as it happens
+//!   schedule.toml   the faults that were really made, to be run again
 //!   undo.jsonl      what `perjury heal` must undo if the controller dies
 //!   results.json    the verdict and its numbers: absent until the run was judged
 //!   report.html, junit.xml, summary.md

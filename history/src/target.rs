@@ -1,4 +1,4 @@
-//! At what a fault is aimed: a text in a small language, and what it means.
+//! What a fault is aimed at: a text in a small language, and what it means.
 //!
 //! ```text
 //! target  = whom | kind [ "=" number ] [ "@" whom ]      leader    jump=-30000@n1+n3    loss@n1>n2

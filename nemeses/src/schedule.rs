@@ -13,8 +13,8 @@
 //!   nodes. A target that speaks of the leader stays one, because what such a fault shows depends on the role
 //!   and not on the name.
 //! - Faults may overlap; but a fault's end ends all faults of its nemesis, because that is how a nemesis
-//!   undoes; and the end of a partition or of packet faults ends both, because the network is healed as a
-//!   whole.
+//!   undoes; and the end of a partition, a client-partition or a packet fault ends all three, because the
+//!   network is healed as a whole.
 //! - Same faults, not same outcome: the store and the machine have a will of their own.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The planted bugs: mistakes that real systems have made, each behind one `if` beside the line that it
 //! breaks.
 //!
-//! To add one: a variant here, its line in [`Bug::ALL`], an `if` in the core.
+//! To add one: a variant here, its line in [`Bug::ALL`], an `if` beside the line that it breaks.
 
 /// A mistake that a node makes on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

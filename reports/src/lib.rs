@@ -1,5 +1,6 @@
 //! What people read about a run: `report.html`, `results.json`, `junit.xml`, `summary.md` and the summary on
-//! the terminal; and about a history that was checked on its own: one page ([`check_html`]).
+//! the terminal; and about a history that was checked on its own: one page ([`check_html`]); and the
+//! pages that show several runs: a comparison, a matrix, the list of runs, a run in progress.
 //!
 //! Invariants:
 //! - Reports are made from a run directory alone: the plan, the history and the checker's analysis of it.

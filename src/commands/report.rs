@@ -8,7 +8,7 @@ use crate::input::{read_history, read_record};
 use crate::judging::judge;
 use crate::output::say;
 
-/// Judges the run again and writes `results.json`, `report.html` and `junit.xml`.
+/// Judges the run again and writes everything that reports consist of.
 pub fn run(args: &ReportArgs) -> CommandResult {
     let run = RunDir::new(&args.run);
     let record = read_record(&run)?;

@@ -18,7 +18,7 @@ use syn::{Item, UseTree, Visibility};
 
 use crate::code::Parsed;
 
-/// The rooms and the rooms that each may depend on (the code map in the README says why).
+/// The rooms and the rooms that each may depend on (the README has the same list).
 pub const ROOMS: &[(&str, &[&str])] = &[
     ("history", &[]),
     ("raft", &[]),

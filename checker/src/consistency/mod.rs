@@ -9,7 +9,7 @@
 //! The session guarantees, for someone who sees nothing but answers (after Terry et al., PDIS 1994): each
 //! answer came from a write of its value, and the writes of each key have one order: the initial value first;
 //! writes of one process as it made them; a cas after the write that it replaced. No one is answered with
-//! what his own process writes only later. A process *sees* a write when it is answered with it or with a
+//! what its own process writes only later. A process *sees* a write when it is answered with it or with a
 //! later one of that order.
 //!
 //! | Guarantee           | holds iff sources and orders can be chosen such that |

@@ -1,7 +1,7 @@
-//! Algorithms that decide objects of one kind without a search, in time close to that of reading the history.
+//! From what an exact algorithm found to a decision: an order is replayed, a contradiction is derived again.
 //!
 //! Invariants:
-//! - Each is exact on the inputs that it accepts, and says [`Judged::Other`] on the rest.
+//! - Each algorithm is exact on the inputs that it accepts, and says [`Judged::Other`] on the rest.
 //! - An order is replayed on the model ([`valid`]), a contradiction is derived again by brute force from the
 //!   operations that it names ([`invalid`]); what fails there is `unknown`.
 

@@ -2,7 +2,7 @@
 //!
 //! A program that is linked dynamically runs on another machine only if the libraries there are new enough,
 //! and in an empty image not at all. So they come along, and the program is started by its own loader
-//! (ld.so(8)). Which they are is what the kernel has mapped into this process (proc_pid_maps(5)): this
+//! (ld.so(8)). The list is what the kernel has mapped into this process (proc_pid_maps(5)): this
 //! program unloads none.
 
 use std::collections::BTreeSet;

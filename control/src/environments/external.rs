@@ -1,7 +1,7 @@
 //! The environment `external`: a cluster that perjury did not start and that only clients can reach.
 //!
-//! Invariant: nothing is ever done to its nodes. What would change them is refused, and what would change
-//! nothing succeeds.
+//! Invariant: nothing is ever done to its nodes. What would change them is refused; what would have no
+//! effect anyway returns success.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

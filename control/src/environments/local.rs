@@ -1,4 +1,4 @@
-//! The environment `local`: plain processes on loopback ports, on any Unix. Kill and pause only.
+//! The environment `local`: plain processes on loopback ports, on any Unix. Links cannot be cut.
 //!
 //! Invariant: a service has the same address for all of a run. Its port is chosen below the range from which
 //! systems take the ports of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that a

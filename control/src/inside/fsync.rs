@@ -19,9 +19,9 @@
 //!   ENOSYS.
 //! - A call that waits is never in the way of a signal: its thread stops, is held or ends as it would in any
 //!   other wait, and the kernel then begins the call again (`ERESTARTSYS`). The supervisor recognizes it: it
-//!   takes as long as it should, and is counted once. (With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would
-//!   not be interrupted, but a thread that waits could not be stopped either; if it was
-//!   stopped together with the supervisor, it never stopped.)
+//!   takes as long as it should, and is counted once. With `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV` it would
+//!   not be interrupted, but then a thread that waits could not be stopped: together with its supervisor it
+//!   would never stop.
 //! - The mode outlives a restart of the program: a node that is killed while its disk lies comes back to a
 //!   disk that lies.
 

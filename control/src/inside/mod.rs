@@ -1,7 +1,8 @@
-//! What is done to single running processes from within their node: the work behind `perjury tamper`, which
+//! What is done inside a node to its processes, files and filesystem: the work behind `perjury tamper`, which
 //! runs there.
 //!
-//! Invariants:
+//! Invariants of what is done to a process (`attached`, `clock`, `vdso`, `fsync`); the undo of a filesystem
+//! (`volume`) is in the undo log:
 //! - A process is left running, with all its threads, whatever goes wrong.
 //! - Nothing outside the process is changed, and nothing of it outlives the process. So there is nothing to
 //!   undo for `perjury heal` but to end the process, which it does anyway.

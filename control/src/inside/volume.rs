@@ -1,5 +1,5 @@
-//! A filesystem of its own for a node's data, so that its disk can lose power or be full. Linux; root, but
-//! for a full disk.
+//! A filesystem of its own for a node's data, so that its disk can lose power or be full. Linux only.
+//! Needs root, except to fill a disk.
 //!
 //! ```text
 //!  n1/data.img ── loop device ── ext4 on n1/data          power off: what was not synced is gone (root)

@@ -4,7 +4,7 @@
 //! those that never come back. Published cases: FoundationDB's and RethinkDB's tests, and "Redundancy Does
 //! Not Imply Fault Tolerance" (Ganesan and others, FAST 2017).
 //!
-//! A store that ends itself on a full disk is in its right; it is started again when there is room.
+//! A store that ends itself on a full disk is within its rights; it is started again when there is room.
 
 use std::collections::BTreeSet;
 

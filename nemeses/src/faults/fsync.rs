@@ -1,4 +1,4 @@
-//! `fsync`: makes fsync and its sisters lie, fail, or take their time.
+//! `fsync`: makes fsync and related calls lie, fail, or take their time.
 //!
 //! Shows: stores that acknowledge before data are durable (with a power loss while fsync lies), that go on as
 //! if nothing had happened after a failed fsync (PostgreSQL's "fsyncgate", 2018; Rebello and others, "Can
@@ -8,7 +8,7 @@
 //!
 //! The store's programs are started by a launcher that stands between them and the kernel (see
 //! [`control::inside`]). The mode outlives a restart of a program; a store that ends itself after a failed
-//! fsync is in its right, and is started again at the end of the fault.
+//! fsync is within its rights, and is started again at the end of the fault.
 //!
 //! Targets are `KIND`, `slow=MILLISECONDS`, and either with `@WHOM`: `lie`, `fail@leader`, `slow=500@n1`.
 

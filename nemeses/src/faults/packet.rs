@@ -1,4 +1,4 @@
-//! `packet`: delays, jitters, loses, doubles, reorders and damages packets between nodes, and makes links
+//! `packet`: delays, jitters, loses, duplicates, reorders and damages packets between nodes, and makes links
 //! slow.
 //!
 //! Shows: elections that never end because timeouts are shorter than round trips, messages handled twice or

@@ -1,6 +1,6 @@
-//! What a run is judged by. The exit code of `perjury test` is decided here and nowhere else: every check of
-//! [`ALL`] comes to a verdict of its own, and [`merge`] makes one of them, of which `src/exit.rs` makes the
-//! exit code (0 valid, 1 invalid, 2 unknown).
+//! What a run is judged by. The verdict of a run is decided here and nowhere else: every check of [`ALL`]
+//! comes to a verdict of its own, and [`merge`] makes one of them, of which `src/exit.rs` makes the exit code
+//! (0 valid, 1 invalid, 2 unknown).
 //!
 //! Invariants:
 //! - Only the checker's verdict can make a run invalid. Whatever else went wrong makes it unknown: then the

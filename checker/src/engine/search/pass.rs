@@ -1,8 +1,8 @@
 //! One pass through the events, with a set of configurations that is all, some, or more than what is
 //! possible.
 //!
-//! Lowe's just-in-time linearization: nothing is linearized before a definite call finishes that has not
-//! been. Then every configuration in which something is still owed to that call is replaced by those that
+//! Lowe's just-in-time linearization: nothing is linearized until a definite call that is not yet linearized
+//! finishes. Then every configuration in which something is still owed to that call is replaced by those that
 //! follow from it by linearizing running calls, that one last.
 //!
 //! ```text

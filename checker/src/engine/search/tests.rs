@@ -1,6 +1,7 @@
 //! Each kind of pass by itself, however narrow or broad, against the exact one.
 //!
-//! The exact pass is held against brute force over all orders in `tests/brute_force.rs`.
+//! The exact pass is held against brute force over all orders in `tests/registers_brute_force.rs` and
+//! `tests/objects_brute_force.rs`.
 
 use history::Value;
 use rand::{RngExt, SeedableRng};

@@ -1,9 +1,9 @@
 //! Counters.
 //!
 //! *Bounds*, for any amounts: a read cannot show less than the start, plus what was certainly added before it
-//! began, plus every subtraction that had begun before it ended; and likewise for more. Where nothing is
-//! subtracted, it also shows no less than any read that completed before it began, plus what was certainly
-//! added between the two.
+//! began, plus every subtraction that had begun before it ended; and likewise it has an upper bound. Where
+//! nothing is subtracted, it also shows no less than any read that completed before it began, plus what was
+//! certainly added between the two.
 //!
 //! *Equal amounts*: exact. Adds are interchangeable, so one walk through the events decides, putting off
 //! every add until a completion asks for it: its own, or that of a read that shows more; then the one that

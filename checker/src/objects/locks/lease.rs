@@ -1,7 +1,7 @@
 //! A lock whose holder may lose it, with fencing tokens (`lease`).
 //!
 //! A lock that lives on a lease, a session or an ephemeral node frees itself when these end, so that someone
-//! else may take it while its holder still believes to have it. What remains promised is this:
+//! else may take it while its holder still believes it has it. What remains promised is this:
 //! - `acquire` answers with an integer, the token, which is greater than every token that was given out
 //!   before, whether or not someone held the lock then. It takes the lock over.
 //! - `release` succeeds only for the process that took the lock last, and only once: a release that succeeds

@@ -1,5 +1,5 @@
-//! Locks: whose operations do not say who holds it (`mutex`), those that do (`lock`), with tokens
-//! (`fenced-lock`), and those that expire (`lease`).
+//! Locks: without an owner (`mutex`), with one (`lock`), with fencing tokens (`fenced-lock`), and those that
+//! expire (`lease`).
 
 mod fenced;
 mod held;

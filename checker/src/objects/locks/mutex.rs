@@ -1,8 +1,8 @@
 //! A lock without owner (`mutex`).
 //!
-//! `acquire` takes the lock when it is free, `release` gives it back when it is taken, anyone who took it. It
-//! is free at first. Either may, after `info`, take effect at any time after its invocation, or never; a
-//! failed one never does. Source: the `mutex` of Knossos' model.clj.
+//! `acquire` takes the lock when it is free, `release` gives it back when it is taken, whichever process took
+//! it. It is free at first. Either may, after `info`, take effect at any time after its invocation, or never;
+//! a failed one never does. Source: the `mutex` of Knossos' model.clj.
 
 use history::{Op, Operation, Outcome};
 
