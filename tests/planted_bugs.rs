@@ -1,8 +1,8 @@
 //! Every planted bug of the bundled cluster is caught by the fault that its list says shows it.
 //!
-//! A correct cluster is judged valid in `end_to_end`; here perjury must not acquit. Chance decides when a fault
-//! strikes, and a build without optimization does few operations per second: a bug may escape one run of two
-//! minutes, but not two. Each run ends at the first violation, most of them after some seconds.
+//! A correct cluster is judged valid in `end_to_end`; here perjury must not acquit. Chance decides when a
+//! fault strikes, and a build without optimization does few operations per second: a bug may escape one run
+//! of two minutes, but not two. Each run ends at the first violation, most of them after some seconds.
 
 use std::process::Command;
 

@@ -4,7 +4,7 @@
 //! ```text
 //!                   ┌ key 1: Monitor ── registers whose values are written once: exact, at each completion
 //!  events ──► Stream ┤
-//!                   └ key 2: Monitor ── everything else: the search's broad pass, a stretch of events at a time
+//!                   └ key 2: Monitor ── everything else: the search's broad pass, stretch by stretch
 //! ```
 //!
 //! Invariants:
