@@ -25,6 +25,7 @@ mod environment;
 mod links;
 mod namespace;
 mod refusal;
+mod rtnetlink;
 mod shaping;
 mod supervise;
 mod switch;

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::sched::{CloneFlags, setns, unshare};
-use rtnetlink::Handle;
 
 use crate::ControlError;
 
@@ -61,41 +60,12 @@ impl Namespace {
             work()
         })
     }
-
-    /// Uses rtnetlink inside the namespace.
-    pub(crate) fn netlink<T, F>(&self, work: impl FnOnce(Handle) -> F + Send) -> io::Result<T>
-    where
-        T: Send,
-        F: Future<Output = Result<T, rtnetlink::Error>>,
-    {
-        self.run(|| netlink(work))
-    }
 }
 
 impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// Uses rtnetlink in the namespace of this thread.
-pub(crate) fn netlink<T, F>(work: impl FnOnce(Handle) -> F) -> io::Result<T>
-where
-    F: Future<Output = Result<T, rtnetlink::Error>>,
-{
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    runtime.block_on(async {
-        let (connection, handle, _) = rtnetlink::new_connection()?;
-        let connection = tokio::spawn(connection);
-        let result = work(handle).await.map_err(|error| match error {
-            rtnetlink::Error::NetlinkError(message) => message.to_io(),
-            other => io::Error::other(other.to_string()),
-        });
-        connection.abort();
-        result
-    })
 }
 
 fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {

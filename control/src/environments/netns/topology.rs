@@ -9,10 +9,9 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, RawFd};
 
 use nix::net::if_::if_nametoindex;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth};
-use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
 
-use super::namespace::{self, Namespace};
+use super::namespace::Namespace;
+use super::rtnetlink::{Peer, Rtnetlink};
 use crate::{ControlError, LinkControl};
 
 /// The most nodes that fit the addresses.
@@ -96,21 +95,14 @@ pub(super) fn build(count: usize, control: LinkControl) -> Result<Topology, Cont
 
     let bridged = control == LinkControl::Iptables;
     switch
-        .netlink(|handle| add_ports(handle, &peers, bridged))
+        .run(|| add_ports(&peers, bridged))
         .map_err(failed("veth pairs"))?;
     for (namespace, &host) in nodes.iter().zip(&hosts) {
         namespace
-            .netlink(|handle| configure(handle, host, &hosts))
+            .run(|| configure(host, &hosts))
             .map_err(failed("addresses of a node"))?;
     }
-    // On a thread of its own, as the caller's may belong to a runtime already.
-    std::thread::scope(|scope| {
-        scope
-            .spawn(|| namespace::netlink(|handle| configure(handle, CONTROLLER_HOST, &hosts)))
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-    .map_err(failed("addresses of the controller"))?;
+    configure(CONTROLLER_HOST, &hosts).map_err(failed("addresses of the controller"))?;
     Ok(Topology { nodes, uplink })
 }
 
@@ -118,79 +110,53 @@ impl Drop for Uplink {
     /// The kernel takes its time to remove the interfaces of a namespace that no process holds; the name must
     /// be free for the next environment at once.
     fn drop(&mut self) {
-        let removed = std::thread::scope(|scope| {
-            scope
-                .spawn(|| {
-                    namespace::netlink(async |handle| match index(INTERFACE) {
-                        Ok(index) => handle.link().del(index).execute().await,
-                        Err(_) => Ok(()),
-                    })
-                })
-                .join()
-        });
-        if !matches!(removed, Ok(Ok(()))) {
-            tracing::warn!("the controller's interface could not be removed: {removed:?}");
+        let removed = match if_nametoindex(INTERFACE) {
+            Ok(index) => Rtnetlink::open().and_then(|mut kernel| kernel.delete(index)),
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = removed {
+            tracing::warn!("the controller's interface could not be removed: {error}");
         }
     }
 }
 
 /// Makes one end of each veth here and the other in the peer's namespace.
-async fn add_ports(handle: Handle, peers: &[(RawFd, u8)], bridged: bool) -> Result<(), rtnetlink::Error> {
+fn add_ports(peers: &[(RawFd, u8)], bridged: bool) -> io::Result<()> {
+    let mut kernel = Rtnetlink::open()?;
     let mut bridge = None;
     if bridged {
-        handle
-            .link()
-            .add(LinkBridge::new(BRIDGE).build())
-            .execute()
-            .await?;
-        bridge = Some(index(BRIDGE)?);
+        kernel.add_bridge(BRIDGE)?;
+        let index = index(BRIDGE)?;
+        kernel.up(index)?;
+        bridge = Some(index);
     }
     for (port, &(namespace, host)) in peers.iter().enumerate() {
-        let peer = LinkMessageBuilder::<LinkUnspec>::new()
-            .name(INTERFACE)
-            .address(mac(host).to_vec())
-            .setns_by_fd(namespace)
-            .build();
-        let mut veth = LinkVeth::new(&port_name(port), INTERFACE)
-            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-            .up();
-        if let Some(bridge) = bridge {
-            veth = veth.controller(bridge);
-        }
-        handle.link().add(veth.build()).execute().await?;
+        let peer = Peer {
+            name: INTERFACE,
+            mac: mac(host),
+            namespace,
+        };
+        kernel.add_veth(&port_name(port), &peer, bridge)?;
     }
     Ok(())
 }
 
 /// Loopback, address and neighbours of one host.
-async fn configure(handle: Handle, own: u8, hosts: &[u8]) -> Result<(), rtnetlink::Error> {
+fn configure(own: u8, hosts: &[u8]) -> io::Result<()> {
+    let mut kernel = Rtnetlink::open()?;
     for name in ["lo", INTERFACE] {
-        handle
-            .link()
-            .set(LinkUnspec::new_with_name(name).up().build())
-            .execute()
-            .await?;
+        kernel.up(index(name)?)?;
     }
     let interface = index(INTERFACE)?;
-    handle
-        .address()
-        .add(interface, host_address(own).into(), PREFIX_BITS)
-        .execute()
-        .await?;
+    kernel.add_address(interface, host_address(own), PREFIX_BITS)?;
     for &host in hosts.iter().filter(|&&host| host != own) {
-        handle
-            .neighbours()
-            .add(interface, host_address(host).into())
-            .link_layer_address(&mac(host))
-            .execute()
-            .await?;
+        kernel.add_neighbour(interface, host_address(host), mac(host))?;
     }
     Ok(())
 }
 
-fn index(name: &str) -> Result<u32, rtnetlink::Error> {
-    if_nametoindex(name)
-        .map_err(|error| rtnetlink::Error::NamespaceError(format!("no interface {name}: {error}")))
+fn index(name: &str) -> io::Result<u32> {
+    if_nametoindex(name).map_err(|error| io::Error::other(format!("no interface {name}: {error}")))
 }
 
 fn no_ipv6() -> io::Result<()> {

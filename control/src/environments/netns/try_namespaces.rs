@@ -1,19 +1,20 @@
 //! Finds out beforehand whether namespaces are available, by trying in a child process that changes nothing
 //! outside itself.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, fork, getegid, geteuid};
-use rtnetlink::LinkVeth;
 
 use super::refusal::{Observed, Step, explain};
+use super::rtnetlink::{Peer, Rtnetlink};
+use super::switch;
 use super::user_map::{entered, map_to_root};
-use super::{namespace, switch};
 use crate::environments::{Means, NetnsTrial};
 
 /// Whether this process could get namespaces of its own, and how. Has no side effects; takes some
@@ -100,13 +101,20 @@ fn attempt(means: Means) -> Result<(), (Step, io::Error)> {
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(|errno| (Step::Mount, errno.into()))?;
-    namespace::netlink(async |handle| {
-        let pair = LinkVeth::new("perjury0", "perjury1").up().build();
-        handle.link().add(pair).execute().await
-    })
-    .map_err(at(Step::Veth))?;
+    add_veth().map_err(at(Step::Veth))?;
     switch::packet_socket("perjury0").map_err(at(Step::Packet))?;
     Ok(())
+}
+
+/// Makes a veth, both ends here.
+fn add_veth() -> io::Result<()> {
+    let own = File::open("/proc/thread-self/ns/net")?;
+    let peer = Peer {
+        name: "perjury1",
+        mac: [0x02, 0, 10, 77, 0, 1],
+        namespace: own.as_raw_fd(),
+    };
+    Rtnetlink::open()?.add_veth("perjury0", &peer, None)
 }
 
 fn observe(step: Step, errno: i32, means: Means) -> Observed {
