@@ -70,13 +70,16 @@ side_by_side() {
             while name=$(flock "$work/queue" sh -c 'head -1 "$1"; sed -i 1d "$1"' sh "$work/queue") && [ -n "$name" ]; do
                 if "$name" >"$work/$name.out" 2>&1; then result=passed; else result=FAILED; fi
                 flock "$work/print" sh -c 'printf "\n--- %s: %s\n" "$1" "$2"; cat "$3"' sh "$name" "$result" "$work/$name.out"
-                [ "$result" = passed ] || touch "$work/failed"
+                [ "$result" = passed ] || echo "$name" >>"$work/failed"
             done
         ) &
         workers+=($!)
     done
     wait "${workers[@]}" || failed=1
-    [ "$failed" = 0 ] && [ ! -e "$work/failed" ]
+    if [ "$failed" != 0 ] || [ -e "$work/failed" ]; then
+        echo "ci: failed: $(cat "$work/failed" 2>/dev/null | tr '\n' ' ')" >&2
+        return 1
+    fi
 }
 
 # What of perjury is on the host: processes of this clone, named namespaces, rules; one a line, sorted.
@@ -103,7 +106,7 @@ nothing_left() {
 
 # Installs the real stores, a browser and what SSH is built with, starts a Docker engine, and names in PERJURY_REQUIRE what is
 # there now. As an unprivileged user it takes what is there.
-install() {
+install_programs() {
     step "install the real stores, and iptables, so that both ways of cutting links are tested"
     PERJURY_ETCD_351=$(scripts/install-systems.sh "$work/programs")
     export PERJURY_ETCD_351
