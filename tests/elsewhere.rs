@@ -1,26 +1,19 @@
 //! Runs on nodes that are not a part of this machine: containers of a real Docker engine, and hosts behind
 //! real sshds, each in a network namespace with a /tmp of its own (`scripts/ssh-hosts.sh`).
 //!
-//! What is missing is named, and its tests are skipped. The tests take turns: a run wants the machine for
-//! itself.
+//! What is missing is named, and its tests are skipped. Each test has containers or hosts of its own, so that as
+//! many run at a time as there are cores.
 
 #[path = "support/missing.rs"]
 mod missing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use missing::missing;
-
-static TURN: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 const PERJURY: &str = env!("CARGO_BIN_EXE_perjury");
 
@@ -108,7 +101,6 @@ fn docker(dir: &Path, args: &str) -> Command {
 
 #[test]
 fn containers_are_broken_and_removed() {
-    let _turn = turn();
     if !has_docker() {
         return;
     }
@@ -124,7 +116,6 @@ fn containers_are_broken_and_removed() {
 
 #[test]
 fn a_planted_bug_shows_in_containers() {
-    let _turn = turn();
     if !has_docker() {
         return;
     }
@@ -136,7 +127,6 @@ fn a_planted_bug_shows_in_containers() {
 
 #[test]
 fn containers_do_not_outlive_their_controller() {
-    let _turn = turn();
     if !has_docker() {
         return;
     }
@@ -258,7 +248,6 @@ impl Drop for Hosts {
 
 #[test]
 fn hosts_are_broken_and_left_as_they_were() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
     let nemesis = "--nemesis kill,partition,clock,fsync,disk-full,power --fault-interval 800ms";
@@ -272,7 +261,6 @@ fn hosts_are_broken_and_left_as_they_were() {
 
 #[test]
 fn a_store_that_is_installed_on_hosts_needs_no_name() {
-    let _turn = turn();
     if !Path::new("/usr/share/java/zookeeper.jar").exists() {
         missing("zookeeper", "it is not installed");
         return;
@@ -287,7 +275,6 @@ fn a_store_that_is_installed_on_hosts_needs_no_name() {
 
 #[test]
 fn a_planted_bug_shows_on_hosts() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
     let args = "test --env ssh --bug stale-read --nemesis partition:leader --time-limit 40s --fault-interval 1500ms \
@@ -298,7 +285,6 @@ fn a_planted_bug_shows_on_hosts() {
 
 #[test]
 fn mistakes_about_hosts_are_told_and_leave_nothing() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");
@@ -342,7 +328,6 @@ fn mistakes_about_hosts_are_told_and_leave_nothing() {
 
 #[test]
 fn what_dead_agents_leave_on_hosts_is_healed() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let dir = tempfile::tempdir().unwrap();
     for agents_die_too in [false, true] {
@@ -456,7 +441,6 @@ const ENDPOINTS: &str = "--endpoints http://10.78.0.1:8000,http://10.78.0.2:8000
 
 #[test]
 fn a_cluster_that_was_already_running_is_broken_where_its_hosts_can_be_reached() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let foreign = Foreign::start(&hosts);
     let dir = tempfile::tempdir().unwrap();
@@ -503,7 +487,6 @@ fn a_cluster_that_was_already_running_is_broken_where_its_hosts_can_be_reached()
 
 #[test]
 fn a_cluster_that_was_already_running_is_let_go_when_the_controller_dies() {
-    let _turn = turn();
     let Some(hosts) = Hosts::up() else { return };
     let foreign = Foreign::start(&hosts);
     let dir = tempfile::tempdir().unwrap();

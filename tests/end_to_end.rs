@@ -1,24 +1,18 @@
 //! Whole runs of the binary: a correct cluster passes, a planted bug is caught, and nothing is left behind.
 //!
-//! They are short and take turns: a run wants the machine for itself.
+//! They are short, and each has its directories, namespaces and disks for itself, so that as many run at a time as
+//! there are cores.
 
 #[path = "support/missing.rs"]
 mod missing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use missing::missing;
-
-static TURN: Mutex<()> = Mutex::new(());
-
-fn turn() -> MutexGuard<'static, ()> {
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 fn perjury(dir: &Path, args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perjury"));
@@ -73,7 +67,6 @@ fn processes_of(dir: &Path) -> Vec<String> {
 
 #[test]
 fn a_correct_cluster_is_valid_and_everything_is_reported() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let output = perjury(dir.path(), "test --time-limit 6s --seed 11")
         .output()
@@ -104,7 +97,6 @@ fn a_correct_cluster_is_valid_and_everything_is_reported() {
 
 #[test]
 fn plain_processes_are_killed_and_paused() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let output = perjury(dir.path(), "test --env local --nodes 3 --time-limit 6s")
         .output()
@@ -118,7 +110,6 @@ fn plain_processes_are_killed_and_paused() {
 
 #[test]
 fn a_planted_bug_is_caught_with_its_certificate() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     // Of the planted bugs the one that shows at once, also in a debug build on a busy machine.
     let args = "test --env local --bug ack-before-quorum --nemesis kill:leader --time-limit 6s --seed 1";
@@ -145,7 +136,6 @@ fn a_planted_bug_is_caught_with_its_certificate() {
 
 #[test]
 fn the_first_violation_ends_the_run_if_that_is_asked_for() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let args = "test --env local --bug ack-before-quorum --nemesis none --time-limit 5m --stop-on-violation";
     let output = perjury(dir.path(), args).output().unwrap();
@@ -168,7 +158,6 @@ fn the_first_violation_ends_the_run_if_that_is_asked_for() {
 
 #[test]
 fn looking_for_a_violation_in_a_correct_cluster_finds_none() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let args = "test --time-limit 6s --seed 12 --stop-on-violation";
     let output = perjury(dir.path(), args).output().unwrap();
@@ -210,7 +199,6 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn an_interrupt_heals_checks_and_reports() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let child = start(dir.path(), "test --time-limit 10m");
     wait_for_journal(dir.path());
@@ -231,7 +219,6 @@ fn kill_controller(dir: &Path, args: &str) {
 
 #[test]
 fn a_killed_controller_leaves_a_history_and_nothing_else() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     kill_controller(dir.path(), "test --time-limit 10m");
     // In namespaces of their own the kernel ends the nodes; heal has to do it where there are none.
@@ -247,7 +234,6 @@ fn a_killed_controller_leaves_a_history_and_nothing_else() {
 
 #[test]
 fn heal_ends_the_orphans_of_plain_processes() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     // As deep as the runs of a hunt are.
     let place = dir.path().join("runs/hunt");
@@ -270,7 +256,6 @@ fn heal_ends_the_orphans_of_plain_processes() {
 
 #[test]
 fn the_next_run_heals_what_the_last_one_left() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     kill_controller(dir.path(), "test --env local --nodes 3 --time-limit 10m");
     let next = perjury(
@@ -320,7 +305,6 @@ fn can(dir: &Path, env: &str, nemesis: &str) -> bool {
 
 #[test]
 fn a_disk_loses_power_also_while_others_hold_a_copy_of_its_mount() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     if !can(dir.path(), "local", "power") {
         return;
@@ -355,7 +339,6 @@ fn a_disk_loses_power_also_while_others_hold_a_copy_of_its_mount() {
 
 #[test]
 fn a_store_whose_disk_did_not_come_back_is_not_accused() {
-    let _turn = turn();
     // Up to which call, from the fourth on, a mount fails: until the disks are tried again, or always.
     for last in [6, 1000] {
         let dir = tempfile::tempdir().unwrap();
@@ -388,7 +371,6 @@ fn a_store_whose_disk_did_not_come_back_is_not_accused() {
 
 #[test]
 fn a_killed_controller_leaves_nothing_under_any_fault() {
-    let _turn = turn();
     for (env, nemesis) in [
         ("local", "clock:jump@all"),
         ("local", "fsync:slow@all"),
@@ -433,7 +415,6 @@ fn a_killed_controller_leaves_nothing_under_any_fault() {
 
 #[test]
 fn a_disk_that_lies_about_fsync_loses_acknowledged_writes_with_the_power_and_an_honest_one_does_not() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     if !can(dir.path(), "auto", "power:all") {
         return;
@@ -453,7 +434,6 @@ fn a_disk_that_lies_about_fsync_loses_acknowledged_writes_with_the_power_and_an_
 
 #[test]
 fn a_run_is_replayed_with_its_flags_and_faults() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let first = perjury(
         dir.path(),
@@ -479,7 +459,6 @@ fn a_run_is_replayed_with_its_flags_and_faults() {
 
 #[test]
 fn a_hunt_finds_a_planted_bug_and_says_how_to_see_it_again() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     if !can(dir.path(), "netns", "partition:leader") {
         return;
@@ -520,7 +499,6 @@ fn journal_of_child(dir: &Path) -> Option<PathBuf> {
 
 #[test]
 fn an_interrupted_hunt_or_matrix_ends_its_test_and_leaves_nothing() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let matrix = "flags = [\"--env\", \"local\", \"--nodes\", \"3\", \"--time-limit\", \"10m\"]\n\
                   nemeses = [\"kill\"]\nseeds = [1, 2]\n";
@@ -560,7 +538,6 @@ fn faults(dir: &Path, nemesis: &str) -> (u64, u64) {
 
 #[test]
 fn operators_act_while_clients_are_at_work() {
-    let _turn = turn();
     let has_etcd = Command::new("etcd").arg("--version").output().is_ok();
     for system in ["bundled", "etcd"] {
         if system == "etcd" && !has_etcd {
@@ -584,7 +561,6 @@ fn operators_act_while_clients_are_at_work() {
 
 #[test]
 fn a_matrix_is_run_and_the_worst_verdict_counts() {
-    let _turn = turn();
     let dir = tempfile::tempdir().unwrap();
     let matrix = "flags = [\"--env\", \"local\", \"--nodes\", \"3\", \"--time-limit\", \"4s\", \"--bug\", \"ack-before-quorum\"]\n\
                   workloads = [\"register\", \"append\"]\nnemeses = [\"kill:leader\", \"none\"]\n";
