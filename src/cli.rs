@@ -157,7 +157,7 @@ pub struct TestArgs {
     #[arg(long, default_value = "2n", value_name = "N")]
     pub concurrency: String,
     /// The most operations per second; without it, as many as possible.
-    #[arg(long, value_name = "OPS")]
+    #[arg(long, value_name = "OPS", allow_negative_numbers = true)]
     pub rate: Option<f64>,
     /// How long clients are active, such as `30s` or `5m`.
     #[arg(long, default_value = "30s", value_parser = parse_duration, value_name = "TIME")]
@@ -261,7 +261,7 @@ pub struct DoctorArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   perjury hunt --time-limit 10m -- --bug forget-vote --nodes 3
-  perjury hunt --time-limit 1h --nemesis kill,pause,partition,clock -- etcd --nodes 3 --workload append
+  perjury hunt --time-limit 1h --nemesis kill,pause,clock -- etcd --workload append
 
 Exit codes: 0 no violation found, 1 violation found, 254 usage error, 255 the harness itself failed.")]
 pub struct HuntArgs {

@@ -126,7 +126,9 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     } else {
         grumble!(
             "perjury: {} (see --help)",
-            what.join(" ").trim_start_matches("error: ")
+            what.join(" ")
+                .trim_start_matches("error: ")
+                .replace(" tip: ", "; tip: ")
         );
     }
     ExitCode::from(USAGE)

@@ -73,7 +73,7 @@ fn mistakes_in_files() {
     std::fs::write(&file, "what is this?\n").unwrap();
     refused(
         &["check", file.to_str().unwrap()],
-        "history.jsonl: its format was not recognised",
+        "history.jsonl: its format was not recognized",
     );
     refused(
         &["check", "--format", "journal", file.to_str().unwrap()],
@@ -380,10 +380,7 @@ fn nil_in_a_journal_is_an_answer_whatever_was_there_at_first() {
         0,
     );
     let text = said(dir.path(), &["check", "--initial", "0", "h.edn"], 0);
-    assert!(
-        text.contains("ATTENTION: 1 read of nil set aside as not known"),
-        "{text}"
-    );
+    assert!(text.contains("1 read of nil set aside as not known"), "{text}");
     assert!(!text.contains("taken for what was seen"), "{text}");
     said(dir.path(), &["check", "h.edn"], 1);
 }

@@ -1,14 +1,15 @@
 //! Runs on nodes that are not a part of this machine: containers of a real Docker engine, and hosts behind
 //! real sshds, each in a network namespace with a /tmp of its own (`scripts/ssh-hosts.sh`).
 //!
-//! What is missing is named, and its tests are skipped. Each test has containers or hosts of its own, so that as
-//! many run at a time as there are cores.
+//! What is missing is named, and its tests are skipped. Each test has containers or hosts of its own, so that
+//! as many run at a time as there are cores.
 
 #[path = "support/missing.rs"]
 mod missing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -157,7 +158,7 @@ fn containers_do_not_outlive_their_controller() {
     assert!(matches!(checked.status.code(), Some(0 | 2)), "{}", text(&checked));
 }
 
-/// Three hosts, removed with this.
+/// Three hosts, removed with this. They have networks and files of their own, but see each other's processes.
 struct Hosts {
     place: tempfile::TempDir,
 }
@@ -371,8 +372,12 @@ fn what_dead_agents_leave_on_hosts_is_healed() {
     }
 }
 
-/// A cluster that another user runs on the hosts: here perjury's own, started by hand.
+static FOREIGN: Mutex<()> = Mutex::new(());
+
+/// A cluster that another user runs on the hosts: here perjury's own, started by hand. There is one at a
+/// time, because its processes are looked for by their ports, and hosts see each other's processes.
 struct Foreign {
+    _turn: MutexGuard<'static, ()>,
     nodes: Vec<Child>,
     /// What the command lines of its processes contain, also of those that were started again.
     data: String,
@@ -393,6 +398,7 @@ impl Foreign {
     }
 
     fn start(hosts: &Hosts) -> Foreign {
+        let turn = FOREIGN.lock().unwrap_or_else(PoisonError::into_inner);
         std::fs::copy(PERJURY, hosts.file("perjury")).unwrap();
         let nodes = (1..=3).map(|host| {
             let script = Foreign::script(hosts, host);
@@ -406,6 +412,7 @@ impl Foreign {
                 .unwrap()
         });
         Foreign {
+            _turn: turn,
             nodes: nodes.collect(),
             data: hosts.file("data"),
         }
@@ -486,7 +493,7 @@ fn a_cluster_that_was_already_running_is_broken_where_its_hosts_can_be_reached()
 }
 
 #[test]
-fn a_cluster_that_was_already_running_is_let_go_when_the_controller_dies() {
+fn when_the_controller_dies_a_cluster_that_was_already_running_is_let_go() {
     let Some(hosts) = Hosts::up() else { return };
     let foreign = Foreign::start(&hosts);
     let dir = tempfile::tempdir().unwrap();

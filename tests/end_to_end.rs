@@ -1,7 +1,7 @@
 //! Whole runs of the binary: a correct cluster passes, a planted bug is caught, and nothing is left behind.
 //!
-//! They are short, and each has its directories, namespaces and disks for itself, so that as many run at a time as
-//! there are cores.
+//! They are short, and each has its directories, namespaces and disks for itself, so that as many run at a
+//! time as there are cores.
 
 #[path = "support/missing.rs"]
 mod missing;
@@ -455,6 +455,20 @@ fn a_run_is_replayed_with_its_flags_and_faults() {
     };
     assert!(schedule.contains("target = \"n"), "{schedule}");
     assert_eq!(targets(&schedule), targets(&replayed));
+}
+
+#[test]
+fn a_fault_that_would_outlast_the_test_holds_until_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let schedule = "[[fault]]\nat = '1s'\nlasts = '1m'\nnemesis = 'pause'\ntarget = 'one'\n";
+    std::fs::write(dir.path().join("schedule.toml"), schedule).unwrap();
+    let args = "test --nodes 3 --env local --schedule schedule.toml --time-limit 4s";
+    let output = perjury(dir.path(), args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let results = json(&run_dir(dir.path()).join("results.json"));
+    let fault = &results["faults"][0];
+    let seconds = fault["end_s"].as_f64().unwrap() - fault["start_s"].as_f64().unwrap();
+    assert!(seconds > 2.5, "{fault}");
 }
 
 #[test]

@@ -272,11 +272,11 @@ fn files_and_names() {
         (b" \n\n", "it is empty"),
         (
             b"hello",
-            "its format was not recognised; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
         ),
         (
             b"# A heading\n",
-            "its format was not recognised; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
         ),
         (b"\0\x01", "it is not text, but every format is"),
         (b"caf\xe9 is Latin", "it is not text, but every format is"),

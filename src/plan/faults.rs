@@ -76,7 +76,9 @@ impl FaultPlan {
                 targets: vec![fault.target.to_string()],
                 ..FaultOptions::default()
             };
-            let planned = find(&fault.nemesis)?.plan(&options).map_err(Failure::Usage)?;
+            let planned = find(&fault.nemesis)?
+                .plan(&options)
+                .map_err(|why| Failure::Usage(format!("the schedule: {why}")))?;
             if faults.entries().all(|entry| entry.name != planned.entry.name) {
                 faults.planned.push(planned);
             }
@@ -129,7 +131,7 @@ fn find(name: &str) -> Result<&'static Entry, Failure> {
 
 fn cannot_work(entry: &Entry, kind: EnvKind, why: &str) -> Failure {
     Failure::Usage(format!(
-        "--nemesis {} cannot work with --env {}: {why}",
+        "the nemesis `{}` cannot work with --env {}: {why}",
         entry.name,
         kind.name()
     ))

@@ -74,6 +74,9 @@ impl Plan {
             (None, Some(run)) => Some(replay_flags::schedule(run)?),
             (None, None) => None,
         };
+        if let Some(schedule) = &schedule {
+            check_times(&args, schedule)?;
+        }
         let is_foreign = !options.endpoints.is_empty();
         let faults = match (&schedule, is_foreign, hosts.is_empty()) {
             (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
@@ -113,7 +116,7 @@ impl Plan {
             let is_missing = |need: &&Ability| need.is_of_store() && !system.abilities.contains(need);
             if entry.needs.iter().any(|need| is_missing(&need)) {
                 return Err(Failure::Usage(format!(
-                    "--nemesis {}: perjury does not know how to do that to `{}`",
+                    "the nemesis `{}`: perjury does not know how to do that to `{}`",
                     entry.name, system.name
                 )));
             }
@@ -245,6 +248,21 @@ fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
     Schedule::parse(&text).map_err(mistake)
 }
 
+/// Refuses faults that would never come.
+fn check_times(args: &TestArgs, schedule: &Schedule) -> Result<(), Failure> {
+    let late = schedule.faults.iter().find(|fault| fault.at >= args.time_limit);
+    late.map_or(Ok(()), |fault| {
+        Err(Failure::Usage(format!(
+            "the schedule's fault `{}:{}` begins at {} s, but the test ends after {} s; give a longer --time-limit, or \
+             remove it",
+            fault.nemesis,
+            fault.target,
+            fault.at.as_secs_f64(),
+            args.time_limit.as_secs_f64()
+        )))
+    })
+}
+
 /// `12` or `2n`.
 fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
     let number = match text.strip_suffix('n') {
@@ -310,7 +328,7 @@ mod tests {
             ),
             (
                 "--env local --nemesis partition",
-                "--nemesis partition cannot work with --env local",
+                "the nemesis `partition` cannot work with --env local",
             ),
         ];
         for (line, expected) in cases {

@@ -50,7 +50,7 @@ pub use leader_watch::watch_store;
 pub use online_check::{Feed, Shared as Watched, Watcher};
 pub use progress::show_progress;
 pub use runtime::{Runtime, TokioRuntime};
-pub use worker::{RULES, Runner};
+pub use worker::{Breaking, RULES, Runner};
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};

@@ -16,7 +16,8 @@ use workloads::{Workload, WorkloadOptions};
 use super::connect::SystemConnect;
 use super::interrupts::{Interrupts, interrupted};
 use super::{
-    Dispatcher, Journal, Runner, TokioRuntime, Watched, Watcher, record, show_progress, watch_store,
+    Breaking, Dispatcher, Journal, Runner, Runtime, TokioRuntime, Watched, Watcher, record, show_progress,
+    watch_store,
 };
 use crate::exit::Failure;
 use crate::plan::Plan;
@@ -183,9 +184,12 @@ impl Test<'_> {
         };
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));
-        runner
-            .run(Box::new(main), Some((&mut faults.nemeses, &context)))
-            .await?;
+        let breaking = Breaking {
+            nemeses: &mut faults.nemeses,
+            context: &context,
+            until_ns: dispatcher.runtime().now_ns().saturating_add(limit_ns),
+        };
+        runner.run(Box::new(main), Some(breaking)).await?;
         if let Some(last) = workload.final_generator
             && !dispatcher.is_stopping()
         {

@@ -1,6 +1,7 @@
 //! What `test.json` says of a run: the plan in full, and where it is carried out.
 
 use control::{EnvKind, Environment};
+use history::units::plural;
 use history::{RunDir, TestRecord};
 use workloads::Workload;
 
@@ -69,10 +70,14 @@ pub fn announce(run: &RunDir, record: &TestRecord) {
         Some(mode) => format!(", {mode} reads"),
         None => String::new(),
     };
+    let bug = match &record.bug {
+        Some(bug) => format!(" with the planted bug {bug}"),
+        None => String::new(),
+    };
     eprintln!(
-        "perjury: {} on {} nodes ({}, links: {}), workload {}{reads}, {nemesis}, seed {}; run directory {}",
+        "perjury: {}{bug} on {} ({}, links: {}), workload {}{reads}, {nemesis}, seed {}; run directory {}",
         record.system,
-        record.nodes.len(),
+        plural(record.nodes.len() as u64, "node"),
         record.env,
         record.links,
         record.workload,

@@ -66,16 +66,11 @@ impl<R: Runtime> Runner<R> {
         }
     }
 
-    /// Performs all the operations of `generator`. The nemesis, when one is given, is healed as soon as its
-    /// own part is done, while clients may be waiting for their last answers.
+    /// Performs all the operations of `generator`, with faults if some are given.
     ///
     /// # Errors
     /// When a worker panicked: a bug.
-    pub async fn run(
-        &mut self,
-        generator: Box<dyn Generator>,
-        nemesis: Option<(&mut Nemeses, &NemesisContext)>,
-    ) -> Result<()> {
+    pub async fn run(&mut self, generator: Box<dyn Generator>, breaking: Option<Breaking<'_>>) -> Result<()> {
         self.dispatcher.install(generator);
         let mut tasks = Vec::new();
         for (thread, &process) in self.processes.iter().enumerate() {
@@ -97,9 +92,18 @@ impl<R: Runtime> Runner<R> {
             tasks.push((task, receiver));
         }
         let breaking = async {
-            if let Some((nemesis, context)) = nemesis {
-                drive_nemesis(&self.dispatcher, nemesis, context).await;
-                heal(&self.dispatcher, nemesis, context).await;
+            if let Some(Breaking {
+                nemeses,
+                context,
+                until_ns,
+            }) = breaking
+            {
+                drive_nemesis(&self.dispatcher, nemeses, context).await;
+                if !self.dispatcher.totals().faults.faults().is_empty() {
+                    // Its end would come later than the run's: until then it holds.
+                    sleep_until(&self.dispatcher, Thread::Nemesis, until_ns).await;
+                }
+                heal(&self.dispatcher, nemeses, context).await;
             }
         };
         let dispatcher = self.dispatcher.clone();
@@ -117,6 +121,18 @@ impl<R: Runtime> Runner<R> {
         };
         tokio::join!(breaking, working).1
     }
+}
+
+/// What breaks things while the clients work.
+pub struct Breaking<'a> {
+    /// Performs the faults.
+    pub nemeses: &'a mut Nemeses,
+    /// What it can reach.
+    pub context: &'a NemesisContext,
+    /// When everything is healed at the latest, while clients may be waiting for their last answers:
+    /// nanoseconds since the start of the run. It is healed sooner once no more faults come and none is in
+    /// force, and when the clients are done.
+    pub until_ns: u64,
 }
 
 /// One client thread.

@@ -427,7 +427,7 @@ impl<'a> Head<'a> {
             "it is not text, but every format is".to_owned()
         } else {
             format!(
-                "its format was not recognised; name it with --format: {}",
+                "its format was not recognized; name it with --format: {}",
                 names(|_| true)
             )
         }

@@ -241,7 +241,11 @@ impl Targets {
             (true, Names::NodesAndLinks) => ", or names of nodes or links",
             (false, _) => "",
         };
-        format!("{nemesis} has no target `{target}`; it has {names}{more}")
+        let example = match (self.kinds.is_empty(), self.examples) {
+            (false, [example, ..]) => format!("; for example {example}"),
+            _ => String::new(),
+        };
+        format!("{nemesis} has no target `{target}`; it has {names}{more}{example}")
     }
 
     fn strange_whom(&self, whom: &str) -> String {
@@ -340,7 +344,8 @@ mod tests {
             (
                 "packet",
                 "halves",
-                "packet has no target `halves`; it has delay, jitter, loss, duplicate, reorder, corrupt, slow-link",
+                "packet has no target `halves`; it has delay, jitter, loss, duplicate, reorder, corrupt, slow-link; \
+                 for example delay=50@leader",
             ),
             ("clock", "jump", ""),
             ("clock", "jump=-30000@leader", ""),
@@ -370,7 +375,7 @@ mod tests {
             (
                 "clock",
                 "leader",
-                "clock has no target `leader`; it has jump, drift, strobe",
+                "clock has no target `leader`; it has jump, drift, strobe; for example jump=-30000@leader",
             ),
             (
                 "fsync",
@@ -403,7 +408,7 @@ mod tests {
             (
                 "corrupt",
                 "n2",
-                "corrupt has no target `n2`; it has bitflip, truncate",
+                "corrupt has no target `n2`; it has bitflip, truncate; for example bitflip@n2",
             ),
         ];
         let nodes = Node::numbered(3);

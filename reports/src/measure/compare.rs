@@ -140,9 +140,13 @@ pub fn differences(groups: &[Group]) -> Vec<String> {
     let runs = || groups.iter().flat_map(|group| group.runs.iter());
     let mut sentences = Vec::new();
     for (name, field) in fields {
-        let mut values: Vec<String> = runs().map(|run| field(run)).collect();
-        values.sort();
-        values.dedup();
+        // In the order of the runs, which is that of the groups.
+        let mut values: Vec<String> = Vec::new();
+        for value in runs().map(|run| field(run)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
         if values.len() > 1 {
             sentences.push(format!("the runs differ in {name} ({})", values.join(" / ")));
         }

@@ -28,7 +28,7 @@ pub(super) fn findings(history: &History, analysis: &Analysis) -> String {
         .conflicts_total
         .saturating_sub(MOST_CONFLICTS.min(analysis.conflicts.len()));
     if untold > 0 {
-        let _ = writeln!(text, "  … and {}", plural(untold as u64, "further key"));
+        let _ = writeln!(text, "  … and {}", plural(untold as u64, "more key"));
     }
     for (key, why) in analysis.unknown.iter().take(MOST_CONFLICTS) {
         if key.is_nil() {

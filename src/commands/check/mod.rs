@@ -204,7 +204,7 @@ impl Request<'_> {
             let own = (run_model(record)?.initial)();
             if own != *given {
                 imported.remarks.push(Remark::Text(format!(
-                    "ATTENTION: this run's objects held {own} at first, as its workload says; it was judged as if they \
+                    "this run's objects held {own} at first, as its workload says; it was judged as if they \
                      had held {given}"
                 )));
             }
@@ -294,9 +294,9 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
             .remarks
             .retain(|remark| !matches!(remark, Remark::NilReads(_)));
         imported.remarks.push(Remark::Text(format!(
-            "ATTENTION: {} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
+            "{} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
              no operation writes nil; if the store answered that there is no value, then this verdict is about too little: \
-             leave --initial away",
+             omit --initial",
             plural(forgotten, "read")
         )));
     }

@@ -115,7 +115,8 @@ impl Mix {
                 _ => {
                     let other = self.rng.random_range(0..count);
                     let (at, lasts) = (schedule.faults[other].at, schedule.faults[other].lasts);
-                    schedule.faults[which].at = at + lasts.mul_f64(self.rng.random());
+                    let within = at + lasts.mul_f64(self.rng.random());
+                    schedule.faults[which].at = within.min(ms(self.run_ms * 0.9));
                 }
             }
         }
@@ -149,7 +150,7 @@ mod tests {
             assert!(schedule.faults.is_sorted_by_key(|fault| fault.at));
             for fault in &schedule.faults {
                 assert!(
-                    fault.at < Duration::from_secs(13) && fault.lasts >= Duration::from_millis(50),
+                    fault.at < Duration::from_secs(8) && fault.lasts >= Duration::from_millis(50),
                     "{fault:?}"
                 );
                 let known = [("kill", "one"), ("kill", "all"), ("partition", "leader")];

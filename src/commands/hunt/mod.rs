@@ -34,7 +34,7 @@ use history::units::plural;
 use crate::cli::{Command, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, USAGE};
 use crate::output::say;
-use crate::plan::flags;
+use crate::plan::{Plan, flags};
 use crate::run::child::{Children, Ended};
 use crate::run::directory;
 use features::features;
@@ -54,6 +54,8 @@ const LAST_RUNS: u32 = 5;
 /// Hunts.
 pub fn run(args: &HuntArgs) -> CommandResult {
     let test = parse(&args.test)?;
+    // A mistake in these flags is told before anything is made.
+    Plan::new(test.clone())?;
     let pool = pool(args, &test)?;
     let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
     let hunt = Hunt {
@@ -177,9 +179,9 @@ impl Hunt<'_> {
             let reached = features(results);
             let new = reached.difference(&known).count();
             say!(
-                "run {runs}: {}, {} fault(s), {new} new of {} reached (roles hit by faults, errors, elections)",
+                "run {runs}: {}, {}, {new} new of {} reached (roles hit by faults, errors, elections)",
                 results.verdict,
-                schedule.faults.len(),
+                plural(schedule.faults.len() as u64, "fault"),
                 reached.len()
             );
             if new > 0 {
