@@ -497,6 +497,10 @@ fn a_hunt_that_makes_no_sense_is_refused() {
         (vec!["hunt", "--nemesis", "kil"], "there is no nemesis `kil`"),
         (vec!["hunt", "--", "etcdd"], "there is no system `etcdd`"),
         (
+            vec!["hunt", "--", "--bug", "forgetvote"],
+            "there is no planted bug `forgetvote`",
+        ),
+        (
             vec!["hunt", "--", "etcd", "--endpoints", "http://127.0.0.1:1"],
             "--endpoints",
         ),
@@ -505,6 +509,7 @@ fn a_hunt_that_makes_no_sense_is_refused() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(254), "{args:?}: {text}");
         assert!(text.contains(expected), "{args:?}: {text}");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0, "{args:?}");
     }
 }
 

@@ -316,6 +316,12 @@ mod tests {
             ("--concurrency 2m", "--concurrency 2m: give a number"),
             ("--concurrency 99999999999999999999n", "give a number"),
             ("--rate 0", "--rate 0: give more than 0"),
+            ("--rate -5", "--rate -5: give more than 0"),
+            ("etcd --endpoints http://", "--endpoints http://: "),
+            (
+                "etcd --endpoints http://a:1,http://a:1/",
+                "http://a:1 is named twice",
+            ),
             ("--rate nan", "give more than 0"),
             ("--ops 0", "at least one operation"),
             ("--time-limit 0s", "more than 0"),

@@ -20,6 +20,12 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
     let endpoints: Vec<String> = (args.endpoints.iter())
         .map(|endpoint| url(endpoint, system))
         .collect::<Result<_, _>>()?;
+    let mut others = endpoints.iter();
+    while let Some(endpoint) = others.next() {
+        if others.as_slice().contains(endpoint) {
+            return Err(Failure::Usage(format!("--endpoints: {endpoint} is named twice")));
+        }
+    }
     if !endpoints.is_empty() {
         for (flag, is_given) in [("--bug", args.bug.is_some()), ("--binary", args.binary.is_some())] {
             if is_given {
@@ -117,11 +123,11 @@ fn read_mode(named: Option<&str>, system: &systems::Entry) -> Result<Option<Stri
 
 /// `http://host:port`; without a scheme the first one of the system is meant.
 fn url(endpoint: &str, system: &systems::Entry) -> Result<String, Failure> {
-    let text = endpoint.trim().trim_end_matches('/');
-    let text = match text.contains("://") {
-        true => text.to_owned(),
-        false => format!("{}://{text}", system.schemes[0]),
+    let text = match endpoint.contains("://") {
+        true => endpoint.trim().to_owned(),
+        false => format!("{}://{}", system.schemes[0], endpoint.trim()),
     };
+    let text = text.trim_end_matches('/').to_owned();
     let example = system.example_endpoint;
     match reqwest::Url::parse(&text) {
         Ok(url) if url.scheme() == "https" && !system.schemes.contains(&"https") => Err(Failure::Usage(format!(

@@ -198,7 +198,7 @@ impl Request<'_> {
         };
         // In a journal nil is an answer like any other: there was no value.
         if imported.format != JOURNAL {
-            forget_nil_reads(&mut imported, &initial);
+            forget_nil_reads(&mut imported, &initial, self.initial.is_some());
         }
         if let (Some(record), Some(given)) = (record, &self.initial) {
             let own = (run_model(record)?.initial)();
@@ -274,7 +274,7 @@ impl Request<'_> {
 
 /// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes
 /// it.
-fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
+fn forget_nil_reads(imported: &mut Imported, initial: &Value, is_given: bool) {
     let writes_nil = |op: &Op| match op {
         Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),
         _ => false,
@@ -293,10 +293,14 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value) {
         imported
             .remarks
             .retain(|remark| !matches!(remark, Remark::NilReads(_)));
+        let remedy = match is_given {
+            true => ": omit --initial",
+            false => "",
+        };
         imported.remarks.push(Remark::Text(format!(
             "{} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
-             no operation writes nil; if the store answered that there is no value, then this verdict is about too little: \
-             omit --initial",
+             no operation writes nil; if the store answered that there is no value, then this verdict is about too little\
+             {remedy}",
             plural(forgotten, "read")
         )));
     }
