@@ -50,7 +50,7 @@ pub fn run(args: &HealArgs) -> CommandResult {
     }
     if args.run.is_none() {
         say!(
-            "{} checked; nothing is left of those that have ended",
+            "{} checked: none that has ended left anything behind",
             plural(runs.len() as u64, "run")
         );
     }
