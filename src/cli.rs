@@ -9,7 +9,7 @@ use control::{EnvChoice, LinkChoice};
 
 /// Finds out whether a distributed store tells the truth.
 ///
-/// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 the harness itself failed.
+/// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 perjury itself failed.
 #[derive(Parser, Debug)]
 #[command(name = "perjury", version, max_term_width = 100)]
 pub struct Cli {
@@ -263,7 +263,7 @@ pub struct DoctorArgs {
   perjury hunt --time-limit 10m -- --bug forget-vote --nodes 3
   perjury hunt --time-limit 1h --nemesis kill,pause,clock -- etcd --workload append
 
-Exit codes: 0 no violation found, 1 violation found, 254 usage error, 255 the harness itself failed.")]
+Exit codes: 0 no violation found, 1 violation found, 254 usage error, 255 perjury itself failed.")]
 pub struct HuntArgs {
     /// How long to hunt.
     #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
@@ -371,7 +371,7 @@ pub struct HealArgs {
   perjury compare runs/new-* --against runs/old-*  a version and its baseline; six runs of each are best
   perjury compare runs/*                           runs of several versions: one group per version, the first is the baseline
 
-Exit codes: 0, or 1 if anything is clearly worse and --fail-if-worse is given; 254 usage error, 255 the harness itself failed.")]
+Exit codes: 0, or 1 if anything is clearly worse and --fail-if-worse is given; 254 usage error, 255 perjury itself failed.")]
 pub struct CompareArgs {
     /// Run directories that were judged, or their results.json.
     #[arg(required = true, value_name = "RUN")]

@@ -20,7 +20,7 @@
 use std::time::Duration;
 
 use generator::{Action, Context, Generator, Next, Thread};
-use history::{History, NemesisAction, NemesisOp, Pick, Target};
+use history::{Aim, History, NemesisAction, NemesisOp, Pick, Target};
 use serde::{Deserialize, Serialize};
 
 /// The most faults of a schedule.
@@ -89,14 +89,14 @@ impl Schedule {
             let exact = span.outcome.as_ref().map(|outcome| &outcome.exact);
             let speaks_of_leader = span.op.target.pick().and_then(Pick::with_leader).is_some();
             let target = match exact {
-                Some(exact) if !exact.is_empty() && !speaks_of_leader => exact,
-                _ => &span.op.target,
+                Some(exact) if !exact.is_empty() && !speaks_of_leader => with_kind(exact, &span.op.target),
+                _ => span.op.target.clone(),
             };
             faults.push(Scheduled {
                 at: to_ms(span.invoked_ns),
                 lasts: to_ms(end_ns.saturating_sub(span.invoked_ns)),
                 nemesis: span.op.nemesis.clone(),
-                target: target.clone(),
+                target,
             });
         }
         Schedule { faults }
@@ -133,6 +133,19 @@ impl Schedule {
         // Stable: what ends when something else begins ends first if it began first.
         acts.sort_by_key(|(at_ns, _)| *at_ns);
         Box::new(Acts(acts.into_iter()))
+    }
+}
+
+/// What was hit, with the kind that was requested where the journal of an older version does not repeat it.
+fn with_kind(exact: &Target, requested: &Target) -> Target {
+    match (exact.aim(), requested.aim()) {
+        (Some(exact), Some(requested)) if exact.kind.is_none() && requested.kind.is_some() => {
+            Target::from(Aim {
+                whom: exact.whom.clone(),
+                ..requested.clone()
+            })
+        }
+        _ => exact.clone(),
     }
 }
 

@@ -64,7 +64,7 @@ impl Bug {
         BugInfo {
             bug: Bug::ForgetVote,
             name: "forget-vote",
-            description: "a node forgets whom it voted for, and its term when it restarts",
+            description: "a node forgets its vote, and its term when it restarts",
             nemesis: "kill:all",
         },
         BugInfo {

@@ -43,15 +43,18 @@ pub(crate) struct Background {
     known: BTreeMap<String, Rgb>,
 }
 
+/// The colours of nemeses as a plan says; what is no colour is left out.
+pub(crate) fn known_colours(plan: &BTreeMap<String, String>) -> BTreeMap<String, Rgb> {
+    let read = |(name, colour): (&String, &String)| Some((name.clone(), rgb(colour)?));
+    plan.iter().filter_map(read).collect()
+}
+
 impl Background {
     /// The background of a run.
     pub fn new(results: &Results) -> Background {
         let leaders = results.leader_changes.iter();
-        let known = results.test.colours.iter();
         Background::of(
-            known
-                .filter_map(|(name, colour)| Some((name.clone(), rgb(colour)?)))
-                .collect(),
+            known_colours(&results.test.colours),
             &results.faults,
             leaders.map(|row| (row.time_s, row.node.clone())).collect(),
             results.duration_s,

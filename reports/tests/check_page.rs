@@ -281,7 +281,7 @@ fn unknown_says_why() {
         name: "x",
         history: &History::default(),
         analysis: &analysis,
-        nodes: &[],
+        plan: None,
         remarks: &[],
     })
     .expect("the page can be made");
@@ -434,7 +434,7 @@ fn strange_histories_have_a_page_all_the_same() {
             name: "strange",
             history: &history,
             analysis: &analysis,
-            nodes: &[],
+            plan: None,
             remarks: &[],
         })
         .expect("the page can be made");

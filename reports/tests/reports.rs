@@ -431,7 +431,7 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         Verified,
         false,
         Unknown,
-        "all 1 faults of partition were skipped",
+        "the only fault of partition was skipped",
     );
     check(
         20,
@@ -440,7 +440,7 @@ fn too_little_is_unknown_and_invalid_beats_it() {
         Skipped("never called".into()),
         false,
         Unknown,
-        "all 1 faults of partition were skipped",
+        "the only fault of partition was skipped",
     );
     check(
         1,

@@ -74,7 +74,7 @@ pub fn run(args: &ExportArgs) -> CommandResult {
         grumble!("note: {remark}");
     }
     if !target.loses.is_empty() && is_other(&imported.history, target.name, &text) {
-        grumble!("note: {} does not hold {}", target.name, target.loses);
+        grumble!("note: {} cannot record {}", target.name, target.loses);
     }
     Ok(Done::Fine)
 }

@@ -16,7 +16,7 @@ pub struct FaultPlan {
     /// Those that take part, if the environment can do them.
     planned: Vec<Planned>,
     /// A line for each that gives way already.
-    left_out: Vec<String>,
+    pub left_out: Vec<String>,
     /// Whether the user named them.
     is_named: bool,
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use control::{Ability, EnvChoice, EnvKind, LinkChoice, SshAccess, SystemOptions, can};
+use history::units::plural;
 use nemeses::{Planned, Schedule};
 use workloads::WorkloadOptions;
 
@@ -69,16 +70,20 @@ impl Plan {
         let hosts = hosts::of_test(&args)?;
         check_env(&args, system)?;
         let nodes = node_count(&args, &options, &hosts);
-        let schedule = match (&args.schedule, &args.replay) {
+        let mut schedule = match (&args.schedule, &args.replay) {
             (Some(file), _) => Some(read_schedule(file)?),
             (None, Some(run)) => Some(replay_flags::schedule(run)?),
             (None, None) => None,
         };
-        if let Some(schedule) = &schedule {
-            check_times(&args, schedule)?;
+        let mut left_out = None;
+        if let Some(schedule) = &mut schedule {
+            match args.replay {
+                Some(_) => left_out = cut_off(&args, schedule),
+                None => check_times(&args, schedule)?,
+            }
         }
         let is_foreign = !options.endpoints.is_empty();
-        let faults = match (&schedule, is_foreign, hosts.is_empty()) {
+        let mut faults = match (&schedule, is_foreign, hosts.is_empty()) {
             (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
             (Some(schedule), _, _) => FaultPlan::of_schedule(schedule, nodes)?,
             (None, true, true) => system_options::no_nemeses(args.nemesis.as_deref())?,
@@ -89,6 +94,7 @@ impl Plan {
             }
             (None, false, _) => FaultPlan::new(args.nemesis.as_deref(), nodes, args.fault_interval)?,
         };
+        faults.left_out.extend(left_out);
         if args.env == EnvChoice::Local && args.links != LinkChoice::Auto {
             return Err(Failure::Usage(
                 "--links has no meaning with --env local: there are no links to cut; drop one of the two"
@@ -246,6 +252,19 @@ fn read_schedule(file: &Path) -> Result<Schedule, Failure> {
         ))
     })?;
     Schedule::parse(&text).map_err(mistake)
+}
+
+/// Leaves out of a replay the faults that come after its end; a line that says so.
+fn cut_off(args: &TestArgs, schedule: &mut Schedule) -> Option<String> {
+    let count = schedule.faults.len();
+    schedule.faults.retain(|fault| fault.at < args.time_limit);
+    let late = count - schedule.faults.len();
+    (late > 0).then(|| {
+        format!(
+            "{} of the replayed run left out: the test ends before",
+            plural(late as u64, "fault")
+        )
+    })
 }
 
 /// Refuses faults that would never come.

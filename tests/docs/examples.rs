@@ -63,11 +63,14 @@ pub fn examples() -> Vec<Example> {
     examples
 }
 
-/// The first code block of a page in a language.
-pub fn block(page: &str, language: &str) -> String {
+/// The code blocks of a page in a language.
+pub fn blocks(page: &str, language: &str) -> Vec<String> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-    let (_, from) = text.split_once(&format!("```{language}\n")).unwrap();
-    from.split_once("```").unwrap().0.to_owned()
+    let begin = format!("```{language}\n");
+    let blocks = text.split(&begin).skip(1);
+    blocks
+        .map(|from| from.split_once("```").unwrap().0.to_owned())
+        .collect()
 }
 
 /// The example in a piece of code, if there is one. `…` stands for what a reader fills in, and a single word
@@ -159,7 +162,7 @@ impl Example {
 
     /// Whether it is a test of the bundled cluster that takes nothing but this machine, as any user.
     pub fn is_local_test(&self) -> bool {
-        // What follows needs other programs, hosts or root; the schedule of the documentation cuts the power.
+        // What follows needs other programs, hosts or root; the schedules of the pages cut links and power.
         const MORE: &[&str] = &[
             "--endpoints",
             "--node",

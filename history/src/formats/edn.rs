@@ -17,7 +17,7 @@ use crate::{History, Process, Value};
 pub(super) const FORMAT: Format = Format {
     name: "edn",
     about: "Jepsen's history.edn, as Knossos and Elle read it",
-    loses: "nodes, notes, whether faults took hold, and when an operation without completion was given up",
+    loses: "nodes, notes, whether faults took hold, or when an unfinished operation was given up",
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| match head.first {

@@ -19,7 +19,7 @@ const NAME: &str = "elle-json";
 pub(super) const FORMAT: Format = Format {
     name: NAME,
     about: "the JSON that elle-cli reads",
-    loses: "nodes, notes, faults, and when an operation without completion was given up",
+    loses: "nodes, notes, faults, or when an unfinished operation was given up",
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| {

@@ -18,7 +18,10 @@ pub(super) fn check(judged: &Judged) -> Check {
     for nemesis in &record.nemesis {
         let own: Vec<&FaultRow> = faults.iter().filter(|fault| fault.nemesis == *nemesis).collect();
         if !own.is_empty() && own.iter().all(|fault| fault.hold == FaultHold::Skipped) {
-            reasons.push(format!("all {} faults of {nemesis} were skipped", own.len()));
+            reasons.push(match own.len() {
+                1 => format!("the only fault of {nemesis} was skipped"),
+                count => format!("all {count} faults of {nemesis} were skipped"),
+            });
         }
     }
     reasons.extend(missing(record, faults));

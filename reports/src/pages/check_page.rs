@@ -3,17 +3,17 @@
 //! Invariant: it shows what the analysis says and judges nothing itself; every text that comes from outside
 //! is escaped, and none is longer than a constant.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use askama::Template;
 use checker::{Algorithm, Analysis, Verdict};
 use history::tell::cut;
 use history::units::{grouped, seconds};
-use history::{History, units};
+use history::{History, TestRecord, units};
 
 use crate::error::ReportError;
-use crate::fault_bands::Background;
+use crate::fault_bands::{Background, known_colours};
 use crate::format::symbol;
 use crate::interactive::{self, Explored, SCRIPT};
 use crate::measure::counts::{count_operations, notes};
@@ -43,8 +43,8 @@ pub struct Checked<'a> {
     pub history: &'a History,
     /// What the checker says about it. A short valid history is drawn with the order that it keeps.
     pub analysis: &'a Analysis,
-    /// The names of the nodes that operations were sent to; empty if they are not known.
-    pub nodes: &'a [String],
+    /// The plan of the run that left it, if it is one's: the names of its nodes, the colours of its nemeses.
+    pub plan: Option<&'a TestRecord>,
     /// What a reader should know about how the history was read or judged.
     pub remarks: &'a [String],
 }
@@ -90,10 +90,10 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
     } = *checked;
     let faults = fault_rows(history);
     let (leaders, _) = notes(history);
-    let background = background(history, &faults, &leaders);
+    let background = background(checked, &faults, &leaders);
     let subject = Subject {
         history,
-        nodes: checked.nodes,
+        nodes: checked.plan.map_or(&[], |plan| &plan.nodes),
         background: &background,
         per_key: is_per_key(analysis),
     };
@@ -151,12 +151,15 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
 }
 
 /// The faults and changes of leader that the history records.
-fn background(history: &History, faults: &[FaultRow], leaders: &[NoteRow]) -> Background {
+fn background(checked: &Checked, faults: &[FaultRow], leaders: &[NoteRow]) -> Background {
     Background::of(
-        BTreeMap::new(),
+        checked
+            .plan
+            .map(|plan| known_colours(&plan.colours))
+            .unwrap_or_default(),
         faults,
         leaders.iter().map(|row| (row.time_s, row.node.clone())).collect(),
-        seconds(history.end_ns),
+        seconds(checked.history.end_ns),
         0.0,
     )
 }

@@ -17,7 +17,7 @@ function describe() {
   const missing = isWhole(view.from, Math.min(view.to, data.end_ms))
     ? ''
     : unfiltered
-      ? `, of about ${grouped(counted())} in the run at that time`
+      ? `, of about ${grouped(counted())} in the run at that time,`
       : ' on this page, which leaves out some operations of this stretch of time,';
   const inSome = unfiltered ? '' : ' that match the filter';
   const more = hiddenLanes > 0 ? `; ${grouped(hiddenLanes)} more processes do not fit: zoom in or filter` : '';

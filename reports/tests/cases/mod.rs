@@ -38,7 +38,7 @@ impl Case {
             name: &format!("{}.jsonl", self.name),
             history: &self.history,
             analysis: &self.analysis,
-            nodes: &[],
+            plan: None,
             remarks: &self.remarks,
         })
         .expect("the page can be made")

@@ -265,8 +265,7 @@ impl Request<'_> {
             say!("  note: {remark}");
         }
         if let Some(target) = target {
-            let nodes = record.map_or(&[][..], |record| &record.nodes);
-            page::draw(target, &name, &imported, &analysis, nodes)?;
+            page::draw(target, &name, &imported, &analysis, record)?;
         }
         Ok(analysis.verdict)
     }
@@ -299,7 +298,7 @@ fn forget_nil_reads(imported: &mut Imported, initial: &Value, is_given: bool) {
         };
         imported.remarks.push(Remark::Text(format!(
             "{} of nil set aside as not known, as Knossos does, since the object holds {initial} at first and \
-             no operation writes nil; if the store answered that there is no value, then this verdict is about too little\
+             no operation writes nil; if the store answered that there is no value, then too few operations were judged\
              {remedy}",
             plural(forgotten, "read")
         )));

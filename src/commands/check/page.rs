@@ -11,8 +11,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use checker::Analysis;
-use history::RunDir;
 use history::formats::Imported;
+use history::{RunDir, TestRecord};
 use tempfile::NamedTempFile;
 
 use crate::cli::CheckArgs;
@@ -114,14 +114,14 @@ pub(super) fn draw(
     name: &str,
     imported: &Imported,
     analysis: &Analysis,
-    nodes: &[String],
+    plan: Option<&TestRecord>,
 ) -> Result<(), Failure> {
     let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
     let page = reports::check_html(&reports::Checked {
         name,
         history: &imported.history,
         analysis,
-        nodes,
+        plan,
         remarks: &remarks,
     })?;
     target.write(&page).map_err(|error| {

@@ -179,7 +179,7 @@ impl Hunt<'_> {
             let reached = features(results);
             let new = reached.difference(&known).count();
             say!(
-                "run {runs}: {}, {}, {new} new of {} reached (roles hit by faults, errors, elections)",
+                "run {runs}: {}, {}; {new} of the {} situations it reached are new",
                 results.verdict,
                 plural(schedule.faults.len() as u64, "fault"),
                 reached.len()
@@ -193,7 +193,7 @@ impl Hunt<'_> {
             }
         }
         say!(
-            "no violation in {runs} runs; {kept} reached something new and are kept, {} things in all",
+            "no violation in {runs} runs; {kept} reached something new and are kept, {} situations in all",
             known.len()
         );
         Ok(None)

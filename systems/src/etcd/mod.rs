@@ -68,7 +68,7 @@ pub(crate) const ENTRY: Entry = Entry {
 const READ_MODES: [ReadMode; 2] = [
     ReadMode {
         name: "linearizable",
-        description: "a read asks the leader how far the log has come, and waits until its member is there \
+        description: "a read asks the leader how far the log has got, and waits until its member is there \
             too",
     },
     ReadMode {

@@ -20,7 +20,7 @@ const EXACT: Algorithm = Algorithm("unique-ids-exact");
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "unique-ids",
-    about: "a generator that gives every id out once",
+    about: "a generator that hands out each id once",
     promise: "linearizable",
     operations: &[OpKind::Generate],
     per_key: true,
