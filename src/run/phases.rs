@@ -10,7 +10,7 @@ use checker::stream::Violation;
 use control::{ControlError, Db, EnvKind, Environment, Node, System};
 use generator::Generator;
 use history::{NoteKind, RunDir, TestRecord};
-use nemeses::{Faults, NemesisContext, Planned};
+use nemeses::{Drawing, Faults, NemesisContext, Planned};
 use workloads::{Workload, WorkloadOptions};
 
 use super::connect::SystemConnect;
@@ -178,10 +178,7 @@ impl Test<'_> {
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
-        let context = NemesisContext {
-            environment: self.environment.clone(),
-            db: db.clone(),
-        };
+        let context = NemesisContext::new(self.environment.clone(), db.clone());
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));
         let breaking = Breaking {
@@ -248,7 +245,14 @@ impl Test<'_> {
             .iter()
             .zip(seeds)
             .map(|(planned, seed)| planned.fault(seed));
-        let mut faults = nemeses::compose(faults.collect(), self.plan.seed);
+        let drawing = Drawing {
+            at_once: self.plan.args.faults_at_once.into(),
+            nodes: (self.environment.nodes().iter())
+                .map(|node| node.name.clone())
+                .collect(),
+            seed: self.plan.seed,
+        };
+        let mut faults = nemeses::compose(faults.collect(), drawing);
         if let Some(schedule) = &self.plan.schedule {
             faults.generator = schedule.generator();
         }
