@@ -3,6 +3,7 @@
 use anyhow::Context;
 use raft::bug::Bug;
 use raft::node::NodeConfig;
+use raft::storage::StorageOptions;
 
 use crate::cli::NodeArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -21,6 +22,12 @@ pub fn run(args: NodeArgs) -> CommandResult {
         cluster: args.cluster,
         heartbeat: args.heartbeat,
         election_timeout: args.election_timeout,
+        snapshot_every: args.snapshot_every,
+        keep_entries: args.keep_entries,
+        storage: StorageOptions {
+            segment_bytes: args.segment_bytes,
+            ..StorageOptions::default()
+        },
         bug,
         ..NodeConfig::new(args.id, args.data, args.raft, args.http)
     };

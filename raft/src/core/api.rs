@@ -436,6 +436,10 @@ impl Entry {
                 command: Command::Cas { key, expected, new },
                 ..
             } => key.len() + value(expected) + value(new),
+            Payload::Apply {
+                command: Command::Add { key, .. },
+                ..
+            } => key.len() + 8,
         }
     }
 }

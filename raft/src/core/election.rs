@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 
 use super::api::{Answer, Body, HardState, Index, NodeId, Payload, RequestError, Term};
-use super::{Core, Leader, State};
+use super::{Core, LED_TERMS, Leader, State, push_bounded};
 use crate::bug::Bug;
 
 impl Core {
@@ -159,6 +159,7 @@ impl Core {
         let next = self.log.last_index() + 1;
         let leader = Leader::new(&self.config, next, self.peers(), self.now);
         self.role = State::Leader(Box::new(leader));
+        push_bounded(&mut self.led_terms, LED_TERMS, self.hard_state.term);
         // Entries of earlier terms are committed through one of this term (Raft §5.4.2, §8).
         self.append(Payload::Noop);
         self.announce_leader();

@@ -82,7 +82,19 @@ pub struct Core {
     transferred: Option<(RequestId, u64)>,
     outbox: Outbox,
     conflicts: u64,
+    /// The terms that this node has led since it started, the last ones.
+    led_terms: VecDeque<Term>,
+    /// The machine's digest at the last indices that [`CHECKPOINT_EVERY`] divides.
+    checkpoints: VecDeque<(Index, u64)>,
 }
+
+/// A node notes its machine's digest whenever it has applied so many entries, so that nodes that are not at
+/// the same index can be compared at one that they have passed.
+const CHECKPOINT_EVERY: Index = 256;
+/// So many of them are kept: more than a second of a busy cluster.
+const CHECKPOINTS: usize = 48;
+/// So many led terms are kept.
+const LED_TERMS: usize = 32;
 
 /// The role and what only it needs.
 #[derive(Debug)]
@@ -219,6 +231,8 @@ impl Core {
             transferred: None,
             outbox,
             conflicts: 0,
+            led_terms: VecDeque::new(),
+            checkpoints: VecDeque::new(),
             config,
         };
         core.reset_election_timer();
@@ -288,6 +302,17 @@ impl Core {
     /// The state machine up to [`Status::applied`]; reading it is a stale read.
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// The terms that this node has led since it started, the last ones, oldest first.
+    pub fn led_terms(&self) -> impl Iterator<Item = Term> {
+        self.led_terms.iter().copied()
+    }
+
+    /// Indices and the machine's digest at them, the last ones, oldest first. Nodes without the same digest
+    /// at the same index have drifted apart.
+    pub fn checkpoints(&self) -> impl Iterator<Item = (Index, u64)> {
+        self.checkpoints.iter().copied()
     }
 
     /// The membership in force.
@@ -413,6 +438,14 @@ impl Core {
             Body::ReadIndexReply { batch, index } => self.on_read_index_reply(batch, index),
         }
     }
+}
+
+/// Appends to a queue that keeps the last `most`.
+fn push_bounded<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
+    if queue.len() >= most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
 }
 
 /// The log in memory, or `None` when what is stored doesn't continue the snapshot.

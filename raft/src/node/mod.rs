@@ -18,6 +18,7 @@ mod http;
 mod limit;
 mod metrics;
 mod pending;
+mod status;
 mod wire;
 
 use std::net::SocketAddr;
