@@ -119,7 +119,8 @@ pub struct TestArgs {
     /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub min_faults: u32,
-    /// A planted bug of the bundled cluster to switch on (see `perjury list`).
+    /// A planted bug of the bundled cluster to switch on, or several: `stale-read,skip-fsync` (see `perjury
+    /// list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
     /// The store's program, to test another version than the one on the PATH.
@@ -584,8 +585,8 @@ pub struct NodeArgs {
     /// At which size a segment of the log is sealed; only whole ones are deleted.
     #[arg(long, default_value = "16MiB", value_parser = parse_segment_bytes, value_name = "SIZE")]
     pub segment_bytes: u32,
-    /// A bug to plant (see `perjury list`).
-    #[arg(long, value_name = "NAME")]
+    /// The bugs to plant, a list such as `stale-read,no-pre-vote` (see `perjury list`).
+    #[arg(long, value_name = "LIST")]
     pub bug: Option<String>,
 }
 

@@ -8,6 +8,7 @@
 //!   leader     replication, commitment, CheckQuorum         Raft §5.3, §5.4.2; thesis §6.2, §10.2.1
 //!   requests   what clients and operators want              thesis §3.10, §4
 //!   reads      linearizable reads                           thesis §6.4
+//!   quorum     how many make a quorum, and of whom            Raft §5.2
 //!   apply      the state machine and its snapshots          Raft §5.3, §7; thesis §6.3
 //!   log, outbox, progress                                   the data that they work on
 //!   validity   what holds after every step, checked in debug builds
@@ -28,6 +29,7 @@ mod leader;
 mod log;
 mod outbox;
 mod progress;
+mod quorum;
 mod reads;
 mod requests;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::bug::Bug;
 use crate::machine::Machine;
 use api::{
     Body, Command, Entry, Event, HardState, Index, Membership, Message, NodeId, Payload, PersistId,
@@ -332,6 +335,11 @@ impl Core {
             self.log.base_index(),
             self.log.term(self.log.base_index()).unwrap_or(0),
         )
+    }
+
+    /// Whether this planted bug is switched on.
+    fn breaks(&self, bug: Bug) -> bool {
+        self.config.bugs.contains(bug)
     }
 
     fn id(&self) -> NodeId {

@@ -21,7 +21,6 @@ use super::pending::{Pending, ReplyTo};
 use super::status::StatusAnswer;
 use super::wire::{self, Origin, Wire};
 use super::{NodeConfig, NodeError, nanos};
-use crate::bug::Bug;
 use crate::core::api::{Answer, Command, Event, Membership, NodeId, Request, RequestError, RequestId};
 use crate::core::{Core, Role, Status};
 use crate::machine::Value;
@@ -126,7 +125,7 @@ impl Driver {
     /// Reads the disk, starts the core from it, and listens for peers.
     pub(super) fn start(config: &NodeConfig, listener: TcpListener) -> Result<(Driver, Handle), NodeError> {
         let options = StorageOptions {
-            skip_fsync: config.bug == Some(Bug::SkipFsync),
+            bugs: config.bugs,
             ..config.storage.clone()
         };
         let (storage, stored) = Storage::open(&config.data_dir, options)?;

@@ -14,8 +14,8 @@
 //! | `GET /status` | who this node is, what it knows, and what to compare nodes by |
 //! | `GET /metrics` | counters, for Prometheus |
 //!
-//! A value is `null`, a whole number or a string. An add takes a whole number and needs one, or `null`, in the
-//! register; repeated, it adds again. A write, a cas or an add may carry `"session"` and `"sequence"`: a
+//! A value is `null`, a whole number or a string. An add takes a whole number and needs one, or `null`, in
+//! the register; repeated, it adds again. A write, a cas or an add may carry `"session"` and `"sequence"`: a
 //! request repeated under the same numbers is applied once (thesis §6.3).
 
 use std::time::Duration;
