@@ -122,7 +122,8 @@ pub struct TestArgs {
     /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub min_faults: u32,
-    /// A planted bug of the bundled cluster to switch on (see `perjury list`).
+    /// A planted bug of the bundled cluster to switch on, or several: `stale-read,skip-fsync` (see `perjury
+    /// list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
     /// The store's program, to test another version than the one on the PATH.
@@ -578,9 +579,23 @@ pub struct NodeArgs {
     /// The shortest silence after which a follower stands for election; each draws up to twice as much.
     #[arg(long, default_value = "300ms", value_parser = parse_duration, value_name = "TIME")]
     pub election_timeout: Duration,
-    /// A bug to plant (see `perjury list`).
-    #[arg(long, value_name = "NAME")]
+    /// After how many applied entries a snapshot takes the place of the log.
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_every: u64,
+    /// How many entries before a snapshot are kept for followers that lag a little.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub keep_entries: u64,
+    /// At which size a segment of the log is sealed; only whole ones are deleted.
+    #[arg(long, default_value = "16MiB", value_parser = parse_segment_bytes, value_name = "SIZE")]
+    pub segment_bytes: u32,
+    /// The bugs to plant, a list such as `stale-read,no-pre-vote` (see `perjury list`).
+    #[arg(long, value_name = "LIST")]
     pub bug: Option<String>,
+}
+
+fn parse_segment_bytes(text: &str) -> Result<u32, String> {
+    let bytes = parse_bytes(text)?;
+    u32::try_from(bytes).map_err(|_| "it must be less than 4GiB".into())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

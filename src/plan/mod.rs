@@ -61,7 +61,8 @@ impl Plan {
                     system.name
                 )));
             }
-            if !bugs.iter().any(|known| known.name == bug) {
+            let is_known = |bug: &&str| bugs.iter().any(|known| known.name == *bug);
+            if let Some(bug) = bug.split(',').find(|bug| !is_known(bug)) {
                 return Err(unknown("planted bug", bug, bugs.iter().map(|known| known.name)));
             }
         }

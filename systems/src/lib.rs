@@ -7,6 +7,7 @@ mod entry;
 mod etcd;
 mod foreign_processes;
 mod http;
+mod planted;
 mod process;
 mod program;
 mod redis;
@@ -16,7 +17,8 @@ use std::time::Duration;
 
 use control::{Access, ControlError};
 
-pub use entry::{Demand, Entry, Locate, PlantedBug, ReadMode};
+pub use entry::{Demand, Entry, Locate, ReadMode};
+pub use planted::{Oracle, PlantedBug};
 use program::{find_program, random_name};
 
 /// Every system.
