@@ -157,8 +157,8 @@ pub struct TestArgs {
     /// The PEM file with the key of the client's certificate.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
-    #[arg(long, default_value = "2n", value_name = "N")]
+    /// Client threads: a number, or a multiple of the number of nodes such as `6n`.
+    #[arg(long, default_value = "6n", value_name = "N")]
     pub concurrency: String,
     /// The most operations per second; without it, as many as possible.
     #[arg(long, value_name = "OPS", allow_negative_numbers = true)]
@@ -169,7 +169,8 @@ pub struct TestArgs {
     /// The most operations in all, not counting the final reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
-    /// How long a client waits for an answer.
+    /// How long a client waits for an answer. A third of the clients gives up after a third of it, and another
+    /// third waits four times as long, but not more than 5 s longer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
     /// The seed of everything random; without it, one is drawn and printed.

@@ -133,7 +133,6 @@ impl Test<'_> {
         let connect = Arc::new(SystemConnect {
             object: workload.object,
             system,
-            timeout: plan.args.op_timeout,
         });
         let side_tasks = [
             tokio::spawn(watch_store(
@@ -235,6 +234,7 @@ impl Test<'_> {
         (self.plan.workload.make)(&WorkloadOptions {
             seed: self.plan.seed,
             clients: self.plan.concurrency,
+            nodes: self.plan.nodes(),
             ..WorkloadOptions::default()
         })
     }
@@ -261,7 +261,8 @@ impl Test<'_> {
 }
 
 /// The clients' generator under the limits of the command line.
-fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+fn limited(generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+    let mut generator: Box<dyn Generator> = Box::new(generator::lulls(plan.seed, generator));
     if let Some(rate) = plan.args.rate {
         generator = Box::new(generator::rate(rate, plan.seed, generator));
     }
