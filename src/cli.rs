@@ -168,6 +168,9 @@ pub struct TestArgs {
     /// How long a client waits for an answer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
+    /// How long the store may take to answer again after the last heal. One that does not has failed.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub recovery_limit: Duration,
     /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,

@@ -67,6 +67,26 @@ pub trait Db: Operators {
         Vec::new()
     }
 
+    /// Whether the whole store answers now, all nodes but those that were given up.
+    ///
+    /// # Errors
+    /// Why not, human-readable.
+    async fn answers(&self) -> Result<(), String> {
+        let limit = Duration::from_secs(1);
+        self.ready(limit).await.map_err(|error| error.to_string())
+    }
+
+    /// Why the store says that it needs an operator now: its documentation says that it stands still then
+    /// until one acts. `None` if it does not say so.
+    async fn needs_operator(&self) -> Option<String> {
+        None
+    }
+
+    /// The last lines of a node's logs that are not empty, at most so many, as far as they can be read.
+    async fn last_words(&self, _node: usize, _lines: usize) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits until the whole store answers.
     ///
     /// # Errors

@@ -17,6 +17,7 @@
 
 mod builder;
 mod event;
+mod fact;
 mod fast_line;
 pub mod faults;
 pub mod formats;
@@ -37,6 +38,7 @@ mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Event, EventKind, Process};
+pub use fact::{Fact, FoundState, NodeFound, NotBack};
 pub use journal::append_line;
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use note::{Note, NoteKind};

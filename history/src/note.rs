@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Fact;
+
 /// Something worth remembering that was not requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -13,6 +15,8 @@ pub struct Note {
     pub term: Option<u64>,
     /// Further details, human-readable.
     pub detail: String,
+    /// The same in data, for checks; only some kinds have it.
+    pub fact: Option<Fact>,
 }
 
 /// What a note says. In the journal it is its [name](NoteKind::name).
@@ -24,8 +28,10 @@ pub enum NoteKind {
     Crash,
     /// The run was stopped before its time; the detail is why.
     Stopped,
-    /// The store did not come back after the last heal, so that it was not read a last time; the detail is
-    /// why.
+    /// A process of the store ended by itself after the last heal, and perjury started it again.
+    Restarted,
+    /// The store did not come back after the last heal; the detail is why, and the fact what its nodes were
+    /// like.
     NotBack,
     /// An act of another harness' nemesis, whose outcome is unknown.
     Nemesis,
@@ -41,16 +47,18 @@ impl Note {
             node: String::new(),
             term: None,
             detail: String::new(),
+            fact: None,
         }
     }
 }
 
 impl NoteKind {
     /// The kinds that perjury writes.
-    pub const ALL: [NoteKind; 5] = [
+    pub const ALL: [NoteKind; 6] = [
         NoteKind::Leader,
         NoteKind::Crash,
         NoteKind::Stopped,
+        NoteKind::Restarted,
         NoteKind::NotBack,
         NoteKind::Nemesis,
     ];
@@ -61,6 +69,7 @@ impl NoteKind {
             NoteKind::Leader => "leader",
             NoteKind::Crash => "crash",
             NoteKind::Stopped => "stopped",
+            NoteKind::Restarted => "restarted",
             NoteKind::NotBack => "not-back",
             NoteKind::Nemesis => "nemesis",
             NoteKind::Other(name) => name,

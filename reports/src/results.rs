@@ -13,7 +13,7 @@ use history::{ErrorClass, Key, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The version of the form of `results.json`.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// The most operations that link a conflict together and are written out.
 pub(crate) const MOST_LINKS: usize = 100;
@@ -86,6 +86,8 @@ pub struct Results {
 pub enum CheckName {
     /// The checker's verdict on the history.
     Linearizable,
+    /// Whether the store came back after the last heal.
+    NotRecovered,
     /// Whether every fault that was tried took hold and ended.
     FaultsTookHold,
     /// Whether enough operations completed for a verdict to mean anything.
@@ -446,6 +448,7 @@ impl Results {
     /// would only make a run unknown is no reason for an invalid one.
     pub(crate) fn further_reasons(&self) -> impl Iterator<Item = &str> {
         let checks = self.checks.iter().filter(|check| check.verdict == self.verdict);
+        // A conflict has a headline of its own, and its reason only counts.
         let reasons = checks.flat_map(|check| &check.reasons);
         reasons.map(String::as_str).skip(1)
     }
@@ -453,8 +456,9 @@ impl Results {
 
 impl CheckName {
     /// Every check.
-    pub const ALL: [CheckName; 3] = [
+    pub const ALL: [CheckName; 4] = [
         CheckName::Linearizable,
+        CheckName::NotRecovered,
         CheckName::FaultsTookHold,
         CheckName::EnoughOperations,
     ];
@@ -463,6 +467,7 @@ impl CheckName {
     pub fn name(self) -> &'static str {
         match self {
             CheckName::Linearizable => "linearizable",
+            CheckName::NotRecovered => "not-recovered",
             CheckName::FaultsTookHold => "faults-took-hold",
             CheckName::EnoughOperations => "enough-operations",
         }

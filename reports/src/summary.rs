@@ -83,6 +83,7 @@ fn headline(results: &Results) -> String {
             plural(results.operations_total.invoked, "operation"),
             plural(results.keys as u64, "key"),
         ),
+        (Verdict::Invalid, _) if results.conflicts_total == 0 => broken(results),
         (Verdict::Invalid, _) => format!(
             "No order of events explains all answers: {} of {} {} not {promise}.",
             grouped(results.conflicts_total as u64),
@@ -91,5 +92,17 @@ fn headline(results: &Results) -> String {
         ),
         (Verdict::Unknown, Some(reason)) => format!("The verdict is unknown: {reason}."),
         (Verdict::Unknown, None) => "The verdict is unknown, and no reason is given.".to_owned(),
+    }
+}
+
+/// Of a run whose answers break no rule, but what was observed of the store does.
+fn broken(results: &Results) -> String {
+    let mut checks = results.checks.iter();
+    let reason = checks
+        .find(|check| check.verdict == Verdict::Invalid)
+        .and_then(|check| Some((check.name, check.reasons.first()?)));
+    match reason {
+        Some((name, reason)) => format!("The store failed ({}): {reason}.", name.name()),
+        None => "The verdict is invalid, and no reason is given.".to_owned(),
     }
 }

@@ -160,10 +160,9 @@ impl<R: Runtime> Dispatcher<R> {
     /// Records an event that no generator caused.
     pub fn note(&self, kind: NoteKind, node: &str, detail: String) {
         self.record_note(Note {
-            kind,
             node: node.to_owned(),
-            term: None,
             detail,
+            ..Note::new(kind)
         });
     }
 

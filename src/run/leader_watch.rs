@@ -35,10 +35,10 @@ pub async fn watch_store<R: Runtime>(dispatcher: Arc<Dispatcher<R>>, db: Arc<dyn
                 false => format!("{} still claims to lead", others.join(", ")),
             };
             dispatcher.record_note(Note {
-                kind: NoteKind::Leader,
                 node: name(first.node),
                 term: first.term,
                 detail,
+                ..Note::new(NoteKind::Leader)
             });
         }
         let now: BTreeSet<usize> = db.crashed().await.into_iter().collect();

@@ -4,6 +4,7 @@
 //!  directory     makes the run directory          interrupts    SIGINT and SIGTERM: early, then at once
 //!  record        what test.json says              child         a run in its own process (hunt, test-all)
 //!  phases        start, main phase, heal, last reads
+//!  recovery      whether the store comes back          probe         last reads that nobody answers, again
 //!
 //!             ┌──────── Dispatcher (one lock) ────────┐
 //!  worker 0 ──┤ completion → journal, generator.update│
@@ -36,8 +37,10 @@ mod journal;
 mod leader_watch;
 mod online_check;
 mod phases;
+mod probe;
 mod progress;
 mod record;
+mod recovery;
 mod runtime;
 #[cfg(test)]
 mod tests;
@@ -49,6 +52,7 @@ pub use journal::Journal;
 pub use leader_watch::watch_store;
 pub use online_check::{Feed, Shared as Watched, Watcher};
 pub use progress::show_progress;
+pub use recovery::Recovery;
 pub use runtime::{Runtime, TokioRuntime};
 pub use worker::{Breaking, RULES, Runner};
 

@@ -15,6 +15,7 @@ use control::{
     ControlError, Daemon, Db, EnvKind, Environment, Operators, Pid, Primary, ProcessState, Signal,
     SystemOptions,
 };
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::time::Instant;
 
 use crate::foreign_processes::ForeignProcesses;
@@ -24,6 +25,12 @@ use crate::process::Processes;
 const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// How often a store that is not ready yet is queried again.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+/// How long it may take to fetch the end of a log.
+const FETCH_LIMIT: Duration = Duration::from_secs(10);
+/// How much of the end of a log is read for its last words.
+const END_BYTES: u64 = 16 << 10;
+/// The longest line that is quoted, characters.
+const LINE_CHARS: usize = 400;
 
 /// What a system knows of its own processes.
 ///
@@ -50,6 +57,11 @@ pub(crate) trait Store: Operators {
 
     /// See [`Db::version`].
     async fn version(&self) -> String;
+
+    /// See [`Db::needs_operator`].
+    async fn needs_operator(&self) -> Option<String> {
+        None
+    }
 
     /// Whether a member that was removed comes back as another one, with no data. Its processes are then
     /// started only after it was added.
@@ -176,30 +188,27 @@ impl<S: Store> Cluster<S> {
         }
     }
 
-    /// A file of a node.
-    async fn fetch(&self, node: usize, path: &Path) -> Option<Vec<u8>> {
+    /// The end of a file of a node.
+    async fn fetch_end(&self, node: usize, path: &Path) -> Option<Vec<u8>> {
         let copy = tempfile::NamedTempFile::new().ok()?;
-        self.environment
-            .remote(node)
-            .download(path, copy.path())
+        let remote = self.environment.remote(node);
+        let fetched = tokio::time::timeout(FETCH_LIMIT, remote.download(path, copy.path()));
+        fetched.await.ok()?.ok()?;
+        let mut file = tokio::fs::File::open(copy.path()).await.ok()?;
+        let length = file.metadata().await.ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))
             .await
             .ok()?;
-        tokio::fs::read(copy.path()).await.ok()
+        let mut end = Vec::new();
+        file.read_to_end(&mut end).await.ok()?;
+        Some(end)
     }
 
     /// The last line that a daemon of `node` logged, and where.
-    async fn last_words(&self, node: usize) -> String {
-        let mut said = "none".to_owned();
-        let mut place = String::new();
-        for path in self.log_files(node) {
-            let log = self.fetch(node, &path).await.unwrap_or_default();
-            let log = String::from_utf8_lossy(&log);
-            if let Some(line) = log.lines().rev().find(|line| !line.trim().is_empty()) {
-                said = line.trim().to_owned();
-            }
-            place = self.log_place(node, &path);
-        }
-        format!("{said} (see {place})")
+    async fn last_line(&self, node: usize) -> String {
+        let said = self.last_words(node, 1).await.pop();
+        let place = (self.log_files(node).last()).map_or_else(String::new, |path| self.log_place(node, path));
+        format!("{} (see {place})", said.as_deref().unwrap_or("none"))
     }
 
     /// Where a user finds a node's log: files on nodes outside this machine vanish with the node.
@@ -331,6 +340,31 @@ impl<S: Store> Db for Cluster<S> {
         crashed
     }
 
+    async fn answers(&self) -> Result<(), String> {
+        self.look().await
+    }
+
+    async fn needs_operator(&self) -> Option<String> {
+        self.store.needs_operator().await
+    }
+
+    async fn last_words(&self, node: usize, lines: usize) -> Vec<String> {
+        let mut words = Vec::new();
+        for path in self.log_files(node) {
+            let end = self.fetch_end(node, &path).await.unwrap_or_default();
+            let end = String::from_utf8_lossy(&end);
+            let said = end.lines().map(str::trim_end).filter(|line| !line.is_empty());
+            let mut last: Vec<String> = said
+                .rev()
+                .take(lines)
+                .map(|line| line.chars().take(LINE_CHARS).collect())
+                .collect();
+            last.reverse();
+            words.extend(last);
+        }
+        words
+    }
+
     async fn ready(&self, limit: Duration) -> Result<(), ControlError> {
         let deadline = Instant::now() + limit;
         let mut last = "no answer".to_owned();
@@ -339,7 +373,7 @@ impl<S: Store> Db for Cluster<S> {
                 return Err(ControlError::Other(format!(
                     "{} ended by itself; its last line of output: {}",
                     self.environment.nodes()[node].name,
-                    self.last_words(node).await
+                    self.last_line(node).await
                 )));
             }
             // A store that accepts a connection and never answers must not block this loop.

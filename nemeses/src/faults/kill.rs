@@ -15,7 +15,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
-use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
+use crate::act::{comes_up, lines, nodes_in, nothing, on_each, outcome, settle};
 use crate::nemesis::ByDefault;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
@@ -157,6 +157,9 @@ impl Kill {
 
     /// Starts nodes one after the other in random order with short pauses: an election among some of them
     /// while the others are still down is where forgotten votes show.
+    ///
+    /// A node that was started and ended by itself is no failure of this nemesis: whether the store comes
+    /// back is judged at the end of the run.
     async fn start(&mut self, ctx: &NemesisContext, mut nodes: Vec<usize>) -> NemesisOutcome {
         if nodes.is_empty() {
             return nothing();
@@ -169,14 +172,21 @@ impl Kill {
             }
             errors.extend(on_each(ctx, &[node], |db, node| async move { db.start(node).await }).await);
         }
-        let runs = |state| state == ProcessState::Running;
         let started = without(&nodes, &errors);
-        errors.extend(on_each(ctx, &started, |db, node| settle(db, node, runs)).await);
+        let coming = on_each(ctx, &started, |_, node| {
+            let ctx = ctx.clone();
+            async move { comes_up(&ctx, node).await.map(drop) }
+        });
+        errors.extend(coming.await);
         sleep(STILL_RUNNING).await;
-        let running = nodes_in(ctx, runs).await;
+        let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
+        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+        let mut ended = Vec::new();
         for node in without(&nodes, &errors) {
             if running.contains(&node) {
                 self.killed.remove(&node);
+            } else if gone.contains(&node) {
+                ended.push(node);
             } else {
                 let why = format!("it does not run {} ms after its start", STILL_RUNNING.as_millis());
                 errors.push((node, why));
@@ -187,7 +197,11 @@ impl Kill {
             .copied()
             .filter(|node| self.killed.contains(node))
             .collect();
-        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        let mut detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        if !ended.is_empty() {
+            ended.sort_unstable();
+            detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
+        }
         outcome(ctx, &nodes, detail, lines(ctx, errors))
     }
 }

@@ -16,7 +16,7 @@ use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{lines, name, nodes_in, nothing, on_each, outcome, settle};
+use crate::act::{comes_up, lines, name, nodes_in, nothing, on_each, outcome, settle};
 use crate::nemesis::ByDefault;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
@@ -95,13 +95,25 @@ impl Nemesis for Power {
             return nothing();
         }
         let mut errors = self.restore(ctx).await;
-        let failed = on_each(ctx, &nodes, |db, node| async move {
-            db.start(node).await.map_err(|error| error.to_string())?;
-            settle(db, node, |state| state == ProcessState::Running).await
-        })
-        .await;
+        let mut failed = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
+        let mut ended = Vec::new();
+        for &node in &nodes {
+            if failed.iter().any(|(other, _)| *other == node) {
+                continue;
+            }
+            match comes_up(ctx, node).await {
+                Ok(true) => {}
+                // The store's doing; the end of the run shows whether it comes back.
+                Ok(false) => ended.push(node),
+                Err(why) => failed.push((node, why)),
+            }
+        }
         self.off.extend(failed.iter().map(|(node, _)| *node));
-        let detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        self.off.extend(&ended);
+        let mut detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        if !ended.is_empty() {
+            detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
+        }
         errors.extend(lines(ctx, failed));
         outcome(ctx, &nodes, detail, errors)
     }

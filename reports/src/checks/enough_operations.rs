@@ -1,9 +1,10 @@
 //! Whether enough operations completed for a verdict to mean anything: a store that does nothing makes no
 //! mistakes.
 
+use history::ErrorClass;
 use history::units::plural;
-use history::{ErrorClass, NoteKind};
 
+use super::not_recovered::excused;
 use super::silence::silence;
 use super::{Judged, unknown_if_any};
 use crate::results::{Check, CheckName};
@@ -53,16 +54,7 @@ pub(super) fn check(judged: &Judged) -> Check {
             plural(garbled as u64, "answer")
         ));
     }
-    for (_, note) in history
-        .notes
-        .iter()
-        .filter(|(_, note)| note.kind == NoteKind::NotBack)
-    {
-        reasons.push(format!(
-            "the store did not come back after the last heal, so the final reads were not possible: {}",
-            note.detail
-        ));
-    }
+    reasons.extend(excused(judged));
     reasons.extend(silence(history, judged.faults));
     unknown_if_any(CheckName::EnoughOperations, reasons)
 }

@@ -3,7 +3,8 @@
 //! (0 valid, 1 invalid, 2 unknown).
 //!
 //! Invariants:
-//! - Only the checker's verdict can make a run invalid. Whatever else went wrong makes it unknown: then the
+//! - Only what proves that the store broke a promise makes a run invalid: its answers, and what was observed
+//!   of it that nothing but the store explains. Whatever else went wrong makes the run unknown: then the
 //!   test, and not the store, needs attention.
 //! - Invalid beats unknown beats valid: a contradiction stays one, however little happened around it.
 //! - A check that is not valid says why, in at least one reason.
@@ -11,6 +12,7 @@
 mod enough_operations;
 mod faults_took_hold;
 mod linearizable;
+mod not_recovered;
 mod silence;
 
 use checker::{Analysis, Verdict};
@@ -24,6 +26,7 @@ pub(crate) use faults_took_hold::failed;
 /// Every check, in the order in which they are reported.
 const ALL: &[fn(&Judged) -> Check] = &[
     linearizable::check,
+    not_recovered::check,
     faults_took_hold::check,
     enough_operations::check,
 ];

@@ -395,6 +395,7 @@ mod helpers {
     pub fn check_text(name: CheckName) -> &'static str {
         match name {
             CheckName::Linearizable => "linearizable",
+            CheckName::NotRecovered => "recovered after the last heal",
             CheckName::FaultsTookHold => "faults took hold",
             CheckName::EnoughOperations => "enough operations",
         }
