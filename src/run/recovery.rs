@@ -48,6 +48,8 @@ struct Tried {
     started: u32,
     not_started: Option<String>,
     last: Option<Instant>,
+    /// What it said before it ended the last time.
+    said: Vec<String>,
 }
 
 impl<R: Runtime> Recovery<'_, R> {
@@ -90,6 +92,7 @@ impl<R: Runtime> Recovery<'_, R> {
         {
             return;
         }
+        tried.said = self.last_words(node).await;
         tried.last = Some(Instant::now());
         tried.ended += 1;
         let started = timeout(CALL_LIMIT, self.db.start(node.index)).await;
@@ -108,7 +111,10 @@ impl<R: Runtime> Recovery<'_, R> {
     async fn note_not_back(&self, why: String, unanswered: u64, tried: &[Tried]) {
         let mut nodes = Vec::new();
         for (node, tried) in self.nodes.iter().zip(tried) {
-            let said = timeout(CALL_LIMIT, self.db.last_words(node.index, LINES)).await;
+            let said = match tried.said.as_slice() {
+                [] => self.last_words(node).await,
+                said => said.to_vec(),
+            };
             nodes.push(NodeFound {
                 node: node.name.clone(),
                 state: self.state(node.index).await,
@@ -116,7 +122,7 @@ impl<R: Runtime> Recovery<'_, R> {
                 ended: tried.ended,
                 started: tried.started,
                 not_started: tried.not_started.clone(),
-                said: said.unwrap_or_default(),
+                said,
             });
         }
         let operator = timeout(CALL_LIMIT, self.db.needs_operator()).await;
@@ -130,6 +136,11 @@ impl<R: Runtime> Recovery<'_, R> {
             })),
             ..Note::new(NoteKind::NotBack)
         });
+    }
+
+    async fn last_words(&self, node: &Node) -> Vec<String> {
+        let words = timeout(CALL_LIMIT, self.db.last_words(node.index, LINES)).await;
+        words.unwrap_or_default()
     }
 
     async fn state(&self, node: usize) -> FoundState {
