@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use history::Fact;
 
 use crate::{ControlError, Operators, Pid, ProcessState};
 
@@ -74,6 +75,18 @@ pub trait Db: Operators {
     async fn answers(&self) -> Result<(), String> {
         let limit = Duration::from_secs(1);
         self.ready(limit).await.map_err(|error| error.to_string())
+    }
+
+    /// What the nodes say of themselves now, with the node's index: the terms in which they led, their state at
+    /// an index. Asked often, so that it must cost the store little. Unreachable nodes are left out.
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        Vec::new()
+    }
+
+    /// The same once more when clients are done: also what costs more, and what only a store that nobody
+    /// changes can say.
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.observe().await
     }
 
     /// Why the store says that it needs an operator now: its documentation says that it stands still then

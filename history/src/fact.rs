@@ -10,6 +10,39 @@ use serde::{Deserialize, Serialize};
 pub enum Fact {
     /// Of [`crate::NoteKind::NotBack`].
     NotBack(NotBack),
+    /// Of [`crate::NoteKind::Led`]: the terms in which this node led.
+    Led(Vec<u64>),
+    /// Of [`crate::NoteKind::State`]: what this node's state was at one index.
+    State(StateHash),
+    /// Of [`crate::NoteKind::Size`]: how large this node is.
+    Size(Size),
+}
+
+/// What a node's state was at one index: two nodes that have applied the same log agree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StateHash {
+    /// The index (or revision) up to which everything was applied.
+    pub index: u64,
+    /// What else must be equal for two states to be comparable, such as the revision up to which the past was
+    /// dropped; 0 if nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub base: u64,
+    /// The hash of the state, in the store's own notation.
+    pub hash: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How large a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// The memory that its processes keep resident, bytes.
+    pub memory_bytes: u64,
+    /// The files in its data directory, bytes.
+    pub data_bytes: u64,
 }
 
 /// How a store was found that did not come back after the last heal.

@@ -33,6 +33,12 @@ pub enum NoteKind {
     /// The store did not come back after the last heal; the detail is why, and the fact what its nodes were
     /// like.
     NotBack,
+    /// A node led in terms of which no other note told yet; the fact is which.
+    Led,
+    /// The state of a node at one index was read; the fact is its hash.
+    State,
+    /// How large a node is, measured now and then; the fact is the figures.
+    Size,
     /// An act of another harness' nemesis, whose outcome is unknown.
     Nemesis,
     /// A kind that this version does not know: another harness or a newer perjury wrote it.
@@ -54,14 +60,22 @@ impl Note {
 
 impl NoteKind {
     /// The kinds that perjury writes.
-    pub const ALL: [NoteKind; 6] = [
+    pub const ALL: [NoteKind; 9] = [
         NoteKind::Leader,
         NoteKind::Crash,
         NoteKind::Stopped,
         NoteKind::Restarted,
         NoteKind::NotBack,
+        NoteKind::Led,
+        NoteKind::State,
+        NoteKind::Size,
         NoteKind::Nemesis,
     ];
+
+    /// Whether it is one of many measurements, which are for checks and not for people to read one by one.
+    pub fn is_measurement(&self) -> bool {
+        matches!(self, NoteKind::Led | NoteKind::State | NoteKind::Size)
+    }
 
     /// The name in journals, results and reports.
     pub fn name(&self) -> &str {
@@ -71,6 +85,9 @@ impl NoteKind {
             NoteKind::Stopped => "stopped",
             NoteKind::Restarted => "restarted",
             NoteKind::NotBack => "not-back",
+            NoteKind::Led => "led",
+            NoteKind::State => "state",
+            NoteKind::Size => "size",
             NoteKind::Nemesis => "nemesis",
             NoteKind::Other(name) => name,
         }

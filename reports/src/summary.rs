@@ -12,12 +12,14 @@ use crate::measure::counts::{count_operations, errors, latencies, notes, through
 use crate::measure::coverage::coverage;
 use crate::measure::faults::fault_rows;
 use crate::measure::recovery::{Answers, add_recoveries};
+use crate::node_logs::NodeLogs;
+use crate::observe::{Looked, observe};
 use crate::pages::still::still_record;
 use crate::remarks::remarks;
 use crate::results::{Counts, Results, SCHEMA_VERSION};
 
-/// Counts what happened and judges the run.
-pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) -> Results {
+/// Counts what happened and judges the run; `logs` is what stands in its nodes' logs.
+pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis, logs: &NodeLogs) -> Results {
     let operations = count_operations(history);
     let operations_total = operations
         .iter()
@@ -25,7 +27,18 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
     let mut faults = fault_rows(history);
     let answers = Answers::new(record, history);
     add_recoveries(&answers, &mut faults);
+    let looked = Looked {
+        record,
+        history,
+        faults: &faults,
+        logs,
+        availability: answers.availability(),
+    };
+    let observations = observe(&looked);
+    let availability = looked.availability;
     let checks = checks::judge(&Judged {
+        looked: &looked,
+        observations: &observations,
         record,
         history,
         analysis,
@@ -63,12 +76,13 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         latency: latencies(history),
         main_phase_s,
         ok_ops_per_s,
-        availability: answers.availability(),
+        availability,
         duration_s: seconds(history.end_ns),
         coverage: coverage(history, &faults),
         faults,
         leader_changes,
         notes,
+        observations,
         test: record.clone(),
     };
     results.headline = headline(&results);

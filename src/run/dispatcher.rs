@@ -166,6 +166,12 @@ impl<R: Runtime> Dispatcher<R> {
         });
     }
 
+    /// Records a measurement, of which there are many: the log does without.
+    pub fn record_measurement(&self, note: Note) {
+        let mut state = self.lock();
+        self.record(&mut state, Process::Nemesis, EventKind::Note(Box::new(note)));
+    }
+
     /// Records a note with all its fields.
     pub fn record_note(&self, note: Note) {
         let mut state = self.lock();

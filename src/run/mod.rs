@@ -11,7 +11,7 @@
 //!  worker 1 ──┤ generator.next → stamp → journal      ├──► journal thread ──► history.jsonl
 //!  nemesis  ──┤ live counts                           │        └► online_check (--stop-on-violation)
 //!             └───────────────────────────────────────┘
-//!  beside them: progress (the line on the terminal), leader_watch (who leads, what crashed)
+//!  beside them: progress (the line on the terminal), store_watch (who leads, what crashed, …)
 //! ```
 //!
 //! Workers *pull*: a free worker goes to the dispatcher, hands in the completion of its last operation and
@@ -34,7 +34,6 @@ pub mod directory;
 mod dispatcher;
 pub mod interrupts;
 mod journal;
-mod leader_watch;
 mod online_check;
 mod phases;
 mod probe;
@@ -42,6 +41,7 @@ mod progress;
 mod record;
 mod recovery;
 mod runtime;
+mod store_watch;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -49,11 +49,11 @@ mod worker;
 pub use connect::{Connect, SystemConnect};
 pub use dispatcher::{Dispatcher, Totals};
 pub use journal::Journal;
-pub use leader_watch::watch_store;
 pub use online_check::{Feed, Shared as Watched, Watcher};
 pub use progress::show_progress;
 pub use recovery::Recovery;
 pub use runtime::{Runtime, TokioRuntime};
+pub use store_watch::StoreWatch;
 pub use worker::{Breaking, RULES, Runner};
 
 use std::collections::BTreeSet;

@@ -16,8 +16,8 @@ use workloads::{Workload, WorkloadOptions};
 use super::connect::SystemConnect;
 use super::interrupts::{Interrupts, interrupted};
 use super::{
-    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, TokioRuntime, Totals, Watched, Watcher, probe,
-    record, show_progress, watch_store,
+    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, StoreWatch, TokioRuntime, Totals, Watched,
+    Watcher, probe, record, show_progress,
 };
 use crate::exit::Failure;
 use crate::plan::Plan;
@@ -136,11 +136,7 @@ impl Test<'_> {
             timeout: plan.args.op_timeout,
         });
         let side_tasks = [
-            tokio::spawn(watch_store(
-                dispatcher.clone(),
-                db.clone(),
-                self.environment.nodes().to_vec(),
-            )),
+            tokio::spawn(StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment).run()),
             tokio::spawn(show_progress(dispatcher.clone(), limit_ns)),
             tokio::spawn(stop_on_interrupt(dispatcher.clone(), self.interrupts.clone())),
         ];
@@ -200,10 +196,12 @@ impl Test<'_> {
             limit: plan.args.recovery_limit,
         };
         // If not, the journal is judged without the final reads.
-        if recovery.wait().await
-            && let Some(last) = workload.final_generator
-        {
-            read_last(&recovery, &mut runner, last).await?;
+        if recovery.wait().await {
+            if let Some(last) = workload.final_generator {
+                read_last(&recovery, &mut runner, last).await?;
+            }
+            let watch = StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment);
+            watch.look_last().await;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use control::{
     ControlError, Daemon, Db, EnvKind, Environment, Operators, Pid, Primary, ProcessState, Signal,
     SystemOptions,
 };
+use history::Fact;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::time::Instant;
 
@@ -63,6 +64,16 @@ pub(crate) trait Store: Operators {
     /// See [`Db::needs_operator`].
     async fn needs_operator(&self) -> Option<String> {
         None
+    }
+
+    /// See [`Db::observe`].
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        Vec::new()
+    }
+
+    /// See [`Db::observe_last`].
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.observe().await
     }
 
     /// Whether a member that was removed comes back as another one, with no data. Its processes are then
@@ -362,6 +373,14 @@ impl<S: Store> Db for Cluster<S> {
 
     async fn needs_operator(&self) -> Option<String> {
         self.store.needs_operator().await
+    }
+
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        self.store.observe().await
+    }
+
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.store.observe_last().await
     }
 
     async fn last_words(&self, node: usize, lines: usize) -> Vec<String> {

@@ -4,9 +4,9 @@
 use history::ErrorClass;
 use history::units::plural;
 
-use super::not_recovered::excused;
 use super::silence::silence;
 use super::{Judged, unknown_if_any};
+use crate::observe::not_recovered::excused;
 use crate::results::{Check, CheckName};
 
 /// The fewest `ok` operations on which a run can be called valid.
@@ -54,7 +54,7 @@ pub(super) fn check(judged: &Judged) -> Check {
             plural(garbled as u64, "answer")
         ));
     }
-    reasons.extend(excused(judged));
+    reasons.extend(excused(judged.looked));
     reasons.extend(silence(history, judged.faults));
     unknown_if_any(CheckName::EnoughOperations, reasons)
 }

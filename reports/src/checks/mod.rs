@@ -12,13 +12,14 @@
 mod enough_operations;
 mod faults_took_hold;
 mod linearizable;
-mod not_recovered;
+mod observed;
 mod silence;
 
 use checker::{Analysis, Verdict};
 use history::{History, TestRecord};
 
-use crate::results::{Check, CheckName, Counts, FaultRow, KindCounts};
+use crate::observe::Looked;
+use crate::results::{Check, CheckName, Counts, FaultRow, KindCounts, Observation};
 
 pub use enough_operations::FEWEST_OK;
 pub(crate) use faults_took_hold::failed;
@@ -26,13 +27,19 @@ pub(crate) use faults_took_hold::failed;
 /// Every check, in the order in which they are reported.
 const ALL: &[fn(&Judged) -> Check] = &[
     linearizable::check,
-    not_recovered::check,
+    observed::not_recovered,
+    observed::two_leaders,
+    observed::diverged,
+    observed::log,
     faults_took_hold::check,
     enough_operations::check,
+    observed::fail_on,
 ];
 
 /// All that a check may look at.
 pub(crate) struct Judged<'a> {
+    pub looked: &'a Looked<'a>,
+    pub observations: &'a [Observation],
     pub record: &'a TestRecord,
     pub history: &'a History,
     pub analysis: &'a Analysis,

@@ -2,52 +2,60 @@
 //! then, so that a store that does not answer has failed: invalid, whatever its answers were before.
 //!
 //! It is not accused where anything else may be the reason ([`excuse`]): then the run stays unknown, which
-//! [`super::enough_operations`] says.
+//! the check whether there were enough operations says.
 
-use history::units::plural;
-use history::{ErrorClass, Fact, FoundState, History, NodeFound, NotBack, Note, NoteKind};
+use history::units::{plural, seconds};
+use history::{ErrorClass, Fact, FoundState, History, NodeFound, NotBack, Note, NoteKind, Observed};
 
-use checker::Verdict;
+use super::{Looked, damaging, observation};
+use crate::results::{FaultHold, Observation};
 
-use super::Judged;
-use crate::results::{Check, CheckName, FaultHold, FaultRow};
+pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
+    let found = not_back(looked.history).filter(|found| excuse(looked, found).is_none());
+    let told = found.and_then(|found| told(&found));
+    told.into_iter().collect()
+}
 
-/// Invalid or valid.
-pub(super) fn check(judged: &Judged) -> Check {
-    let found = not_back(judged.history).filter(|found| excuse(judged, found).is_none());
-    let reasons: Vec<String> = found.map(told).into_iter().flatten().collect();
-    Check {
-        name: CheckName::NotRecovered,
-        verdict: match reasons.is_empty() {
-            true => Verdict::Valid,
-            false => Verdict::Invalid,
-        },
-        reasons,
-    }
+/// What keeps the run from being valid where the store is not accused.
+pub(crate) fn excused(looked: &Looked) -> Option<String> {
+    let found = not_back(looked.history)?;
+    let why = excuse(looked, &found)?;
+    Some(format!(
+        "the store did not come back after the last heal ({}), but {why}",
+        found.note.detail
+    ))
 }
 
 /// How the store was found that did not come back.
-pub(super) struct Found<'a> {
+struct Found<'a> {
+    time_s: f64,
     note: &'a Note,
     fact: Option<&'a NotBack>,
 }
 
 /// What was noted of a store that did not come back.
-pub(super) fn not_back(history: &History) -> Option<Found<'_>> {
-    let mut notes = history.notes.iter().map(|(_, note)| note);
-    let note = notes.find(|note| note.kind == NoteKind::NotBack)?;
-    let fact = note.fact.as_ref().map(|Fact::NotBack(found)| found);
-    Some(Found { note, fact })
+fn not_back(history: &History) -> Option<Found<'_>> {
+    let mut notes = history.notes.iter();
+    let (time_ns, note) = notes.find(|(_, note)| note.kind == NoteKind::NotBack)?;
+    let fact = match &note.fact {
+        Some(Fact::NotBack(found)) => Some(found),
+        _ => None,
+    };
+    Some(Found {
+        time_s: seconds(*time_ns),
+        note,
+        fact,
+    })
 }
 
 /// Why a store that did not come back is not accused; `None` if it is.
-pub(super) fn excuse(judged: &Judged, found: &Found) -> Option<String> {
-    let Judged {
+fn excuse(looked: &Looked, found: &Found) -> Option<String> {
+    let Looked {
         record,
         history,
         faults,
         ..
-    } = *judged;
+    } = *looked;
     let Some(fact) = found.fact else {
         return Some("an older perjury recorded it, which did not say enough".to_owned());
     };
@@ -100,18 +108,6 @@ pub(super) fn excuse(judged: &Judged, found: &Found) -> Option<String> {
     None
 }
 
-/// The faults that break what disks promise, after which a store need not find its data.
-fn damaging(faults: &[FaultRow]) -> impl Iterator<Item = &FaultRow> {
-    faults.iter().filter(|fault| {
-        let damages = match fault.nemesis.as_str() {
-            "corrupt" => true,
-            "fsync" => fault.target.contains("lie"),
-            _ => false,
-        };
-        damages && fault.is_drawn()
-    })
-}
-
 /// Whether that node does not answer for a reason that may be the harness' own.
 fn is_ours(node: &NodeFound) -> bool {
     !node.given_up
@@ -151,12 +147,10 @@ fn is_silent(history: &History) -> bool {
 }
 
 /// What happened, and a line for each node.
-fn told(found: Found) -> Vec<String> {
-    let Some(fact) = found.fact else {
-        return Vec::new();
-    };
+fn told(found: &Found) -> Option<Observation> {
+    let fact = found.fact?;
     let given_s = fact.given_ms as f64 / 1e3;
-    let first = match fact.unanswered {
+    let text = match fact.unanswered {
         0 => format!(
             "the store did not come back within {given_s} s after the last heal: {}",
             found.note.detail
@@ -166,8 +160,12 @@ fn told(found: Found) -> Vec<String> {
             plural(count, "operation")
         ),
     };
-    let nodes = fact.nodes.iter().map(node_told);
-    [first].into_iter().chain(nodes).collect()
+    Some(Observation {
+        proves: true,
+        time_s: Some(found.time_s),
+        evidence: fact.nodes.iter().map(node_told).collect(),
+        ..observation(Observed::NotRecovered, text)
+    })
 }
 
 fn node_told(node: &NodeFound) -> String {
@@ -195,16 +193,6 @@ fn state_text(state: FoundState) -> &'static str {
     }
 }
 
-/// What keeps the run from being valid where the store is not accused.
-pub(super) fn excused(judged: &Judged) -> Option<String> {
-    let found = not_back(judged.history)?;
-    let why = excuse(judged, &found)?;
-    Some(format!(
-        "the store did not come back after the last heal ({}), but {why}",
-        found.note.detail
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,7 +201,7 @@ mod tests {
     };
 
     use crate::measure::faults::fault_rows;
-    use crate::results::Counts;
+    use crate::node_logs::NodeLogs;
 
     /// A run: a fault, the heal, and how the store was found.
     struct Case {
@@ -316,7 +304,7 @@ mod tests {
             History::from_events(timed).unwrap()
         }
 
-        fn judge(&self) -> (Check, Option<String>) {
+        fn look(&self) -> (Vec<Observation>, Option<String>) {
             let history = self.history();
             let record = TestRecord {
                 system: "zookeeper".into(),
@@ -326,28 +314,30 @@ mod tests {
                 ..TestRecord::default()
             };
             let faults = fault_rows(&history);
-            let analysis = checker::check(&history, &checker::Options::default());
-            let judged = Judged {
+            let looked = Looked {
                 record: &record,
                 history: &history,
-                analysis: &analysis,
                 faults: &faults,
-                operations: &[],
-                total: Counts::default(),
+                logs: &NodeLogs::default(),
+                availability: None,
             };
-            (check(&judged), excused(&judged))
+            (observe(&looked), excused(&looked))
         }
     }
 
     #[test]
     fn a_store_that_does_not_come_back_has_failed() {
-        let (check, excused) = Case::default().judge();
-        assert_eq!(check.verdict, Verdict::Invalid);
+        let (mut found, excused) = Case::default().look();
         assert_eq!(excused, None);
+        let found = found.pop().unwrap();
+        assert!(found.proves);
         assert_eq!(
-            check.reasons,
+            found.text,
+            "the store did not come back within 60 s after the last heal: n1 does not answer"
+        );
+        assert_eq!(
+            found.evidence,
             [
-                "the store did not come back within 60 s after the last heal: n1 does not answer",
                 "n1 ended by itself 9 times, was started again 9 times, and was gone; its last words: No \
                  snapshot found",
                 "n2 ended by itself 9 times, was started again 9 times, and was gone; its last words: No \
@@ -492,12 +482,9 @@ mod tests {
             ),
         ];
         for (number, (case, excuse)) in cases.iter().enumerate() {
-            let (check, excused) = case.judge();
-            let expected = match excuse {
-                None => Verdict::Invalid,
-                Some(_) => Verdict::Valid,
-            };
-            assert_eq!(check.verdict, expected, "case {number}: {excused:?}");
+            let (found, excused) = case.look();
+            let is_accused = found.iter().any(|found| found.proves);
+            assert_eq!(is_accused, excuse.is_none(), "case {number}: {excused:?}");
             let said = excused.unwrap_or_default();
             assert!(said.contains(excuse.unwrap_or_default()), "case {number}: {said}");
             assert_eq!(said.is_empty(), excuse.is_none(), "case {number}: {said}");
