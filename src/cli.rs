@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 
+use crate::fail_on::{self, FailList};
+
 /// Finds out whether a distributed store tells the truth.
 ///
 /// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 perjury itself failed.
@@ -173,6 +175,14 @@ pub struct TestArgs {
     /// third waits four times as long, but not more than 5 s longer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
+    /// What a run fails on although it proves no broken promise: `log`, `crash`, `election`, `growth=256MiB`,
+    /// `slow-recovery=10s`, `unavailable=5%` (bounds may be left out, but for the last), `all` or `none`. What
+    /// one of perjury's own faults may explain never counts.
+    #[arg(long, default_value = "none", value_parser = fail_on::parse, value_name = "LIST")]
+    pub fail_on: FailList,
+    /// How long the store may take to answer again after the last heal. One that does not has failed.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub recovery_limit: Duration,
     /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -353,6 +363,9 @@ pub struct ExportArgs {
 /// `perjury report`
 #[derive(Args, Debug)]
 pub struct ReportArgs {
+    /// What the run fails on, as for `perjury test`; by default what it was begun with.
+    #[arg(long, value_parser = fail_on::parse, value_name = "LIST")]
+    pub fail_on: Option<FailList>,
     /// A run directory.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
@@ -599,7 +612,7 @@ fn parse_segment_bytes(text: &str) -> Result<u32, String> {
     u32::try_from(bytes).map_err(|_| "it must be less than 4GiB".into())
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
     if duration.is_zero() {
@@ -608,7 +621,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-fn parse_bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {

@@ -266,7 +266,12 @@ fn the_simulation_notices_a_generator_that_leaves_threads_waiting() {
 
 #[test]
 fn a_lull_comes_every_few_seconds_and_somebody_goes_on() {
-    let endless = || func(|_, _| Some(write(1)));
+    let endless = || {
+        func(|ctx| Next::Do {
+            at_ns: ctx.now_ns,
+            action: write(1),
+        })
+    };
     let run = Sim {
         clients: 12,
         ..Sim::default()

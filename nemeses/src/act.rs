@@ -67,7 +67,7 @@ where
 pub(crate) async fn settle(
     db: Arc<dyn Db>,
     node: usize,
-    wanted: impl Fn(ProcessState) -> bool,
+    mut wanted: impl FnMut(ProcessState) -> bool,
 ) -> Result<(), String> {
     let deadline = Instant::now() + STATE_LIMIT;
     loop {
@@ -80,6 +80,22 @@ pub(crate) async fn settle(
         }
         sleep(STATE_POLL).await;
     }
+}
+
+/// Waits until the store runs on `node`, where it was started just now. `false` if it ended by itself
+/// instead: that is the store's doing, and no failure of the fault's end.
+///
+/// # Errors
+/// When neither shows in time.
+pub(crate) async fn comes_up(ctx: &NemesisContext, node: usize) -> Result<bool, String> {
+    // A process that someone else's command starts need not be there yet when the command has ended.
+    let may_be_late = ctx.environment.kind().is_foreign();
+    let mut ended = false;
+    let settled = settle(ctx.db.clone(), node, |state| {
+        ended = state == ProcessState::Gone;
+        state == ProcessState::Running || ended && !may_be_late
+    });
+    settled.await.map(|()| !ended)
 }
 
 /// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is

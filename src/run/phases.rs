@@ -16,13 +16,13 @@ use workloads::{Workload, WorkloadOptions};
 use super::connect::SystemConnect;
 use super::interrupts::{Interrupts, interrupted};
 use super::{
-    Breaking, Dispatcher, Journal, Runner, Runtime, TokioRuntime, Watched, Watcher, record, show_progress,
-    watch_store,
+    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, StoreWatch, TokioRuntime, Totals, Watched,
+    Watcher, probe, record, show_progress,
 };
 use crate::exit::Failure;
 use crate::plan::Plan;
 
-/// How long a cluster may take until it answers, at the start and after the last heal.
+/// How long a cluster may take until it answers at the start.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How long a cluster that perjury did not start may take.
 const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
@@ -135,11 +135,7 @@ impl Test<'_> {
             system,
         });
         let side_tasks = [
-            tokio::spawn(watch_store(
-                dispatcher.clone(),
-                db.clone(),
-                self.environment.nodes().to_vec(),
-            )),
+            tokio::spawn(StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment).run()),
             tokio::spawn(show_progress(dispatcher.clone(), limit_ns)),
             tokio::spawn(stop_on_interrupt(dispatcher.clone(), self.interrupts.clone())),
         ];
@@ -186,23 +182,22 @@ impl Test<'_> {
             until_ns: dispatcher.runtime().now_ns().saturating_add(limit_ns),
         };
         runner.run(Box::new(main), Some(breaking)).await?;
-        if let Some(last) = workload.final_generator
-            && !dispatcher.is_stopping()
-        {
-            if let Err(error) = db.ready(READY_LIMIT).await {
-                // The store's fault, not ours: the journal is judged without the final reads.
-                dispatcher.note(NoteKind::NotBack, "", error.to_string());
-                return Ok(());
+        if dispatcher.is_stopping() {
+            return Ok(());
+        }
+        let recovery = Recovery {
+            dispatcher,
+            db: &*db,
+            nodes: self.environment.nodes(),
+            limit: plan.args.recovery_limit,
+        };
+        // If not, the journal is judged without the final reads.
+        if recovery.wait().await {
+            if let Some(last) = workload.final_generator {
+                read_last(&recovery, &mut runner, last).await?;
             }
-            let stopper = {
-                let dispatcher = dispatcher.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(FINAL_LIMIT).await;
-                    dispatcher.stop();
-                })
-            };
-            runner.run(last, None).await?;
-            stopper.abort();
+            let watch = StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment);
+            watch.look_last().await;
         }
         Ok(())
     }
@@ -258,6 +253,37 @@ impl Test<'_> {
         }
         faults
     }
+}
+
+/// Reads for the last time; if nothing at all is answered, until something is or the store's time is over.
+async fn read_last(
+    recovery: &Recovery<'_, TokioRuntime>,
+    runner: &mut Runner<TokioRuntime>,
+    last: Box<dyn Generator>,
+) -> Result<(), Failure> {
+    let dispatcher = recovery.dispatcher;
+    let before = dispatcher.totals();
+    let unanswered = || {
+        let now = dispatcher.totals();
+        let answers = |totals: &Totals| totals.ok + totals.mismatch;
+        match answers(&now) == answers(&before) && !dispatcher.is_stopping() {
+            true => now.invoked - before.invoked,
+            false => 0,
+        }
+    };
+    let (last, remembered) = probe::remember(last);
+    let limited = generator::time_limit(FINAL_LIMIT.as_nanos() as u64, last);
+    runner.run(Box::new(limited), None).await?;
+    if unanswered() > 0
+        && let Some(again) = probe::probe(&remembered, recovery.limit)
+    {
+        tracing::info!("none of the last reads was answered; they are repeated");
+        runner.run(again, None).await?;
+        if unanswered() > 0 {
+            recovery.note_unanswered(unanswered()).await;
+        }
+    }
+    Ok(())
 }
 
 /// The clients' generator under the limits of the command line.

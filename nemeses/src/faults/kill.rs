@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
-use crate::act::{let_go, lines, nodes_in, nothing, on_each, outcome, settle, started};
+use crate::act::{comes_up, let_go, lines, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::nemesis::ByDefault;
 use crate::overlap::Alongside;
 use crate::target::PROCESSES;
@@ -169,6 +169,9 @@ impl Kill {
 
     /// Starts nodes one after the other in random order with short pauses: an election among some of them
     /// while the others are still down is where forgotten votes show.
+    ///
+    /// A node that was started and ended by itself is no failure of this nemesis: whether the store comes
+    /// back is judged at the end of the run.
     async fn start(&mut self, ctx: &NemesisContext, nodes: Vec<usize>) -> NemesisOutcome {
         let own = self.how.name();
         let (mut nodes, left) = let_go(ctx, own, &nodes);
@@ -183,21 +186,34 @@ impl Kill {
             }
             errors.extend(on_each(ctx, &[node], |db, node| async move { db.start(node).await }).await);
         }
-        let runs = |state| state == ProcessState::Running;
         let begun = without(&nodes, &errors);
-        errors.extend(on_each(ctx, &begun, |db, node| settle(db, node, runs)).await);
+        let coming = on_each(ctx, &begun, |_, node| {
+            let ctx = ctx.clone();
+            async move { comes_up(&ctx, node).await.map(drop) }
+        });
+        errors.extend(coming.await);
         sleep(STILL_RUNNING).await;
-        let running = nodes_in(ctx, runs).await;
+        let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
+        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+        let mut ended = Vec::new();
         for node in without(&nodes, &errors) {
-            if !running.contains(&node) {
+            if running.contains(&node) {
+                continue;
+            } else if gone.contains(&node) {
+                ended.push(node);
+            } else {
                 let why = format!("it does not run {} ms after its start", STILL_RUNNING.as_millis());
                 errors.push((node, why));
             }
         }
-        self.away = errors.iter().map(|(node, _)| *node).collect();
+        ended.sort_unstable();
+        self.away = errors.iter().map(|(node, _)| *node).chain(ended.iter().copied()).collect();
         // To be tried again.
         ctx.holds.keep_down(own, &self.away);
-        let detail = started(ctx, &nodes, &left);
+        let mut detail = started(ctx, &nodes, &left);
+        if !ended.is_empty() {
+            detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
+        }
         outcome(ctx, &nodes, detail, lines(ctx, errors))
     }
 }

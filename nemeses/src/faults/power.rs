@@ -16,12 +16,15 @@ use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
+use crate::act::{
+    comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started,
+};
 use crate::nemesis::ByDefault;
 use crate::overlap::Alongside;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
+use crate::target::nodes::names;
 use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
@@ -102,15 +105,26 @@ impl Nemesis for Power {
         }
         let (nodes, left) = let_go(ctx, ENTRY.name, &off);
         let mut errors = self.restore(ctx).await;
-        let failed = on_each(ctx, &nodes, |db, node| async move {
-            db.start(node).await.map_err(|error| error.to_string())?;
-            settle(db, node, |state| state == ProcessState::Running).await
-        })
-        .await;
-        let away: Vec<usize> = failed.iter().map(|(node, _)| *node).collect();
+        let mut failed = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
+        let mut ended = Vec::new();
+        for &node in &nodes {
+            if failed.iter().any(|(other, _)| *other == node) {
+                continue;
+            }
+            match comes_up(ctx, node).await {
+                Ok(true) => {}
+                // The store's doing; the end of the run shows whether it comes back.
+                Ok(false) => ended.push(node),
+                Err(why) => failed.push((node, why)),
+            }
+        }
+        let away: Vec<usize> = failed.iter().map(|(node, _)| *node).chain(ended.iter().copied()).collect();
         // To be tried again.
         ctx.holds.keep_down(ENTRY.name, &away);
-        let detail = started(ctx, &nodes, &left);
+        let mut detail = started(ctx, &nodes, &left);
+        if !ended.is_empty() {
+            detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
+        }
         errors.extend(lines(ctx, failed));
         outcome(ctx, &nodes, detail, errors)
     }
