@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
+use serde::{Deserialize, Serialize};
 
 use crate::fail_on::{self, FailList};
 
@@ -30,6 +31,8 @@ pub enum Command {
     /// Look for a violation in many short runs with different faults each time, and for the fewest faults
     /// that show it.
     Hunt(HuntArgs),
+    /// Try every planted bug of the bundled cluster, and say how many are found, how soon and by what.
+    Gallery(GalleryArgs),
     /// Judge recorded histories of perjury, Jepsen, Porcupine or Elle.
     Check(CheckArgs),
     /// Write a history in the format of another checker.
@@ -293,6 +296,9 @@ pub struct HuntArgs {
     /// packet, as far as they are available.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// End with the first violation, without looking for the fewest faults that show it.
+    #[arg(long)]
+    pub only_find: bool,
     /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -302,6 +308,82 @@ pub struct HuntArgs {
     /// The system and the flags of each run, as for `perjury test`.
     #[arg(last = true, value_name = "TEST_FLAGS")]
     pub test: Vec<String>,
+}
+
+/// `perjury gallery`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury gallery --out gallery                    every planted bug, three times, in the default test of 60 s
+  perjury gallery --by default,own,hunt --trials 7 --clean 40 --out gallery
+  perjury gallery --only stale-read,storage --by own --out some
+
+An interrupted gallery goes on where it was when the same command is given again.")]
+pub struct GalleryArgs {
+    /// Names of planted bugs or of families of them (see `perjury list`); by default all.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How each is looked for: by the default test, by the test that suits it, by a hunt.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
+    pub by: Vec<Way>,
+    /// How often each bug is looked for in each way.
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub trials: u32,
+    /// How many tests are made without a bug, to see whether perjury accuses where there is none.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub clean: u32,
+    /// How long the clients of a test are active.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub time_limit: Duration,
+    /// How long a hunt lasts.
+    #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
+    pub hunt_limit: Duration,
+    /// The seed of everything random; trials count on from it.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(..1_000_000))]
+    pub seed: u64,
+    /// The directory for the trials and the table.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Keep the run directory of every trial, not only of those that went wrong.
+    #[arg(long)]
+    pub keep: bool,
+    /// A Markdown page in which the table replaces the one that is there.
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+}
+
+/// How a planted bug is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By a test with the default flags.
+    Default,
+    /// By the nemesis, the workload and the flags that suit it.
+    Own,
+    /// By a hunt with the default flags.
+    Hunt,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Default, Way::Own, Way::Hunt];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Default => "default",
+            Way::Own => "own",
+            Way::Hunt => "hunt",
+        }
+    }
+
+    /// In a table.
+    pub fn title(self) -> &'static str {
+        match self {
+            Way::Default => "default test",
+            Way::Own => "own test",
+            Way::Hunt => "hunt",
+        }
+    }
 }
 
 /// `perjury check`

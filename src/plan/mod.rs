@@ -301,7 +301,7 @@ fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
     }
 }
 
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
+pub fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
     let known: Vec<&str> = known.collect();
     Failure::Usage(format!(
         "there is no {what} `{name}`; choose {}",
