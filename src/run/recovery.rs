@@ -173,7 +173,7 @@ mod tests {
         running: Mutex<[bool; 3]>,
         start_fails: bool,
         given_up: Option<usize>,
-        /// Nobody answers, whatever runs.
+        /// None answers, whatever runs.
         is_mute: bool,
     }
 

@@ -133,8 +133,9 @@ fn classes(path: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// Of ZooKeeper (server/DataTree.java, server/persistence/FileTxnSnapLog.java, server/quorum/QuorumPeer.java). A
-/// server compares the digest of its state after each transaction with the one that the leader had computed.
+/// Of ZooKeeper (server/DataTree.java, server/persistence/FileTxnSnapLog.java,
+/// server/quorum/QuorumPeer.java). A server compares the digest of its state after each transaction with the
+/// one that the leader had computed.
 const LOG_PATTERNS: [LogPattern; 6] = [
     LogPattern::new(
         "Digests are not matching. Value is Zxid",

@@ -1,10 +1,11 @@
-//! What etcd's members say of themselves beside their answers: whether their key-value stores are the same, and
-//! whether an alarm holds them up.
+//! What etcd's members say of themselves beside their answers: whether their key-value stores are the same,
+//! and whether an alarm holds them up.
 //!
-//! Two members that have applied the same log hold the same at one revision. `HashKV` (rpc.proto) gives a hash of
-//! it, together with the revision up to which the past was compacted, which must be the same, too. Before etcd
-//! 3.6 the gateway does not reach it: `Hash` has the same path, whose answer covers more than members agree on.
-//! There the keys of this run are read from each member as they were at that revision, and hashed here.
+//! Two members that have applied the same log hold the same at one revision. `HashKV` (rpc.proto) gives a
+//! hash of it, together with the revision up to which the past was compacted, which must be the same, too.
+//! Before etcd 3.6 the gateway does not reach it: `Hash` has the same path, whose answer covers more than
+//! members agree on. There the keys of this run are read from each member as they were at that revision, and
+//! hashed here.
 //!
 //! Nothing is said of a member whose two answers differ.
 
