@@ -8,6 +8,7 @@ use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 use serde::{Deserialize, Serialize};
 
+use crate::amounts::{parse_bytes, parse_duration};
 use crate::fail_on::{self, FailList};
 
 /// Finds out whether a distributed store tells the truth.
@@ -179,8 +180,8 @@ pub struct TestArgs {
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
     /// What a run fails on although it proves no broken promise: `log`, `crash`, `election`, `growth=256MiB`,
-    /// `slow-recovery=10s`, `unavailable=5%` (bounds may be left out, but for the last), `all` or `none`. What
-    /// one of perjury's own faults may explain never counts.
+    /// `slow-recovery=10s`, `unavailable=5%` (bounds may be left out, but for the last), `all` or `none`.
+    /// What one of perjury's own faults may explain never counts.
     #[arg(long, default_value = "none", value_parser = fail_on::parse, value_name = "LIST")]
     pub fail_on: FailList,
     /// How long the store may take to answer again after the last heal. One that does not has failed.
@@ -692,41 +693,6 @@ pub struct NodeArgs {
 fn parse_segment_bytes(text: &str) -> Result<u32, String> {
     let bytes = parse_bytes(text)?;
     u32::try_from(bytes).map_err(|_| "it must be less than 4GiB".into())
-}
-
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration =
-        humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
-    if duration.is_zero() {
-        return Err("it must be more than 0".into());
-    }
-    Ok(duration)
-}
-
-pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1,
-        "k" | "kib" => 1 << 10,
-        "kb" => 1_000,
-        "m" | "mib" => 1 << 20,
-        "mb" => 1_000_000,
-        "g" | "gib" => 1 << 30,
-        "gb" => 1_000_000_000,
-        _ => {
-            return Err(format!(
-                "`{unit}` is not a unit of size; write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)"
-            ));
-        }
-    };
-    let bytes = number
-        .parse()
-        .ok()
-        .and_then(|number: usize| number.checked_mul(factor));
-    bytes
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| "write it like `512MiB` or `2GiB` (B, kB, KiB, MB, MiB, GB, GiB)".to_owned())
 }
 
 fn parse_fsync_mode(text: &str) -> Result<FsyncMode, String> {

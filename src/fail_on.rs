@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use history::{Bound, FailOn, Observed};
 
-use crate::cli::{parse_bytes, parse_duration};
+use crate::amounts::{parse_bytes, parse_duration};
 
 /// What a run is to fail on, as on the command line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn lists_are_read() {
         // Each with its bound; what is wrong with it otherwise.
-        let cases: &[(&str, Result<&[(&str, Option<f64>)], &str>)] = &[
+        type Names<'a> = &'a [(&'a str, Option<f64>)];
+        let cases: &[(&str, Result<Names, &str>)] = &[
             ("none", Ok(&[])),
             ("crash", Ok(&[("crash", None)])),
             (

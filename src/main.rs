@@ -5,6 +5,7 @@
 //! the flags of a test into a checked plan, [`run`] carries it out, [`exit`] says how it ended. Everything
 //! else is in the other crates.
 
+mod amounts;
 mod bench;
 mod cli;
 mod commands;

@@ -214,7 +214,7 @@ fn a_watch_goes_on_after_what_was_dropped() {
         ],
         with(heard_from(12, &[(10, 7), (12, 8)], 11)),
     );
-    // Nobody drops what has not come yet.
+    // No store drops what has not come yet.
     let early = judge(&history(with(heard_from(12, &[], 20))), &options("watch"));
     assert_eq!(early.verdict, Verdict::Unknown);
     let told = judge(&history(with(heard_from(12, &[(12, 8)], 11))), &options("watch")).account;

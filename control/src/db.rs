@@ -77,14 +77,14 @@ pub trait Db: Operators {
         self.ready(limit).await.map_err(|error| error.to_string())
     }
 
-    /// What the nodes say of themselves now, with the node's index: the terms in which they led, their state at
-    /// an index. Asked often, so that it must cost the store little. Unreachable nodes are left out.
+    /// What the nodes say of themselves now, with the node's index: the terms in which they led, their state
+    /// at an index. Asked often, so that it must cost the store little. Unreachable nodes are left out.
     async fn observe(&self) -> Vec<(usize, Fact)> {
         Vec::new()
     }
 
-    /// The same once more when clients are done: also what costs more, and what only a store that nobody
-    /// changes can say.
+    /// The same once more when clients are done: also what costs more, and what only a store at rest can
+    /// say.
     async fn observe_last(&self) -> Vec<(usize, Fact)> {
         self.observe().await
     }

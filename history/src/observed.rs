@@ -37,7 +37,8 @@ pub enum Observed {
 pub struct FailOn {
     /// What.
     pub what: Observed,
-    /// From where on it is told and fails the run, in the unit of [`Observed::bound`]; absent for the default.
+    /// From where on it is told and fails the run, in the unit of [`Observed::bound`]; absent for the
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
 }

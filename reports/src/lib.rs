@@ -14,6 +14,7 @@ mod exporters;
 mod fault_bands;
 mod format;
 mod interactive;
+mod log_files;
 mod measure;
 mod node_logs;
 mod observe;

@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use history::{LogPattern, RunDir, TestRecord};
 
-use crate::interactive::logs::time_of;
+use crate::log_files::{log_files, time_of};
 
 /// How much of a log file is read.
 const MOST_BYTES: u64 = 512 << 20;
@@ -75,26 +75,6 @@ impl NodeLogs {
         }
         NodeLogs { found }
     }
-}
-
-/// The log files of a node in the run directory, by name.
-pub(crate) fn log_files(dir: &RunDir, node: &str) -> Vec<PathBuf> {
-    // A name with a path in it could lead out of the run directory.
-    if Path::new(node).file_name() != Some(node.as_ref()) {
-        return Vec::new();
-    }
-    let mut files: Vec<_> = std::fs::read_dir(dir.node(node))
-        .ok()
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        // No links, which lead out of the directory, and no pipes, which would block.
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-        .collect();
-    files.sort();
-    files
 }
 
 /// Hands over every whole line of a file, without its end.

@@ -339,8 +339,8 @@ pub struct Observation {
     pub what: Observed,
     /// Whether it proves that the store broke a promise.
     pub proves: bool,
-    /// Whether the run is invalid because of it: it proves a broken promise, or the user wants the run to fail
-    /// on it.
+    /// Whether the run is invalid because of it: it proves a broken promise, or the user wants the run to
+    /// fail on it.
     pub fails: bool,
     /// When, or when first, seconds since the start of the run, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

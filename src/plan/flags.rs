@@ -68,6 +68,8 @@ const FLAGS: &[(&str, Recorded)] = &[
     ("time_limit", Plain),
     ("ops", Plain),
     ("op_timeout", Plain),
+    ("fail_on", Plain),
+    ("recovery_limit", Plain),
     ("seed", Resolved),
     ("runs", Never),
     ("stop_on_violation", Plain),

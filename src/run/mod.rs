@@ -4,7 +4,7 @@
 //!  directory     makes the run directory          interrupts    SIGINT and SIGTERM: early, then at once
 //!  record        what test.json says              child         a run in its own process (hunt, test-all)
 //!  phases        start, main phase, heal, last reads
-//!  recovery      whether the store comes back          probe         last reads that nobody answers, again
+//!  recovery      whether the store comes back          probe         last reads without an answer, again
 //!
 //!             ┌──────── Dispatcher (one lock) ────────┐
 //!  worker 0 ──┤ completion → journal, generator.update│

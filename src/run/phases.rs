@@ -16,8 +16,8 @@ use workloads::{Workload, WorkloadOptions};
 use super::connect::SystemConnect;
 use super::interrupts::{Interrupts, interrupted};
 use super::{
-    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, StoreWatch, TokioRuntime, Totals, Watched,
-    Watcher, probe, record, show_progress,
+    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, StoreWatch, TokioRuntime, Watched, Watcher,
+    record, show_progress,
 };
 use crate::exit::Failure;
 use crate::plan::Plan;
@@ -28,8 +28,6 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
 /// How long it may take to fetch one log file of a node.
 const LOGS_LIMIT: Duration = Duration::from_secs(60);
-/// How long the final reads may take.
-const FINAL_LIMIT: Duration = Duration::from_secs(10);
 
 /// A run whose environment is open.
 pub struct Test<'a> {
@@ -194,7 +192,7 @@ impl Test<'_> {
         // If not, the journal is judged without the final reads.
         if recovery.wait().await {
             if let Some(last) = workload.final_generator {
-                read_last(&recovery, &mut runner, last).await?;
+                recovery.read_last(&mut runner, last).await?;
             }
             let watch = StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment);
             watch.look_last().await;
@@ -253,37 +251,6 @@ impl Test<'_> {
         }
         faults
     }
-}
-
-/// Reads for the last time; if nothing at all is answered, until something is or the store's time is over.
-async fn read_last(
-    recovery: &Recovery<'_, TokioRuntime>,
-    runner: &mut Runner<TokioRuntime>,
-    last: Box<dyn Generator>,
-) -> Result<(), Failure> {
-    let dispatcher = recovery.dispatcher;
-    let before = dispatcher.totals();
-    let unanswered = || {
-        let now = dispatcher.totals();
-        let answers = |totals: &Totals| totals.ok + totals.mismatch;
-        match answers(&now) == answers(&before) && !dispatcher.is_stopping() {
-            true => now.invoked - before.invoked,
-            false => 0,
-        }
-    };
-    let (last, remembered) = probe::remember(last);
-    let limited = generator::time_limit(FINAL_LIMIT.as_nanos() as u64, last);
-    runner.run(Box::new(limited), None).await?;
-    if unanswered() > 0
-        && let Some(again) = probe::probe(&remembered, recovery.limit)
-    {
-        tracing::info!("none of the last reads was answered; they are repeated");
-        runner.run(again, None).await?;
-        if unanswered() > 0 {
-            recovery.note_unanswered(unanswered()).await;
-        }
-    }
-    Ok(())
 }
 
 /// The clients' generator under the limits of the command line.

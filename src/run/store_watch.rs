@@ -1,5 +1,5 @@
-//! Watches the store during a run: which node leads, which processes died on their own, what each node says of
-//! itself, and how large it is. What is seen becomes notes in the history; nothing is judged here.
+//! Watches the store during a run: which node leads, which processes died on their own, what each node says
+//! of itself, and how large it is. What is seen becomes notes in the history; nothing is judged here.
 //!
 //! Invariant: a look never waits longer than its limit, and what has been noted is not noted again.
 

@@ -133,9 +133,10 @@ fn classes(path: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// Of ZooKeeper (server/DataTree.java, server/persistence/FileTxnSnapLog.java, server/quorum/QuorumPeer.java). A
-/// server compares the digest of its state after each transaction with the one that the leader had computed.
-const LOG_PATTERNS: [LogPattern; 6] = [
+/// Of ZooKeeper (server/DataTree.java, server/persistence/FileTxnSnapLog.java,
+/// server/quorum/QuorumPeer.java). A server compares the digest of its state after each transaction with the
+/// one that the leader had computed.
+const LOG_PATTERNS: [LogPattern; 5] = [
     LogPattern::new(
         "Digests are not matching. Value is Zxid",
         "its state differs from the leader's after the same transaction",
@@ -159,11 +160,6 @@ const LOG_PATTERNS: [LogPattern; 6] = [
     LogPattern::new(
         "Unable to load database on disk",
         "what it had written cannot be read",
-        LogWeight::Told,
-    ),
-    LogPattern::new(
-        "Severe unrecoverable error",
-        "it met an error that it cannot recover from",
         LogWeight::Told,
     ),
 ];

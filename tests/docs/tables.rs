@@ -142,3 +142,17 @@ fn exit_codes() {
         assert_eq!(codes, ["0", "1", "2", "254", "255"], "{page}");
     }
 }
+
+#[test]
+fn observations() {
+    let rows = table("docs/observations.md", &["`--fail-on`", "what is observed"]);
+    let all = history::Observed::ALL;
+    let expected: Vec<&str> = all.iter().map(|what| what.name()).collect();
+    assert_eq!(names(&rows), expected);
+    for (row, what) in rows.iter().zip(all) {
+        assert_eq!(row[2].starts_with("invalid"), what.can_prove(), "{what}");
+        let bound = format!("`{what}=");
+        let has_bound = what.bound() != history::Bound::None;
+        assert_eq!(row[1].contains(&bound), has_bound, "the bound of {what}");
+    }
+}

@@ -11,7 +11,7 @@
 //!   but for very short histories.
 
 mod choose;
-pub(crate) mod logs;
+mod logs;
 mod pack;
 
 use checker::Analysis;

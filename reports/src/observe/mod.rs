@@ -74,14 +74,15 @@ impl Looked<'_> {
         damaging(self.faults).next()
     }
 
-    /// The fault that may make a process end by itself, if one took hold by `time_s` on that node or, where
-    /// it is not known when it was, ever.
+    /// The last fault that may have made a process end by itself: one that took hold on that node by `time_s`
+    /// or, where it is not known when it was, ever.
     fn fatal(&self, node: &str, time_s: Option<f64>) -> Option<&FaultRow> {
-        self.faults.iter().find(|fault| {
+        let mut faults = self.faults.iter().filter(|fault| {
             let before = time_s.is_none_or(|time_s| fault.start_s <= time_s);
             let on_it = fault.nodes.is_empty() || fault.nodes.iter().any(|name| name == node);
             FATAL.contains(&fault.nemesis.as_str()) && fault.is_drawn() && before && on_it
-        })
+        });
+        faults.next_back()
     }
 }
 

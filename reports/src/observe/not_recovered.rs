@@ -140,7 +140,7 @@ fn is_silent(history: &History) -> bool {
             | ErrorClass::Timeout
             | ErrorClass::Unavailable
             | ErrorClass::Aborted => true,
-            // It said no, or something that nobody understands: it is there.
+            // It said no, or something that is not understood: it is there.
             ErrorClass::Rejected | ErrorClass::Protocol | ErrorClass::Other => false,
         })
     })

@@ -347,9 +347,9 @@ fn slow_recoveries() {
         happened
     };
     let kill = (10, Fault("kill", "n1", 5));
-    check(&run(10..18, &[kill.clone()]), &[]);
+    check(&run(10..18, std::slice::from_ref(&kill)), &[]);
     let slow = "slow-recovery ×1: nothing was answered for 13.0 s after the end of the fault kill (n1)";
-    check(&run(10..28, &[kill.clone()]), &[slow]);
+    check(&run(10..28, std::slice::from_ref(&kill)), &[slow]);
     // Another fault is in force, or begins soon.
     check(&run(10..28, &[kill.clone(), (12, Fault("pause", "n1", 18))]), &[]);
     check(&run(10..28, &[kill.clone(), (20, Fault("pause", "n1", 10))]), &[]);

@@ -36,6 +36,9 @@ pub(super) fn features(results: &Results) -> BTreeSet<String> {
     for note in &results.notes {
         features.insert(format!("note {}", note.note));
     }
+    for observation in &results.observations {
+        features.insert(format!("observed {}", observation.what));
+    }
     features.insert(format!(
         "{} changes of leader",
         magnitude(results.leader_changes.len() as u64)

@@ -41,8 +41,9 @@ use crate::run::directory;
 use features::features;
 use mix::{Mix, Pool};
 
-/// How much longer a run may take than its clients are active: start, heal, final reads, judging.
-const OVERHEAD: Duration = Duration::from_secs(150);
+/// How much longer a run may take than its clients are active: start, heal, the time to recover (twice, if
+/// the last reads are repeated), final reads, judging.
+const OVERHEAD: Duration = Duration::from_secs(270);
 /// After how many failures of the harness in a row the hunt gives up.
 const MOST_FAILURES: u32 = 3;
 /// How often a simpler schedule must show the violation to take the place of the one before, and in how many

@@ -51,7 +51,7 @@ struct Status {
     applied: u64,
     #[serde(default)]
     members: Vec<Member>,
-    /// The last terms that it led; releases before 0.2 do not say.
+    /// The last terms that it led; older releases do not say.
     #[serde(default)]
     led_terms: Vec<u64>,
     /// Its state now and at some earlier indices, the same ones on every node.

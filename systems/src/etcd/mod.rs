@@ -68,9 +68,9 @@ pub(crate) const ENTRY: Entry = Entry {
     make,
 };
 
-/// Of etcd (server/etcdserver/corrupt.go, server/etcdserver/server.go), its Raft (raft/raft.go, raft/log.go) and Go.
-/// The term that `maintenance/status` reports is that of the last entry that was applied, and not the one in
-/// which a leader leads; only the log tells that.
+/// Of etcd (server/etcdserver/corrupt.go, server/etcdserver/server.go), its Raft (raft/raft.go, raft/log.go)
+/// and Go. The term that `maintenance/status` reports is that of the last entry that was applied, and not the
+/// one in which a leader leads; only the log tells that.
 const LOG_PATTERNS: [LogPattern; 10] = [
     LogPattern::new("became leader at term ", "it leads", LogWeight::Leads),
     LogPattern::new(

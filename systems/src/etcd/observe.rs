@@ -1,10 +1,15 @@
-//! What etcd's members say of themselves beside their answers: whether their key-value stores are the same, and
-//! whether an alarm holds them up.
+//! What etcd's members say of themselves beside their answers: whether their key-value stores are the same,
+//! and whether an alarm holds them up.
 //!
-//! Two members that have applied the same log agree in the hash of their store at one revision, as far as the
-//! same past was compacted: `HashKV` (rpc.proto, `HashKVRequest`; Documentation, "Data corruption"), whose
-//! answer names both revisions. Releases before 3.6 do not name the first one: it is the one that was asked for.
+//! Two members that have applied the same log hold the same at one revision. `HashKV` (rpc.proto) gives a
+//! hash of it, together with the revision up to which the past was compacted, which must be the same, too.
+//! Before etcd 3.6 the gateway does not reach it: `Hash` has the same path, whose answer covers more than
+//! members agree on. There the keys of this run are read from each member as they were at that revision, and
+//! hashed here.
+//!
 //! Nothing is said of a member whose two answers differ.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use futures_util::future::join_all;
 use history::{Fact, StateHash};
@@ -14,6 +19,9 @@ use serde_json::json;
 use super::Members;
 use super::gateway::{Header, Range, number};
 use super::requests;
+
+/// The most keys that are read from a member.
+const MOST_KEYS: usize = 20_000;
 
 /// `HashKVResponse`
 #[derive(Deserialize)]
@@ -42,7 +50,7 @@ struct Alarm {
 }
 
 impl Members {
-    /// The hash of each member's store at one revision that all have reached.
+    /// The hash of what each member holds at one revision that all have reached.
     pub(super) async fn hashes(&self) -> Vec<(usize, Fact)> {
         let look = requests::range(&format!("{}look", self.names.prefix()), true);
         let asked = (self.gateways.iter()).map(|gateway| gateway.ask::<Range>("v3/kv/range", &look));
@@ -50,12 +58,24 @@ impl Members {
         let Some(revision) = revisions.map(|now| now.header.revision).min() else {
             return Vec::new();
         };
-        let asked = (0..self.gateways.len()).map(|node| async move {
-            let first = self.hash_at(node, revision).await?;
-            let again = self.hash_at(node, revision).await?;
-            (first == again).then_some((node, Fact::State(first)))
-        });
-        join_all(asked).await.into_iter().flatten().collect()
+        let by_store = join_all(self.nodes().map(|node| self.hash_at(node, revision))).await;
+        let facts = |states: Vec<Option<StateHash>>| {
+            let states = states.into_iter().enumerate();
+            let known = states.filter_map(|(node, state)| Some((node, Fact::State(state?))));
+            known.collect::<Vec<_>>()
+        };
+        // All in one way: hashes of different kinds cannot be compared.
+        if by_store.iter().all(Option::is_some) {
+            let again = join_all(self.nodes().map(|node| self.hash_at(node, revision))).await;
+            return facts(steady(by_store, again));
+        }
+        let first = join_all(self.nodes().map(|node| self.keys_at(node, revision))).await;
+        let again = join_all(self.nodes().map(|node| self.keys_at(node, revision))).await;
+        facts(steady(first, again))
+    }
+
+    fn nodes(&self) -> std::ops::Range<usize> {
+        0..self.gateways.len()
     }
 
     async fn hash_at(&self, node: usize, revision: i64) -> Option<StateHash> {
@@ -63,6 +83,21 @@ impl Members {
         let operator = self.operator(node).ok()?;
         let answer: HashKv = operator.ask("v3/maintenance/hashkv", &body).await.ok()?;
         state(&answer, revision)
+    }
+
+    async fn keys_at(&self, node: usize, revision: i64) -> Option<StateHash> {
+        let request = requests::range_at(self.names.prefix(), revision, MOST_KEYS);
+        let operator = self.operator(node).ok()?;
+        let answer: Range = operator.ask("v3/kv/range", &request).await.ok()?;
+        let mut hasher = DefaultHasher::new();
+        for kv in &answer.kvs {
+            (&kv.key, &kv.value, kv.version, kv.mod_revision).hash(&mut hasher);
+        }
+        Some(StateHash {
+            index: u64::try_from(revision).ok()?,
+            base: 0,
+            hash: format!("{:016x} of {} keys", hasher.finish(), answer.kvs.len()),
+        })
     }
 
     /// The alarms that are raised: etcd refuses writes until an operator has disarmed them (Documentation,
@@ -80,6 +115,14 @@ impl Members {
         }
         None
     }
+}
+
+/// What was the same both times.
+fn steady(first: Vec<Option<StateHash>>, again: Vec<Option<StateHash>>) -> Vec<Option<StateHash>> {
+    let pairs = first.into_iter().zip(again);
+    pairs
+        .map(|(first, again)| first.filter(|first| again.as_ref() == Some(first)))
+        .collect()
 }
 
 /// `None` if it was computed at another revision than was asked for.

@@ -73,6 +73,16 @@ pub(super) fn range_names(prefix: &str, is_serializable: bool) -> Json {
     request
 }
 
+/// `RangeRequest` of at most `most` keys that begin with `prefix`, with their values, as they were at
+/// `revision`.
+pub(super) fn range_at(prefix: &str, revision: i64, most: usize) -> Json {
+    let mut request = range_names(prefix, true);
+    request["keys_only"] = false.into();
+    request["revision"] = revision.to_string().into();
+    request["limit"] = most.to_string().into();
+    request
+}
+
 /// `PutRequest`
 pub(super) fn put(name: &str, value: &Value) -> Json {
     json!({ "key": bytes(name), "value": bytes(&text(value)) })

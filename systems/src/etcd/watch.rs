@@ -11,9 +11,9 @@
 //! M lies before `from` there is nothing to hear. Progress notifications would not do: up to 3.4.24 and 3.5.7
 //! they could overtake events (etcd issue 15220).
 //!
-//! Revisions that were compacted are gone, and etcd answers a watch that asks for them with the revision up to
-//! which they are (`compact_revision`), and cancels it. The answer then begins after that one, and says so:
-//! nothing else may be missing. If it lies beyond R, the key is read again first.
+//! Revisions that were compacted are gone, and etcd answers a watch that asks for them with the revision up
+//! to which they are (`compact_revision`), and cancels it. The answer then begins after that one, and says
+//! so: nothing else may be missing. If it lies beyond R, the key is read again first.
 //!
 //! An event that the store leaves out at the end is noticed as soon as there is a later one; until then the
 //! watch waits in vain.
