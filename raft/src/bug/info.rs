@@ -134,7 +134,6 @@ pub struct Runs {
     pub schedule: Option<&'static str>,
 }
 
-#[allow(dead_code, reason = "rows that are not planted yet use them")]
 impl Runs {
     /// What most need: the faults of a nemesis, against registers.
     pub(super) const fn with(nemesis: &'static str) -> Runs {
@@ -170,3 +169,15 @@ impl Runs {
         }
     }
 }
+
+/// The text of a schedule, fault by fault: when, for how long, which nemesis, at what.
+macro_rules! schedule {
+    ($(($at:literal, $lasts:literal, $nemesis:literal, $target:literal)),+ $(,)?) => {
+        concat!($(
+            "[[fault]]\nat = \"", $at, "\"\nlasts = \"", $lasts,
+            "\"\nnemesis = \"", $nemesis, "\"\ntarget = \"", $target, "\"\n\n"
+        ),+)
+    };
+}
+
+pub(super) use schedule;
