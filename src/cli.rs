@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 
+use crate::fail_on::{self, FailList};
+
 /// Finds out whether a distributed store tells the truth.
 ///
 /// Exit codes: 0 valid, 1 invalid, 2 unknown, 254 usage error, 255 perjury itself failed.
@@ -116,6 +118,9 @@ pub struct TestArgs {
     /// this one.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,
+    /// How many faults may be in force at once, each of another nemesis; 1 for one after the other.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub faults_at_once: u8,
     /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub min_faults: u32,
@@ -154,8 +159,8 @@ pub struct TestArgs {
     /// The PEM file with the key of the client's certificate.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
-    #[arg(long, default_value = "2n", value_name = "N")]
+    /// Client threads: a number, or a multiple of the number of nodes such as `6n`.
+    #[arg(long, default_value = "6n", value_name = "N")]
     pub concurrency: String,
     /// The most operations per second; without it, as many as possible.
     #[arg(long, value_name = "OPS", allow_negative_numbers = true)]
@@ -166,9 +171,18 @@ pub struct TestArgs {
     /// The most operations in all, not counting the final reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
-    /// How long a client waits for an answer.
+    /// How long a client waits for an answer. A third of the clients gives up after a third of it, and another
+    /// third waits four times as long, but not more than 5 s longer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
+    /// What a run fails on although it proves no broken promise: `log`, `crash`, `election`, `growth=256MiB`,
+    /// `slow-recovery=10s`, `unavailable=5%` (bounds may be left out, but for the last), `all` or `none`. What
+    /// one of perjury's own faults may explain never counts.
+    #[arg(long, default_value = "none", value_parser = fail_on::parse, value_name = "LIST")]
+    pub fail_on: FailList,
+    /// How long the store may take to answer again after the last heal. One that does not has failed.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub recovery_limit: Duration,
     /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -349,6 +363,9 @@ pub struct ExportArgs {
 /// `perjury report`
 #[derive(Args, Debug)]
 pub struct ReportArgs {
+    /// What the run fails on, as for `perjury test`; by default what it was begun with.
+    #[arg(long, value_parser = fail_on::parse, value_name = "LIST")]
+    pub fail_on: Option<FailList>,
     /// A run directory.
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
@@ -595,7 +612,7 @@ fn parse_segment_bytes(text: &str) -> Result<u32, String> {
     u32::try_from(bytes).map_err(|_| "it must be less than 4GiB".into())
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let duration =
         humantime::parse_duration(text).map_err(|error| format!("{error}; write it like `30s` or `5m`"))?;
     if duration.is_zero() {
@@ -604,7 +621,7 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-fn parse_bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let factor: usize = match unit.trim().to_ascii_lowercase().as_str() {

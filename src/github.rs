@@ -83,7 +83,7 @@ mod tests {
         };
         let history = history::History::default();
         let analysis = checker::check(&history, &checker::Options::default());
-        let mut results = reports::summarize(&record, &history, &analysis);
+        let mut results = reports::summarize(&record, &history, &analysis, &reports::NodeLogs::default());
         results.headline = "50 % is\n::warning::bad".into();
         results.verdict = Verdict::Invalid;
         let text = annotation_text(&results).expect("an annotation");

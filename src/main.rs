@@ -9,6 +9,7 @@ mod bench;
 mod cli;
 mod commands;
 mod exit;
+mod fail_on;
 mod github;
 mod input;
 mod judging;

@@ -168,6 +168,59 @@ fn a_watch_tells_of_every_write_in_its_range() {
     );
 }
 
+/// What the store had dropped is unseen; what it had not must be told.
+#[test]
+fn a_watch_goes_on_after_what_was_dropped() {
+    let heard_from = |through: i64, changes: &[(i64, i64)], begun: i64| {
+        let changes = changes
+            .iter()
+            .map(|&(revision, value)| Value::list(vec![revision.into(), value.into()]))
+            .collect();
+        Outcome::ok_value(Value::list(vec![
+            through.into(),
+            Value::list(changes),
+            begun.into(),
+        ]))
+    };
+    let with = |answer: Outcome| {
+        vec![
+            operation(0, common::write(7), saw(10), 0, 1),
+            operation(0, common::write(8), saw(12), 2, 3),
+            operation(2, watch(1), answer, 6, 7),
+        ]
+    };
+    valid("watch", with(heard_from(12, &[(12, 8)], 11)));
+    valid("watch", with(heard_from(12, &[], 13)));
+    invalid(
+        "watch",
+        Rule::MissedEvent,
+        &[2, 1],
+        &[
+            "Process 2's watch from 1 that answered [12 [] 11] (6.000–7.000 ms) does not report revision 12, \
+             which lies in its range.",
+            "But process 0's write of 8 (2.000–3.000 ms) was answered with that revision.",
+        ],
+        with(heard_from(12, &[], 11)),
+    );
+    // A change that it says it cannot have seen.
+    invalid(
+        "watch",
+        Rule::OutOfBounds,
+        &[2],
+        &[
+            "Process 2's watch from 1 that answered [12 [[10 7] [12 8]] 11] (6.000–7.000 ms) reports revision \
+             10.",
+            "It tells of what came from revision 11 on, and says that it is complete up to 12.",
+        ],
+        with(heard_from(12, &[(10, 7), (12, 8)], 11)),
+    );
+    // Nobody drops what has not come yet.
+    let early = judge(&history(with(heard_from(12, &[], 20))), &options("watch"));
+    assert_eq!(early.verdict, Verdict::Unknown);
+    let told = judge(&history(with(heard_from(12, &[(12, 8)], 11))), &options("watch")).account;
+    assert!(told[0].starts_with("1 of 1 answer to watches"), "{told:?}");
+}
+
 /// A watch that is late but otherwise complete is still sequentially consistent.
 #[test]
 fn a_late_watch_is_still_sequentially_consistent() {

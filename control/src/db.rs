@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use history::Fact;
 
 use crate::{ControlError, Operators, Pid, ProcessState};
 
@@ -64,6 +65,38 @@ pub trait Db: Operators {
 
     /// The nodes whose process has ended although perjury did not end it.
     async fn crashed(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Whether the whole store answers now, all nodes but those that were given up.
+    ///
+    /// # Errors
+    /// Why not, human-readable.
+    async fn answers(&self) -> Result<(), String> {
+        let limit = Duration::from_secs(1);
+        self.ready(limit).await.map_err(|error| error.to_string())
+    }
+
+    /// What the nodes say of themselves now, with the node's index: the terms in which they led, their state at
+    /// an index. Asked often, so that it must cost the store little. Unreachable nodes are left out.
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        Vec::new()
+    }
+
+    /// The same once more when clients are done: also what costs more, and what only a store that nobody
+    /// changes can say.
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.observe().await
+    }
+
+    /// Why the store says that it needs an operator now: its documentation says that it stands still then
+    /// until one acts. `None` if it does not say so.
+    async fn needs_operator(&self) -> Option<String> {
+        None
+    }
+
+    /// The last lines of a node's logs that are not empty, at most so many, as far as they can be read.
+    async fn last_words(&self, _node: usize, _lines: usize) -> Vec<String> {
         Vec::new()
     }
 

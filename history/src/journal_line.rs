@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    Aim, Answer, ErrorClass, Event, EventKind, Failure, Hold, MicroOp, NemesisAction, NemesisOp,
+    Aim, Answer, ErrorClass, Event, EventKind, Fact, Failure, Hold, MicroOp, NemesisAction, NemesisOp,
     NemesisOutcome, Note, Op, OpKind, Outcome, Process, Reason, Target, Value,
 };
 
@@ -81,6 +81,8 @@ pub(crate) struct Line {
     note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     term: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fact: Option<Fact>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +178,7 @@ impl From<Event> for Line {
             hold: None,
             note: None,
             term: None,
+            fact: None,
         };
         match event.kind {
             EventKind::Invoke { op, node } => {
@@ -223,6 +226,7 @@ impl From<Event> for Line {
                 line.nodes = [note.node].into_iter().filter(|node| !node.is_empty()).collect();
                 line.term = note.term;
                 line.detail = note.detail;
+                line.fact = note.fact;
             }
         }
         line
@@ -308,6 +312,7 @@ impl TryFrom<Line> for Event {
                 node: line.nodes.into_iter().next().unwrap_or_default(),
                 term: line.term,
                 detail: line.detail,
+                fact: line.fact,
             })),
         };
         Ok(Event {

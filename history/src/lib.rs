@@ -17,6 +17,7 @@
 
 mod builder;
 mod event;
+mod fact;
 mod fast_line;
 pub mod faults;
 pub mod formats;
@@ -25,6 +26,7 @@ mod journal_line;
 mod nemesis;
 mod note;
 mod object;
+mod observed;
 mod op;
 mod operation;
 mod outcome;
@@ -37,10 +39,12 @@ mod value;
 
 pub use builder::{HistoryBuilder, HistoryError};
 pub use event::{Event, EventKind, Process};
+pub use fact::{Fact, FoundState, NodeFound, NotBack, Size, StateHash};
 pub use journal::append_line;
 pub use nemesis::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 pub use note::{Note, NoteKind};
 pub use object::ObjectKind;
+pub use observed::{Bound, FailOn, LogPattern, LogWeight, Observed};
 pub use op::{MicroOp, Op, OpKind};
 pub use operation::{History, NemesisSpan, Ns, OPEN, Operation};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};

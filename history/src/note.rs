@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Fact;
+
 /// Something worth remembering that was not requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -13,6 +15,8 @@ pub struct Note {
     pub term: Option<u64>,
     /// Further details, human-readable.
     pub detail: String,
+    /// The same in data, for checks; only some kinds have it.
+    pub fact: Option<Fact>,
 }
 
 /// What a note says. In the journal it is its [name](NoteKind::name).
@@ -24,9 +28,17 @@ pub enum NoteKind {
     Crash,
     /// The run was stopped before its time; the detail is why.
     Stopped,
-    /// The store did not come back after the last heal, so that it was not read a last time; the detail is
-    /// why.
+    /// A process of the store ended by itself after the last heal, and perjury started it again.
+    Restarted,
+    /// The store did not come back after the last heal; the detail is why, and the fact what its nodes were
+    /// like.
     NotBack,
+    /// A node led in terms of which no other note told yet; the fact is which.
+    Led,
+    /// The state of a node at one index was read; the fact is its hash.
+    State,
+    /// How large a node is, measured now and then; the fact is the figures.
+    Size,
     /// An act of another harness' nemesis, whose outcome is unknown.
     Nemesis,
     /// A kind that this version does not know: another harness or a newer perjury wrote it.
@@ -41,19 +53,29 @@ impl Note {
             node: String::new(),
             term: None,
             detail: String::new(),
+            fact: None,
         }
     }
 }
 
 impl NoteKind {
     /// The kinds that perjury writes.
-    pub const ALL: [NoteKind; 5] = [
+    pub const ALL: [NoteKind; 9] = [
         NoteKind::Leader,
         NoteKind::Crash,
         NoteKind::Stopped,
+        NoteKind::Restarted,
         NoteKind::NotBack,
+        NoteKind::Led,
+        NoteKind::State,
+        NoteKind::Size,
         NoteKind::Nemesis,
     ];
+
+    /// Whether it is one of many measurements, which are for checks and not for people to read one by one.
+    pub fn is_measurement(&self) -> bool {
+        matches!(self, NoteKind::Led | NoteKind::State | NoteKind::Size)
+    }
 
     /// The name in journals, results and reports.
     pub fn name(&self) -> &str {
@@ -61,7 +83,11 @@ impl NoteKind {
             NoteKind::Leader => "leader",
             NoteKind::Crash => "crash",
             NoteKind::Stopped => "stopped",
+            NoteKind::Restarted => "restarted",
             NoteKind::NotBack => "not-back",
+            NoteKind::Led => "led",
+            NoteKind::State => "state",
+            NoteKind::Size => "size",
             NoteKind::Nemesis => "nemesis",
             NoteKind::Other(name) => name,
         }

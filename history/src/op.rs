@@ -87,7 +87,8 @@ pub enum Op {
     /// Receive every change of the register named `key` since revision `from`. The answer is a list of two:
     /// the revision up to which changes were received, which is at least the store's own when the watch was
     /// invoked; and the changes with revisions from `from` up to that one, each a list of its revision and
-    /// the value that was written.
+    /// the value that was written. Where the store had dropped some of those revisions, the list has a third
+    /// part: the first revision from which all changes were received.
     Watch {
         /// The register.
         #[serde(default)]

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorClass, Op, Outcome, Reason};
+use crate::{ErrorClass, FailOn, LogPattern, Op, Outcome, Reason};
 
 /// The paths inside one run directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,12 @@ pub struct TestRecord {
     /// The system's table of errors.
     #[serde(default)]
     pub error_rules: Vec<ErrorRule>,
+    /// What the lines of the system's logs mean.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_patterns: Vec<LogPattern>,
+    /// What the run is to fail on although it proves no broken promise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_on: Vec<FailOn>,
     /// The planted bug, if one was switched on.
     #[serde(default)]
     pub bug: Option<String>,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use history::formats::{ImportError, Imported, JOURNAL, read_bytes};
 use history::{
-    Answer, ErrorClass, Event, EventKind, History, Hold, NemesisAction, NemesisOp, NemesisOutcome, Note, Op,
-    Outcome, Process, Value, append_line,
+    Answer, ErrorClass, Event, EventKind, Fact, FoundState, History, Hold, NemesisAction, NemesisOp,
+    NemesisOutcome, NodeFound, NotBack, Note, Op, Outcome, Process, Value, append_line,
 };
 use proptest::prelude::*;
 
@@ -85,18 +85,45 @@ fn nemesis_outcome() -> impl Strategy<Value = NemesisOutcome> {
     })
 }
 
+fn fact() -> impl Strategy<Value = Fact> {
+    let node = (".{0,8}", any::<bool>(), 0..9_u32, proptest::option::of(".{0,8}")).prop_map(
+        |(node, given_up, started, not_started)| NodeFound {
+            said: vec![node.clone()],
+            node,
+            state: FoundState::Gone,
+            given_up,
+            ended: started + 1,
+            started,
+            not_started,
+        },
+    );
+    let nodes = proptest::collection::vec(node, 0..3);
+    (any::<u64>(), any::<u64>(), proptest::option::of(".{0,8}"), nodes).prop_map(
+        |(given_ms, unanswered, operator, nodes)| {
+            Fact::NotBack(NotBack {
+                given_ms,
+                unanswered,
+                operator,
+                nodes,
+            })
+        },
+    )
+}
+
 fn note() -> impl Strategy<Value = Note> {
     (
         "[a-z]{1,8}",
         ".{0,8}",
         proptest::option::of(any::<u64>()),
         ".{0,8}",
+        proptest::option::of(fact()),
     )
-        .prop_map(|(kind, node, term, detail)| Note {
+        .prop_map(|(kind, node, term, detail, fact)| Note {
             kind: kind.into(),
             node,
             term,
             detail,
+            fact,
         })
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
-use crate::target::nodes::by_name;
+use crate::target::nodes::{by_name, names};
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ where
 pub(crate) async fn settle(
     db: Arc<dyn Db>,
     node: usize,
-    wanted: impl Fn(ProcessState) -> bool,
+    mut wanted: impl FnMut(ProcessState) -> bool,
 ) -> Result<(), String> {
     let deadline = Instant::now() + STATE_LIMIT;
     loop {
@@ -80,6 +80,22 @@ pub(crate) async fn settle(
         }
         sleep(STATE_POLL).await;
     }
+}
+
+/// Waits until the store runs on `node`, where it was started just now. `false` if it ended by itself
+/// instead: that is the store's doing, and no failure of the fault's end.
+///
+/// # Errors
+/// When neither shows in time.
+pub(crate) async fn comes_up(ctx: &NemesisContext, node: usize) -> Result<bool, String> {
+    // A process that someone else's command starts need not be there yet when the command has ended.
+    let may_be_late = ctx.environment.kind().is_foreign();
+    let mut ended = false;
+    let settled = settle(ctx.db.clone(), node, |state| {
+        ended = state == ProcessState::Gone;
+        state == ProcessState::Running || ended && !may_be_late
+    });
+    settled.await.map(|()| !ended)
 }
 
 /// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is
@@ -117,13 +133,31 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
 /// detail, empty if there were none.
 pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors: &mut Vec<String>) -> String {
     let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-    let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
+    let by_itself = |node: &usize| nodes.contains(node) && !ctx.holds.is_down(*node);
+    let ended: Vec<usize> = gone.into_iter().filter(by_itself).collect();
     let failed = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
     errors.extend(lines(ctx, failed));
     match ended.len() {
         0 => String::new(),
         count => format!("; {count} that had ended by themselves were started again"),
     }
+}
+
+/// A nemesis no longer keeps these nodes down. Those that may be started now, and those that another one still
+/// keeps down.
+pub(crate) fn let_go(ctx: &NemesisContext, nemesis: &str, nodes: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    nodes.iter().partition(|&&node| ctx.holds.let_go(nemesis, node))
+}
+
+/// `started n1 n2; n3 stays down for another fault`.
+pub(crate) fn started(ctx: &NemesisContext, nodes: &[usize], left: &[usize]) -> String {
+    let all = ctx.environment.nodes();
+    let parts = [
+        (nodes, format!("started {}", names(all, nodes))),
+        (left, format!("{} left down for another fault", names(all, left))),
+    ];
+    let told = parts.into_iter().filter(|(nodes, _)| !nodes.is_empty());
+    told.map(|(_, text)| text).collect::<Vec<_>>().join("; ")
 }
 
 /// A line for each node on which something failed.

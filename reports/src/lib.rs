@@ -15,6 +15,8 @@ mod fault_bands;
 mod format;
 mod interactive;
 mod measure;
+mod node_logs;
+mod observe;
 mod pages;
 mod plots;
 mod remarks;
@@ -30,6 +32,7 @@ pub use error::ReportError;
 pub use exporters::terminal::summary_text;
 pub use exporters::write_all;
 pub use measure::compare::{Change, Comparison, Estimate, FEWEST_SAMPLES, Group, compare, worse};
+pub use node_logs::NodeLogs;
 pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
 pub use pages::compare_page::{compare_html, compare_text};
 pub use pages::matrix_page::{MatrixPage, MatrixRow, matrix_html, matrix_junit, matrix_markdown};
@@ -38,7 +41,7 @@ pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
 pub use results::schema;
 pub use results::{
     AnomalyRow, Availability, Check, CheckName, ConflictRecord, Counts, CoverageRow, ErrorRow, FaultHold,
-    FaultRow, KindCounts, LatencyRow, NoteRow, OperationRecord, OtherNote, Recovery, Results, Role,
-    SCHEMA_VERSION, StillRecord, StillRow,
+    FaultRow, KindCounts, LatencyRow, NoteRow, Observation, OperationRecord, OtherNote, Recovery, Results,
+    Role, SCHEMA_VERSION, StillRecord, StillRow,
 };
 pub use summary::summarize;

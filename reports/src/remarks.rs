@@ -1,7 +1,5 @@
 //! What a reader of the verdict should know although it does not change it.
 
-use std::collections::BTreeMap;
-
 use checker::Verdict;
 use history::units::{plural, seconds};
 use history::{History, NoteKind, TestRecord};
@@ -49,26 +47,8 @@ fn never_due(record: &TestRecord, faults: &[FaultRow], remarks: &mut Vec<String>
     }
 }
 
-/// Processes that ended, and a run that was stopped.
+/// A run that was stopped.
 fn ended_early(record: &TestRecord, history: &History, remarks: &mut Vec<String>) {
-    let crashes = history
-        .notes
-        .iter()
-        .filter(|(_, note)| note.kind == NoteKind::Crash);
-    let mut crashed: BTreeMap<&str, usize> = BTreeMap::new();
-    crashes.for_each(|(_, note)| *crashed.entry(&note.node).or_default() += 1);
-    if !crashed.is_empty() {
-        let words: Vec<String> = (crashed.into_iter())
-            .map(|(node, times)| match times {
-                1 => format!("{node} once"),
-                times => format!("{node} {times} times"),
-            })
-            .collect();
-        remarks.push(format!(
-            "processes exited on their own: {}; see the nodes' logs",
-            words.join(", ")
-        ));
-    }
     for (time_ns, note) in &history.notes {
         if note.kind == NoteKind::Stopped {
             remarks.push(format!(

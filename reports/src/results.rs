@@ -9,11 +9,11 @@
 use std::collections::BTreeMap;
 
 use checker::{Rule, Sentence, Verdict};
-use history::{ErrorClass, Key, OpKind, TestRecord, Value};
+use history::{ErrorClass, Key, Observed, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The version of the form of `results.json`.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// The most operations that link a conflict together and are written out.
 pub(crate) const MOST_LINKS: usize = 100;
@@ -75,6 +75,8 @@ pub struct Results {
     pub leader_changes: Vec<NoteRow>,
     /// Everything else that was noted: nodes that died by themselves, …
     pub notes: Vec<OtherNote>,
+    /// What was observed of the store beside its answers.
+    pub observations: Vec<Observation>,
     /// The plan, as in `test.json`.
     pub test: TestRecord,
 }
@@ -86,10 +88,20 @@ pub struct Results {
 pub enum CheckName {
     /// The checker's verdict on the history.
     Linearizable,
+    /// Whether the store came back after the last heal.
+    NotRecovered,
+    /// Whether each term had one leader.
+    TwoLeaders,
+    /// Whether the nodes' states were the same.
+    Diverged,
+    /// Whether the nodes' logs tell of no broken promise.
+    Log,
     /// Whether every fault that was tried took hold and ended.
     FaultsTookHold,
     /// Whether enough operations completed for a verdict to mean anything.
     EnoughOperations,
+    /// Whether nothing was observed that the run is to fail on.
+    FailOn,
 }
 
 /// One check and what came of it.
@@ -285,6 +297,8 @@ pub enum FaultHold {
     Verified,
     /// A probe contradicts its beginning or its end.
     Failed,
+    /// It was tried, and the store refused.
+    Refused,
     /// It was not tried.
     Skipped,
     /// The history ends before it was known.
@@ -315,6 +329,35 @@ pub struct OtherNote {
     /// When, where, what.
     #[serde(flatten)]
     pub row: NoteRow,
+}
+
+/// Something that was observed of the store beside its answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Observation {
+    /// What.
+    pub what: Observed,
+    /// Whether it proves that the store broke a promise.
+    pub proves: bool,
+    /// Whether the run is invalid because of it: it proves a broken promise, or the user wants the run to fail
+    /// on it.
+    pub fails: bool,
+    /// When, or when first, seconds since the start of the run, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_s: Option<f64>,
+    /// The node that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// How often it was seen.
+    pub count: u64,
+    /// What was seen, in a sentence without a capital letter and a full stop.
+    pub text: String,
+    /// The fault of perjury's that may be the reason, so that it neither proves nor fails anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explained_by: Option<String>,
+    /// What shows it: lines of logs, what each node said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
 }
 
 /// The main phase, as its clients saw it.
@@ -436,6 +479,18 @@ impl Results {
             .map(String::as_str)
     }
 
+    /// What was observed and is no reason for the verdict, a line each.
+    pub(crate) fn told_beside(&self) -> impl Iterator<Item = String> {
+        let beside = self.observations.iter().filter(|observation| !observation.fails);
+        beside.map(|observation| {
+            let why = match &observation.explained_by {
+                Some(fault) => format!(" (the fault {fault} may be why)"),
+                None => String::new(),
+            };
+            format!("{}: {}{why}", observation.what, observation.text)
+        })
+    }
+
     /// How often another node was seen to lead than before.
     pub fn changes_of_leader(&self) -> usize {
         let rows = self.leader_changes.windows(2);
@@ -446,6 +501,7 @@ impl Results {
     /// would only make a run unknown is no reason for an invalid one.
     pub(crate) fn further_reasons(&self) -> impl Iterator<Item = &str> {
         let checks = self.checks.iter().filter(|check| check.verdict == self.verdict);
+        // A conflict has a headline of its own, and its reason only counts.
         let reasons = checks.flat_map(|check| &check.reasons);
         reasons.map(String::as_str).skip(1)
     }
@@ -453,18 +509,28 @@ impl Results {
 
 impl CheckName {
     /// Every check.
-    pub const ALL: [CheckName; 3] = [
+    pub const ALL: [CheckName; 8] = [
         CheckName::Linearizable,
+        CheckName::NotRecovered,
+        CheckName::TwoLeaders,
+        CheckName::Diverged,
+        CheckName::Log,
         CheckName::FaultsTookHold,
         CheckName::EnoughOperations,
+        CheckName::FailOn,
     ];
 
     /// The name used in results and reports.
     pub fn name(self) -> &'static str {
         match self {
             CheckName::Linearizable => "linearizable",
+            CheckName::NotRecovered => "not-recovered",
+            CheckName::TwoLeaders => "two-leaders",
+            CheckName::Diverged => "diverged",
+            CheckName::Log => "log",
             CheckName::FaultsTookHold => "faults-took-hold",
             CheckName::EnoughOperations => "enough-operations",
+            CheckName::FailOn => "fail-on",
         }
     }
 }
@@ -508,6 +574,7 @@ impl FaultHold {
         match self {
             FaultHold::Verified => "verified",
             FaultHold::Failed => "failed",
+            FaultHold::Refused => "refused",
             FaultHold::Skipped => "skipped",
             FaultHold::Unfinished => "unfinished",
         }

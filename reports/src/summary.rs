@@ -12,12 +12,14 @@ use crate::measure::counts::{count_operations, errors, latencies, notes, through
 use crate::measure::coverage::coverage;
 use crate::measure::faults::fault_rows;
 use crate::measure::recovery::{Answers, add_recoveries};
+use crate::node_logs::NodeLogs;
+use crate::observe::{Looked, observe};
 use crate::pages::still::still_record;
 use crate::remarks::remarks;
 use crate::results::{Counts, Results, SCHEMA_VERSION};
 
-/// Counts what happened and judges the run.
-pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) -> Results {
+/// Counts what happened and judges the run; `logs` is what stands in its nodes' logs.
+pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis, logs: &NodeLogs) -> Results {
     let operations = count_operations(history);
     let operations_total = operations
         .iter()
@@ -25,7 +27,18 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
     let mut faults = fault_rows(history);
     let answers = Answers::new(record, history);
     add_recoveries(&answers, &mut faults);
+    let looked = Looked {
+        record,
+        history,
+        faults: &faults,
+        logs,
+        availability: answers.availability(),
+    };
+    let observations = observe(&looked);
+    let availability = looked.availability;
     let checks = checks::judge(&Judged {
+        looked: &looked,
+        observations: &observations,
         record,
         history,
         analysis,
@@ -63,12 +76,13 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) ->
         latency: latencies(history),
         main_phase_s,
         ok_ops_per_s,
-        availability: answers.availability(),
+        availability,
         duration_s: seconds(history.end_ns),
         coverage: coverage(history, &faults),
         faults,
         leader_changes,
         notes,
+        observations,
         test: record.clone(),
     };
     results.headline = headline(&results);
@@ -83,6 +97,7 @@ fn headline(results: &Results) -> String {
             plural(results.operations_total.invoked, "operation"),
             plural(results.keys as u64, "key"),
         ),
+        (Verdict::Invalid, _) if results.conflicts_total == 0 => broken(results),
         (Verdict::Invalid, _) => format!(
             "No order of events explains all answers: {} of {} {} not {promise}.",
             grouped(results.conflicts_total as u64),
@@ -91,5 +106,17 @@ fn headline(results: &Results) -> String {
         ),
         (Verdict::Unknown, Some(reason)) => format!("The verdict is unknown: {reason}."),
         (Verdict::Unknown, None) => "The verdict is unknown, and no reason is given.".to_owned(),
+    }
+}
+
+/// Of a run whose answers break no rule, but what was observed of the store does.
+fn broken(results: &Results) -> String {
+    let mut checks = results.checks.iter();
+    let reason = checks
+        .find(|check| check.verdict == Verdict::Invalid)
+        .and_then(|check| Some((check.name, check.reasons.first()?)));
+    match reason {
+        Some((name, reason)) => format!("The store failed ({}): {reason}.", name.name()),
+        None => "The verdict is invalid, and no reason is given.".to_owned(),
     }
 }

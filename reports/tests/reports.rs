@@ -10,9 +10,13 @@ use history::{
 };
 use scripts::without_scripts;
 
-use reports::{CheckName, Results, summarize, summary_text, write_all};
+use reports::{CheckName, NodeLogs, Results, summary_text, write_all};
 
 const MS: u64 = 1_000_000;
+
+fn summarize(record: &TestRecord, history: &History, analysis: &Analysis) -> Results {
+    reports::summarize(record, history, analysis, &NodeLogs::default())
+}
 
 fn invoke(time_ms: u64, process: u64, op: Op) -> Event {
     let kind = EventKind::Invoke {

@@ -5,7 +5,7 @@ mod synthetic;
 
 use std::path::Path;
 
-use reports::{Results, SCHEMA_VERSION, schema};
+use reports::{NodeLogs, Results, SCHEMA_VERSION, schema};
 use serde_json::{Value, json};
 
 fn results(plant: bool) -> Value {
@@ -16,7 +16,7 @@ fn results(plant: bool) -> Value {
         latency_ms: 2.0,
         plant,
     });
-    let results: Results = reports::summarize(&run.record, &run.history, &run.analysis);
+    let results: Results = reports::summarize(&run.record, &run.history, &run.analysis, &NodeLogs::default());
     serde_json::to_value(results).unwrap()
 }
 

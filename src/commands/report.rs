@@ -11,7 +11,10 @@ use crate::output::say;
 /// Judges the run again and writes everything that reports consist of.
 pub fn run(args: &ReportArgs) -> CommandResult {
     let run = RunDir::new(&args.run);
-    let record = read_record(&run)?;
+    let mut record = read_record(&run)?;
+    if let Some(list) = &args.fail_on {
+        record.fail_on = list.0.clone();
+    }
     let history = read_history(&run.history())?;
     let analysis = judge(&record, &history)?;
     let results = reports::write_all(&run, &record, &history, &analysis)?;

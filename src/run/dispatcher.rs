@@ -160,11 +160,16 @@ impl<R: Runtime> Dispatcher<R> {
     /// Records an event that no generator caused.
     pub fn note(&self, kind: NoteKind, node: &str, detail: String) {
         self.record_note(Note {
-            kind,
             node: node.to_owned(),
-            term: None,
             detail,
+            ..Note::new(kind)
         });
+    }
+
+    /// Records a measurement, of which there are many: the log does without.
+    pub fn record_measurement(&self, note: Note) {
+        let mut state = self.lock();
+        self.record(&mut state, Process::Nemesis, EventKind::Note(Box::new(note)));
     }
 
     /// Records a note with all its fields.

@@ -4,13 +4,14 @@
 //!  directory     makes the run directory          interrupts    SIGINT and SIGTERM: early, then at once
 //!  record        what test.json says              child         a run in its own process (hunt, test-all)
 //!  phases        start, main phase, heal, last reads
+//!  recovery      whether the store comes back          probe         last reads that nobody answers, again
 //!
 //!             ┌──────── Dispatcher (one lock) ────────┐
 //!  worker 0 ──┤ completion → journal, generator.update│
 //!  worker 1 ──┤ generator.next → stamp → journal      ├──► journal thread ──► history.jsonl
 //!  nemesis  ──┤ live counts                           │        └► online_check (--stop-on-violation)
 //!             └───────────────────────────────────────┘
-//!  beside them: progress (the line on the terminal), leader_watch (who leads, what crashed)
+//!  beside them: progress (the line on the terminal), store_watch (who leads, what crashed, …)
 //! ```
 //!
 //! Workers *pull*: a free worker goes to the dispatcher, hands in the completion of its last operation and
@@ -33,12 +34,14 @@ pub mod directory;
 mod dispatcher;
 pub mod interrupts;
 mod journal;
-mod leader_watch;
 mod online_check;
 mod phases;
+mod probe;
 mod progress;
 mod record;
+mod recovery;
 mod runtime;
+mod store_watch;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -46,10 +49,11 @@ mod worker;
 pub use connect::{Connect, SystemConnect};
 pub use dispatcher::{Dispatcher, Totals};
 pub use journal::Journal;
-pub use leader_watch::watch_store;
 pub use online_check::{Feed, Shared as Watched, Watcher};
 pub use progress::show_progress;
+pub use recovery::Recovery;
 pub use runtime::{Runtime, TokioRuntime};
+pub use store_watch::StoreWatch;
 pub use worker::{Breaking, RULES, Runner};
 
 use std::collections::BTreeSet;

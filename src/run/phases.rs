@@ -10,19 +10,19 @@ use checker::stream::Violation;
 use control::{ControlError, Db, EnvKind, Environment, Node, System};
 use generator::Generator;
 use history::{NoteKind, RunDir, TestRecord};
-use nemeses::{Faults, NemesisContext, Planned};
+use nemeses::{Drawing, Faults, NemesisContext, Planned};
 use workloads::{Workload, WorkloadOptions};
 
 use super::connect::SystemConnect;
 use super::interrupts::{Interrupts, interrupted};
 use super::{
-    Breaking, Dispatcher, Journal, Runner, Runtime, TokioRuntime, Watched, Watcher, record, show_progress,
-    watch_store,
+    Breaking, Dispatcher, Journal, Recovery, Runner, Runtime, StoreWatch, TokioRuntime, Totals, Watched,
+    Watcher, probe, record, show_progress,
 };
 use crate::exit::Failure;
 use crate::plan::Plan;
 
-/// How long a cluster may take until it answers, at the start and after the last heal.
+/// How long a cluster may take until it answers at the start.
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// How long a cluster that perjury did not start may take.
 const EXTERNAL_READY_LIMIT: Duration = Duration::from_secs(8);
@@ -133,14 +133,9 @@ impl Test<'_> {
         let connect = Arc::new(SystemConnect {
             object: workload.object,
             system,
-            timeout: plan.args.op_timeout,
         });
         let side_tasks = [
-            tokio::spawn(watch_store(
-                dispatcher.clone(),
-                db.clone(),
-                self.environment.nodes().to_vec(),
-            )),
+            tokio::spawn(StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment).run()),
             tokio::spawn(show_progress(dispatcher.clone(), limit_ns)),
             tokio::spawn(stop_on_interrupt(dispatcher.clone(), self.interrupts.clone())),
         ];
@@ -178,10 +173,7 @@ impl Test<'_> {
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
-        let context = NemesisContext {
-            environment: self.environment.clone(),
-            db: db.clone(),
-        };
+        let context = NemesisContext::new(self.environment.clone(), db.clone());
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));
         let breaking = Breaking {
@@ -190,23 +182,22 @@ impl Test<'_> {
             until_ns: dispatcher.runtime().now_ns().saturating_add(limit_ns),
         };
         runner.run(Box::new(main), Some(breaking)).await?;
-        if let Some(last) = workload.final_generator
-            && !dispatcher.is_stopping()
-        {
-            if let Err(error) = db.ready(READY_LIMIT).await {
-                // The store's fault, not ours: the journal is judged without the final reads.
-                dispatcher.note(NoteKind::NotBack, "", error.to_string());
-                return Ok(());
+        if dispatcher.is_stopping() {
+            return Ok(());
+        }
+        let recovery = Recovery {
+            dispatcher,
+            db: &*db,
+            nodes: self.environment.nodes(),
+            limit: plan.args.recovery_limit,
+        };
+        // If not, the journal is judged without the final reads.
+        if recovery.wait().await {
+            if let Some(last) = workload.final_generator {
+                read_last(&recovery, &mut runner, last).await?;
             }
-            let stopper = {
-                let dispatcher = dispatcher.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(FINAL_LIMIT).await;
-                    dispatcher.stop();
-                })
-            };
-            runner.run(last, None).await?;
-            stopper.abort();
+            let watch = StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment);
+            watch.look_last().await;
         }
         Ok(())
     }
@@ -238,6 +229,7 @@ impl Test<'_> {
         (self.plan.workload.make)(&WorkloadOptions {
             seed: self.plan.seed,
             clients: self.plan.concurrency,
+            nodes: self.plan.nodes(),
             ..WorkloadOptions::default()
         })
     }
@@ -248,7 +240,14 @@ impl Test<'_> {
             .iter()
             .zip(seeds)
             .map(|(planned, seed)| planned.fault(seed));
-        let mut faults = nemeses::compose(faults.collect(), self.plan.seed);
+        let drawing = Drawing {
+            at_once: self.plan.args.faults_at_once.into(),
+            nodes: (self.environment.nodes().iter())
+                .map(|node| node.name.clone())
+                .collect(),
+            seed: self.plan.seed,
+        };
+        let mut faults = nemeses::compose(faults.collect(), drawing);
         if let Some(schedule) = &self.plan.schedule {
             faults.generator = schedule.generator();
         }
@@ -256,8 +255,40 @@ impl Test<'_> {
     }
 }
 
+/// Reads for the last time; if nothing at all is answered, until something is or the store's time is over.
+async fn read_last(
+    recovery: &Recovery<'_, TokioRuntime>,
+    runner: &mut Runner<TokioRuntime>,
+    last: Box<dyn Generator>,
+) -> Result<(), Failure> {
+    let dispatcher = recovery.dispatcher;
+    let before = dispatcher.totals();
+    let unanswered = || {
+        let now = dispatcher.totals();
+        let answers = |totals: &Totals| totals.ok + totals.mismatch;
+        match answers(&now) == answers(&before) && !dispatcher.is_stopping() {
+            true => now.invoked - before.invoked,
+            false => 0,
+        }
+    };
+    let (last, remembered) = probe::remember(last);
+    let limited = generator::time_limit(FINAL_LIMIT.as_nanos() as u64, last);
+    runner.run(Box::new(limited), None).await?;
+    if unanswered() > 0
+        && let Some(again) = probe::probe(&remembered, recovery.limit)
+    {
+        tracing::info!("none of the last reads was answered; they are repeated");
+        runner.run(again, None).await?;
+        if unanswered() > 0 {
+            recovery.note_unanswered(unanswered()).await;
+        }
+    }
+    Ok(())
+}
+
 /// The clients' generator under the limits of the command line.
-fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+fn limited(generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+    let mut generator: Box<dyn Generator> = Box::new(generator::lulls(plan.seed, generator));
     if let Some(rate) = plan.args.rate {
         generator = Box::new(generator::rate(rate, plan.seed, generator));
     }

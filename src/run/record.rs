@@ -30,6 +30,8 @@ pub fn record(
             .chain(&RULES)
             .cloned()
             .collect(),
+        log_patterns: plan.system.log_patterns.to_vec(),
+        fail_on: args.fail_on.0.clone(),
         bug: args.bug.clone(),
         env: environment.kind().name().into(),
         links: environment.net().control().name().into(),

@@ -15,6 +15,8 @@ use control::{
     ControlError, Daemon, Db, EnvKind, Environment, Operators, Pid, Primary, ProcessState, Signal,
     SystemOptions,
 };
+use history::Fact;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::time::Instant;
 
 use crate::foreign_processes::ForeignProcesses;
@@ -24,6 +26,14 @@ use crate::process::Processes;
 const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// How often a store that is not ready yet is queried again.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
+/// How long it may take to fetch the end of a log.
+const FETCH_LIMIT: Duration = Duration::from_secs(10);
+/// How much of the end of a log is read for its last words.
+const END_BYTES: u64 = 16 << 10;
+/// What a line says that tells of an error.
+const TELLING: [&str; 7] = ["ERROR", "FATAL", "Exception", "panic", "fatal", "Error", "error"];
+/// The longest line that is quoted, characters.
+const LINE_CHARS: usize = 400;
 
 /// What a system knows of its own processes.
 ///
@@ -50,6 +60,21 @@ pub(crate) trait Store: Operators {
 
     /// See [`Db::version`].
     async fn version(&self) -> String;
+
+    /// See [`Db::needs_operator`].
+    async fn needs_operator(&self) -> Option<String> {
+        None
+    }
+
+    /// See [`Db::observe`].
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        Vec::new()
+    }
+
+    /// See [`Db::observe_last`].
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.observe().await
+    }
 
     /// Whether a member that was removed comes back as another one, with no data. Its processes are then
     /// started only after it was added.
@@ -114,6 +139,20 @@ pub(crate) async fn put_file(
     Ok(path)
 }
 
+/// The last lines that tell of an error, or the last ones at all where none does. Those that begin with a
+/// blank go on about the one before: they are frames of a stack.
+fn telling(log: &str, count: usize) -> Vec<String> {
+    let said = || (log.lines().rev()).filter(|line| !line.is_empty() && !line.starts_with([' ', '\t']));
+    let tells = |line: &&str| TELLING.iter().any(|word| line.contains(word));
+    let mut last: Vec<&str> = said().filter(tells).take(count).collect();
+    if last.is_empty() {
+        last = said().take(count).collect();
+    }
+    last.reverse();
+    let cut = |line: &str| line.chars().take(LINE_CHARS).collect();
+    last.into_iter().map(cut).collect()
+}
+
 impl<S: Store> Cluster<S> {
     /// A cluster without processes yet.
     ///
@@ -176,30 +215,27 @@ impl<S: Store> Cluster<S> {
         }
     }
 
-    /// A file of a node.
-    async fn fetch(&self, node: usize, path: &Path) -> Option<Vec<u8>> {
+    /// The end of a file of a node.
+    async fn fetch_end(&self, node: usize, path: &Path) -> Option<Vec<u8>> {
         let copy = tempfile::NamedTempFile::new().ok()?;
-        self.environment
-            .remote(node)
-            .download(path, copy.path())
+        let remote = self.environment.remote(node);
+        let fetched = tokio::time::timeout(FETCH_LIMIT, remote.download(path, copy.path()));
+        fetched.await.ok()?.ok()?;
+        let mut file = tokio::fs::File::open(copy.path()).await.ok()?;
+        let length = file.metadata().await.ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))
             .await
             .ok()?;
-        tokio::fs::read(copy.path()).await.ok()
+        let mut end = Vec::new();
+        file.read_to_end(&mut end).await.ok()?;
+        Some(end)
     }
 
     /// The last line that a daemon of `node` logged, and where.
-    async fn last_words(&self, node: usize) -> String {
-        let mut said = "none".to_owned();
-        let mut place = String::new();
-        for path in self.log_files(node) {
-            let log = self.fetch(node, &path).await.unwrap_or_default();
-            let log = String::from_utf8_lossy(&log);
-            if let Some(line) = log.lines().rev().find(|line| !line.trim().is_empty()) {
-                said = line.trim().to_owned();
-            }
-            place = self.log_place(node, &path);
-        }
-        format!("{said} (see {place})")
+    async fn last_line(&self, node: usize) -> String {
+        let said = self.last_words(node, 1).await.pop();
+        let place = (self.log_files(node).last()).map_or_else(String::new, |path| self.log_place(node, path));
+        format!("{} (see {place})", said.as_deref().unwrap_or("none"))
     }
 
     /// Where a user finds a node's log: files on nodes outside this machine vanish with the node.
@@ -331,6 +367,32 @@ impl<S: Store> Db for Cluster<S> {
         crashed
     }
 
+    async fn answers(&self) -> Result<(), String> {
+        self.look().await
+    }
+
+    async fn needs_operator(&self) -> Option<String> {
+        self.store.needs_operator().await
+    }
+
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        self.store.observe().await
+    }
+
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.store.observe_last().await
+    }
+
+    async fn last_words(&self, node: usize, lines: usize) -> Vec<String> {
+        let mut words = Vec::new();
+        for path in self.log_files(node) {
+            let end = self.fetch_end(node, &path).await.unwrap_or_default();
+            let end = String::from_utf8_lossy(&end);
+            words.extend(telling(&end, lines));
+        }
+        words
+    }
+
     async fn ready(&self, limit: Duration) -> Result<(), ControlError> {
         let deadline = Instant::now() + limit;
         let mut last = "no answer".to_owned();
@@ -339,7 +401,7 @@ impl<S: Store> Db for Cluster<S> {
                 return Err(ControlError::Other(format!(
                     "{} ended by itself; its last line of output: {}",
                     self.environment.nodes()[node].name,
-                    self.last_words(node).await
+                    self.last_line(node).await
                 )));
             }
             // A store that accepts a connection and never answers must not block this loop.
@@ -425,5 +487,25 @@ impl<S: Store> Operators for Cluster<S> {
 
     async fn compact(&self, node: usize) -> Result<String, ControlError> {
         self.store.compact(node).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn last_words_tell_of_errors() {
+        for (log, expected) in [
+            ("", &[][..]),
+            ("a\n\nb\nc\n", &["b", "c"]),
+            ("a\nERROR b\nc\nd\n", &["ERROR b"]),
+            (
+                "ERROR Unable to load\njava.io.IOException: broken!\n\tat Some.java\nat once\n",
+                &["ERROR Unable to load", "java.io.IOException: broken!"],
+            ),
+        ] {
+            assert_eq!(telling(log, 2), expected, "{log}");
+        }
     }
 }

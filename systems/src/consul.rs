@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, Environment, System, SystemOptions};
-use history::ObjectKind;
+use history::{LogPattern, LogWeight, ObjectKind};
 
 use crate::cluster::Cluster;
 use crate::{Demand, Entry, ReadMode, find_program};
@@ -62,6 +62,7 @@ pub(crate) const ENTRY: Entry = Entry {
     schemes: &["http", "https"],
     example_endpoint: "http://10.0.0.1:8500",
     errors: &errors::ERRORS,
+    log_patterns: &LOG_PATTERNS,
     locate: Some(locate),
     make,
 };
@@ -69,6 +70,23 @@ pub(crate) const ENTRY: Entry = Entry {
 fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
     find_program("consul", named, "see developer.hashicorp.com/consul/install")
 }
+
+/// Of hashicorp/raft (raft.go: newer releases log the term of an election that was won) and Go.
+const LOG_PATTERNS: [LogPattern; 5] = [
+    LogPattern::new("election won: term=", "it leads", LogWeight::Leads),
+    LogPattern::new("panic: ", "it ended with a panic", LogWeight::Told),
+    LogPattern::new("fatal error: ", "Go's runtime ended it", LogWeight::Told),
+    LogPattern::new(
+        "failed to get log",
+        "an entry of its own log cannot be read",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "failed to restore snapshot",
+        "a snapshot cannot be read",
+        LogWeight::Told,
+    ),
+];
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
     let reads = match options.read_mode.as_deref() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use control::{Ability, MakeSystem};
-use history::{ErrorRule, ObjectKind};
+use history::{ErrorRule, LogPattern, ObjectKind};
 
 use crate::PlantedBug;
 
@@ -75,6 +75,8 @@ pub struct Entry {
     pub example_endpoint: &'static str,
     /// What each kind of error means; unique names.
     pub errors: &'static [ErrorRule],
+    /// What the lines of its nodes' logs mean.
+    pub log_patterns: &'static [LogPattern],
     /// Finds the store's program; `None` where there is nothing to find.
     pub locate: Option<Locate>,
     /// Makes it ready to run in an environment.

@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, Environment, System, SystemOptions};
-use history::ObjectKind;
+use history::{LogPattern, LogWeight, ObjectKind};
 
 use crate::cluster::Cluster;
 use crate::{Demand, Entry, find_program};
@@ -46,6 +46,7 @@ pub(crate) const ENTRY: Entry = Entry {
     schemes: &["redis", "http"],
     example_endpoint: "redis://10.0.0.1:6379",
     errors: &errors::ERRORS,
+    log_patterns: &LOG_PATTERNS,
     locate: Some(locate),
     make,
 };
@@ -57,6 +58,30 @@ fn locate(named: Option<&Path>) -> Result<PathBuf, String> {
         "install it (Debian: apt-get install redis-server)",
     )
 }
+
+/// Of Redis (src/debug.c, src/aof.c, src/rdb.c).
+const LOG_PATTERNS: [LogPattern; 4] = [
+    LogPattern::new(
+        "=== REDIS BUG REPORT START",
+        "it crashed, and prints a report of it",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Bad file format reading the append only file",
+        "what it had written cannot be read",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Unexpected end of file reading the append only file",
+        "what it had written is cut short",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Internal error in RDB reading",
+        "what it had written cannot be read",
+        LogWeight::Told,
+    ),
+];
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
     if options.access.ca_file.is_some() || options.access.cert_file.is_some() {

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Client, ControlError, Db, Environment, System, SystemOptions};
-use history::ObjectKind;
+use history::{LogPattern, LogWeight, ObjectKind};
 
 use crate::cluster::Cluster;
 use crate::{Demand, Entry, ReadMode, find_program};
@@ -72,6 +72,7 @@ pub(crate) const ENTRY: Entry = Entry {
     schemes: &["zookeeper", "http"],
     example_endpoint: "zookeeper://10.0.0.1:2181",
     errors: &errors::ERRORS,
+    log_patterns: &LOG_PATTERNS,
     locate: Some(locate),
     make,
 };
@@ -131,6 +132,41 @@ fn classes(path: &Path) -> Result<PathBuf, String> {
         false => Err(format!("no zookeeper-*.jar in {}", lib.display())),
     }
 }
+
+/// Of ZooKeeper (server/DataTree.java, server/persistence/FileTxnSnapLog.java, server/quorum/QuorumPeer.java). A
+/// server compares the digest of its state after each transaction with the one that the leader had computed.
+const LOG_PATTERNS: [LogPattern; 6] = [
+    LogPattern::new(
+        "Digests are not matching. Value is Zxid",
+        "its state differs from the leader's after the same transaction",
+        LogWeight::Proves,
+    ),
+    LogPattern::new(
+        "First digest mismatch on txn",
+        "its state differs from the leader's after the same transaction",
+        LogWeight::Proves,
+    ),
+    LogPattern::new(
+        "which might lead to inconsistent state",
+        "its log does not reach as far as its snapshot",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Something is broken!",
+        "there is a log and no snapshot",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Unable to load database on disk",
+        "what it had written cannot be read",
+        LogWeight::Told,
+    ),
+    LogPattern::new(
+        "Severe unrecoverable error",
+        "it met an error that it cannot recover from",
+        LogWeight::Told,
+    ),
+];
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
     let reads = match options.read_mode.as_deref() {

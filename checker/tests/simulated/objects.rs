@@ -411,11 +411,17 @@ impl Object for Watched {
                 }
             }
             Op::Watch { from, .. } => {
-                let heard = self.events.iter().filter(|(revision, _)| revision >= from);
+                // Sometimes what came first was dropped.
+                let begun = (from + rng.random_range(0..4)).min(self.revision + 1);
+                let is_cut = rng.random_ratio(1, 6);
+                let least = if is_cut { begun } else { *from };
+                let heard = self.events.iter().filter(|(revision, _)| *revision >= least);
                 let heard = heard
                     .map(|(revision, value)| Value::list(vec![Value::Int(*revision), value.clone()]))
                     .collect();
-                answer(Value::list(vec![Value::Int(self.revision), Value::list(heard)]))
+                let mut parts = vec![Value::Int(self.revision), Value::list(heard)];
+                parts.extend(is_cut.then_some(Value::Int(begun)));
+                answer(Value::list(parts))
             }
             _ => None,
         }

@@ -1,11 +1,12 @@
 //! Whether enough operations completed for a verdict to mean anything: a store that does nothing makes no
 //! mistakes.
 
+use history::ErrorClass;
 use history::units::plural;
-use history::{ErrorClass, NoteKind};
 
 use super::silence::silence;
 use super::{Judged, unknown_if_any};
+use crate::observe::not_recovered::excused;
 use crate::results::{Check, CheckName};
 
 /// The fewest `ok` operations on which a run can be called valid.
@@ -53,16 +54,7 @@ pub(super) fn check(judged: &Judged) -> Check {
             plural(garbled as u64, "answer")
         ));
     }
-    for (_, note) in history
-        .notes
-        .iter()
-        .filter(|(_, note)| note.kind == NoteKind::NotBack)
-    {
-        reasons.push(format!(
-            "the store did not come back after the last heal, so the final reads were not possible: {}",
-            note.detail
-        ));
-    }
+    reasons.extend(excused(judged.looked));
     reasons.extend(silence(history, judged.faults));
     unknown_if_any(CheckName::EnoughOperations, reasons)
 }

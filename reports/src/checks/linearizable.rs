@@ -10,7 +10,7 @@ use crate::results::{Check, CheckName};
 /// The most undecided keys that are named.
 const MOST_UNDECIDED: usize = 5;
 
-/// The only check that can make a run invalid.
+/// Invalid, unknown or valid, as the checker says.
 pub(super) fn check(judged: &Judged) -> Check {
     let Judged { record, analysis, .. } = *judged;
     let mut reasons = Vec::new();

@@ -3,7 +3,8 @@
 //! (0 valid, 1 invalid, 2 unknown).
 //!
 //! Invariants:
-//! - Only the checker's verdict can make a run invalid. Whatever else went wrong makes it unknown: then the
+//! - Only what proves that the store broke a promise makes a run invalid: its answers, and what was observed
+//!   of it that nothing but the store explains. Whatever else went wrong makes the run unknown: then the
 //!   test, and not the store, needs attention.
 //! - Invalid beats unknown beats valid: a contradiction stays one, however little happened around it.
 //! - A check that is not valid says why, in at least one reason.
@@ -11,12 +12,14 @@
 mod enough_operations;
 mod faults_took_hold;
 mod linearizable;
+mod observed;
 mod silence;
 
 use checker::{Analysis, Verdict};
 use history::{History, TestRecord};
 
-use crate::results::{Check, CheckName, Counts, FaultRow, KindCounts};
+use crate::observe::Looked;
+use crate::results::{Check, CheckName, Counts, FaultRow, KindCounts, Observation};
 
 pub use enough_operations::FEWEST_OK;
 pub(crate) use faults_took_hold::failed;
@@ -24,12 +27,19 @@ pub(crate) use faults_took_hold::failed;
 /// Every check, in the order in which they are reported.
 const ALL: &[fn(&Judged) -> Check] = &[
     linearizable::check,
+    observed::not_recovered,
+    observed::two_leaders,
+    observed::diverged,
+    observed::log,
     faults_took_hold::check,
     enough_operations::check,
+    observed::fail_on,
 ];
 
 /// All that a check may look at.
 pub(crate) struct Judged<'a> {
+    pub looked: &'a Looked<'a>,
+    pub observations: &'a [Observation],
     pub record: &'a TestRecord,
     pub history: &'a History,
     pub analysis: &'a Analysis,

@@ -46,6 +46,9 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     for reason in results.further_reasons() {
         writeln!(text, "- because: {}", markdown(reason))?;
     }
+    for line in results.told_beside() {
+        writeln!(text, "- observed: {}", markdown(&line))?;
+    }
     for remark in &results.remarks {
         writeln!(text, "- note: {}", markdown(remark))?;
     }

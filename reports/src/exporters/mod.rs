@@ -15,6 +15,7 @@ use history::{History, RunDir, TestRecord};
 
 use crate::error::ReportError;
 use crate::fault_bands::Background;
+use crate::node_logs::NodeLogs;
 use crate::pages::run_page;
 use crate::plots;
 use crate::results::Results;
@@ -47,7 +48,8 @@ pub fn write_all(
     history: &History,
     analysis: &Analysis,
 ) -> Result<Results, ReportError> {
-    let results = summarize(record, history, analysis);
+    let logs = NodeLogs::read(run, record, history.end_ns);
+    let results = summarize(record, history, analysis, &logs);
     let background = Background::new(&results);
     let failed = |reason| ReportError::Render {
         path: run.root().to_owned(),

@@ -50,6 +50,9 @@ fn write(results: &Results, text: &mut String) -> std::fmt::Result {
     for reason in results.further_reasons() {
         writeln!(text, "because: {reason}")?;
     }
+    for line in results.told_beside() {
+        writeln!(text, "observed: {line}")?;
+    }
     for remark in &results.remarks {
         writeln!(text, "note: {remark}")?;
     }

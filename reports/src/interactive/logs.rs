@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use super::choose::{touches, widest};
 use super::ms;
+use crate::node_logs::log_files;
 
 /// The most text of all logs.
 const MOST_BYTES: usize = 500_000;
@@ -72,22 +73,7 @@ pub(super) fn read(dir: &RunDir, record: &TestRecord, end_ns: u64, moments: &[u6
     let zero_ns = zero.as_nanosecond();
     let mut lines = Vec::new();
     for (node, name) in record.nodes.iter().enumerate() {
-        // A name with a path in it could lead out of the run directory.
-        if Path::new(name).file_name() != Some(name.as_ref()) {
-            continue;
-        }
-        let mut files: Vec<_> = std::fs::read_dir(dir.node(name))
-            .ok()
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-            // No links, which lead out of the directory, and no pipes, which would block.
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-            .collect();
-        files.sort();
-        for path in files {
+        for path in log_files(dir, name) {
             if let Ok(text) = tail(&path) {
                 lines.extend(stamped(&text, node, zero_ns, end_ns));
             }
@@ -95,6 +81,25 @@ pub(super) fn read(dir: &RunDir, record: &TestRecord, end_ns: u64, moments: &[u6
     }
     lines.sort_by_key(|line| line.at_ns);
     (!lines.is_empty()).then(|| chosen(lines, end_ns, moments, MOST_BYTES))
+}
+
+/// When a line was written, seconds since the run's start, if it has a stamp and that is one of this run. A stamp
+/// without a zone tells it only of a run that is shorter than the quarter of an hour by which zones differ.
+pub(crate) fn time_of(line: &str, record: &TestRecord, end_ns: u64) -> Option<f64> {
+    let zero: Timestamp = record.time_zero.as_deref()?.parse().ok()?;
+    let (ns, has_zone) = stamp(line)?;
+    let after_ns = ns - zero.as_nanosecond();
+    let quarter = i128::from(QUARTER_NS);
+    let around = i128::from(AROUND_NS);
+    let at_ns = match has_zone {
+        true => after_ns,
+        false if i128::from(end_ns) + 2 * around < quarter => {
+            (after_ns + around).rem_euclid(quarter) - around
+        }
+        false => return None,
+    };
+    let is_within = (-around..=i128::from(end_ns) + around).contains(&at_ns);
+    is_within.then_some(at_ns.max(0) as f64 / 1e9)
 }
 
 /// The end of a file, whatever is in it.

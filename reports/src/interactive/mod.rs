@@ -11,7 +11,7 @@
 //!   but for very short histories.
 
 mod choose;
-mod logs;
+pub(crate) mod logs;
 mod pack;
 
 use checker::Analysis;
@@ -180,7 +180,11 @@ fn moments(history: &History, analysis: &Analysis) -> Vec<u64> {
     }
     let times = |span: &NemesisSpan| [Some(span.invoked_ns), span.completed_ns];
     moments.extend(history.nemesis.iter().flat_map(times).flatten());
-    moments.extend(history.notes.iter().map(|(time_ns, ..)| *time_ns));
+    let notes = history
+        .notes
+        .iter()
+        .filter(|(_, note)| !note.kind.is_measurement());
+    moments.extend(notes.map(|(time_ns, ..)| *time_ns));
     let slowest = operations
         .iter()
         .filter(|operation| operation.outcome.is_answer())

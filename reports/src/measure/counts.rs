@@ -132,6 +132,7 @@ pub(crate) fn notes(history: &History) -> (Vec<NoteRow>, Vec<OtherNote>) {
         };
         match &note.kind {
             NoteKind::Leader => leaders.push(row),
+            kind if kind.is_measurement() => {}
             kind => others.push(OtherNote {
                 note: kind.name().to_owned(),
                 row,

@@ -265,7 +265,7 @@ fn fault_lines<'a>(results: &'a Results, background: &Background) -> Vec<FaultLi
             symbol: match fault.hold {
                 FaultHold::Verified => "✓",
                 FaultHold::Failed => "✗",
-                FaultHold::Skipped => "–",
+                FaultHold::Refused | FaultHold::Skipped => "–",
                 FaultHold::Unfinished => "…",
             },
             why: fault.why.as_deref().unwrap_or_default(),
@@ -395,8 +395,13 @@ mod helpers {
     pub fn check_text(name: CheckName) -> &'static str {
         match name {
             CheckName::Linearizable => "linearizable",
+            CheckName::NotRecovered => "recovered after the last heal",
+            CheckName::TwoLeaders => "one leader in each term",
+            CheckName::Diverged => "same state on all nodes",
+            CheckName::Log => "no broken promise in the logs",
             CheckName::FaultsTookHold => "faults took hold",
             CheckName::EnoughOperations => "enough operations",
+            CheckName::FailOn => "nothing to fail on",
         }
     }
 

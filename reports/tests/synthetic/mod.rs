@@ -112,6 +112,8 @@ pub fn record(options: &Options) -> TestRecord {
         requested_faults: Some("kill,pause,partition".into()),
         fault_interval_ms: Some(5_000),
         min_faults: 0,
+        log_patterns: Vec::new(),
+        fail_on: Vec::new(),
         error_rules: Vec::new(),
         bug: options.plant.then(|| "stale-read".into()),
         env: "netns".into(),

@@ -104,7 +104,8 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
         ..Options::default()
     };
     let analysis = judging::within(&imported.history, options, args.into());
-    let results = reports::summarize(record, &imported.history, &analysis);
+    let logs = reports::NodeLogs::read(run, record, imported.history.end_ns);
+    let results = reports::summarize(record, &imported.history, &analysis, &logs);
     say!("{}", reports::summary_text(&results).trim_end());
     for remark in &imported.remarks {
         say!("note: {remark}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, Client, ControlError, Db, Environment, System, SystemOptions};
-use history::ObjectKind;
+use history::{LogPattern, LogWeight, ObjectKind};
 
 use crate::cluster::Cluster;
 use crate::{Entry, Oracle, PlantedBug};
@@ -26,6 +26,7 @@ pub(crate) const ENTRY: Entry = Entry {
     schemes: &["http"],
     example_endpoint: "http://10.0.0.1:8000",
     errors: &client::ERRORS,
+    log_patterns: &LOG_PATTERNS,
     locate: None,
     make,
 };
@@ -67,6 +68,17 @@ fn planted(family: &'static str, bug: &raft::bug::BugInfo) -> PlantedBug {
         needs: bug.needs.iter().map(|needed| needed.name()).collect(),
     }
 }
+
+/// Of the nodes (raft/src/node/driver.rs) and Rust.
+const LOG_PATTERNS: [LogPattern; 3] = [
+    LogPattern::new("is Leader term=", "it leads", LogWeight::Leads),
+    LogPattern::new(
+        "has broken Raft's rules",
+        "what another node sent breaks Raft's rules",
+        LogWeight::Proves,
+    ),
+    LogPattern::new("panicked at", "it panicked", LogWeight::Told),
+];
 
 fn make(environment: Arc<dyn Environment>, options: &SystemOptions) -> Result<Arc<dyn System>, ControlError> {
     let store = Nodes::new(environment.clone(), options)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Access, ControlError, Daemon, Environment, Operators, Primary, SystemOptions};
+use history::{Fact, StateHash};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -50,6 +51,40 @@ struct Status {
     applied: u64,
     #[serde(default)]
     members: Vec<Member>,
+    /// The last terms that it led; releases before 0.2 do not say.
+    #[serde(default)]
+    led_terms: Vec<u64>,
+    /// Its state now and at some earlier indices, the same ones on every node.
+    digest: Option<Checkpoint>,
+    #[serde(default)]
+    checkpoints: Vec<Checkpoint>,
+}
+
+#[derive(Deserialize)]
+struct Checkpoint {
+    index: u64,
+    hash: String,
+}
+
+impl Status {
+    /// What the node says of itself, for comparison with the others.
+    fn facts(self) -> Vec<Fact> {
+        let mut terms = self.led_terms;
+        // Of one turn of the node: it leads in the term that it names.
+        if self.role == "leader" {
+            terms.push(self.term);
+        }
+        let states = self.checkpoints.into_iter().chain(self.digest);
+        let states = states.map(|checkpoint| {
+            Fact::State(StateHash {
+                index: checkpoint.index,
+                base: 0,
+                hash: checkpoint.hash,
+            })
+        });
+        let led = (!terms.is_empty()).then_some(Fact::Led(terms));
+        led.into_iter().chain(states).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -266,6 +301,14 @@ impl Store for Nodes {
             .collect();
         leaders.sort_by_key(|primary| std::cmp::Reverse((primary.term, primary.node)));
         leaders
+    }
+
+    async fn observe(&self) -> Vec<(usize, Fact)> {
+        let statuses = self.statuses().await;
+        let facts = statuses
+            .into_iter()
+            .flat_map(|(node, status)| status.facts().into_iter().map(move |fact| (node, fact)));
+        facts.collect()
     }
 
     async fn version(&self) -> String {

@@ -105,11 +105,7 @@ impl EtcdClient {
             }
             (ObjectKind::Watched, Op::Watch { key, from }) => {
                 let name = self.name(key);
-                // Linearizable in every read mode: the answer of a member that lags would end the watch too
-                // early.
-                let request = requests::range(&name, false);
-                let now = self.gateway.ask("v3/kv/range", &request).await?;
-                watch::hear(&self.gateway, &name, *from, &now).await
+                watch::hear(&self.gateway, &name, *from).await
             }
             _ => Err(NOT_SUPPORTED.error(format!("{op} of a {}", self.object))),
         }

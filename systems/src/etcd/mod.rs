@@ -7,6 +7,7 @@
 //! - `mod.rs`: the members, and who leads
 //! - `client.rs`: what each operation is made of; `lock.rs` and `watch.rs`: two that need more
 //! - `admin.rs`: leadership, membership, compaction
+//! - `observe.rs`: what they say of themselves beside their answers
 //! - `gateway.rs`: one request, one answer; `requests.rs`: their bodies
 //! - `errors.rs`: what each error means
 
@@ -15,6 +16,7 @@ mod client;
 mod errors;
 mod gateway;
 mod lock;
+mod observe;
 mod requests;
 mod watch;
 
@@ -28,7 +30,7 @@ use async_trait::async_trait;
 use control::{
     Ability, Access, Client, ControlError, Daemon, Db, Environment, Primary, System, SystemOptions,
 };
-use history::ObjectKind;
+use history::{Fact, LogPattern, LogWeight, ObjectKind};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Store, data_dir, log_file};
@@ -61,9 +63,46 @@ pub(crate) const ENTRY: Entry = Entry {
     schemes: &["http", "https"],
     example_endpoint: "http://10.0.0.1:2379",
     errors: &errors::ERRORS,
+    log_patterns: &LOG_PATTERNS,
     locate: Some(locate),
     make,
 };
+
+/// Of etcd (server/etcdserver/corrupt.go, server/etcdserver/server.go), its Raft (raft/raft.go, raft/log.go) and Go.
+/// The term that `maintenance/status` reports is that of the last entry that was applied, and not the one in
+/// which a leader leads; only the log tells that.
+const LOG_PATTERNS: [LogPattern; 10] = [
+    LogPattern::new("became leader at term ", "it leads", LogWeight::Leads),
+    LogPattern::new(
+        "found data inconsistency with peers",
+        "its state differs from another member's",
+        LogWeight::Proves,
+    ),
+    LogPattern::new("found hash mismatch", "members' states differ", LogWeight::Proves),
+    LogPattern::new(
+        "data corruption detected",
+        "members' states differ",
+        LogWeight::Proves,
+    ),
+    LogPattern::new(
+        "\"alarm\":\"CORRUPT\"",
+        "members' states differ (alarm CORRUPT)",
+        LogWeight::Proves,
+    ),
+    LogPattern::new(
+        "Was the raft log corrupted, truncated, or lost?",
+        "its log ends before what it had acknowledged",
+        LogWeight::Told,
+    ),
+    LogPattern::new("panic: ", "it ended with a panic", LogWeight::Told),
+    LogPattern::new("\"level\":\"panic\"", "it ended with a panic", LogWeight::Told),
+    LogPattern::new(
+        "\"level\":\"fatal\"",
+        "it met an error that it cannot go on after",
+        LogWeight::Told,
+    ),
+    LogPattern::new("fatal error: ", "Go's runtime ended it", LogWeight::Told),
+];
 
 const READ_MODES: [ReadMode; 2] = [
     ReadMode {
@@ -280,6 +319,14 @@ impl Store for Members {
             Some((_, status)) => status.version,
             None => String::new(),
         }
+    }
+
+    async fn observe_last(&self) -> Vec<(usize, Fact)> {
+        self.hashes().await
+    }
+
+    async fn needs_operator(&self) -> Option<String> {
+        self.alarms().await
     }
 
     const REJOINS_EMPTY: bool = true;

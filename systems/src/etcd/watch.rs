@@ -11,13 +11,17 @@
 //! M lies before `from` there is nothing to hear. Progress notifications would not do: up to 3.4.24 and 3.5.7
 //! they could overtake events (etcd issue 15220).
 //!
+//! Revisions that were compacted are gone, and etcd answers a watch that asks for them with the revision up to
+//! which they are (`compact_revision`), and cancels it. The answer then begins after that one, and says so:
+//! nothing else may be missing. If it lies beyond R, the key is read again first.
+//!
 //! An event that the store leaves out at the end is noticed as soon as there is a later one; until then the
 //! watch waits in vain.
 
 use history::{Outcome, Value};
 use serde::Deserialize;
 
-use super::errors::{COMPACTED, WATCH_ENDED, said};
+use super::errors::{WATCH_ENDED, said};
 use super::gateway::{Gateway, Header, KeyValue, Range, RequestError, RuleError, number};
 use super::requests;
 use crate::http::NOT_UNDERSTOOD;
@@ -73,41 +77,82 @@ struct Heard {
     changes: Vec<(i64, Value)>,
 }
 
-/// All changes of the key called `name` from revision `from` up to at least the one at which `now` was read.
-pub(super) async fn hear(
-    gateway: &Gateway,
-    name: &str,
-    from: i64,
-    now: &Range,
-) -> Result<Outcome, RequestError> {
+/// All changes of the key called `name` from revision `from` on that were not compacted, up to at least the
+/// last one when this began.
+pub(super) async fn hear(gateway: &Gateway, name: &str, from: i64) -> Result<Outcome, RequestError> {
     // 0 means "from now on".
     let from = from.max(1);
-    let mut heard = Heard {
-        from,
-        now: now.header.revision,
-        last_change: now.kvs.first().map_or(0, |kv| kv.mod_revision),
-        changes: Vec::new(),
-    };
-    let mut response = gateway.send("v3/watch", &requests::watch(name, from)).await?;
-    let mut buffer = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(RequestError::unanswered)? {
-        buffer.extend_from_slice(&chunk);
-        while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            if heard.take_in(&line)? {
-                return Ok(heard.outcome());
+    let mut begun = None;
+    loop {
+        // Linearizable in every read mode: the answer of a member that lags would end the watch too early.
+        let now: Range = gateway.ask("v3/kv/range", &requests::range(name, false)).await?;
+        let revision = now.header.revision;
+        if begun.is_some_and(|begun| begun > revision + 1) {
+            let why = format!("compacted up to a revision that is yet to come, at revision {revision}");
+            return Err(NOT_UNDERSTOOD.error(why));
+        }
+        match (Heard::new(begun.unwrap_or(from), &now).listen(gateway, name)).await? {
+            Ended::Whole(through, changes) => return Ok(outcome(through, changes, begun)),
+            // Each time further on; a store that is compacted all the time meets the operation's deadline.
+            Ended::Compacted(up_to) if up_to >= begun.unwrap_or(from) => begun = Some(up_to + 1),
+            Ended::Compacted(up_to) => {
+                let why = format!("compacted up to {up_to}, from where on it was not asked (at {revision})");
+                return Err(NOT_UNDERSTOOD.error(why));
             }
         }
-        if buffer.len() > LINE_LIMIT {
-            return Err(NOT_UNDERSTOOD.error("a line of more than 16 MiB"));
-        }
     }
-    Err(WATCH_ENDED.error("the stream ended"))
+}
+
+/// How a watch ended.
+#[derive(Debug, PartialEq)]
+enum Ended {
+    /// Everything up to a revision was heard.
+    Whole(i64, Vec<(i64, Value)>),
+    /// The revisions up to this one are gone.
+    Compacted(i64),
+}
+
+fn outcome(through: i64, changes: Vec<(i64, Value)>, begun: Option<i64>) -> Outcome {
+    let changes = (changes.into_iter())
+        .map(|(revision, value)| Value::list(vec![revision.into(), value]))
+        .collect();
+    let mut parts = vec![through.into(), Value::list(changes)];
+    parts.extend(begun.map(Value::from));
+    Outcome::ok_value(Value::list(parts))
 }
 
 impl Heard {
-    /// Takes in one line of the stream; returns whether everything has arrived now.
-    fn take_in(&mut self, line: &[u8]) -> Result<bool, RequestError> {
+    /// Nothing yet, of a key that was read.
+    fn new(from: i64, now: &Range) -> Heard {
+        Heard {
+            from,
+            now: now.header.revision,
+            last_change: now.kvs.first().map_or(0, |kv| kv.mod_revision),
+            changes: Vec::new(),
+        }
+    }
+
+    async fn listen(mut self, gateway: &Gateway, name: &str) -> Result<Ended, RequestError> {
+        let request = requests::watch(name, self.from);
+        let mut response = gateway.send("v3/watch", &request).await?;
+        let mut buffer = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(RequestError::unanswered)? {
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = buffer.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = buffer.drain(..=end).collect();
+                if let Some(ended) = self.take_in(&line)? {
+                    return Ok(ended);
+                }
+            }
+            if buffer.len() > LINE_LIMIT {
+                return Err(NOT_UNDERSTOOD.error("a line of more than 16 MiB"));
+            }
+        }
+        Err(WATCH_ENDED.error("the stream ended"))
+    }
+
+    /// Takes in one line of the stream; says how the watch ended if nothing more is to come.
+    fn take_in(&mut self, line: &[u8]) -> Result<Option<Ended>, RequestError> {
         let json: Line =
             serde_json::from_slice(line).map_err(|error| NOT_UNDERSTOOD.error(error.to_string()))?;
         if let Some(broken) = json.error {
@@ -117,7 +162,7 @@ impl Heard {
             return Err(NOT_UNDERSTOOD.error("neither a result nor an error"));
         };
         if watched.compact_revision != 0 {
-            return Err(COMPACTED.error(format!("compacted at {}", watched.compact_revision)));
+            return Ok(Some(Ended::Compacted(watched.compact_revision)));
         }
         if watched.canceled {
             return Err(WATCH_ENDED.error(watched.cancel_reason));
@@ -130,19 +175,12 @@ impl Heard {
             self.changes.push((event.kv.mod_revision, value));
         }
         let last_heard = self.changes.last().map(|(revision, _)| *revision);
-        Ok(match last_heard {
+        let is_whole = match last_heard {
             Some(revision) => revision >= self.last_change,
             None => watched.created && self.last_change < self.from,
-        })
-    }
-
-    fn outcome(self) -> Outcome {
-        let last_heard = self.changes.last().map_or(0, |(revision, _)| *revision);
-        let changes = (self.changes.into_iter())
-            .map(|(revision, value)| Value::list(vec![revision.into(), value]))
-            .collect();
-        let up_to: Value = self.now.max(last_heard).into();
-        Outcome::ok_value(Value::list(vec![up_to, Value::list(changes)]))
+        };
+        let through = self.now.max(last_heard.unwrap_or_default());
+        Ok(is_whole.then(|| Ended::Whole(through, std::mem::take(&mut self.changes))))
     }
 }
 
@@ -189,17 +227,17 @@ mod tests {
         ];
         for (lines, expected) in cases {
             let mut heard = heard();
-            let ends: Vec<bool> = lines
+            let mut ends: Vec<Option<Ended>> = lines
                 .iter()
                 .map(|line| heard.take_in(line.as_bytes()).unwrap())
                 .collect();
-            assert_eq!(*ends.last().unwrap(), expected.is_some(), "{lines:?}");
-            assert!(!ends[..ends.len() - 1].contains(&true), "{lines:?}");
-            if let Some((up_to, changes)) = expected {
-                let changes = changes.iter().map(|change| list(change)).collect();
-                let answer = Value::list(vec![(*up_to).into(), Value::list(changes)]);
-                assert_eq!(heard.outcome(), Outcome::ok_value(answer), "{lines:?}");
-            }
+            let last = ends.pop().unwrap();
+            assert!(ends.iter().all(Option::is_none), "{lines:?}");
+            let expected = expected.map(|(up_to, changes)| {
+                let changes = changes.iter().map(|&[revision, value]| (revision, value.into()));
+                Ended::Whole(up_to, changes.collect())
+            });
+            assert_eq!(last, expected, "{lines:?}");
         }
     }
 
@@ -209,9 +247,24 @@ mod tests {
             last_change: 9,
             ..heard()
         };
-        assert!(heard.take_in(CREATED.as_bytes()).unwrap());
-        let answer = Value::list(vec![20.into(), Value::list(Vec::new())]);
-        assert_eq!(heard.outcome(), Outcome::ok_value(answer));
+        let ended = heard.take_in(CREATED.as_bytes()).unwrap();
+        assert_eq!(ended, Some(Ended::Whole(20, Vec::new())));
+    }
+
+    #[test]
+    fn what_was_compacted_is_said() {
+        let line = r#"{"result":{"header":{},"created":true,"canceled":true,"compact_revision":"12"}}"#;
+        assert_eq!(
+            heard().take_in(line.as_bytes()).unwrap(),
+            Some(Ended::Compacted(12))
+        );
+        let changes = || vec![(15, 2.into())];
+        let told = [list(&[15, 2])].to_vec();
+        let (whole, cut) = (outcome(20, changes(), None), outcome(20, changes(), Some(13)));
+        let parts = vec![20.into(), Value::list(told)];
+        assert_eq!(whole, Outcome::ok_value(Value::list(parts.clone())));
+        let parts = parts.into_iter().chain([13.into()]).collect();
+        assert_eq!(cut, Outcome::ok_value(Value::list(parts)));
     }
 
     #[test]
@@ -220,10 +273,6 @@ mod tests {
             (
                 r#"{"result":{"header":{},"created":true,"canceled":true,"cancel_reason":"etcdserver: permission denied"}}"#,
                 "watch-ended",
-            ),
-            (
-                r#"{"result":{"header":{},"canceled":true,"compact_revision":"12"}}"#,
-                "compacted",
             ),
             (
                 r#"{"error":{"grpc_code":14,"message":"etcdserver: no leader"}}"#,

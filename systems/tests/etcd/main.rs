@@ -263,6 +263,19 @@ async fn watched(started: &Started) {
     assert_eq!(heard(client.invoke(&watch(last)).await), (last, vec![]));
     // Nothing has changed at a later revision yet.
     assert_eq!(heard(client.invoke(&watch(last + 5)).await), (last, vec![]));
+    // What was compacted is not told, and that it is not is.
+    started.system.db().compact(0).await.unwrap();
+    let pair = |revision: i64, value: i64| list(&[revision, value]);
+    let answer = |through: i64, changes: Vec<Value>| {
+        let parts = vec![through.into(), Value::list(changes), (last + 1).into()];
+        Outcome::ok_value(Value::list(parts))
+    };
+    assert_eq!(client.invoke(&watch(1)).await, answer(last, vec![]));
+    let third = number(client.invoke(&write(1, 14)).await);
+    assert_eq!(
+        client.invoke(&watch(first)).await,
+        answer(third, vec![pair(third, 14)])
+    );
 }
 
 /// What was acknowledged outlives kill -9, and a connection that cannot be made is a certain `fail`.

@@ -234,7 +234,7 @@ impl<'a> Finder<'a> {
         };
         let why = sentence![op(watch), format!(" reports revision {revision}.")];
         let but = format!(
-            "It was requested from revision {from} on, and says that it is complete up to {through}."
+            "It tells of what came from revision {from} on, and says that it is complete up to {through}."
         )
         .into();
         self.contradiction(Rule::OutOfBounds, vec![watch], vec![why, but])

@@ -12,7 +12,7 @@ use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::{Entry, only_nil};
 use crate::verdict::{Algorithm, Decision};
-use model::readable;
+use model::{readable, unseen};
 
 pub use model::{Watched, WatchedOp, WatchedState};
 
@@ -35,7 +35,7 @@ pub(crate) const ENTRY: Entry = Entry {
         };
         Ok(sequential(&Watched, true, history, &limits))
     },
-    account: None,
+    account: Some(unseen),
     monitor: |_, _| Ok(monitor::watch_monitor()),
     ways: &[exact::ALGORITHM, Algorithm::SEARCH],
     decide,

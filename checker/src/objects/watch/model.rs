@@ -5,6 +5,11 @@
 //! write from the one to the other, each once, in order, with its value. Revisions need not be consecutive:
 //! others may count on the same scale. A write that ended with `info` may take effect at any time after its
 //! invocation, or never; a failed one never does; a watch that failed or ended with `info` tells nothing.
+//!
+//! A store may drop old revisions. A watch that asked for dropped ones answers with a third part as well: the
+//! first revision from which it heard everything. What lies between the two, and only that, is unseen and
+//! proves nothing, neither that the store kept it nor that it lost it.
+//!
 //! Source: etcd's guarantees for watches (ordered, unique, reliable, atomic; etcd API guarantees), and the
 //! check of watches in etcd's robustness tests.
 //!
@@ -13,7 +18,8 @@
 
 use std::sync::Arc;
 
-use history::{Op, Operation, Outcome, Value};
+use history::units::{grouped, plural};
+use history::{History, Op, Operation, Outcome, Value};
 
 use crate::model::{Model, Recorded, answer, array_bytes};
 use crate::objects::set::elements;
@@ -29,7 +35,7 @@ pub enum WatchedOp {
     Write(Value, Option<i64>),
     /// Changes were asked for.
     Watch {
-        /// The first revision to hear of.
+        /// The first revision that it was to hear of and that the store had not dropped.
         from: i64,
         /// The revision up to which it heard.
         through: i64,
@@ -158,11 +164,11 @@ impl Recorded for Watched {
                 Some(WatchedOp::Write(value.clone(), revision))
             }
             (Op::Watch { from, .. }, Outcome::Ok(_)) => {
-                let (through, events) = heard(answer(operation)?)?;
+                let heard = heard(answer(operation)?)?;
                 Some(WatchedOp::Watch {
-                    from: *from,
-                    through,
-                    events: Arc::new(events),
+                    from: heard.begun.map_or(*from, |begun| begun.max(*from)),
+                    through: heard.through,
+                    events: Arc::new(heard.events),
                 })
             }
             _ => None,
@@ -170,24 +176,70 @@ impl Recorded for Watched {
     }
 }
 
-/// What a watch answered: up to where, and the revisions with their values.
-fn heard(answer: &Value) -> Option<(i64, Vec<(i64, Value)>)> {
-    let [Value::Int(through), events] = elements(answer)? else {
-        return None;
+/// What a watch answered.
+struct Heard {
+    /// Up to where it heard.
+    through: i64,
+    /// The revisions with their values.
+    events: Vec<(i64, Value)>,
+    /// From where on, if the store had dropped what came before.
+    begun: Option<i64>,
+}
+
+fn heard(answer: &Value) -> Option<Heard> {
+    let (through, events, begun) = match elements(answer)? {
+        [Value::Int(through), events] => (through, events, None),
+        // Nothing that it has not yet reached can have been dropped.
+        [Value::Int(through), events, Value::Int(begun)] if *begun <= through.saturating_add(1) => {
+            (through, events, Some(*begun))
+        }
+        _ => return None,
     };
     let event = |event: &Value| match elements(event)? {
         [Value::Int(revision), value] => Some((*revision, value.clone())),
         _ => None,
     };
     let events: Option<Vec<_>> = elements(events)?.iter().map(event).collect();
-    Some((*through, events?))
+    Some(Heard {
+        through: *through,
+        events: events?,
+        begun,
+    })
+}
+
+/// How many watches did not hear all that they asked for because the store had dropped it, in a sentence.
+pub(super) fn unseen(history: &History) -> Vec<String> {
+    let mut watches = 0_u64;
+    let mut cut: Vec<u64> = Vec::new();
+    for operation in &history.operations {
+        if let (Op::Watch { from, .. }, Some(answer)) = (&operation.op, answer(operation)) {
+            watches += 1;
+            let begun = heard(answer).and_then(|heard| heard.begun);
+            cut.extend(
+                begun
+                    .filter(|begun| begun > from)
+                    .map(|begun| from.abs_diff(begun)),
+            );
+        }
+    }
+    match cut.iter().max() {
+        None => Vec::new(),
+        Some(most) => vec![format!(
+            "{} of {} to watches leave out revisions that the store had dropped (compaction), at most {} at a \
+             time; what it did with those is not judged by them.",
+            grouped(cut.len() as u64),
+            plural(watches, "answer"),
+            grouped(*most)
+        )],
+    }
 }
 
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let (is_readable, expected) = match (&operation.op, answer(operation)) {
         (Op::Watch { .. }, Some(answer)) => (
             heard(answer).is_some(),
-            "a list of a revision and a list of [revision value]",
+            "a list of a revision and a list of [revision value], and of the first revision that was kept, if any was \
+             not",
         ),
         (_, Some(revision)) => (
             matches!(revision, Value::Int(_) | Value::Nil),

@@ -1,0 +1,126 @@
+//! What was observed of the store beside its answers: one file for each kind of observation, and one list
+//! ([`ALL`]).
+//!
+//! Invariants:
+//! - Everything comes from the history, the plan and the logs in the run directory.
+//! - What perjury's own faults may explain proves nothing and fails nothing, whatever `--fail-on` says; the
+//!   observation says which fault.
+
+mod availability;
+mod crashes;
+mod diverged;
+mod elections;
+mod growth;
+mod log_lines;
+pub(crate) mod not_recovered;
+#[cfg(test)]
+mod tests;
+mod two_leaders;
+
+use history::{Bound, History, Observed, TestRecord};
+
+use crate::node_logs::NodeLogs;
+use crate::results::{Availability, FaultRow, Observation};
+
+/// Each kind of observation, in the order in which they are reported.
+const ALL: &[fn(&Looked) -> Vec<Observation>] = &[
+    not_recovered::observe,
+    two_leaders::observe,
+    diverged::observe,
+    log_lines::observe,
+    crashes::observe,
+    elections::observe,
+    growth::observe,
+    availability::observe,
+];
+
+/// All that an observation may look at.
+pub(crate) struct Looked<'a> {
+    pub record: &'a TestRecord,
+    pub history: &'a History,
+    pub faults: &'a [FaultRow],
+    pub logs: &'a NodeLogs,
+    pub availability: Option<Availability>,
+}
+
+/// Everything that was observed. Those that the user asked for fail the run.
+pub(crate) fn observe(looked: &Looked) -> Vec<Observation> {
+    let mut all: Vec<Observation> = ALL.iter().flat_map(|observe| observe(looked)).collect();
+    for observation in &mut all {
+        let is_asked = looked
+            .record
+            .fail_on
+            .iter()
+            .any(|fail| fail.what == observation.what);
+        observation.fails = observation.proves || is_asked && observation.explained_by.is_none();
+    }
+    all
+}
+
+impl Looked<'_> {
+    /// From where on something is told: as the user says, or else by default; nothing where it is told only
+    /// on demand.
+    fn bound(&self, what: Observed) -> Option<f64> {
+        let mut asked = self.record.fail_on.iter().filter(|fail| fail.what == what);
+        let given = asked.find_map(|fail| fail.bound);
+        given.or(match what.bound() {
+            Bound::Seconds(default) | Bound::Bytes(default) => Some(default),
+            Bound::None | Bound::Share => None,
+        })
+    }
+
+    /// The first fault that broke what disks promise: after it a store need not know what it wrote.
+    fn damage(&self) -> Option<&FaultRow> {
+        damaging(self.faults).next()
+    }
+
+    /// The fault that may make a process end by itself, if one took hold by `time_s` on that node or, where
+    /// it is not known when it was, ever.
+    fn fatal(&self, node: &str, time_s: Option<f64>) -> Option<&FaultRow> {
+        self.faults.iter().find(|fault| {
+            let before = time_s.is_none_or(|time_s| fault.start_s <= time_s);
+            let on_it = fault.nodes.is_empty() || fault.nodes.iter().any(|name| name == node);
+            FATAL.contains(&fault.nemesis.as_str()) && fault.is_drawn() && before && on_it
+        })
+    }
+}
+
+/// The faults under which a store may rather end than go on: of its disk, its clock, and its place in the
+/// cluster.
+const FATAL: [&str; 5] = ["corrupt", "disk-full", "fsync", "clock", "membership"];
+
+/// The faults that break what disks promise.
+fn damaging(faults: &[FaultRow]) -> impl Iterator<Item = &FaultRow> {
+    faults.iter().filter(|fault| {
+        let damages = match fault.nemesis.as_str() {
+            "corrupt" => true,
+            "fsync" => fault.target.contains("lie"),
+            _ => false,
+        };
+        damages && fault.is_drawn()
+    })
+}
+
+/// An observation that proves nothing yet.
+fn observation(what: Observed, text: String) -> Observation {
+    Observation {
+        what,
+        proves: false,
+        fails: false,
+        time_s: None,
+        node: None,
+        count: 1,
+        text,
+        explained_by: None,
+        evidence: Vec::new(),
+    }
+}
+
+/// What a broken promise is made of: it proves one unless a fault explains it.
+fn proof(what: Observed, text: String, explained_by: Option<&FaultRow>) -> Observation {
+    Observation {
+        proves: explained_by.is_none(),
+        explained_by: explained_by.map(FaultRow::name_and_target),
+        ..observation(what, text)
+    }
+}

@@ -1,0 +1,493 @@
+//! Whether the store came back after the last heal. Every node was started again and every link is open by
+//! then, so that a store that does not answer has failed: invalid, whatever its answers were before.
+//!
+//! It is not accused where anything else may be the reason ([`excuse`]): then the run stays unknown, which
+//! the check whether there were enough operations says.
+
+use history::units::{plural, seconds};
+use history::{ErrorClass, Fact, FoundState, History, NodeFound, NotBack, Note, NoteKind, Observed};
+
+use super::{Looked, damaging, observation};
+use crate::results::{FaultHold, Observation};
+
+pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
+    let found = not_back(looked.history).filter(|found| excuse(looked, found).is_none());
+    let told = found.and_then(|found| told(&found));
+    told.into_iter().collect()
+}
+
+/// What keeps the run from being valid where the store is not accused.
+pub(crate) fn excused(looked: &Looked) -> Option<String> {
+    let found = not_back(looked.history)?;
+    let why = excuse(looked, &found)?;
+    Some(format!(
+        "the store did not come back after the last heal ({}), but {why}",
+        found.note.detail
+    ))
+}
+
+/// How the store was found that did not come back.
+struct Found<'a> {
+    time_s: f64,
+    note: &'a Note,
+    fact: Option<&'a NotBack>,
+}
+
+/// What was noted of a store that did not come back.
+fn not_back(history: &History) -> Option<Found<'_>> {
+    let mut notes = history.notes.iter();
+    let (time_ns, note) = notes.find(|(_, note)| note.kind == NoteKind::NotBack)?;
+    let fact = match &note.fact {
+        Some(Fact::NotBack(found)) => Some(found),
+        _ => None,
+    };
+    Some(Found {
+        time_s: seconds(*time_ns),
+        note,
+        fact,
+    })
+}
+
+/// Why a store that did not come back is not accused; `None` if it is.
+fn excuse(looked: &Looked, found: &Found) -> Option<String> {
+    let Looked {
+        record,
+        history,
+        faults,
+        ..
+    } = *looked;
+    let Some(fact) = found.fact else {
+        return Some("an older perjury recorded it, which did not say enough".to_owned());
+    };
+    if !record.endpoints.is_empty() {
+        return Some("perjury did not start this store, and could not start it again".to_owned());
+    }
+    let is_stopped = |(_, note): &(u64, Note)| note.kind == NoteKind::Stopped;
+    if history.notes.iter().any(is_stopped) {
+        return Some("the run was stopped early".to_owned());
+    }
+    if let Some(why) = &fact.operator {
+        return Some(format!("the store says that it needs an operator: {why}"));
+    }
+    if let Some(fault) = faults.iter().find(|fault| fault.hold == FaultHold::Failed) {
+        return Some(format!(
+            "the fault {} did not work as intended",
+            fault.name_and_target()
+        ));
+    }
+    if !is_healed(history) {
+        return Some("the history does not show that everything was healed".to_owned());
+    }
+    if let Some(node) = fact.nodes.iter().find(|node| is_ours(node)) {
+        return Some(match &node.not_started {
+            Some(why) => format!("perjury could not start {}: {why}", node.node),
+            None => format!("the process of {} was {}", node.node, state_text(node.state)),
+        });
+    }
+    if let Some(fault) = damaging(faults).next() {
+        let is_given_up = |name: &String| {
+            let mut nodes = fact.nodes.iter();
+            nodes.any(|node| node.node == *name && node.given_up)
+        };
+        let excused = damaging(faults).flat_map(|fault| &fault.nodes);
+        let mut damaged: Vec<&String> = excused.collect();
+        damaged.sort();
+        damaged.dedup();
+        // Damage to a minority whose nodes are not counted must not stop the others.
+        if damaged.len() * 2 >= fact.nodes.len() || !damaged.into_iter().all(is_given_up) {
+            return Some(format!(
+                "the fault {} had damaged what {} had on disk",
+                fault.name_and_target(),
+                fault.nodes.join(", ")
+            ));
+        }
+    }
+    if fact.unanswered > 0 && !is_silent(history) {
+        return Some("it refused what it was asked for a reason that it gave".to_owned());
+    }
+    None
+}
+
+/// Whether that node does not answer for a reason that may be the harness' own.
+fn is_ours(node: &NodeFound) -> bool {
+    !node.given_up
+        && (node.not_started.is_some() || matches!(node.state, FoundState::Stopped | FoundState::Unknown))
+}
+
+fn is_healed(history: &History) -> bool {
+    let mut heals = history.nemesis.iter().filter(|span| span.op.is_heal());
+    heals.any(|span| {
+        let outcome = span.outcome.as_ref();
+        outcome.is_some_and(|outcome| !matches!(outcome.hold, history::Hold::Failed(_)))
+    })
+}
+
+/// Whether everything that was asked after the last heal met nothing but errors of a store that is not there.
+fn is_silent(history: &History) -> bool {
+    let heals = history.nemesis.iter().filter(|span| span.op.is_heal());
+    let Some(heal_ns) = heals.filter_map(|span| span.completed_ns).next_back() else {
+        return false;
+    };
+    let mut later = history
+        .operations
+        .iter()
+        .filter(|operation| operation.invoked_ns > heal_ns);
+    later.all(|operation| {
+        let reason = operation.outcome.reason();
+        reason.is_some_and(|reason| match reason.class {
+            ErrorClass::ConnectionRefused
+            | ErrorClass::ConnectionLost
+            | ErrorClass::Timeout
+            | ErrorClass::Unavailable
+            | ErrorClass::Aborted => true,
+            // It said no, or something that nobody understands: it is there.
+            ErrorClass::Rejected | ErrorClass::Protocol | ErrorClass::Other => false,
+        })
+    })
+}
+
+/// What happened, and a line for each node.
+fn told(found: &Found) -> Option<Observation> {
+    let fact = found.fact?;
+    let given_s = fact.given_ms as f64 / 1e3;
+    let text = match fact.unanswered {
+        0 => format!(
+            "the store did not come back within {given_s} s after the last heal: {}",
+            found.note.detail
+        ),
+        count => format!(
+            "the store answered none of {} after the last heal, for {given_s} s",
+            plural(count, "operation")
+        ),
+    };
+    Some(Observation {
+        proves: true,
+        time_s: Some(found.time_s),
+        evidence: fact.nodes.iter().map(node_told).collect(),
+        ..observation(Observed::NotRecovered, text)
+    })
+}
+
+fn node_told(node: &NodeFound) -> String {
+    let state = match (node.given_up, node.ended) {
+        (true, _) => "was given up because of its damage".to_owned(),
+        (false, 0) => format!("was {}", state_text(node.state)),
+        (false, ended) => format!(
+            "ended by itself {ended} times, was started again {} times, and was {}",
+            node.started,
+            state_text(node.state)
+        ),
+    };
+    match node.said.as_slice() {
+        [] => format!("{} {state}", node.node),
+        said => format!("{} {state}; its last words: {}", node.node, said.join(" / ")),
+    }
+}
+
+fn state_text(state: FoundState) -> &'static str {
+    match state {
+        FoundState::Running => "running",
+        FoundState::Stopped => "frozen",
+        FoundState::Gone => "gone",
+        FoundState::Unknown => "in a state that could not be found out",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use history::{
+        Event, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome, Op, Outcome, Process, TestRecord,
+    };
+
+    use crate::measure::faults::fault_rows;
+    use crate::node_logs::NodeLogs;
+
+    /// A run: a fault, the heal, and how the store was found.
+    struct Case {
+        nemesis: &'static str,
+        target: &'static str,
+        hold: Hold,
+        heal: Option<Hold>,
+        fact: Option<NotBack>,
+        endpoints: bool,
+        stopped: bool,
+        /// How operations after the heal end.
+        later: Vec<Outcome>,
+    }
+
+    fn node(name: &str, state: FoundState) -> NodeFound {
+        NodeFound {
+            node: name.to_owned(),
+            state,
+            ended: u32::from(state == FoundState::Gone) * 9,
+            started: u32::from(state == FoundState::Gone) * 9,
+            said: vec!["No snapshot found".to_owned()],
+            ..NodeFound::default()
+        }
+    }
+
+    fn fact() -> NotBack {
+        NotBack {
+            given_ms: 60_000,
+            nodes: vec![
+                node("n1", FoundState::Gone),
+                node("n2", FoundState::Gone),
+                node("n3", FoundState::Running),
+            ],
+            ..NotBack::default()
+        }
+    }
+
+    impl Default for Case {
+        fn default() -> Case {
+            Case {
+                nemesis: "power",
+                target: "all",
+                hold: Hold::Verified,
+                heal: Some(Hold::Verified),
+                fact: Some(fact()),
+                endpoints: false,
+                stopped: false,
+                later: Vec::new(),
+            }
+        }
+    }
+
+    fn outcome(hold: &Hold) -> EventKind {
+        EventKind::NemesisComplete(Box::new(NemesisOutcome {
+            nodes: vec!["n1".into()],
+            detail: "done".into(),
+            exact: Default::default(),
+            hold: hold.clone(),
+        }))
+    }
+
+    impl Case {
+        fn history(&self) -> History {
+            let act = |action, target: &str| {
+                EventKind::NemesisInvoke(NemesisOp {
+                    nemesis: self.nemesis.into(),
+                    action,
+                    target: target.into(),
+                })
+            };
+            let mut kinds = vec![
+                act(NemesisAction::Start, self.target),
+                outcome(&self.hold),
+                act(NemesisAction::Stop, ""),
+                outcome(&Hold::Verified),
+            ];
+            if self.stopped {
+                kinds.push(EventKind::Note(Box::new(Note::new(NoteKind::Stopped))));
+            }
+            if let Some(heal) = &self.heal {
+                kinds.extend([EventKind::NemesisInvoke(NemesisOp::heal()), outcome(heal)]);
+            }
+            kinds.push(EventKind::Note(Box::new(Note {
+                detail: "n1 does not answer".into(),
+                fact: self.fact.clone().map(Fact::NotBack),
+                ..Note::new(NoteKind::NotBack)
+            })));
+            let mut events: Vec<(Process, EventKind)> =
+                kinds.into_iter().map(|kind| (Process::Nemesis, kind)).collect();
+            for (process, outcome) in (0..).map(Process::Client).zip(self.later.clone()) {
+                let op = Op::Read { key: 1.into() };
+                events.push((process, EventKind::Invoke { op, node: None }));
+                events.push((process, EventKind::Complete(outcome)));
+            }
+            let timed = (1..).zip(events).map(|(time_ns, (process, kind))| Event {
+                time_ns,
+                process,
+                kind,
+            });
+            History::from_events(timed).unwrap()
+        }
+
+        fn look(&self) -> (Vec<Observation>, Option<String>) {
+            let history = self.history();
+            let record = TestRecord {
+                system: "zookeeper".into(),
+                endpoints: (self.endpoints.then(|| "http://10.0.0.1".to_owned()))
+                    .into_iter()
+                    .collect(),
+                ..TestRecord::default()
+            };
+            let faults = fault_rows(&history);
+            let looked = Looked {
+                record: &record,
+                history: &history,
+                faults: &faults,
+                logs: &NodeLogs::default(),
+                availability: None,
+            };
+            (observe(&looked), excused(&looked))
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_not_come_back_has_failed() {
+        let (mut found, excused) = Case::default().look();
+        assert_eq!(excused, None);
+        let found = found.pop().unwrap();
+        assert!(found.proves);
+        assert_eq!(
+            found.text,
+            "the store did not come back within 60 s after the last heal: n1 does not answer"
+        );
+        assert_eq!(
+            found.evidence,
+            [
+                "n1 ended by itself 9 times, was started again 9 times, and was gone; its last words: No \
+                 snapshot found",
+                "n2 ended by itself 9 times, was started again 9 times, and was gone; its last words: No \
+                 snapshot found",
+                "n3 was running; its last words: No snapshot found",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_have_another_reason_is_no_accusation() {
+        let changed = |change: fn(&mut NotBack)| {
+            let mut fact = fact();
+            change(&mut fact);
+            Some(fact)
+        };
+        let refused = |class| Outcome::fail(class, "no");
+        let silent = || changed(|fact| fact.unanswered = 2);
+        // The case, and part of what excuses it; nothing where the store is accused.
+        let cases = [
+            (Case::default(), None),
+            (
+                Case {
+                    fact: None,
+                    ..Case::default()
+                },
+                Some("older perjury"),
+            ),
+            (
+                Case {
+                    endpoints: true,
+                    ..Case::default()
+                },
+                Some("did not start this store"),
+            ),
+            (
+                Case {
+                    stopped: true,
+                    ..Case::default()
+                },
+                Some("stopped early"),
+            ),
+            (
+                Case {
+                    hold: Hold::Failed("its disk lost what had been synced".into()),
+                    ..Case::default()
+                },
+                Some("power (all) did not work"),
+            ),
+            (
+                Case {
+                    heal: Some(Hold::Failed("n1: no space left on device".into())),
+                    ..Case::default()
+                },
+                Some("did not work as intended"),
+            ),
+            (
+                Case {
+                    heal: None,
+                    ..Case::default()
+                },
+                Some("everything was healed"),
+            ),
+            (
+                Case {
+                    fact: changed(|fact| fact.operator = Some("alarm NOSPACE".into())),
+                    ..Case::default()
+                },
+                Some("needs an operator: alarm NOSPACE"),
+            ),
+            (
+                Case {
+                    fact: changed(|fact| fact.nodes[1].not_started = Some("no such program".into())),
+                    ..Case::default()
+                },
+                Some("could not start n2: no such program"),
+            ),
+            (
+                Case {
+                    fact: changed(|fact| fact.nodes[2].state = FoundState::Stopped),
+                    ..Case::default()
+                },
+                Some("n3 was frozen"),
+            ),
+            (
+                Case {
+                    nemesis: "corrupt",
+                    target: "bitflip",
+                    ..Case::default()
+                },
+                Some("damaged what n1 had on disk"),
+            ),
+            (
+                Case {
+                    nemesis: "fsync",
+                    target: "lie",
+                    ..Case::default()
+                },
+                Some("damaged what n1 had on disk"),
+            ),
+            (
+                Case {
+                    nemesis: "fsync",
+                    target: "fail",
+                    ..Case::default()
+                },
+                None,
+            ),
+            // The damaged node is not counted, and it was one of three.
+            (
+                Case {
+                    nemesis: "corrupt",
+                    target: "bitflip",
+                    fact: changed(|fact| fact.nodes[0].given_up = true),
+                    ..Case::default()
+                },
+                None,
+            ),
+            (
+                Case {
+                    fact: silent(),
+                    later: vec![refused(ErrorClass::Timeout), refused(ErrorClass::Unavailable)],
+                    ..Case::default()
+                },
+                None,
+            ),
+            (
+                Case {
+                    fact: silent(),
+                    later: vec![refused(ErrorClass::Timeout), refused(ErrorClass::Rejected)],
+                    ..Case::default()
+                },
+                Some("refused what it was asked"),
+            ),
+            (
+                Case {
+                    fact: silent(),
+                    later: vec![refused(ErrorClass::Timeout), Outcome::ok()],
+                    ..Case::default()
+                },
+                Some("refused what it was asked"),
+            ),
+        ];
+        for (number, (case, excuse)) in cases.iter().enumerate() {
+            let (found, excused) = case.look();
+            let is_accused = found.iter().any(|found| found.proves);
+            assert_eq!(is_accused, excuse.is_none(), "case {number}: {excused:?}");
+            let said = excused.unwrap_or_default();
+            assert!(said.contains(excuse.unwrap_or_default()), "case {number}: {said}");
+            assert_eq!(said.is_empty(), excuse.is_none(), "case {number}: {said}");
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! What is observed in small histories: each kind, where it shows, where it does not, and what excuses it.
+
+use history::{
+    Event, EventKind, Fact, FailOn, History, Hold, LogPattern, LogWeight, NemesisAction, NemesisOp,
+    NemesisOutcome, Note, NoteKind, Observed, Op, Outcome, Process, Size, StateHash, TestRecord,
+};
+
+use super::{Looked, observe};
+use crate::measure::faults::fault_rows;
+use crate::node_logs::{FoundText, NodeLogs};
+use crate::results::{Availability, Observation};
+
+/// Something at a second.
+type At = (u64, Happened);
+
+#[derive(Clone)]
+enum Happened {
+    Note(Note),
+    /// A fault on n1, with its target, for so many seconds.
+    Fault(&'static str, &'static str, u64),
+    /// An operation that is answered, or not.
+    Op(bool),
+}
+use Happened::{Fault, Op as Called};
+
+fn note(kind: NoteKind, node: &str, fact: Option<Fact>) -> Happened {
+    Happened::Note(Note {
+        node: node.into(),
+        fact,
+        ..Note::new(kind)
+    })
+}
+
+fn crash(node: &str) -> Happened {
+    note(NoteKind::Crash, node, None)
+}
+
+fn leader(node: &str) -> Happened {
+    note(NoteKind::Leader, node, None)
+}
+
+fn led(node: &str, terms: &[u64]) -> Happened {
+    note(NoteKind::Led, node, Some(Fact::Led(terms.to_vec())))
+}
+
+fn state(node: &str, index: u64, base: u64, hash: &str) -> Happened {
+    let hash = hash.to_owned();
+    note(
+        NoteKind::State,
+        node,
+        Some(Fact::State(StateHash { index, base, hash })),
+    )
+}
+
+fn size(memory_mb: u64) -> Happened {
+    let size = Size {
+        memory_bytes: memory_mb << 20,
+        data_bytes: 1 << 20,
+    };
+    note(NoteKind::Size, "n1", Some(Fact::Size(size)))
+}
+
+fn history(happened: &[At]) -> History {
+    let mut events: Vec<(u64, Process, EventKind)> = Vec::new();
+    for (number, (second, what)) in (0u64..).zip(happened) {
+        let ns = second * 1_000_000_000 + number;
+        match what {
+            Happened::Note(note) => {
+                events.push((ns, Process::Nemesis, EventKind::Note(Box::new(note.clone()))));
+            }
+            Fault(nemesis, target, length) => {
+                for (at, action) in [
+                    (ns, NemesisAction::Start),
+                    (ns + length * 1_000_000_000, NemesisAction::Stop),
+                ] {
+                    let op = NemesisOp {
+                        nemesis: (*nemesis).into(),
+                        action,
+                        target: (*target).into(),
+                    };
+                    let outcome = NemesisOutcome {
+                        nodes: vec!["n1".into()],
+                        detail: String::new(),
+                        exact: Default::default(),
+                        hold: Hold::Verified,
+                    };
+                    events.push((at, Process::Nemesis, EventKind::NemesisInvoke(op)));
+                    events.push((
+                        at,
+                        Process::Nemesis,
+                        EventKind::NemesisComplete(Box::new(outcome)),
+                    ));
+                }
+            }
+            Called(is_answered) => {
+                let process = Process::Client(number);
+                let op = Op::Write {
+                    key: 1.into(),
+                    value: (number as i64).into(),
+                };
+                let outcome = match is_answered {
+                    true => Outcome::ok(),
+                    false => Outcome::info(history::ErrorClass::Timeout, "no answer"),
+                };
+                events.push((ns, process, EventKind::Invoke { op, node: None }));
+                events.push((ns + 1_000, process, EventKind::Complete(outcome)));
+            }
+        }
+    }
+    events.sort_by_key(|(ns, ..)| *ns);
+    let events = events.into_iter().map(|(time_ns, process, kind)| Event {
+        time_ns,
+        process,
+        kind,
+    });
+    History::from_events(events).unwrap()
+}
+
+fn looked(happened: &[At], fail_on: &[(Observed, Option<f64>)], logs: Vec<FoundText>) -> Vec<Observation> {
+    let history = history(happened);
+    let record = TestRecord {
+        system: "etcd".into(),
+        nodes: ["n1", "n2", "n3"].map(str::to_owned).to_vec(),
+        fail_on: (fail_on.iter())
+            .map(|&(what, bound)| FailOn { what, bound })
+            .collect(),
+        ..TestRecord::default()
+    };
+    observe(&Looked {
+        record: &record,
+        history: &history,
+        faults: &fault_rows(&history),
+        logs: &NodeLogs { found: logs },
+        availability: Some(Availability {
+            slice_ms: 100.0,
+            share_of_time: 0.9,
+            share_of_operations: 1.0,
+            longest_gap_ms: 0.0,
+        }),
+    })
+}
+
+/// What was observed, with `!` where it proves a broken promise and `?` where a fault explains it.
+fn told(found: &[Observation]) -> Vec<String> {
+    let mark = |one: &Observation| match (one.proves, &one.explained_by) {
+        (true, _) => "!",
+        (false, Some(_)) => "?",
+        (false, None) => "",
+    };
+    found
+        .iter()
+        .map(|one| format!("{}{} ×{}: {}", one.what, mark(one), one.count, one.text))
+        .collect()
+}
+
+fn check(happened: &[At], expected: &[&str]) {
+    assert_eq!(told(&looked(happened, &[], Vec::new())), expected);
+}
+
+#[test]
+fn crashes() {
+    check(&[], &[]);
+    check(
+        &[(1, crash("n2")), (2, crash("n2")), (3, crash("n1"))],
+        &[
+            "crash ×2: the process of n2 ended by itself 2 times",
+            "crash ×1: the process of n1 ended by itself once",
+        ],
+    );
+    // A store may end itself when its disk fails, also later, but not before and not elsewhere.
+    check(
+        &[
+            (1, crash("n1")),
+            (2, Fault("disk-full", "", 3)),
+            (3, crash("n1")),
+            (9, crash("n2")),
+        ],
+        &[
+            "crash ×1: the process of n1 ended by itself once",
+            "crash? ×1: the process of n1 ended by itself once",
+            "crash ×1: the process of n2 ended by itself once",
+        ],
+    );
+    // No kill explains that a process ends by itself.
+    check(
+        &[(1, Fault("kill", "n1", 1)), (3, crash("n1"))],
+        &["crash ×1: the process of n1 ended by itself once"],
+    );
+}
+
+#[test]
+fn elections() {
+    let calm = [(0, leader("n1")), (20, leader("n2"))];
+    let text = "election ×1: another node came to lead although there was no fault";
+    check(&calm, &[text]);
+    // The same node in another term; too soon after the first one.
+    check(&[(0, leader("n1")), (20, leader("n1"))], &[]);
+    check(&[(0, leader("n1")), (3, leader("n2"))], &[]);
+    for (start, length, expected) in [
+        (19, 2, vec![]),
+        (10, 6, vec![]),
+        (10, 2, vec![text]),
+        (21, 2, vec![text]),
+    ] {
+        let mut happened = calm.to_vec();
+        happened.push((start, Fault("partition", "", length)));
+        check(&happened, &expected);
+    }
+}
+
+#[test]
+fn two_leaders_in_one_term() {
+    check(
+        &[
+            (1, led("n1", &[1, 2])),
+            (2, led("n2", &[3])),
+            (3, led("n1", &[4])),
+        ],
+        &[],
+    );
+    let both = [(1, led("n1", &[1, 2])), (2, led("n2", &[2]))];
+    check(&both, &["two-leaders! ×1: n1 and n2 both led in term 2"]);
+    // Frozen and cut-off nodes, and those that were killed, keep their votes; those whose disk lied do not.
+    for (fault, target, mark) in [
+        ("pause", "n1", "!"),
+        ("kill", "n1", "!"),
+        ("power", "all", "!"),
+        ("fsync", "lie", "?"),
+        ("corrupt", "truncate", "?"),
+    ] {
+        let mut happened = both.to_vec();
+        happened.push((0, Fault(fault, target, 1)));
+        check(
+            &happened,
+            &[&*format!("two-leaders{mark} ×1: n1 and n2 both led in term 2")],
+        );
+    }
+}
+
+#[test]
+fn leaders_by_their_logs() {
+    let text = |node: &str, terms: &[u64]| FoundText {
+        node: node.into(),
+        pattern: LogPattern::new("became leader at term ", "it leads", LogWeight::Leads),
+        count: terms.len() as u64,
+        time_s: None,
+        lines: Vec::new(),
+        numbers: terms
+            .iter()
+            .map(|term| (*term, format!("became leader at term {term}")))
+            .collect(),
+    };
+    let found = |logs| looked(&[(1, led("n3", &[9]))], &[], logs);
+    assert_eq!(
+        told(&found(vec![
+            text("n1", &[2, 5]),
+            text("n2", &[3]),
+            text("n3", &[9])
+        ])),
+        [""; 0]
+    );
+    let both = found(vec![text("n1", &[2, 5]), text("n2", &[5, 9])]);
+    assert_eq!(
+        told(&both),
+        [
+            "two-leaders! ×1: n1 and n2 both led in term 5",
+            "two-leaders! ×1: n2 and n3 both led in term 9",
+        ]
+    );
+    assert_eq!(both[0].evidence[1], "n2 logged: became leader at term 5");
+}
+
+#[test]
+fn states_that_differ() {
+    let same = [
+        (1, state("n1", 256, 0, "aa")),
+        (2, state("n2", 256, 0, "aa")),
+        (3, state("n2", 512, 0, "bb")),
+    ];
+    check(&same, &[]);
+    // Not comparable.
+    check(&[(1, state("n1", 9, 0, "aa")), (1, state("n2", 9, 4, "bb"))], &[]);
+    let mut differ = same.to_vec();
+    differ.push((4, state("n3", 256, 0, "cc")));
+    check(&differ, &["diverged! ×1: the nodes' states differ at index 256"]);
+    let found = looked(&differ, &[], Vec::new());
+    assert_eq!(found[0].evidence[2], "n3: cc (read at 4.00 s)");
+    differ.push((0, Fault("corrupt", "bitflip", 1)));
+    check(&differ, &["diverged? ×1: the nodes' states differ at index 256"]);
+}
+
+#[test]
+fn lines_of_logs() {
+    let text = |weight| FoundText {
+        node: "n1".into(),
+        pattern: LogPattern::new("broken", "something is broken", weight),
+        count: 3,
+        time_s: Some(5.0),
+        lines: vec!["it is broken".into()],
+        numbers: Default::default(),
+    };
+    let said = "×3: the log of n1 says in 3 lines that something is broken";
+    for (weight, fault, mark) in [
+        (LogWeight::Proves, "kill", "!"),
+        (LogWeight::Proves, "corrupt", "?"),
+        (LogWeight::Proves, "disk-full", "!"),
+        (LogWeight::Told, "kill", ""),
+        (LogWeight::Told, "disk-full", "?"),
+        (LogWeight::Told, "corrupt", "?"),
+    ] {
+        let found = looked(&[(1, Fault(fault, "", 1))], &[], vec![text(weight)]);
+        assert_eq!(told(&found), [format!("log{mark} {said}")], "{weight:?} {fault}");
+    }
+}
+
+#[test]
+fn growth() {
+    let grown = |by: u64| (0..40).map(|n| (n, size(100 + n * by))).collect::<Vec<At>>();
+    check(&grown(0), &[]);
+    check(&grown(5), &[]);
+    let found = looked(&grown(30), &[], Vec::new());
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].text.starts_with("the memory of n1 grew from"),
+        "{found:?}"
+    );
+    // At once, and then no more.
+    let step: Vec<At> = (0..40)
+        .map(|n| (n, size(if n < 20 { 100 } else { 2000 })))
+        .collect();
+    check(&step, &[]);
+    // What is written may be kept: so much an operation and no more.
+    let mut busy = grown(30);
+    busy.extend((0..20_000).map(|n| (n % 40, Called(true))));
+    check(&busy, &[]);
+    assert_eq!(
+        looked(&grown(5), &[(Observed::Growth, Some(1e8))], Vec::new()).len(),
+        1
+    );
+}
+
+#[test]
+fn slow_recoveries() {
+    let run = |silent: std::ops::Range<u64>, faults: &[At]| {
+        let mut happened: Vec<At> = (0..60).map(|n| (n, Called(!silent.contains(&n)))).collect();
+        happened.extend(faults.iter().cloned());
+        happened
+    };
+    let kill = (10, Fault("kill", "n1", 5));
+    check(&run(10..18, &[kill.clone()]), &[]);
+    let slow = "slow-recovery ×1: nothing was answered for 13.0 s after the end of the fault kill (n1)";
+    check(&run(10..28, &[kill.clone()]), &[slow]);
+    // Another fault is in force, or begins soon.
+    check(&run(10..28, &[kill.clone(), (12, Fault("pause", "n1", 18))]), &[]);
+    check(&run(10..28, &[kill.clone(), (20, Fault("pause", "n1", 10))]), &[]);
+    let bound = [(Observed::SlowRecovery, Some(2.0))];
+    assert_eq!(looked(&run(10..22, &[kill]), &bound, Vec::new()).len(), 1);
+}
+
+#[test]
+fn runs_fail_on_what_they_are_asked_to() {
+    let happened = [(1, crash("n1")), (2, Fault("disk-full", "", 1)), (3, crash("n1"))];
+    let fails = |fail_on: &[(Observed, Option<f64>)]| -> Vec<bool> {
+        let found = looked(&happened, fail_on, Vec::new());
+        found.iter().map(|found| found.fails).collect()
+    };
+    assert_eq!(fails(&[]), [false, false]);
+    assert_eq!(fails(&[(Observed::Election, None)]), [false, false]);
+    // Not on what perjury may have caused.
+    assert_eq!(fails(&[(Observed::Crash, None)]), [true, false]);
+    let unavailable = |bound| looked(&[], &[(Observed::Unavailable, Some(bound))], Vec::new());
+    assert_eq!(told(&unavailable(0.2)), [""; 0]);
+    assert_eq!(
+        told(&unavailable(0.05)),
+        ["unavailable ×1: nothing was answered for 10.0 % of the time, more than 5.0 %"]
+    );
+    assert!(unavailable(0.05)[0].fails);
+}
