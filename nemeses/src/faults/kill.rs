@@ -207,7 +207,11 @@ impl Kill {
             }
         }
         ended.sort_unstable();
-        self.away = errors.iter().map(|(node, _)| *node).chain(ended.iter().copied()).collect();
+        self.away = errors
+            .iter()
+            .map(|(node, _)| *node)
+            .chain(ended.iter().copied())
+            .collect();
         // To be tried again.
         ctx.holds.keep_down(own, &self.away);
         let mut detail = started(ctx, &nodes, &left);

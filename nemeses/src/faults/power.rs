@@ -16,9 +16,7 @@ use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{
-    comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started,
-};
+use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::nemesis::ByDefault;
 use crate::overlap::Alongside;
 use crate::tamper::disk;
@@ -118,7 +116,11 @@ impl Nemesis for Power {
                 Err(why) => failed.push((node, why)),
             }
         }
-        let away: Vec<usize> = failed.iter().map(|(node, _)| *node).chain(ended.iter().copied()).collect();
+        let away: Vec<usize> = failed
+            .iter()
+            .map(|(node, _)| *node)
+            .chain(ended.iter().copied())
+            .collect();
         // To be tried again.
         ctx.holds.keep_down(ENTRY.name, &away);
         let mut detail = started(ctx, &nodes, &left);

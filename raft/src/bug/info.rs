@@ -101,20 +101,24 @@ impl Layer {
 pub enum Oracle {
     /// The clients' history: operations that contradict each other.
     History,
-    /// Operations that get no answer for longer than an election takes.
-    Availability,
+    /// The cluster does not come back after the last fault.
+    NotRecovered,
     /// Two nodes that led the same term, by `led_terms` of `/status`.
     TwoLeaders,
-    /// Nodes with different digests at one index, or with conflicts, by `/status`.
-    Divergence,
+    /// Nodes with different digests at one index, by `/status`.
+    Diverged,
+    /// A node's own log tells.
+    Log,
+    /// A node that ends itself or refuses to start.
+    Crash,
+    /// A change of leader that no fault explains.
+    Election,
     /// Memory, queues or files that grow for as long as the node runs.
     Growth,
-    /// Elections without a fault that calls for one.
-    Elections,
-    /// A node that ends itself or refuses to start.
-    NodeEnds,
-    /// The node's own log tells.
-    NodeLog,
+    /// No answers for long after a fault has ended.
+    SlowRecovery,
+    /// No answers for longer than faults of that kind need to cost.
+    Unavailable,
     /// The simulation of the core, which sees every node at every step.
     Simulation,
 }

@@ -11,7 +11,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         description: "followers apply a cas without comparing",
         breaks: StateMachineSafety,
         layer: Core,
-        seen_by: &[History, Divergence, Simulation],
+        seen_by: &[History, Diverged, Simulation],
         runs: Runs::with("none"),
         precedent: "openziti#4088, nomad#13725, etcd#7320",
         needs: &[],
@@ -36,7 +36,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         description: "a restart applies the entries that are kept before a snapshot once more",
         breaks: StateMachineSafety,
         layer: Core,
-        seen_by: &[Divergence, History, Simulation],
+        seen_by: &[Diverged, History, Simulation],
         runs: Runs::with("kill:all")
             .on("counter")
             .node_flags(&["--snapshot-every=2000", "--keep-entries=1000"]),
