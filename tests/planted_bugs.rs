@@ -8,6 +8,41 @@ use std::process::Command;
 
 use raft::bug::{Bug, BugInfo};
 
+/// What their rows say can be given to `perjury test` and `perjury node`.
+#[test]
+fn the_rows_of_planted_bugs_make_sense() {
+    for info in Bug::all() {
+        let runs = &info.runs;
+        let workload = workloads::find(runs.workload);
+        assert!(workload.is_some(), "{}: {}", info.name, runs.workload);
+        for named in runs.nemesis.split(',').filter(|named| *named != "none") {
+            let (nemesis, target) = named.split_once(':').unwrap_or((named, ""));
+            let entry = nemeses::find(nemesis).unwrap_or_else(|| panic!("{}: {nemesis}", info.name));
+            let is_listed = target.is_empty() || entry.targets.listed().any(|listed| listed == target);
+            assert!(is_listed, "{}: {named}", info.name);
+        }
+        if let Some(text) = runs.schedule {
+            let schedule =
+                nemeses::Schedule::parse(text).unwrap_or_else(|error| panic!("{}: {error}", info.name));
+            let mut needed = schedule.nemeses();
+            let mut named: Vec<&str> = runs
+                .nemesis
+                .split(',')
+                .map(|named| named.split(':').next().unwrap())
+                .collect();
+            needed.sort_unstable();
+            named.sort_unstable();
+            assert_eq!(needed, named, "{}", info.name);
+        }
+        let flags = runs.test_flags.iter().chain(runs.node_flags);
+        assert!(
+            flags.into_iter().all(|flag| flag.starts_with("--")),
+            "{}",
+            info.name
+        );
+    }
+}
+
 /// Runs a test with a bug until it is caught, and gives the exit code and what was printed.
 fn run(bug: &str, nemesis: &str) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();

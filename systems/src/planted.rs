@@ -1,6 +1,8 @@
 //! What is known about a planted bug of a system: what it breaks, what can notice it, and the test that shows
 //! it. Whatever system it is of, it says so in these types.
 
+use history::Observed;
+
 /// A planted bug of a system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlantedBug {
@@ -37,20 +39,8 @@ pub struct PlantedBug {
 pub enum Oracle {
     /// The clients' history.
     History,
-    /// How long operations go without an answer.
-    Availability,
-    /// Two nodes that led the same term.
-    TwoLeaders,
-    /// Nodes whose states have drifted apart.
-    Divergence,
-    /// Memory, queues or files that grow for as long as a node runs.
-    Growth,
-    /// Elections without a fault that calls for one.
-    Elections,
-    /// A node that ends itself or refuses to start.
-    NodeEnds,
-    /// A node's own log.
-    NodeLog,
+    /// What is observed beside it.
+    Beside(Observed),
     /// A simulation that sees every node at every step: no test of the running store.
     Simulation,
 }

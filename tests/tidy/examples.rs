@@ -3,6 +3,7 @@
 
 use crate::arrows::circles;
 use crate::code::{Parsed, function_lengths, reasons, unused_public_items};
+use crate::planted;
 use crate::text;
 use crate::tree::{Finding, Source};
 
@@ -197,5 +198,39 @@ fn circles_are_found() {
             ("a/y.rs", "use super::A;\nuse super::x::f;"),
         ],
         &["c/src/a/mod.rs c/src/a/x.rs c/src/a/y.rs"],
+    );
+}
+
+#[test]
+fn planted_bugs() {
+    let check = |files: &[(&str, &str)], expected: Option<&str>| {
+        let sources: Vec<Source> = files.iter().map(|(path, text)| source(path, text)).collect();
+        let found = planted::misplaced("Lie", &sources);
+        assert_eq!(found.as_deref(), expected, "{files:?}");
+    };
+    let plant = "fn rule(&self) -> bool { self.breaks(Bug::Lie) }";
+    let other = "fn rule(&self) -> bool { self.breaks(Bug::LieTwice) }";
+    let test = ("raft/src/core/tests.rs", "const ARMED: Bug = Bug::Lie;");
+    let armed = "#[cfg(test)] mod tests { const ARMED: Bug = Bug::Lie; }";
+    check(&[("raft/src/core/a.rs", plant), test], None);
+    check(&[("raft/src/core/a.rs", &format!("{plant} {armed}"))], None);
+    check(
+        &[("raft/src/core/a.rs", plant), ("raft/src/bug/log.rs", plant)],
+        Some("no test shows that Lie is armed"),
+    );
+    check(
+        &[("raft/src/core/a.rs", other), test],
+        Some("Lie is planted in 0 places: []"),
+    );
+    check(
+        &[("raft/src/lib.rs", plant), test],
+        Some("Lie is planted in raft/src/lib.rs, where no bug belongs"),
+    );
+    let thrice = [plant, plant, plant].join(" ");
+    check(
+        &[("raft/src/core/a.rs", &thrice), test],
+        Some(
+            "Lie is planted in 3 places: [\"raft/src/core/a.rs\", \"raft/src/core/a.rs\", \"raft/src/core/a.rs\"]",
+        ),
     );
 }

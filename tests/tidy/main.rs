@@ -6,6 +6,7 @@
 mod arrows;
 mod code;
 mod examples;
+mod planted;
 mod text;
 mod tree;
 
@@ -247,6 +248,16 @@ fn rooms_know_only_whom_they_may_know() {
             }
         }
     }
+}
+
+#[test]
+fn planted_bugs_stand_in_the_rules_that_they_break() {
+    let sources = rust();
+    let bugs = raft::bug::Bug::all().map(|info| format!("{:?}", info.bug));
+    let misplaced: Vec<String> = bugs
+        .filter_map(|bug| planted::misplaced(&bug, &sources))
+        .collect();
+    assert!(misplaced.is_empty(), "{}", misplaced.join("\n"));
 }
 
 #[test]

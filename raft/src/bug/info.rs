@@ -101,20 +101,24 @@ impl Layer {
 pub enum Oracle {
     /// The clients' history: operations that contradict each other.
     History,
-    /// Operations that get no answer for longer than an election takes.
-    Availability,
+    /// The cluster does not come back after the last fault.
+    NotRecovered,
     /// Two nodes that led the same term, by `led_terms` of `/status`.
     TwoLeaders,
-    /// Nodes with different digests at one index, or with conflicts, by `/status`.
-    Divergence,
+    /// Nodes with different digests at one index, by `/status`.
+    Diverged,
+    /// A node's own log tells.
+    Log,
+    /// A node that ends itself or refuses to start.
+    Crash,
+    /// A change of leader that no fault explains.
+    Election,
     /// Memory, queues or files that grow for as long as the node runs.
     Growth,
-    /// Elections without a fault that calls for one.
-    Elections,
-    /// A node that ends itself or refuses to start.
-    NodeEnds,
-    /// The node's own log tells.
-    NodeLog,
+    /// No answers for long after a fault has ended.
+    SlowRecovery,
+    /// No answers for longer than faults of that kind need to cost.
+    Unavailable,
     /// The simulation of the core, which sees every node at every step.
     Simulation,
 }
@@ -134,7 +138,6 @@ pub struct Runs {
     pub schedule: Option<&'static str>,
 }
 
-#[allow(dead_code, reason = "rows that are not planted yet use them")]
 impl Runs {
     /// What most need: the faults of a nemesis, against registers.
     pub(super) const fn with(nemesis: &'static str) -> Runs {
@@ -170,3 +173,15 @@ impl Runs {
         }
     }
 }
+
+/// The text of a schedule, fault by fault: when, for how long, which nemesis, at what.
+macro_rules! schedule {
+    ($(($at:literal, $lasts:literal, $nemesis:literal, $target:literal)),+ $(,)?) => {
+        concat!($(
+            "[[fault]]\nat = \"", $at, "\"\nlasts = \"", $lasts,
+            "\"\nnemesis = \"", $nemesis, "\"\ntarget = \"", $target, "\"\n\n"
+        ),+)
+    };
+}
+
+pub(super) use schedule;

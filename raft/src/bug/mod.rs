@@ -15,8 +15,13 @@
 mod answers;
 mod elections;
 mod info;
+mod log;
+mod machine;
+mod membership;
 mod reads;
+mod snapshots;
 mod storage;
+mod transport;
 
 pub use info::{BugInfo, Layer, Oracle, Property, Runs};
 
@@ -41,10 +46,45 @@ macro_rules! bugs {
 }
 
 bugs! {
-    reads { StaleRead }
-    answers { AckBeforeQuorum }
-    elections { ForgetVote NoCheckQuorum }
-    storage { SkipFsync }
+    reads {
+        StaleRead LocalFollowerRead FollowerReadWithoutWait ReadIndexBeforeNoop ConfirmByOne
+        LeaseTooLong ReadJoinsAskedBatch WallClockLease
+    }
+    answers {
+        AckBeforeQuorum AckOnForward LeadershipLostIsNo ConnectionLostIsNo RefuseAfterAppend
+        ForwardRetries AnswersShifted AnswerByIndex CasAtLeaderEarly FailedCasFromStale
+        SessionDedupOff
+    }
+    elections {
+        ForgetVote VoteTwice VoteBeforeDurable SameTermClearsVote VoteWithoutLogCheck
+        VoteByLengthOnly VoteComparesBoth TransferSkipsLogCheck PreVoteCountsAsVote
+        VotesOfOldTermCount DuplicateVotesCount StaleLeaderAccepted QuorumOfTheReachable
+        MinorityQuorum EvenQuorum NoPreVote NoCheckQuorum RefusedVoteResetsTimer TransferNeverEnds
+        FixedElectionTimeout SameSeed HeartbeatBehindDisk
+    }
+    log {
+        CommitPastMatch CommitPastAppend CommitNoticeOnlyWithEntries NoTruncate TruncateAlways
+        ApplyOnRestart LeaderCountsUnsynced AcceptBeforeDurable AcceptedClaimsTooMuch CommitOldTerm
+        NoNoop InflightLeak RejectedHintIgnored
+    }
+    machine {
+        FollowersApplyCasBlindly KeyHashMixup ApplyTwice
+    }
+    snapshots {
+        SnapshotOneBehind SnapshotForgetsSessions SnapshotForgetsMembership SnapshotAheadOfDisk
+        SnapshotLimbo SnapshotKeepsConflictingLog InstallOlderSnapshot TermFromSnapshot
+        LogNeverCompacted SnapshotBlocksLoop
+    }
+    membership {
+        ChangeBeforeOwnCommit ConfigAtCommit TwoChangesAtOnce CountLearners
+    }
+    storage {
+        SkipFsync LazyFsync WriteErrorIgnored FsyncErrorIgnored VoteUnsynced TornTailMisplaced
+        NoChecksum DamageTakenForTorn SnapshotNotSynced SegmentStartForgetsVote
+    }
+    transport {
+        LinkGivesUp DeadLinkUndetected OlderConnectionWins
+    }
 }
 
 impl Bug {

@@ -2,11 +2,11 @@
 //! votes refused while a leader is heard (thesis §4.2.3), elections asked for by the old leader (thesis
 //! §3.10).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use rand::RngExt;
 
-use super::api::{Answer, Body, HardState, Index, NodeId, Payload, RequestError, Term};
+use super::api::{Answer, Body, HardState, Index, NodeId, Payload, RequestError, RequestId, Term};
 use super::{Core, LED_TERMS, Leader, State, push_bounded};
 use crate::bug::Bug;
 
@@ -14,7 +14,15 @@ impl Core {
     /// Each timeout is drawn again, so that split votes are rare and don't repeat (Raft §5.2).
     pub(super) fn reset_election_timer(&mut self) {
         let shortest = self.config.election_timeout_ns.max(1);
-        self.election_ns = self.now + self.rng.random_range(shortest..=2 * shortest);
+        let longest = self.longest_election_timeout(shortest);
+        self.election_ns = self.now + self.rng.random_range(shortest..=longest);
+    }
+
+    fn longest_election_timeout(&self, shortest: u64) -> u64 {
+        if self.breaks(Bug::FixedElectionTimeout) {
+            return shortest;
+        }
+        2 * shortest
     }
 
     pub(super) fn election_timeout(&mut self) {
@@ -23,6 +31,13 @@ impl Core {
         if !self.may_lead() {
             self.role = State::Follower;
             return;
+        }
+        self.ask_whether_to_stand();
+    }
+
+    fn ask_whether_to_stand(&mut self) {
+        if self.breaks(Bug::NoPreVote) {
+            return self.start_election(false);
         }
         self.role = State::PreCandidate {
             votes: BTreeSet::from([self.id()]),
@@ -47,7 +62,7 @@ impl Core {
         };
         self.set_hard_state(vote);
         self.role = State::Candidate {
-            votes: BTreeSet::from([self.id()]),
+            votes: self.first_votes(),
         };
         let (last_index, last_term) = (self.log.last_index(), self.log.last_term());
         for peer in self.peers() {
@@ -63,6 +78,16 @@ impl Core {
         self.count_votes();
     }
 
+    /// The votes that a candidate begins with: its own.
+    fn first_votes(&self) -> BTreeSet<NodeId> {
+        if self.breaks(Bug::PreVoteCountsAsVote)
+            && let State::PreCandidate { votes } = &self.role
+        {
+            return votes.clone();
+        }
+        BTreeSet::from([self.id()])
+    }
+
     pub(super) fn on_timeout_now(&mut self) {
         if self.may_lead() && !matches!(self.role, State::Leader(_)) {
             self.start_election(true);
@@ -75,8 +100,16 @@ impl Core {
         if granted {
             self.outbox.send_as(from, term, Body::PreVoteReply { granted });
         } else {
-            self.outbox.send(from, Body::PreVoteReply { granted });
+            self.refuse_vote(from, Body::PreVoteReply { granted });
         }
+    }
+
+    /// A candidate that gets no vote gets no time either (Raft §5.2).
+    fn refuse_vote(&mut self, from: NodeId, body: Body) {
+        if self.breaks(Bug::RefusedVoteResetsTimer) {
+            self.reset_election_timer();
+        }
+        self.outbox.send(from, body);
     }
 
     pub(super) fn on_pre_vote_granted(&mut self, from: NodeId, term: Term) {
@@ -88,29 +121,66 @@ impl Core {
         }
     }
 
-    pub(super) fn on_vote(&mut self, from: NodeId, last_index: Index, last_term: Term) {
-        // One vote a term, first come, first served (Raft §5.2), and only for a log that has all that may be
-        // committed (Raft §5.4.1).
-        let free = self.hard_state.voted_for.is_none_or(|other| other == from);
-        let granted =
-            free && self.up_to_date(last_index, last_term) && !matches!(self.role, State::Leader(_));
-        if granted {
+    pub(super) fn on_vote(&mut self, from: NodeId, last_index: Index, last_term: Term, transfer: bool) {
+        let complete = self.is_complete(transfer, last_index, last_term);
+        if self.vote_is_free(from) && complete && !matches!(self.role, State::Leader(_)) {
             self.set_hard_state(HardState {
                 voted_for: Some(from),
                 ..self.hard_state
             });
             self.reset_election_timer();
+            self.grant_vote(from);
+        } else {
+            self.refuse_vote(from, Body::VoteReply { granted: false });
         }
-        self.outbox.send(from, Body::VoteReply { granted });
+    }
+
+    /// One vote a term, first come, first served (Raft §5.2).
+    fn vote_is_free(&self, from: NodeId) -> bool {
+        if self.breaks(Bug::VoteTwice) {
+            return true;
+        }
+        self.hard_state.voted_for.is_none_or(|other| other == from)
+    }
+
+    /// Only a log that has all that may be committed gets a vote (Raft §5.4.1), also where the old leader
+    /// asked for the election.
+    fn is_complete(&self, transfer: bool, last_index: Index, last_term: Term) -> bool {
+        if self.breaks(Bug::TransferSkipsLogCheck) && transfer {
+            return true;
+        }
+        self.up_to_date(last_index, last_term)
+    }
+
+    /// The vote leaves when it is durable.
+    fn grant_vote(&mut self, to: NodeId) {
+        let body = Body::VoteReply { granted: true };
+        if self.breaks(Bug::VoteBeforeDurable) {
+            return self.outbox.send_at_once(to, body);
+        }
+        self.outbox.send(to, body);
     }
 
     pub(super) fn on_vote_reply(&mut self, from: NodeId, granted: bool) {
+        let voter = self.whose_vote(from);
         if let State::Candidate { votes } = &mut self.role
             && granted
         {
-            votes.insert(from);
+            votes.insert(voter);
             self.count_votes();
         }
+    }
+
+    /// A vote counts once, however often it comes.
+    fn whose_vote(&self, from: NodeId) -> NodeId {
+        if self.breaks(Bug::DuplicateVotesCount)
+            && let State::Candidate { votes } = &self.role
+            && votes.contains(&from)
+            && let Some(other) = self.membership().voters().find(|voter| !votes.contains(voter))
+        {
+            return other;
+        }
+        from
     }
 
     /// Ends an election that is won. A candidate's own vote, like any other, counts only once it is durable;
@@ -140,6 +210,15 @@ impl Core {
 
     /// Whether a log with this end is at least as complete as this node's (Raft §5.4.1).
     fn up_to_date(&self, last_index: Index, last_term: Term) -> bool {
+        if self.breaks(Bug::VoteWithoutLogCheck) {
+            return true;
+        }
+        if self.breaks(Bug::VoteByLengthOnly) {
+            return last_index >= self.log.last_index();
+        }
+        if self.breaks(Bug::VoteComparesBoth) {
+            return last_term >= self.log.last_term() && last_index >= self.log.last_index();
+        }
         (last_term, last_index) >= (self.log.last_term(), self.log.last_index())
     }
 
@@ -156,9 +235,16 @@ impl Core {
         let leader = Leader::new(&self.config, next, self.peers(), self.now);
         self.role = State::Leader(Box::new(leader));
         push_bounded(&mut self.led_terms, LED_TERMS, self.hard_state.term);
-        // Entries of earlier terms are committed through one of this term (Raft §5.4.2, §8).
-        self.append(Payload::Noop);
+        self.begin_term();
         self.announce_leader();
+    }
+
+    /// Entries of earlier terms are committed through one of this term (Raft §5.4.2, §8).
+    fn begin_term(&mut self) {
+        if self.breaks(Bug::NoNoop) {
+            return;
+        }
+        self.append(Payload::Noop);
     }
 
     /// Falls back to follower, in this term or a later one.
@@ -172,12 +258,20 @@ impl Core {
         self.leader = leader;
         if let State::Leader(leader) = std::mem::replace(&mut self.role, State::Follower) {
             self.reset_election_timer();
-            for (_, request) in leader.pending {
-                self.outbox.reply(request, Err(RequestError::LeadershipLost));
-            }
+            self.give_up(leader.pending);
             if let Some(transfer) = leader.transfer {
                 self.transferred = Some((transfer.request, transfer.until_ns));
             }
+        }
+    }
+
+    /// No longer the leader, it can't know what becomes of its entries.
+    fn give_up(&mut self, pending: VecDeque<(Index, RequestId)>) {
+        if self.breaks(Bug::AnswerByIndex) {
+            return self.kept_requests.extend(pending);
+        }
+        for (_, request) in pending {
+            self.outbox.reply(request, Err(RequestError::LeadershipLost));
         }
     }
 
@@ -189,11 +283,22 @@ impl Core {
             return false;
         }
         self.role = State::Follower;
+        self.keep_vote();
         self.leader = Some(leader);
         self.heard_ns = self.now;
         self.reset_election_timer();
         self.announce_leader();
         true
+    }
+
+    /// Following a leader of the same term gives no vote back (Raft figure 2).
+    fn keep_vote(&mut self) {
+        if self.breaks(Bug::SameTermClearsVote) && self.hard_state.voted_for.is_some() {
+            self.set_hard_state(HardState {
+                voted_for: None,
+                ..self.hard_state
+            });
+        }
     }
 
     /// A transfer ends when the next leader is known.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::api::{Body, Command, Entry, Index, NodeId, Payload, PersistSnapshot, Snapshot, Term};
 use super::{Core, Log};
+use crate::bug::Bug;
 use crate::machine::Machine;
 
 impl Core {
@@ -36,7 +37,7 @@ impl Core {
         }
         for entry in entries {
             let here = self.log.term(entry.index);
-            if here == Some(entry.term) || entry.index <= self.log.base_index() {
+            if self.is_kept(here, entry.term) || entry.index <= self.log.base_index() {
                 continue;
             }
             if entry.index <= self.commit {
@@ -48,19 +49,59 @@ impl Core {
             }
             self.append_entry(entry);
         }
+        self.keep_what_follows(end);
         let match_index = end.max(self.commit);
-        self.commit_to(commit.min(match_index));
-        self.accept(from, match_index);
+        self.commit_to(self.may_be_committed(commit, match_index));
+        self.accept(from, self.known_equal(match_index));
+    }
+
+    /// An entry here stays if it is the leader's, which the term tells (Raft §5.3).
+    fn is_kept(&self, here: Option<Term>, term: Term) -> bool {
+        if self.breaks(Bug::NoTruncate) {
+            return here.is_some();
+        }
+        here == Some(term)
+    }
+
+    /// Entries beyond an Append stay: it may be an old one, and they may be acknowledged since.
+    fn keep_what_follows(&mut self, end: Index) {
+        if self.breaks(Bug::TruncateAlways) && (self.commit..self.log.last_index()).contains(&end) {
+            self.truncate_after(end);
+        }
+    }
+
+    /// What the leader has committed, as far as this log is known to be equal to its (Raft figure 2: "index
+    /// of last new entry").
+    fn may_be_committed(&self, commit: Index, match_index: Index) -> Index {
+        if self.breaks(Bug::CommitPastAppend) {
+            return commit;
+        }
+        commit.min(match_index)
+    }
+
+    /// What may be said to be equal: no entry that this Append does not show to be.
+    fn known_equal(&self, match_index: Index) -> Index {
+        if self.breaks(Bug::AcceptedClaimsTooMuch) {
+            return self.log.last_index();
+        }
+        match_index
     }
 
     /// Tells the leader what is equal to its log, as soon as that is durable (Raft §5.3, figure 2).
     fn accept(&mut self, leader: NodeId, match_index: Index) {
         let body = Body::Accepted { match_index };
-        if match_index <= self.durable_index {
+        if self.is_durable(match_index) {
             self.outbox.send(leader, body);
         } else {
             self.outbox.send_when_durable(leader, body);
         }
+    }
+
+    fn is_durable(&self, index: Index) -> bool {
+        if self.breaks(Bug::AcceptBeforeDurable) {
+            return true;
+        }
+        index <= self.durable_index
     }
 
     pub(super) fn commit_to(&mut self, commit: Index) {
@@ -72,15 +113,15 @@ impl Core {
     }
 
     pub(super) fn on_install_snapshot(&mut self, from: NodeId, snapshot: Arc<Snapshot>) {
-        if snapshot.last_index <= self.commit {
+        if self.has_all_of(&snapshot) {
             return self.accept(from, self.commit);
         }
         let Ok(machine) = Machine::from_bytes(&snapshot.data, self.config.max_sessions) else {
             self.conflicts += 1;
             return;
         };
-        // What follows the snapshot may stay if the log has its last entry (Raft §7, figure 13).
-        let continues = self.log.term(snapshot.last_index) == Some(snapshot.last_term);
+        let machine = machine.planted(self.config.bugs);
+        let continues = self.continues(&snapshot);
         let discard_to = if continues {
             snapshot.last_index
         } else {
@@ -105,6 +146,23 @@ impl Core {
         self.outbox
             .save_snapshot(PersistSnapshot { snapshot, discard_to });
         self.accept(from, self.commit);
+    }
+
+    /// A snapshot of what is committed here already may be an old one, and brings nothing new.
+    fn has_all_of(&self, snapshot: &Snapshot) -> bool {
+        if self.breaks(Bug::InstallOlderSnapshot) {
+            return snapshot.last_index == self.commit;
+        }
+        snapshot.last_index <= self.commit
+    }
+
+    /// What follows a snapshot may stay if the log has its last entry (Raft §7, figure 13).
+    fn continues(&self, snapshot: &Snapshot) -> bool {
+        let here = self.log.term(snapshot.last_index);
+        if self.breaks(Bug::SnapshotKeepsConflictingLog) {
+            return here.is_some();
+        }
+        here == Some(snapshot.last_term)
     }
 
     /// Appends an entry here and gives it to the disk. A membership is in force from now on (thesis §4.1).

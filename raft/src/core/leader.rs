@@ -12,7 +12,7 @@ use super::api::{Body, Entry, Index, NodeId, Payload, RequestError, RequestId, T
 use super::progress::{Mode, Progress};
 use super::reads::Confirmation;
 use super::{Config, Core, State};
-use crate::bug::Bug;
+use crate::bug::{Bug, Bugs};
 
 /// What only a leader keeps (Raft figure 2, "volatile state on leaders").
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Leader {
     /// The last read batch of each node that asked before the first entry of the term was committed.
     pub(super) early: BTreeMap<NodeId, u64>,
     pub(super) transfer: Option<Transfer>,
+    /// Until when a planted bug takes leadership for sure, by a clock that can be set.
+    pub(super) lease_until_ns: u64,
 }
 
 /// A hand-over of leadership under way (thesis §3.10).
@@ -57,6 +59,7 @@ impl Leader {
             confirmations: VecDeque::new(),
             early: BTreeMap::new(),
             transfer: None,
+            lease_until_ns: 0,
         }
     }
 
@@ -105,11 +108,19 @@ impl Core {
         if self.breaks(Bug::NoCheckQuorum) {
             return false;
         }
-        self.now >= self.quorum_heard_ns() + self.config.election_timeout_ns
+        self.now >= self.quorum_heard_ns() + self.quorum_patience_ns()
+    }
+
+    /// How long a leader may do without its quorum: shorter than the next leader needs.
+    pub(super) fn quorum_patience_ns(&self) -> u64 {
+        if self.breaks(Bug::LeaseTooLong) {
+            return 5 * self.config.election_timeout_ns;
+        }
+        self.config.election_timeout_ns
     }
 
     /// When this leader last heard a quorum.
-    fn quorum_heard_ns(&self) -> u64 {
+    pub(super) fn quorum_heard_ns(&self) -> u64 {
         let State::Leader(leader) = &self.role else {
             return 0;
         };
@@ -124,12 +135,13 @@ impl Core {
 
     /// Begins a heartbeat round (Raft §5.2; thesis §6.4).
     pub(super) fn heartbeat(&mut self) {
+        let bugs = self.config.bugs;
         let State::Leader(leader) = &mut self.role else {
             return;
         };
         leader.round += 1;
         for (peer, progress) in &mut leader.progress {
-            let commit = self.commit.min(progress.match_index);
+            let commit = known_to(bugs, self.commit, progress.match_index);
             progress.commit_sent = progress.commit_sent.max(commit);
             self.outbox.send(
                 *peer,
@@ -142,7 +154,7 @@ impl Core {
     }
 
     pub(super) fn on_heartbeat_reply(&mut self, from: NodeId, round: u64) {
-        let (now, last) = (self.now, self.log.last_index());
+        let (now, last, bugs) = (self.now, self.log.last_index(), self.config.bugs);
         let State::Leader(leader) = &mut self.role else {
             return;
         };
@@ -153,10 +165,11 @@ impl Core {
         // A round answered twice, or late, confirms nothing that the number doesn't say.
         progress.round = progress.round.max(round.min(leader.round));
         // The follower is alive but makes no progress: what was under way is lost, or its answer is.
-        let stalled = now >= progress.moved_ns + self.config.resend_ns;
+        let stalled = now >= progress.moved_ns + self.config.resend_ns && is_sent_again(bugs, progress.mode);
         if stalled && (progress.match_index < last || progress.mode != Mode::Replicate) {
             progress.probe_from(progress.match_index + 1, now);
         }
+        self.renew_lease();
         self.release_confirmed_reads();
     }
 
@@ -172,7 +185,7 @@ impl Core {
             return;
         }
         progress.heard_ns = self.now;
-        progress.accepted(match_index, self.now);
+        progress.accepted(match_index, self.now, self.config.bugs);
         self.advance_commit();
     }
 
@@ -183,6 +196,7 @@ impl Core {
         hint_index: Index,
         hint_term: Term,
     ) {
+        let next = self.next_after_rejection(prev_index, hint_index, hint_term);
         let State::Leader(leader) = &mut self.role else {
             return;
         };
@@ -196,17 +210,23 @@ impl Core {
         if stale {
             return;
         }
-        // The logs may agree no later than at the follower's hint, nor where this log's terms are beyond the
-        // hint's: one round trip a term, not one an entry (Raft §5.3, end).
-        let upper = hint_index.min(prev_index - 1);
+        progress.probe_from(next, self.now);
+    }
+
+    /// The logs may agree no later than at the follower's hint, nor where this log's terms are beyond the
+    /// hint's: one round trip a term, not one an entry (Raft §5.3, end).
+    fn next_after_rejection(&self, prev_index: Index, hint_index: Index, hint_term: Term) -> Index {
+        if self.breaks(Bug::RejectedHintIgnored) {
+            return prev_index;
+        }
+        let upper = hint_index.min(prev_index.saturating_sub(1));
         let (agree, _) = self.log.last_at_most(upper, hint_term);
         // Below the base nothing is known; the snapshot comes next.
-        let next = if upper < self.log.base_index() {
+        if upper < self.log.base_index() {
             upper + 1
         } else {
             agree + 1
-        };
-        progress.probe_from(next, self.now);
+        }
     }
 
     /// Sends every follower what it may get now.
@@ -214,7 +234,7 @@ impl Core {
         let State::Leader(leader) = &mut self.role else {
             return;
         };
-        let last = self.log.last_index();
+        let (last, bugs) = (self.log.last_index(), self.config.bugs);
         for (&peer, progress) in &mut leader.progress {
             loop {
                 let window_open = match progress.mode {
@@ -264,7 +284,7 @@ impl Core {
                     },
                 );
             }
-            let commit = self.commit.min(progress.match_index);
+            let commit = known_to(bugs, self.commit, progress.match_index);
             if commit > progress.commit_sent {
                 progress.commit_sent = commit;
                 self.outbox.send(peer, Body::Commit { commit });
@@ -277,18 +297,50 @@ impl Core {
     /// §5.4.2).
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(leader) = &self.role else { return };
-        let (id, durable) = (self.id(), self.durable_index);
+        let (id, own) = (self.id(), self.counts_itself_to());
         let reached = self.reached_by_quorum(|voter| {
             if voter == id {
-                durable
+                own
             } else {
                 leader.progress.get(&voter).map_or(0, |p| p.match_index)
             }
         });
-        if reached > self.commit && self.log.term(reached) == Some(self.hard_state.term) {
+        if reached > self.commit && self.may_commit(reached) {
             self.commit = reached;
             self.apply();
             self.register_early_reads();
         }
     }
+
+    /// A leader is a voter like any other: it has what its disk has.
+    fn counts_itself_to(&self) -> Index {
+        if self.breaks(Bug::LeaderCountsUnsynced) {
+            return self.log.last_index();
+        }
+        self.durable_index
+    }
+
+    /// An entry of an earlier term may be on a quorum and yet be overwritten (Raft §5.4.2, figure 8).
+    fn may_commit(&self, index: Index) -> bool {
+        if self.breaks(Bug::CommitOldTerm) {
+            return true;
+        }
+        self.log.term(index) == Some(self.hard_state.term)
+    }
+}
+
+/// The commit index that a follower may be told: what lies beyond may be other entries in its log.
+fn known_to(bugs: Bugs, commit: Index, match_index: Index) -> Index {
+    if bugs.contains(Bug::CommitPastMatch) {
+        return commit;
+    }
+    if bugs.contains(Bug::CommitNoticeOnlyWithEntries) {
+        return 0;
+    }
+    commit.min(match_index)
+}
+
+/// What makes no progress is sent again, whatever it is.
+fn is_sent_again(bugs: Bugs, mode: Mode) -> bool {
+    !(bugs.contains(Bug::SnapshotLimbo) && mode == Mode::Snapshot)
 }

@@ -36,7 +36,7 @@ mod requests;
 mod tests;
 mod validity;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -85,6 +85,12 @@ pub struct Core {
     transferred: Option<(RequestId, u64)>,
     outbox: Outbox,
     conflicts: u64,
+    /// Requests that were appended while this node led. For planted bugs alone.
+    kept_requests: VecDeque<(Index, RequestId)>,
+    /// When each node was last heard. For planted bugs alone.
+    last_heard: BTreeMap<NodeId, u64>,
+    /// What a clock that can be set shows. For planted bugs alone.
+    wall_clock_ns: u64,
     /// The terms that this node has led since it started, the last ones.
     led_terms: VecDeque<Term>,
     /// The machine's digest at the last indices that [`CHECKPOINT_EVERY`] divides.
@@ -195,6 +201,7 @@ impl Core {
                 }
             })?
         };
+        let machine = machine.planted(config.bugs);
         let mut outbox = Outbox::new(config.id, hard_state.term, config.max_withheld);
         let log = restore_log(&snapshot, entries)?;
         let log = log.unwrap_or_else(|| {
@@ -234,12 +241,21 @@ impl Core {
             transferred: None,
             outbox,
             conflicts: 0,
+            kept_requests: VecDeque::new(),
+            last_heard: BTreeMap::new(),
+            wall_clock_ns: 0,
             led_terms: VecDeque::new(),
             checkpoints: VecDeque::new(),
             config,
         };
         core.reset_election_timer();
+        core.apply_after_restart();
         Ok(core)
+    }
+
+    /// Sets the clock that a planted bug believes. Healthy nodes measure time with [`Core::handle`]'s alone.
+    pub fn set_wall_clock(&mut self, now_ns: u64) {
+        self.wall_clock_ns = now_ns;
     }
 
     /// Takes one event and returns what follows from it. `now` is in nanoseconds and never runs backwards.
@@ -321,7 +337,16 @@ impl Core {
     /// The membership in force.
     pub fn membership(&self) -> &Membership {
         // Never empty: starts with the snapshot's, and truncation stops at the commit index.
-        &self.memberships[self.memberships.len() - 1].1
+        &self.memberships[self.membership_in_force()].1
+    }
+
+    /// The last one, committed or not (thesis §4.1).
+    fn membership_in_force(&self) -> usize {
+        if self.breaks(Bug::ConfigAtCommit) {
+            let committed = |(index, _): &(Index, Membership)| *index <= self.commit;
+            return self.memberships.iter().rposition(committed).unwrap_or(0);
+        }
+        self.memberships.len() - 1
     }
 
     /// An entry of the log; `None` where it is compacted or not there yet.
@@ -378,6 +403,7 @@ impl Core {
         if to != self.id() || from == self.id() {
             return;
         }
+        self.note_heard(from);
         // PreVote names a term that no node is in yet, so the rules for terms don't apply (thesis §9.6).
         match body {
             Body::PreVote {
@@ -391,7 +417,7 @@ impl Core {
             body,
             Body::Append { .. } | Body::Heartbeat { .. } | Body::Commit { .. } | Body::InstallSnapshot { .. }
         );
-        if term < self.hard_state.term {
+        if term < self.hard_state.term && !self.heeds_the_past(&body, from_leader) {
             // An old leader or candidate learns the term (Raft §5.1).
             match body {
                 Body::Vote { .. } => self.outbox.send(from, Body::VoteReply { granted: false }),
@@ -415,8 +441,8 @@ impl Core {
             Body::Vote {
                 last_index,
                 last_term,
-                ..
-            } => self.on_vote(from, last_index, last_term),
+                transfer,
+            } => self.on_vote(from, last_index, last_term, transfer),
             Body::VoteReply { granted } => self.on_vote_reply(from, granted),
             Body::Append {
                 prev_index,
@@ -436,7 +462,7 @@ impl Core {
             }
             Body::Heartbeat { commit, round } => {
                 self.commit_to(commit);
-                self.outbox.send(from, Body::HeartbeatReply { round });
+                self.answer_heartbeat(from, round);
             }
             Body::HeartbeatReply { round } => self.on_heartbeat_reply(from, round),
             Body::Commit { commit } => self.commit_to(commit),
@@ -445,6 +471,25 @@ impl Core {
             Body::ReadIndex { batch } => self.on_read_index(from, batch),
             Body::ReadIndexReply { batch, index } => self.on_read_index_reply(batch, index),
         }
+    }
+}
+
+impl Core {
+    /// Whether a message of an earlier term counts for anything (Raft §5.1: it does not).
+    fn heeds_the_past(&self, body: &Body, from_leader: bool) -> bool {
+        if self.breaks(Bug::StaleLeaderAccepted) && from_leader {
+            return true;
+        }
+        self.breaks(Bug::VotesOfOldTermCount) && matches!(body, Body::VoteReply { granted: true })
+    }
+
+    /// No disk holds it up: what it says is true whatever becomes of the log.
+    fn answer_heartbeat(&mut self, from: NodeId, round: u64) {
+        let body = Body::HeartbeatReply { round };
+        if self.breaks(Bug::HeartbeatBehindDisk) {
+            return self.outbox.send_when_durable(from, body);
+        }
+        self.outbox.send(from, body);
     }
 }
 

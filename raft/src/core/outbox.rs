@@ -62,6 +62,13 @@ impl Outbox {
         self.send_after(self.hard_state_id, message);
     }
 
+    /// Sends without waiting for the disk. Only a planted bug does so.
+    pub(super) fn send_at_once(&mut self, to: NodeId, body: Body) {
+        let (from, term) = (self.from, self.term);
+        self.commands
+            .push(Command::Send(Message { from, to, term, body }));
+    }
+
     /// Sends once everything that this step and those before gave to the disk is durable.
     pub(super) fn send_when_durable(&mut self, to: NodeId, body: Body) {
         let message = Message {

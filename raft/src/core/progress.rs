@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use super::api::Index;
+use crate::bug::{Bug, Bugs};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -60,12 +61,25 @@ impl Progress {
     }
 
     /// Everything up to `index` is durable there.
-    pub(super) fn accepted(&mut self, index: Index, now: u64) {
+    pub(super) fn accepted(&mut self, index: Index, now: u64, bugs: Bugs) {
         if index > self.match_index {
             self.match_index = index;
             self.moved_ns = now;
         }
         self.next_index = self.next_index.max(self.match_index + 1);
+        self.free_window(bugs);
+        self.mode = match self.mode {
+            // An old Append may still be answered while a snapshot is under way; that answer is of no use.
+            Mode::Snapshot if self.match_index + 1 < self.next_index => Mode::Snapshot,
+            _ => Mode::Replicate,
+        };
+    }
+
+    /// What was answered is no longer under way.
+    fn free_window(&mut self, bugs: Bugs) {
+        if bugs.contains(Bug::InflightLeak) {
+            return;
+        }
         while self
             .inflight
             .front()
@@ -73,11 +87,6 @@ impl Progress {
         {
             self.inflight.pop_front();
         }
-        self.mode = match self.mode {
-            // An old Append may still be answered while a snapshot is under way; that answer is of no use.
-            Mode::Snapshot if self.match_index + 1 < self.next_index => Mode::Snapshot,
-            _ => Mode::Replicate,
-        };
     }
 
     /// Starts again from where the logs are known or thought to agree.

@@ -87,15 +87,25 @@ impl Reads {
 
 impl Core {
     pub(super) fn request_read(&mut self, id: RequestId, key: String) {
+        if self.breaks(Bug::LocalFollowerRead) {
+            return self.outbox.reply(id, Ok(Answer::Read(self.machine.read(&key))));
+        }
         if self.reads.count >= self.config.max_reads {
             return self.outbox.reply(id, Err(RequestError::Busy));
         }
         self.reads.count += 1;
-        self.reads.open.push(Read {
-            id,
-            key,
-            since_ns: self.now,
-        });
+        let since_ns = self.now;
+        self.batch_to_join().push(Read { id, key, since_ns });
+    }
+
+    /// One that is not asked yet: its index will be noted after this moment.
+    fn batch_to_join(&mut self) -> &mut Vec<Read> {
+        if self.breaks(Bug::ReadJoinsAskedBatch)
+            && let Some(asked) = &mut self.reads.asked
+        {
+            return &mut asked.reads;
+        }
+        &mut self.reads.open
     }
 
     /// Asks for the next batch, or again for one whose leader is gone or silent.
@@ -127,12 +137,11 @@ impl Core {
     }
 
     pub(super) fn on_read_index(&mut self, from: NodeId, batch: u64) {
-        let commit = self.commit;
+        let (commit, knows_commit) = (self.commit, self.knows_what_is_committed());
         let State::Leader(leader) = &mut self.role else {
             return;
         };
-        // Before that a new leader doesn't know what is committed (thesis §6.4, step 1).
-        if commit < leader.start_index {
+        if !knows_commit {
             leader.early.insert(from, batch);
             return;
         }
@@ -157,6 +166,14 @@ impl Core {
         self.release_confirmed_reads();
     }
 
+    /// A new leader doesn't before an entry of its own term is committed (thesis §6.4, step 1).
+    fn knows_what_is_committed(&self) -> bool {
+        if self.breaks(Bug::ReadIndexBeforeNoop) {
+            return true;
+        }
+        matches!(&self.role, State::Leader(leader) if self.commit >= leader.start_index)
+    }
+
     pub(super) fn register_early_reads(&mut self) {
         let State::Leader(leader) = &mut self.role else {
             return;
@@ -173,9 +190,19 @@ impl Core {
         let State::Leader(leader) = &self.role else {
             return 0;
         };
-        if self.breaks(Bug::StaleRead) {
+        if self.breaks(Bug::StaleRead) || self.trusts_a_lease(leader.lease_until_ns) {
             return u64::MAX;
         }
+        if self.breaks(Bug::ConfirmByOne) {
+            return leader.progress.values().map(|p| p.round).max().unwrap_or(0);
+        }
+        self.quorum_round()
+    }
+
+    fn quorum_round(&self) -> u64 {
+        let State::Leader(leader) = &self.role else {
+            return 0;
+        };
         let id = self.id();
         self.reached_by_quorum(|voter| {
             if voter == id {
@@ -184,6 +211,31 @@ impl Core {
                 leader.progress.get(&voter).map_or(0, |p| p.round)
             }
         })
+    }
+
+    /// Whether reads need no round because of the last one. A healthy leader has no leases (thesis §6.4.1):
+    /// they are as good as the clocks.
+    fn trusts_a_lease(&self, until_ns: u64) -> bool {
+        if self.breaks(Bug::LeaseTooLong) {
+            return self.now < self.quorum_heard_ns() + self.quorum_patience_ns();
+        }
+        self.breaks(Bug::WallClockLease) && self.wall_clock_ns < until_ns
+    }
+
+    /// A round that a quorum has answered prolongs a planted bug's lease; only that one sets the clock.
+    pub(super) fn renew_lease(&mut self) {
+        if self.wall_clock_ns == 0 {
+            return;
+        }
+        let (round, until_ns) = (
+            self.quorum_round(),
+            self.wall_clock_ns + self.config.election_timeout_ns,
+        );
+        if let State::Leader(leader) = &mut self.role
+            && round >= leader.round
+        {
+            leader.lease_until_ns = until_ns;
+        }
     }
 
     pub(super) fn release_confirmed_reads(&mut self) {
@@ -235,10 +287,10 @@ impl Core {
 
     /// Answers the reads whose index is applied (thesis §6.4, step 4).
     pub(super) fn serve_reads(&mut self) {
-        let applied = self.applied;
+        let reached = self.reads_reach();
         let (machine, outbox, count) = (&self.machine, &mut self.outbox, &mut self.reads.count);
         self.reads.ready.retain_mut(|(index, reads)| {
-            if *index > applied {
+            if *index > reached {
                 return true;
             }
             *count -= reads.len();
@@ -247,6 +299,14 @@ impl Core {
             }
             false
         });
+    }
+
+    /// Reads up to this index can be answered from the machine: those whose index is applied.
+    fn reads_reach(&self) -> Index {
+        if self.breaks(Bug::FollowerReadWithoutWait) {
+            return Index::MAX;
+        }
+        self.applied
     }
 
     pub(super) fn expire_reads(&mut self) {

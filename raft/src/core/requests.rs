@@ -2,13 +2,13 @@
 //! (thesis §3.10). Reads have a file of their own.
 
 use super::api::{
-    Answer, Body, Change, Member, Membership, NodeId, Payload, Request, RequestError, RequestId,
+    Answer, Body, Change, Index, Member, Membership, NodeId, Payload, Request, RequestError, RequestId,
 };
 use super::leader::Transfer;
 use super::progress::Progress;
 use super::{Core, State};
 use crate::bug::Bug;
-use crate::machine;
+use crate::machine::{Command, Output};
 
 impl Core {
     pub(super) fn request(&mut self, id: RequestId, request: Request) {
@@ -40,28 +40,60 @@ impl Core {
             return Err(RequestError::NotLeader { leader: self.leader });
         };
         if leader.transfer.is_some() {
-            return Err(RequestError::Transferring);
+            return self.refuse(payload, RequestError::Transferring);
         }
-        if last - commit >= self.config.max_uncommitted as u64 {
-            return Err(RequestError::Busy);
+        if last.saturating_sub(commit) >= self.config.max_uncommitted as u64 {
+            return self.refuse(payload, RequestError::Busy);
         }
-        let blind = matches!(
-            payload,
-            Payload::Apply {
-                command: machine::Command::Write { .. },
-                ..
+        let payload = self.as_logged(payload);
+        let answered = self.early_answer(&payload);
+        if !matches!(answered, Some(Output::CasFailed { .. })) {
+            let index = self.append(payload);
+            if let (State::Leader(leader), None) = (&mut self.role, &answered) {
+                leader.pending.push_back((index, id));
             }
-        );
-        let index = self.append(payload);
-        if self.breaks(Bug::AckBeforeQuorum) && blind {
-            let answer = Answer::Applied(machine::Output::Written);
-            self.outbox.reply(id, Ok(answer));
-            return Ok(());
         }
-        if let State::Leader(leader) = &mut self.role {
-            leader.pending.push_back((index, id));
+        if let Some(output) = answered {
+            self.outbox.reply(id, Ok(Answer::Applied(output)));
         }
         Ok(())
+    }
+
+    /// What is refused leaves nothing behind.
+    fn refuse(&mut self, payload: Payload, error: RequestError) -> Result<(), RequestError> {
+        if self.breaks(Bug::RefuseAfterAppend) {
+            self.append(payload);
+        }
+        Err(error)
+    }
+
+    /// A command is logged as it came: what it finds is not known before all that precedes it is applied.
+    fn as_logged(&self, payload: Payload) -> Payload {
+        match payload {
+            Payload::Apply {
+                session,
+                command: Command::Cas { key, expected, new },
+            } if self.breaks(Bug::CasAtLeaderEarly) && self.machine.read(&key) == expected => {
+                let command = Command::Write { key, value: new };
+                Payload::Apply { session, command }
+            }
+            payload => payload,
+        }
+    }
+
+    /// No command is answered before it is applied.
+    fn early_answer(&self, payload: &Payload) -> Option<Output> {
+        let Payload::Apply { command, .. } = payload else {
+            return None;
+        };
+        match command {
+            Command::Write { .. } if self.breaks(Bug::AckBeforeQuorum) => Some(Output::Written),
+            Command::Cas { key, expected, .. } if self.breaks(Bug::FailedCasFromStale) => {
+                let current = self.machine.read(key);
+                (current != *expected).then_some(Output::CasFailed { current })
+            }
+            _ => None,
+        }
     }
 
     /// Appends the next membership: one server at a time, one change at a time, and only after an entry of
@@ -70,11 +102,7 @@ impl Core {
         let State::Leader(leader) = &self.role else {
             return Err(RequestError::NotLeader { leader: self.leader });
         };
-        let open = self
-            .memberships
-            .last()
-            .is_some_and(|(index, _)| *index > self.commit);
-        if open || self.commit < leader.start_index {
+        if self.has_open_change() || !self.may_change_from(leader.start_index) {
             return Err(RequestError::ChangeInProgress);
         }
         let caught_up = |id: &NodeId| {
@@ -89,8 +117,25 @@ impl Core {
         Ok(())
     }
 
+    /// Two changes at once may have quorums without a common voter (thesis §4.1).
+    fn has_open_change(&self) -> bool {
+        if self.breaks(Bug::TwoChangesAtOnce) {
+            return false;
+        }
+        let last = self.memberships.last();
+        last.is_some_and(|(index, _)| *index > self.commit)
+    }
+
+    /// Whether an entry of the own term is committed, so that no earlier leader's change can still be.
+    fn may_change_from(&self, start_index: Index) -> bool {
+        if self.breaks(Bug::ChangeBeforeOwnCommit) {
+            return true;
+        }
+        self.commit >= start_index
+    }
+
     /// Replicates to exactly the members in force.
-    fn track_members(&mut self) {
+    pub(super) fn track_members(&mut self) {
         let (peers, next) = (self.peers(), self.log.last_index());
         if let State::Leader(leader) = &mut self.role {
             leader.progress.retain(|peer, _| peers.contains(peer));
@@ -123,7 +168,7 @@ impl Core {
                 "the next leader must be another voter".to_owned(),
             ));
         };
-        let until_ns = self.now + self.config.election_timeout_ns;
+        let until_ns = self.transfer_until_ns();
         if let State::Leader(leader) = &mut self.role {
             leader.transfer = Some(Transfer {
                 to,
@@ -135,9 +180,17 @@ impl Core {
         Ok(())
     }
 
+    /// A target that is gone must not keep the leader from its work (thesis §3.10).
+    fn transfer_until_ns(&self) -> u64 {
+        if self.breaks(Bug::TransferNeverEnds) {
+            return u64::MAX;
+        }
+        self.now + self.config.election_timeout_ns
+    }
+
     /// Tells the target to start an election once it has the whole log (thesis §3.10, step 3).
     pub(super) fn tell_transfer_target(&mut self) {
-        let last = self.log.last_index();
+        let (last, hurries) = (self.log.last_index(), self.breaks(Bug::TransferSkipsLogCheck));
         let State::Leader(leader) = &mut self.role else {
             return;
         };
@@ -147,7 +200,7 @@ impl Core {
         let complete = leader
             .progress
             .get(&transfer.to)
-            .is_some_and(|progress| progress.match_index == last);
+            .is_some_and(|progress| progress.match_index == last || hurries);
         if complete && !transfer.asked {
             transfer.asked = true;
             self.outbox.send(transfer.to, Body::TimeoutNow);

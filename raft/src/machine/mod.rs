@@ -10,10 +10,12 @@ mod digest;
 mod tests;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bug::{Bug, Bugs};
 use digest::Digest;
 pub use value::Value;
 
@@ -66,7 +68,7 @@ pub enum Output {
 }
 
 /// The machine: registers and sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     registers: HashMap<String, Value>,
     sessions: HashMap<u64, SessionState>,
@@ -74,6 +76,19 @@ pub struct Machine {
     by_use: BTreeMap<u64, u64>,
     max_sessions: usize,
     digest: Digest,
+    bugs: Bugs,
+    /// What the last command replaced. For planted bugs alone.
+    replaced: Option<(String, Option<Value>)>,
+}
+
+/// In what the machine holds, not in what is wrong with it.
+impl PartialEq for Machine {
+    fn eq(&self, other: &Machine) -> bool {
+        let held = |machine: &Machine| (machine.max_sessions, machine.digest);
+        held(self) == held(other)
+            && self.registers == other.registers
+            && (&self.sessions, &self.by_use) == (&other.sessions, &other.by_use)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +119,14 @@ impl Machine {
             by_use: BTreeMap::new(),
             max_sessions: max_sessions.max(1),
             digest: Digest::default(),
+            bugs: Bugs::NONE,
+            replaced: None,
         }
+    }
+
+    /// The machine with planted bugs.
+    pub(crate) fn planted(self, bugs: Bugs) -> Machine {
+        Machine { bugs, ..self }
     }
 
     /// A hash of everything that was executed, in order, and of what each command found. Nodes that have
@@ -115,7 +137,16 @@ impl Machine {
 
     /// What a register holds.
     pub fn read(&self, key: &str) -> Value {
-        self.registers.get(key).cloned().unwrap_or_default()
+        let register = self.register_of(key);
+        self.registers.get(&*register).cloned().unwrap_or_default()
+    }
+
+    /// Every key has a register of its own.
+    fn register_of<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        if self.bugs.contains(Bug::KeyHashMixup) {
+            return Cow::Owned(format!("{:03x}", crc32fast::hash(key.as_bytes()) & 0xfff));
+        }
+        Cow::Borrowed(key)
     }
 
     /// How many sessions are open.
@@ -152,7 +183,7 @@ impl Machine {
     }
 
     fn apply_once(&mut self, index: u64, session: Option<(u64, u64)>, command: &Command) -> Applied {
-        let Some((client, sequence)) = session else {
+        let Some((client, sequence)) = self.counted(session) else {
             return Applied::Output(self.execute(command));
         };
         let Some(state) = self.sessions.get_mut(&client) else {
@@ -175,6 +206,14 @@ impl Machine {
             state.output = Some(output.clone());
         }
         Applied::Output(output)
+    }
+
+    /// A request with a number is the same one when the number comes again.
+    fn counted(&self, session: Option<(u64, u64)>) -> Option<(u64, u64)> {
+        if self.bugs.contains(Bug::SessionDedupOff) {
+            return None;
+        }
+        session
     }
 
     fn execute(&mut self, command: &Command) -> Output {
@@ -209,7 +248,11 @@ impl Machine {
     }
 
     fn set(&mut self, key: &str, value: Value) {
-        let held = self.registers.insert(key.to_owned(), value);
+        let register = self.register_of(key).into_owned();
+        if self.bugs.contains(Bug::SnapshotOneBehind) {
+            self.replaced = Some((register.clone(), self.registers.get(&register).cloned()));
+        }
+        let held = self.registers.insert(register, value);
         // A write answers nothing that could tell two states apart; what it replaced does.
         self.digest.fold(&held);
     }
@@ -219,8 +262,16 @@ impl Machine {
     /// # Errors
     /// Only when memory runs out; the format holds every machine.
     pub fn to_bytes(&self) -> Result<Vec<u8>, postcard::Error> {
-        let registers: BTreeMap<&String, &Value> = self.registers.iter().collect();
-        let sessions: BTreeMap<&u64, &SessionState> = self.sessions.iter().collect();
+        let mut registers: BTreeMap<&String, &Value> = self.registers.iter().collect();
+        let mut sessions: BTreeMap<&u64, &SessionState> = self.sessions.iter().collect();
+        if self.bugs.contains(Bug::SnapshotForgetsSessions) {
+            sessions.clear();
+        }
+        match &self.replaced {
+            Some((register, Some(before))) => drop(registers.insert(register, before)),
+            Some((register, None)) => drop(registers.remove(register)),
+            None => {}
+        }
         postcard::to_stdvec(&(registers, sessions, self.digest))
     }
 
@@ -241,6 +292,8 @@ impl Machine {
             by_use,
             max_sessions: max_sessions.max(1),
             digest,
+            bugs: Bugs::NONE,
+            replaced: None,
         })
     }
 }

@@ -152,3 +152,50 @@ fn a_machine_read_from_bytes_goes_on_with_the_same_digest() {
     }
     assert_eq!(copy.digest(), machine.digest());
 }
+
+/// What each planted bug makes a machine do, and a healthy one does not.
+#[test]
+fn planted_bugs_are_armed() {
+    let key = |number: u32| format!("key-{number}");
+    let hash = |number: u32| crc32fast::hash(key(number).as_bytes()) & 0xfff;
+    let twin = (1..).find(|number| hash(*number) == hash(0)).unwrap();
+    let with_session = |bugs| {
+        let mut machine = Machine::new(10).planted(bugs);
+        machine.open_session(1);
+        machine.apply(2, Some((1, 1)), &add(5));
+        machine
+    };
+    type Armed<'a> = (Bug, &'a dyn Fn(Bugs) -> bool);
+    let armed: [Armed; 4] = [
+        (Bug::KeyHashMixup, &|bugs| {
+            let mut machine = Machine::new(10).planted(bugs);
+            let (key, value) = (key(0), Value::Int(1));
+            machine.apply(1, None, &Command::Write { key, value });
+            machine.read(&format!("key-{twin}")) == Value::Int(1)
+        }),
+        (Bug::SessionDedupOff, &|bugs| {
+            let mut machine = with_session(bugs);
+            machine.apply(3, Some((1, 1)), &add(5));
+            machine.read("x") == Value::Int(10)
+        }),
+        (Bug::SnapshotForgetsSessions, &|bugs| {
+            let bytes = with_session(bugs).to_bytes().unwrap();
+            let mut copy = Machine::from_bytes(&bytes, 10).unwrap();
+            copy.apply(3, Some((1, 2)), &add(5)) == Applied::SessionExpired
+        }),
+        (Bug::SnapshotOneBehind, &|bugs| {
+            let mut machine = Machine::new(10).planted(bugs);
+            machine.apply(1, None, &write(1));
+            let only = machine.to_bytes().unwrap();
+            machine.apply(2, None, &write(2));
+            let bytes = machine.to_bytes().unwrap();
+            let read = |bytes| Machine::from_bytes(bytes, 10).unwrap().read("x");
+            assert_eq!(read(&only) == Value::Nil, read(&bytes) == Value::Int(1));
+            read(&bytes) == Value::Int(1)
+        }),
+    ];
+    for (bug, makes_mistake) in armed {
+        assert!(!makes_mistake(Bugs::NONE), "{} without it", bug.name());
+        assert!(makes_mistake(bug.into()), "{} with it", bug.name());
+    }
+}

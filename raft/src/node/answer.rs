@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::bug::{Bug, Bugs};
 use crate::core::api::{Member, Membership, NodeId, RequestError};
 
 /// Whether an operation that was refused may still have happened.
@@ -80,13 +81,14 @@ impl Refusal {
     }
 
     /// The leader that a request was forwarded to cannot be reached any more.
-    pub(super) fn connection_lost() -> Refusal {
-        Refusal::new(
-            503,
-            "connection-lost",
-            "lost the connection to the leader",
-            Happened::Maybe,
-        )
+    pub(super) fn connection_lost(bugs: Bugs) -> Refusal {
+        let message = "lost the connection to the leader";
+        let happened = if bugs.contains(Bug::ConnectionLostIsNo) {
+            Happened::No
+        } else {
+            Happened::Maybe
+        };
+        Refusal::new(503, "connection-lost", message, happened)
     }
 
     /// The node's process is about to end.
@@ -122,9 +124,10 @@ impl Refusal {
     }
 }
 
-impl From<RequestError> for Refusal {
-    fn from(error: RequestError) -> Refusal {
-        let (status, name) = match &error {
+impl Refusal {
+    /// What the client is told of a request that came to nothing.
+    pub(super) fn of(error: &RequestError, bugs: Bugs) -> Refusal {
+        let (status, name) = match error {
             RequestError::NotLeader { .. } => (503, "no-leader"),
             RequestError::Busy => (503, "overloaded"),
             RequestError::Transferring => (503, "transferring"),
@@ -135,9 +138,10 @@ impl From<RequestError> for Refusal {
             RequestError::LeadershipLost => (503, "leadership-lost"),
             RequestError::ReadTimeout | RequestError::TransferTimeout => (504, "timeout"),
         };
-        let happened = match &error {
+        let happened = match error {
             // This attempt had no effect, but an earlier one with the same number may have had.
             RequestError::SessionExpired | RequestError::StaleSequence => Happened::Maybe,
+            RequestError::LeadershipLost if bugs.contains(Bug::LeadershipLostIsNo) => Happened::No,
             error if error.certain() => Happened::No,
             _ => Happened::Maybe,
         };
@@ -187,7 +191,7 @@ mod tests {
             (RequestError::ReadTimeout, 504, "timeout", Happened::No),
         ];
         for (error, status, name, happened) in cases {
-            let refusal = Refusal::from(error.clone());
+            let refusal = Refusal::of(&error, Bugs::NONE);
             assert_eq!(
                 (refusal.status, refusal.error, refusal.happened),
                 (status, name, happened),
@@ -199,5 +203,17 @@ mod tests {
             serde_json::to_string(&Refusal::timeout()).unwrap(),
             r#"{"error":"timeout","message":"no answer in time","happened":"maybe"}"#
         );
+    }
+
+    /// What each planted bug claims, and a healthy node does not.
+    #[test]
+    fn planted_bugs_are_armed() {
+        for bug in [None, Some(Bug::LeadershipLostIsNo), Some(Bug::ConnectionLostIsNo)] {
+            let bugs: Bugs = bug.into_iter().collect();
+            let lost = Refusal::of(&RequestError::LeadershipLost, bugs).happened == Happened::No;
+            assert_eq!(lost, bug == Some(Bug::LeadershipLostIsNo), "{bug:?}");
+            let unconnected = Refusal::connection_lost(bugs).happened == Happened::No;
+            assert_eq!(unconnected, bug == Some(Bug::ConnectionLostIsNo), "{bug:?}");
+        }
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answer::Refusal;
 use super::metrics::Metrics;
 use super::pending::{Pending, ReplyTo};
+use super::plants::Plants;
 use super::status::StatusAnswer;
 use super::wire::{self, Origin, Wire};
 use super::{NodeConfig, NodeError, nanos};
@@ -94,6 +95,7 @@ pub(super) struct Driver {
     known: Status,
     metrics: Metrics,
     life: u64,
+    plants: Plants,
     // The receivers come before the writer: when all is dropped, the writer's last report must fail rather
     // than wait.
     calls: mpsc::Receiver<Call>,
@@ -148,6 +150,7 @@ impl Driver {
             epoch,
             metrics: Metrics::default(),
             life: rand::random(),
+            plants: Plants::new(config.bugs),
             calls,
             incoming,
             synced,
@@ -210,6 +213,12 @@ impl Driver {
         if now >= self.core.deadline() {
             self.events.push(Event::Tick);
         }
+        if let Some(now) = self.plants.wall_clock() {
+            self.core.set_wall_clock(now);
+        }
+        for (id, leader, request) in self.plants.forwards_to_repeat(self.known.leader, self.known.id) {
+            self.forward(id, leader, request);
+        }
         let mut commands = std::mem::take(&mut self.commands);
         self.core.handle_batch(now, self.events.drain(..), &mut commands);
         for command in commands.drain(..) {
@@ -231,8 +240,13 @@ impl Driver {
             Incoming::Frame { from, payload } => (from, payload),
             Incoming::Greeted { from, address } => return self.transport.welcome(from, address),
             Incoming::Lost { to } => {
-                for reply in self.pending.forwarded_to(to) {
-                    self.refuse(reply, Refusal::connection_lost());
+                for (id, reply) in self.pending.forwarded_to(to) {
+                    if let Some(reply) = self
+                        .plants
+                        .keep_for_later(&mut self.pending, now, (id, to), reply)
+                    {
+                        self.refuse(reply, Refusal::connection_lost(self.plants.bugs));
+                    }
                 }
                 return;
             }
@@ -297,6 +311,8 @@ impl Driver {
 
     fn forward(&mut self, id: RequestId, leader: NodeId, request: Request) {
         self.metrics.forwards += 1;
+        self.plants.note_forward(id, &request);
+        let acknowledged = self.plants.acknowledged_when_forwarded(&request);
         let origin = Origin {
             life: self.life,
             request: id,
@@ -304,6 +320,9 @@ impl Driver {
         self.pending.forward(id, leader);
         self.outbox.entry(leader).or_default().forwards.push(id);
         self.say(leader, &Wire::Forward { origin, request });
+        if let Some(answer) = acknowledged {
+            self.reply(id, Ok(answer));
+        }
     }
 
     fn execute(&mut self, command: Command) {
@@ -312,7 +331,10 @@ impl Driver {
                 let to = message.to;
                 self.say(to, &Wire::Raft(message));
             }
-            Command::Persist(persist) => self.writer.persist(persist),
+            Command::Persist(persist) => {
+                std::thread::sleep(self.plants.pause_before(&persist));
+                self.writer.persist(persist);
+            }
             Command::Reply { id, result } => self.reply(id, result),
             Command::Membership(membership) => self.connect(&membership),
         }
@@ -324,7 +346,7 @@ impl Driver {
             Some(ReplyTo::Peer { peer, origin }) => self.forwarded(peer, origin, result),
             Some(ReplyTo::Client(reply)) => {
                 self.metrics.refusals += u64::from(result.is_err());
-                drop(reply.send(result.map_err(Refusal::from)));
+                drop(reply.send(result.map_err(|error| Refusal::of(&error, self.plants.bugs))));
             }
             None => {}
         }
@@ -388,7 +410,7 @@ impl Driver {
         let status = self.core.status();
         let known = std::mem::replace(&mut self.known, status);
         let status = &self.known;
-        self.metrics.commits += status.commit - known.commit;
+        self.metrics.commits += status.commit.saturating_sub(known.commit);
         // A node that is its own quorum is elected within a turn.
         let stood = matches!(status.role, Role::Candidate | Role::Leader) && status.term > known.term;
         self.metrics.elections += u64::from(stood);

@@ -18,6 +18,7 @@ mod http;
 mod limit;
 mod metrics;
 mod pending;
+mod plants;
 mod status;
 mod wire;
 
@@ -27,11 +28,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::bug::Bugs;
+use crate::bug::{Bug, Bugs};
 use crate::core::api::{Member, Membership, NodeId};
 use crate::core::{Config, StartError};
 use crate::storage::{StorageError, StorageOptions};
 use crate::transport::{self, TransportConfig};
+
+/// Longer than any run.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -133,17 +137,39 @@ impl NodeConfig {
         Config {
             election_timeout_ns: nanos(self.election_timeout),
             heartbeat_ns: nanos(self.heartbeat),
-            snapshot_every: self.snapshot_every,
+            snapshot_every: self.snapshot_every(),
             keep_entries: self.keep_entries,
             bugs: self.bugs,
-            ..Config::new(self.id, initial, rand::random())
+            ..Config::new(self.id, initial, self.seed())
         }
     }
 
+    fn snapshot_every(&self) -> u64 {
+        if self.bugs.contains(Bug::LogNeverCompacted) {
+            return u64::MAX;
+        }
+        self.snapshot_every
+    }
+
+    /// Nodes must not draw the same timeouts, nor a node the same ones again.
+    fn seed(&self) -> u64 {
+        if self.bugs.contains(Bug::SameSeed) {
+            return 0;
+        }
+        rand::random()
+    }
+
     fn transport(&self) -> TransportConfig {
+        let usual = TransportConfig::new(self.id);
         TransportConfig {
             cluster: self.cluster.clone(),
-            ..TransportConfig::new(self.id)
+            dead_after: if self.bugs.contains(Bug::DeadLinkUndetected) {
+                NEVER
+            } else {
+                usual.dead_after
+            },
+            bugs: self.bugs,
+            ..usual
         }
     }
 }
@@ -270,6 +296,29 @@ mod tests {
         for (config, expected) in cases {
             let error = config.check().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    /// What each planted bug makes of the configuration, and a healthy node does not.
+    #[test]
+    fn planted_bugs_are_armed() {
+        let any: SocketAddr = ([127, 0, 0, 1], 1).into();
+        for bug in [
+            None,
+            Some(Bug::SameSeed),
+            Some(Bug::LogNeverCompacted),
+            Some(Bug::DeadLinkUndetected),
+        ] {
+            let config = |id| NodeConfig {
+                bugs: bug.into_iter().collect(),
+                ..NodeConfig::new(id, "d", any, any)
+            };
+            let same = config(1).core().seed == config(2).core().seed;
+            assert_eq!(same, bug == Some(Bug::SameSeed), "{bug:?}");
+            let never = config(1).core().snapshot_every == u64::MAX;
+            assert_eq!(never, bug == Some(Bug::LogNeverCompacted), "{bug:?}");
+            let patient = config(1).transport().dead_after > Duration::from_secs(60);
+            assert_eq!(patient, bug == Some(Bug::DeadLinkUndetected), "{bug:?}");
         }
     }
 }

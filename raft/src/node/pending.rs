@@ -84,11 +84,11 @@ impl Pending {
     }
 
     /// Those whose answer can no longer come, because the way to that node was lost.
-    pub(super) fn forwarded_to(&mut self, node: NodeId) -> Vec<ReplyTo> {
+    pub(super) fn forwarded_to(&mut self, node: NodeId) -> Vec<(RequestId, ReplyTo)> {
         let lost = self
             .waiting
             .extract_if(|_, waiting| waiting.forwarded_to == Some(node));
-        lost.map(|(_, waiting)| waiting.reply).collect()
+        lost.map(|(id, waiting)| (id, waiting.reply)).collect()
     }
 
     /// When the first may expire, in the driver's nanoseconds.

@@ -24,17 +24,20 @@ mod record;
 mod recover;
 mod replay;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use self::record::{Place, Record, SnapshotMark, Start};
 use self::recover::{LastSegment, Recovered};
 pub use self::writer::{Synced, Writer};
 use crate::bug::{Bug, Bugs};
-use crate::core::api::{Entry, Index, Persist, PersistSnapshot, Stored};
+use crate::core::api::{Entry, HardState, Index, Persist, PersistSnapshot, Stored};
 
 const SEGMENT: &str = "log";
 const SNAPSHOT: &str = "snapshot";
@@ -42,6 +45,8 @@ const SNAPSHOT: &str = "snapshot";
 const MAGIC: &[u8; 8] = b"RAFTLOG\x01";
 /// What one unusually large write needed is given back.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
+/// How seldom a planted bug syncs.
+const LAZY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why the storage cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +135,10 @@ pub struct Storage {
     /// Snapshots that the buffer's records make useless.
     old_snapshots: Vec<Index>,
     failed: bool,
+    /// The buffer holds more than terms and votes. For planted bugs alone.
+    holds_entries: bool,
+    /// When the log was last synced. For planted bugs alone.
+    synced_at: Instant,
     _lock: files::Lock,
 }
 
@@ -154,7 +163,7 @@ impl Storage {
             sealed,
             state,
             last,
-        } = recover::recover(directory)?;
+        } = recover::recover(directory, options.bugs)?;
         let last = match last {
             Some(last) => last,
             None => create_segment(directory, 1, &state)?,
@@ -168,6 +177,8 @@ impl Storage {
             state,
             old_snapshots: Vec::new(),
             failed: false,
+            holds_entries: false,
+            synced_at: Instant::now(),
             _lock: lock,
         };
         Ok((storage, stored))
@@ -195,6 +206,7 @@ impl Storage {
         }
         for entry in &persist.entries {
             self.check(entry)?;
+            self.holds_entries = true;
             self.record(&Record::Entry(entry.clone()), more())?;
             self.state.log_end = entry.index;
         }
@@ -223,21 +235,19 @@ impl Storage {
     }
 
     fn try_sync(&mut self) -> Result<(), StorageError> {
-        let last = &mut self.last;
-        let path = || files::numbered_path(&self.directory, SEGMENT, last.number);
-        last.file
-            .write_all(&self.buffer)
-            .map_err(|source| StorageError::io("write", &path(), source))?;
-        if !self.options.bugs.contains(Bug::SkipFsync) {
-            last.file
-                .sync_data()
-                .map_err(|source| StorageError::io("sync", &path(), source))?;
+        let written = self.last.file.write_all(&self.buffer);
+        let written = self.must_succeed("write", written)?;
+        if self.must_sync() {
+            let synced = self.last.file.sync_data();
+            self.must_succeed("sync", synced)?;
+            self.synced_at = Instant::now();
         }
-        last.length += self.buffer.len();
+        self.last.length += if written { self.buffer.len() } else { 0 };
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BUFFER_BYTES);
-        if last.length >= self.options.segment_bytes as usize {
-            let next = create_segment(&self.directory, last.number + 1, &self.state)?;
+        self.holds_entries = false;
+        if self.last.length >= self.options.segment_bytes as usize {
+            let next = create_segment(&self.directory, self.last.number + 1, &self.of_next_segment())?;
             let full = std::mem::replace(&mut self.last, next);
             self.sealed.push_back(Sealed {
                 number: full.number,
@@ -245,6 +255,49 @@ impl Storage {
             });
         }
         self.delete_useless()
+    }
+
+    /// After an error what the kernel holds is unknown, so there is no going on. Whether it succeeded is what
+    /// only a planted bug needs to ask.
+    fn must_succeed(&self, what: &'static str, result: std::io::Result<()>) -> Result<bool, StorageError> {
+        let ignored = match what {
+            "write" => self.options.bugs.contains(Bug::WriteErrorIgnored),
+            _ => self.options.bugs.contains(Bug::FsyncErrorIgnored),
+        };
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) if ignored => {
+                tracing::warn!(%error, "cannot {what} the log");
+                // Of a write that failed a part may be there.
+                drop(self.last.file.set_len(self.last.length as u64));
+                Ok(false)
+            }
+            Err(source) => {
+                let path = files::numbered_path(&self.directory, SEGMENT, self.last.number);
+                Err(StorageError::io(what, &path, source))
+            }
+        }
+    }
+
+    /// Nothing that is reported as durable is left unsynced.
+    fn must_sync(&self) -> bool {
+        let bugs = self.options.bugs;
+        if bugs.contains(Bug::SkipFsync) || bugs.contains(Bug::VoteUnsynced) && !self.holds_entries {
+            return false;
+        }
+        if bugs.contains(Bug::LazyFsync) {
+            return self.synced_at.elapsed() >= LAZY_INTERVAL;
+        }
+        true
+    }
+
+    /// What the next segment begins with: all that the ones before it amount to, for they may be deleted.
+    fn of_next_segment(&self) -> Start {
+        let mut state = self.state.clone();
+        if self.options.bugs.contains(Bug::SegmentStartForgetsVote) {
+            state.hard_state = HardState::default();
+        }
+        state
     }
 
     fn delete_useless(&mut self) -> Result<(), StorageError> {
@@ -285,7 +338,7 @@ impl Storage {
             );
             return Err(self.refuse(gap));
         }
-        if let Err(error) = snapshot::write(&self.directory, snapshot) {
+        if let Err(error) = snapshot::write(&self.directory, snapshot, self.options.bugs) {
             self.failed = true;
             return Err(error);
         }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bug::{Bug, Bugs};
 use crate::core::api::{Entry, HardState, Index, Term};
 
 /// No body is longer; a longer length is a broken record. Also bounds what recovery allocates at once.
@@ -106,8 +107,8 @@ pub(super) fn encode(out: &mut Vec<u8>, place: Place, synced: u32, record: &Reco
 }
 
 /// The record at `place` of the segment's bytes, or why there is none.
-pub(super) fn decode(segment: &[u8], place: Place) -> Result<Decoded, &'static str> {
-    let body = framed(segment, place)?;
+pub(super) fn decode(segment: &[u8], place: Place, bugs: Bugs) -> Result<Decoded, &'static str> {
+    let body = framed(segment, place, bugs)?;
     let more = match body[0] {
         0 => false,
         1 => true,
@@ -123,15 +124,19 @@ pub(super) fn decode(segment: &[u8], place: Place) -> Result<Decoded, &'static s
 
 /// Whether an intact record after the broken one at `broken` shows that the broken one was once durable.
 /// Returns its offset.
-pub(super) fn proof_of_damage(segment: &[u8], broken: Place) -> Option<usize> {
+pub(super) fn proof_of_damage(segment: &[u8], broken: Place, bugs: Bugs) -> Option<usize> {
+    if bugs.contains(Bug::DamageTakenForTorn) {
+        return None;
+    }
     (broken.offset + 1..segment.len().saturating_sub(HEADER_BYTES)).find(|&offset| {
         let synced = u32_at(segment, offset + 8) as usize;
         // Looked at first because it rules out nearly every offset at next to no cost.
-        (broken.offset + 1..=offset).contains(&synced) && framed(segment, Place { offset, ..broken }).is_ok()
+        (broken.offset + 1..=offset).contains(&synced)
+            && framed(segment, Place { offset, ..broken }, bugs).is_ok()
     })
 }
 
-fn framed(segment: &[u8], place: Place) -> Result<&[u8], &'static str> {
+fn framed(segment: &[u8], place: Place, bugs: Bugs) -> Result<&[u8], &'static str> {
     let record = segment.get(place.offset..).unwrap_or_default();
     if record.len() <= HEADER_BYTES {
         return Err("incomplete record");
@@ -141,7 +146,7 @@ fn framed(segment: &[u8], place: Place) -> Result<&[u8], &'static str> {
         return Err("impossible length");
     }
     let record = record.get(..HEADER_BYTES + length).ok_or("incomplete record")?;
-    if checksum(place, &record[4..]) != u32_at(record, 0) {
+    if !bugs.contains(Bug::NoChecksum) && checksum(place, &record[4..]) != u32_at(record, 0) {
         return Err("wrong checksum");
     }
     Ok(&record[HEADER_BYTES..])
@@ -182,7 +187,7 @@ mod tests {
         };
         let mut bytes = Vec::new();
         assert!(encode(&mut bytes, here, 0, &entry(5), true));
-        let decoded = decode(&bytes, here).unwrap();
+        let decoded = decode(&bytes, here, Bugs::NONE).unwrap();
         assert_eq!(
             (decoded.record, decoded.more, decoded.bytes),
             (entry(5), true, bytes.len())
@@ -194,7 +199,8 @@ mod tests {
                 Place {
                     segment: 8,
                     offset: 0
-                }
+                },
+                Bugs::NONE
             )
             .is_err()
         );
@@ -206,7 +212,8 @@ mod tests {
                 Place {
                     segment: 7,
                     offset: 1
-                }
+                },
+                Bugs::NONE
             )
             .is_err()
         );
@@ -222,7 +229,7 @@ mod tests {
         assert!(encode(&mut bytes, here, 0, &entry(5), false));
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode(&bytes, here).is_err(), "bit {bit}");
+            assert!(decode(&bytes, here, Bugs::NONE).is_err(), "bit {bit}");
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }

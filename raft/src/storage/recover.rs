@@ -7,6 +7,7 @@ use std::path::Path;
 use super::record::{self, Place, Start};
 use super::replay::Replay;
 use super::{MAGIC, SEGMENT, SNAPSHOT, Sealed, StorageError, files, snapshot};
+use crate::bug::{Bug, Bugs};
 use crate::core::api::Stored;
 
 /// The segment that records are appended to.
@@ -29,7 +30,7 @@ pub(super) struct Recovered {
 }
 
 /// Reads the directory, cuts off what a crash tore and removes what it left behind.
-pub(super) fn recover(directory: &Path) -> Result<Recovered, StorageError> {
+pub(super) fn recover(directory: &Path, bugs: Bugs) -> Result<Recovered, StorageError> {
     let segments = files::numbered(directory, SEGMENT)?;
     let snapshots = files::numbered(directory, SNAPSHOT)?;
     let Some(((last_number, last_path), before)) = segments.split_last() else {
@@ -44,7 +45,7 @@ pub(super) fn recover(directory: &Path) -> Result<Recovered, StorageError> {
         };
     };
 
-    let mut replay = Replay::default();
+    let mut replay = Replay::new(bugs);
     let mut sealed = VecDeque::new();
     let mut expected = segments[0].0;
     for (number, path) in before {
@@ -60,7 +61,7 @@ pub(super) fn recover(directory: &Path) -> Result<Recovered, StorageError> {
         expected += 1;
     }
     check_number(expected, *last_number, last_path)?;
-    let last = recover_last(&mut replay, *last_number, last_path)?;
+    let last = recover_last(&mut replay, *last_number, last_path, bugs)?;
     replay
         .finish()
         .map_err(|reason| StorageError::damaged(last_path, last.length, reason))?;
@@ -102,7 +103,12 @@ fn check_number(expected: u64, number: u64, path: &Path) -> Result<(), StorageEr
 }
 
 /// Reads the last segment, the only one that a crash can have torn.
-fn recover_last(replay: &mut Replay, number: u64, path: &Path) -> Result<LastSegment, StorageError> {
+fn recover_last(
+    replay: &mut Replay,
+    number: u64,
+    path: &Path,
+    bugs: Bugs,
+) -> Result<LastSegment, StorageError> {
     let bytes = files::read(path)?;
     let mut length = bytes.len();
     let file = (OpenOptions::new().append(true).open(path))
@@ -112,7 +118,7 @@ fn recover_last(replay: &mut Replay, number: u64, path: &Path) -> Result<LastSeg
             segment: number,
             offset: broken.offset,
         };
-        if let Some(witness) = record::proof_of_damage(&bytes, place) {
+        if let Some(witness) = record::proof_of_damage(&bytes, place, bugs) {
             let reason = format!(
                 "{}, and the intact record at offset {witness} shows it was whole",
                 broken.reason
@@ -126,13 +132,20 @@ fn recover_last(replay: &mut Replay, number: u64, path: &Path) -> Result<LastSeg
             bytes = bytes.len() - length,
             "cutting a torn write off the end of the log"
         );
-        file.set_len(length as u64)
-            .map_err(|source| StorageError::io("truncate", path, source))?;
+        cut_off(&file, length, bugs).map_err(|source| StorageError::io("truncate", path, source))?;
     }
     // What was read may have come from the kernel's cache only; whatever is answered from now on rests on it.
     file.sync_all()
         .map_err(|source| StorageError::io("sync", path, source))?;
     Ok(LastSegment { number, file, length })
+}
+
+/// Removes a torn end, so that what is appended next lies where its records say.
+fn cut_off(file: &File, length: usize, bugs: Bugs) -> std::io::Result<()> {
+    if bugs.contains(Bug::TornTailMisplaced) {
+        return Ok(());
+    }
+    file.set_len(length as u64)
 }
 
 /// Where and why reading a segment stopped.
@@ -167,6 +180,7 @@ fn replay_segment(
                 segment: number,
                 offset,
             },
+            replay.bugs,
         ) {
             Ok(decoded) => decoded,
             // A segment gets its name only once its first record is durable, so that one cannot be torn.

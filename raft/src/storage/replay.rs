@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::record::{Record, SnapshotMark, Start};
+use crate::bug::{Bug, Bugs};
 use crate::core::api::{Entry, HardState, Index};
 
 /// The state of the log after the records so far.
@@ -19,10 +20,20 @@ pub(super) struct Replay {
     pub start: Index,
     /// The log.
     pub entries: Vec<Arc<Entry>>,
+    /// The planted bugs that are switched on.
+    pub bugs: Bugs,
     started: bool,
 }
 
 impl Replay {
+    /// Nothing yet.
+    pub(super) fn new(bugs: Bugs) -> Replay {
+        Replay {
+            bugs,
+            ..Replay::default()
+        }
+    }
+
     /// The index of the last entry.
     pub(super) fn end(&self) -> Index {
         self.start + self.entries.len() as Index - 1
@@ -75,7 +86,7 @@ impl Replay {
     fn begin(&mut self, start: Start) -> Result<(), String> {
         if self.started {
             return match self.summary() {
-                before if before == start => Ok(()),
+                before if self.follows(&before, &start) => Ok(()),
                 before => Err(format!(
                     "the segment follows on {start:?} but the one before it ends with {before:?}"
                 )),
@@ -86,6 +97,14 @@ impl Replay {
         self.hard_state = start.hard_state;
         self.snapshot = start.snapshot;
         Ok(())
+    }
+
+    /// A segment begins with what the one before it amounts to.
+    fn follows(&self, before: &Start, start: &Start) -> bool {
+        if self.bugs.contains(Bug::SegmentStartForgetsVote) {
+            return (before.snapshot, before.log_end) == (start.snapshot, start.log_end);
+        }
+        before == start
     }
 
     fn append(&mut self, entry: Arc<Entry>) -> Result<(), String> {

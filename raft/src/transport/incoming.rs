@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::frame::{self, FrameError, Kind};
 use super::{Hello, Incoming, TransportConfig, VERSION};
+use crate::bug::{Bug, Bugs};
 use crate::core::api::NodeId;
 
 /// More connections than this wait to be accepted.
@@ -93,12 +94,8 @@ async fn serve(
             return;
         }
     };
-    let older = newest
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(from, own);
-    if let Some(older) = older {
-        older.abort();
+    if !take_over(newest, from, own, config.bugs) {
+        return;
     }
     tracing::debug!(peer = from, "a peer connected");
     if incoming.send(Incoming::Greeted { from, address }).await.is_err() {
@@ -106,6 +103,19 @@ async fn serve(
     }
     let Err(reason) = receive(&mut stream, &mut buffer, from, incoming).await;
     tracing::debug!(peer = from, %reason, "a peer's connection ended");
+}
+
+/// Ends a peer's older connection: what it was for, only the newest can know. Whether the newer one may stay.
+fn take_over(newest: &Newest, from: NodeId, own: AbortHandle, bugs: Bugs) -> bool {
+    let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+    let lives = newest.get(&from).is_some_and(|older| !older.is_finished());
+    if bugs.contains(Bug::OlderConnectionWins) && lives {
+        return false;
+    }
+    if let Some(older) = newest.insert(from, own) {
+        older.abort();
+    }
+    true
 }
 
 async fn greet(
@@ -179,5 +189,33 @@ async fn read(stream: &mut TcpStream, buffer: &mut BytesMut) -> Result<(), Close
     match stream.read_buf(buffer).await? {
         0 => Err(Closed::Ended),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_newer_connection_is_refused_by_a_planted_bug_alone() {
+        for bugs in [Bugs::NONE, Bug::OlderConnectionWins.into()] {
+            let newest = Newest::default();
+            let tasks: Vec<_> = (0..2)
+                .map(|_| tokio::spawn(std::future::pending::<()>()))
+                .collect();
+            assert!(take_over(&newest, 7, tasks[0].abort_handle(), bugs));
+            let stays = take_over(&newest, 7, tasks[1].abort_handle(), bugs);
+            assert_eq!(stays, bugs == Bugs::NONE);
+            // Once the task that aborts itself has had its turn, so has any other that was told to end.
+            let last = tokio::spawn(std::future::pending::<()>());
+            last.abort();
+            assert!(last.await.is_err());
+            assert_eq!(
+                tasks[0].is_finished(),
+                stays,
+                "the older one ends if the newer one stays"
+            );
+            assert!(!tasks[1].is_finished());
+        }
     }
 }

@@ -38,6 +38,7 @@ use tokio::task::JoinHandle;
 
 pub use self::frame::MAX_PAYLOAD_BYTES;
 use self::outgoing::Outgoing;
+use crate::bug::{Bug, Bugs};
 use crate::core::api::NodeId;
 
 /// The version of the protocol, checked when connecting.
@@ -66,6 +67,8 @@ pub struct TransportConfig {
     pub queue_frames: usize,
     /// A link drops what is sent beyond this many waiting bytes.
     pub queue_bytes: usize,
+    /// The planted bugs that are switched on.
+    pub bugs: Bugs,
 }
 
 impl TransportConfig {
@@ -80,6 +83,7 @@ impl TransportConfig {
             max_backoff: Duration::from_millis(100),
             queue_frames: 4096,
             queue_bytes: 64 << 20,
+            bugs: Bugs::NONE,
         }
     }
 }
@@ -179,7 +183,7 @@ impl Transport {
                 continue;
             }
             let kept = old.remove(&id).filter(|link| link.address() == address);
-            let link = kept.unwrap_or_else(|| self.link(id, address.to_owned(), None));
+            let link = kept.unwrap_or_else(|| self.link(id, address.to_owned(), self.attempts()));
             self.links.insert(id, link);
         }
         let links = &self.links;
@@ -203,6 +207,12 @@ impl Transport {
         }
         let link = self.link(id, address, Some(GUEST_ATTEMPTS));
         self.guests.push_back((id, link));
+    }
+
+    /// After how many failed attempts to connect a peer is given up: it may come back after any time.
+    fn attempts(&self) -> Option<u32> {
+        let gives_up = self.config.bugs.contains(Bug::LinkGivesUp);
+        gives_up.then_some(GUEST_ATTEMPTS)
     }
 
     fn link(&self, id: NodeId, address: String, attempts: Option<u32>) -> Outgoing {
@@ -271,4 +281,22 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_link_to_a_peer_is_given_up_by_a_planted_bug_alone() {
+        for bugs in [Bugs::NONE, Bug::LinkGivesUp.into()] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let config = TransportConfig {
+                bugs,
+                ..TransportConfig::new(1)
+            };
+            let transport = Transport::start(config, listener, mpsc::channel(1).0);
+            assert_eq!(transport.attempts().is_some(), bugs != Bugs::NONE);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Incremental: a step changes one node, so only what that node's step changed is looked at.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use raft::core::api::{Body, Entry, Index, NodeId, Payload, Term};
@@ -39,6 +39,8 @@ pub struct Checks {
     reference: Machine,
     /// Each unique value: where it was first applied and what that returned.
     applied: HashMap<i64, (Index, Output)>,
+    /// Values whose only request was refused for certain.
+    refused: HashSet<i64>,
     /// Per key: no later answer may be older than this index.
     floors: HashMap<String, Index>,
 }
@@ -58,6 +60,7 @@ impl Checks {
             seen: HashMap::new(),
             reference: Machine::new(MAX_SESSIONS),
             applied: HashMap::new(),
+            refused: HashSet::new(),
             floors: HashMap::new(),
         }
     }
@@ -242,6 +245,7 @@ impl Checks {
         let (Some((before, value)), Some((key, _))) = (before, target_of(entry)) else {
             return Ok(());
         };
+        self.is_not_refused(value)?;
         if self.applied.contains_key(&value) {
             return ensure(self.reference.read(key) == before, || {
                 format!("sessions: the request with value {value} was applied again at {index}")
@@ -251,6 +255,22 @@ impl Checks {
             self.applied.insert(value, (index, output));
         }
         Ok(())
+    }
+
+    /// The only request with this value was answered with an error that says that it certainly did not
+    /// happen.
+    pub fn refused(&mut self, value: i64) -> Check {
+        self.refused.insert(value);
+        match self.applied.contains_key(&value) {
+            true => self.is_not_refused(value),
+            false => Ok(()),
+        }
+    }
+
+    fn is_not_refused(&self, value: i64) -> Check {
+        ensure(!self.refused.contains(&value), || {
+            format!("honesty: the request with value {value} was refused and has happened")
+        })
     }
 
     /// What an answer to a question asked now must be at least as new as.

@@ -31,9 +31,17 @@ struct Open {
 }
 
 enum What {
-    Apply { key: String, value: i64 },
+    Apply {
+        key: String,
+        value: i64,
+        /// Without a session there is only one attempt.
+        once: bool,
+    },
     OpenSession,
-    Read { key: String, floor: u64 },
+    Read {
+        key: String,
+        floor: u64,
+    },
     Operator,
 }
 
@@ -127,6 +135,7 @@ fn apply(session: Option<Session>, command: Command) -> (Request, What) {
     let what = What::Apply {
         key: key.to_owned(),
         value,
+        once: session.is_none(),
     };
     (Request::Apply { session, command }, what)
 }
@@ -159,7 +168,13 @@ pub fn reply(
         )));
     };
     let checked = match (&what, &result) {
-        (What::Apply { key, value }, Ok(Answer::Applied(output))) => {
+        (
+            What::Apply {
+                value, once: true, ..
+            },
+            Err(error),
+        ) if error.certain() => world.checks.refused(*value),
+        (What::Apply { key, value, .. }, Ok(Answer::Applied(output))) => {
             world.clients.acknowledged += 1;
             world.checks.acknowledged(key, *value, output)
         }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use raft::bug::{Bug, Bugs};
-use raft::core::api::{Body, Command, Event, Member, Membership, Message, NodeId, RequestId};
+use raft::core::api::{Body, Command, Event, Index, Member, Membership, Message, NodeId, RequestId};
 use raft::core::{Config, Core, Role};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -160,10 +160,13 @@ impl World {
         let acknowledged = self.clients.acknowledged;
         // Generous: an election takes one or two timeouts, catching up a few more.
         let until = self.now + 40 * ELECTION_TIMEOUT;
-        while self.clients.acknowledged < acknowledged + 3 || self.checks.committed_index() <= commits {
+        while self.clients.acknowledged < acknowledged + 3
+            || self.checks.committed_index() <= commits
+            || !self.members_have_applied(commits)
+        {
             if self.now >= until {
                 return Err(Violation(format!(
-                    "liveness: no leader commits; {}",
+                    "liveness: no leader commits, or not all follow; {}",
                     self.describe()
                 )));
             }
@@ -437,6 +440,17 @@ impl World {
             .filter(|status| status.role == Role::Leader)
             .max_by_key(|status| status.term)
             .map(|s| s.id)
+    }
+
+    /// Whether every member of the cluster, as its leader knows it, is at this index or beyond.
+    fn members_have_applied(&self, index: Index) -> bool {
+        let leader = self.leader().and_then(|id| self.nodes[&id].core.as_ref());
+        let members = leader
+            .into_iter()
+            .flat_map(|core| core.membership().members.keys());
+        members
+            .filter_map(|id| self.nodes.get(id)?.core.as_ref())
+            .all(|core| core.status().applied >= index)
     }
 
     pub fn describe(&self) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, Client, ControlError, Db, Environment, System, SystemOptions};
-use history::{LogPattern, LogWeight, ObjectKind};
+use history::{LogPattern, LogWeight, ObjectKind, Observed};
 
 use crate::cluster::Cluster;
 use crate::{Entry, Oracle, PlantedBug};
@@ -43,13 +43,15 @@ fn planted(family: &'static str, bug: &raft::bug::BugInfo) -> PlantedBug {
     use raft::bug::Oracle as Seen;
     let oracle = |seen: &Seen| match seen {
         Seen::History => Oracle::History,
-        Seen::Availability => Oracle::Availability,
-        Seen::TwoLeaders => Oracle::TwoLeaders,
-        Seen::Divergence => Oracle::Divergence,
-        Seen::Growth => Oracle::Growth,
-        Seen::Elections => Oracle::Elections,
-        Seen::NodeEnds => Oracle::NodeEnds,
-        Seen::NodeLog => Oracle::NodeLog,
+        Seen::NotRecovered => Oracle::Beside(Observed::NotRecovered),
+        Seen::TwoLeaders => Oracle::Beside(Observed::TwoLeaders),
+        Seen::Diverged => Oracle::Beside(Observed::Diverged),
+        Seen::Log => Oracle::Beside(Observed::Log),
+        Seen::Crash => Oracle::Beside(Observed::Crash),
+        Seen::Election => Oracle::Beside(Observed::Election),
+        Seen::Growth => Oracle::Beside(Observed::Growth),
+        Seen::SlowRecovery => Oracle::Beside(Observed::SlowRecovery),
+        Seen::Unavailable => Oracle::Beside(Observed::Unavailable),
         Seen::Simulation => Oracle::Simulation,
     };
     PlantedBug {

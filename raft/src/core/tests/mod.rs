@@ -1,6 +1,7 @@
 //! The core's rules, one by one, on cores whose messages and disk the test controls.
 
 mod elections;
+mod planted;
 mod replication;
 mod service;
 

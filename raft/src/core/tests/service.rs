@@ -2,7 +2,6 @@
 
 use super::super::api::Session;
 use super::*;
-use crate::bug::Bug;
 
 fn read() -> Request {
     Request::Read { key: "x".to_owned() }
@@ -180,43 +179,5 @@ fn errors_say_what_is_known() {
     ];
     for (error, certain) in cases {
         assert_eq!(error.certain(), certain, "{error}");
-    }
-}
-
-/// What each planted bug does wrong, and a healthy node does not.
-#[test]
-fn planted_bugs_break_the_rule_that_they_name() {
-    for bug in [
-        None,
-        Some(Bug::StaleRead),
-        Some(Bug::AckBeforeQuorum),
-        Some(Bug::ForgetVote),
-    ] {
-        let mut node = Lone::with(3, &[], |config| config.bugs = bug.into_iter().collect());
-        let body = Body::Vote {
-            last_index: 0,
-            last_term: 0,
-            transfer: false,
-        };
-        let vote = node.step(Event::Receive(Message {
-            from: 2,
-            to: 1,
-            term: 1,
-            body,
-        }));
-        let saved = vote.iter().any(|command| matches!(command, Command::Persist(_)));
-        assert_eq!(saved, bug != Some(Bug::ForgetVote), "{bug:?}");
-        node.sync();
-        node.lead();
-        let acknowledged = !replies(&node.write(1)).is_empty();
-        assert_eq!(acknowledged, bug == Some(Bug::AckBeforeQuorum), "{bug:?}");
-        let answered = !replies(&node.request(read())).is_empty();
-        assert_eq!(answered, bug == Some(Bug::StaleRead), "{bug:?}");
-        node.wait(5 * TIMEOUT);
-        assert_eq!(
-            node.role() == Role::Leader,
-            bug == Some(Bug::StaleRead),
-            "{bug:?}"
-        );
     }
 }
