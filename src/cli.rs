@@ -288,15 +288,21 @@ pub struct HuntArgs {
     #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Duration,
     /// How long the clients of each run are active.
-    #[arg(long, default_value = "8s", value_parser = parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub run_time: Duration,
     /// How long to look for fewer and shorter faults once a violation was found.
     #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "TIME")]
     pub shrink_limit: Duration,
-    /// The nemeses to draw from, such as `kill,partition,clock`; by default kill, pause, partition and
-    /// packet, as far as they are available.
+    /// The nemeses to draw from, such as `kill,partition:leader,clock`; by default every one that works here
+    /// but `corrupt`.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// How many runs are made at a time; by default one for every two processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    pub jobs: Option<u8>,
+    /// Go on with a hunt that was interrupted or found nothing: its directory. Its flags are as they were.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["nemesis", "seed", "test"])]
+    pub resume: Option<PathBuf>,
     /// End with the first violation, without looking for the fewest faults that show it.
     #[arg(long)]
     pub only_find: bool,

@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use checker::Verdict;
 use reports::{CheckName, Results};
 use serde::{Deserialize, Serialize};
 
 /// The file in which a hunt says what came of it.
-const FILE: &str = "hunt.json";
+pub const FILE: &str = "hunt.json";
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,15 +78,5 @@ impl Hunted {
     /// Reads what a hunt wrote into its directory, if it did.
     pub fn read(place: &Path) -> Option<Hunted> {
         serde_json::from_slice(&std::fs::read(place.join(FILE)).ok()?).ok()
-    }
-
-    /// Writes it there.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, place: &Path) -> anyhow::Result<()> {
-        let path = place.join(FILE);
-        let text = serde_json::to_string_pretty(self).context("a record is plain data")?;
-        std::fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))
     }
 }

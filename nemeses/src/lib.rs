@@ -22,7 +22,7 @@ pub use compose::{Drawing, Faults, Nemeses, compose};
 pub use faults::{ALL, find};
 pub use holds::Holds;
 pub use nemesis::{ByDefault, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
-pub use overlap::Alongside;
+pub use overlap::{Alongside, is_sensible, may_meet};
 pub use schedule::{Schedule, Scheduled};
 pub use target::list::parse;
 pub use target::{Kind, Names, Row, Targets, Values};

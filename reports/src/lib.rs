@@ -36,6 +36,7 @@ pub use measure::compare::{Change, Comparison, Estimate, FEWEST_SAMPLES, Group, 
 pub use node_logs::NodeLogs;
 pub use pages::check_page::{CHECK_PAGE_MARK, Checked, check_html};
 pub use pages::compare_page::{compare_html, compare_text};
+pub use pages::hunt_page::{HuntPage, HuntRun, PairSeen};
 pub use pages::matrix_page::{MatrixPage, MatrixRow, matrix_html, matrix_junit, matrix_markdown};
 pub use pages::runs_page::{RunFilter, RunRow, live_html, runs_html};
 #[cfg(feature = "schema")]

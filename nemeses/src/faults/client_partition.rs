@@ -60,7 +60,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["answers@leader", "both@n1+n2"],
     },
     needs: &[Ability::CutClients],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#1942e6",
     hold: (0.4, 1.0),
     quiet: (0.3, 0.6),

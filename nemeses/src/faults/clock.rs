@@ -86,7 +86,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["jump=-30000@leader", "drift=50000@n1"],
     },
     needs: &[Ability::Clock],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#882e9e",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),

@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "has nodes replace their logs by snapshots and drop old revisions",
     targets: PROCESSES,
     needs: &[Ability::Compact],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#324767",
     hold: (0.1, 0.2),
     quiet: (0.1, 0.4),

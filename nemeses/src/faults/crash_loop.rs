@@ -10,7 +10,7 @@ use crate::nemesis::ByDefault;
 pub(super) const ENTRY: Entry = Entry {
     name: "crash-loop",
     description: "kills processes several times, each time soon after they were started",
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#5c0a0a",
     new: |rng| Box::new(Kill::new(How::InLoop, rng)),
     ..kill::ENTRY

@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "fills the disks of nodes, and makes room again",
     targets: PROCESSES,
     needs: &[Ability::Fill],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#3b5c0a",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),

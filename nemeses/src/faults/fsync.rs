@@ -78,7 +78,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["slow=500@leader", "fail@n1"],
     },
     needs: &[Ability::Fsync],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#408a0f",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),

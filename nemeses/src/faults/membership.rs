@@ -45,7 +45,7 @@ pub(super) const ENTRY: Entry = Entry {
         ..PROCESSES
     },
     needs: &[Ability::Membership],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#a675f0",
     hold: (0.4, 1.0),
     quiet: (0.4, 0.8),

@@ -30,7 +30,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "cuts the power of nodes: processes end, and what was not synced is gone; then starts them again",
     targets: PROCESSES,
     needs: &[Ability::Power],
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#4b0a5c",
     hold: (0.04, 0.4),
     quiet: (0.3, 0.8),

@@ -10,7 +10,7 @@ use crate::nemesis::ByDefault;
 pub(super) const ENTRY: Entry = Entry {
     name: "restart",
     description: "ends processes with SIGTERM, and starts them again after a short while",
-    by_default: ByDefault::Nowhere,
+    by_default: ByDefault::InHunts,
     colour: "#f49af4",
     new: |rng| Box::new(Kill::new(How::Gently, rng)),
     ..kill::ENTRY

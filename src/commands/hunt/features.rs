@@ -1,63 +1,146 @@
-//! What a run reached, each feature a string: a schedule that reaches a new one is worth varying further.
+//! What a run reached, each situation a string: a schedule that reaches what no other did is worth varying.
+//!
+//! Situations are states of the store, not counts: which role a fault hit and how far the nodes that it cut
+//! off fell behind meanwhile, what came together on the same node or another, who was elected during it, and
+//! which errors clients saw while what was wrong.
 
 use std::collections::BTreeSet;
 
-use reports::{FaultHold, Results};
+use history::units::seconds;
+use history::{Failure, History, Outcome};
+use reports::{FaultHold, FaultRow, Results};
 
-/// Everything that this run reached.
-pub(super) fn features(results: &Results) -> BTreeSet<String> {
-    let mut features = BTreeSet::new();
-    for row in results.coverage.iter().filter(|row| row.verified > 0) {
-        features.insert(format!("{} {} hit {}", row.nemesis, row.target, row.role.name()));
-        // Whether the store went on meanwhile: not at all, a little, …
-        features.insert(format!(
-            "{} {} on {} with {} ok",
-            row.nemesis,
-            row.target,
-            row.role.name(),
-            magnitude(row.ok)
-        ));
-    }
-    let held: Vec<_> = (results.faults.iter())
-        .filter(|fault| fault.hold == FaultHold::Verified)
-        .collect();
-    for (position, one) in held.iter().enumerate() {
-        for other in &held[position + 1..] {
-            if other.start_s < one.end_s.unwrap_or(f64::INFINITY) {
-                features.insert(format!("{} during {}", other.nemesis, one.nemesis));
-            }
-        }
-    }
-    for row in &results.errors {
-        for f in &row.f {
-            features.insert(format!("{} {} {} of {f}", row.rule, row.class, row.outcome));
-        }
-    }
-    for note in &results.notes {
-        features.insert(format!("note {}", note.note));
-    }
-    for observation in &results.observations {
-        features.insert(format!("observed {}", observation.what));
-    }
-    features.insert(format!(
-        "{} changes of leader",
-        magnitude(results.leader_changes.len() as u64)
-    ));
-    for row in &results.latency {
-        features.insert(format!(
-            "{} took {} ms",
-            row.f,
-            magnitude(row.latency_ms_max as u64)
-        ));
-    }
-    features
+use super::draw::Pair;
+
+/// What one run reached.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The situations.
+    pub situations: BTreeSet<String>,
+    /// The kinds that came together: the one in whose time the other began first.
+    pub pairs: BTreeSet<Pair>,
+    /// Which of them with the leader among the nodes that either hit.
+    pub with_leader: BTreeSet<Pair>,
 }
 
-/// 0, 1, 2, 4, 8, …
-fn magnitude(number: u64) -> u64 {
+/// Everything that this run reached.
+pub fn reached(results: &Results, history: &History) -> Reached {
+    let mut reached = Reached::default();
+    let held: Vec<&FaultRow> = results
+        .faults
+        .iter()
+        .filter(|fault| fault.hold == FaultHold::Verified)
+        .collect();
+    let acknowledged = acknowledged(history);
+    for (place, one) in held.iter().enumerate() {
+        let role = role(results, one);
+        let elected = elected(results, one.start_s, end_of(one));
+        let behind = acknowledged.partition_point(|time| *time < end_of(one))
+            - acknowledged.partition_point(|time| *time < one.start_s);
+        let name = &one.nemesis;
+        reached.situations.insert(format!(
+            "{name} on {role}: {} updates behind, {elected} elected",
+            magnitude(behind)
+        ));
+        for other in &held[place + 1..] {
+            if other.start_s >= end_of(one) {
+                continue;
+            }
+            let pair = (name.clone(), other.nemesis.clone());
+            let meets_leader = role == "leader" || self::role(results, other) == "leader";
+            if meets_leader {
+                reached.with_leader.insert(pair.clone());
+            }
+            let nodes = match other.nodes.iter().any(|node| one.nodes.contains(node)) {
+                true => "the same node",
+                false => "another node",
+            };
+            let both_s = end_of(one).min(end_of(other));
+            reached.situations.insert(format!(
+                "{} on {} in {name} on {role}, {nodes}, {} elected",
+                other.nemesis,
+                self::role(results, other),
+                self::elected(results, other.start_s, both_s)
+            ));
+            reached.pairs.insert(pair);
+        }
+    }
+    for operation in &history.operations {
+        let reason = match &operation.outcome {
+            Outcome::Fail(Failure::Error(reason)) | Outcome::Info(reason) => reason,
+            _ => continue,
+        };
+        let time_s = seconds(operation.completed_ns.map_or(operation.invoked_ns, |ns| ns.get()));
+        let wrong: BTreeSet<&str> = (held.iter())
+            .filter(|fault| fault.start_s <= time_s && time_s <= end_of(fault))
+            .map(|fault| fault.nemesis.as_str())
+            .collect();
+        let wrong = Vec::from_iter(wrong).join("+");
+        reached.situations.insert(format!(
+            "{} of {} in [{wrong}]",
+            reason.class,
+            operation.op.kind()
+        ));
+    }
+    for observation in &results.observations {
+        let by = observation.explained_by.as_deref().unwrap_or("nothing");
+        let by = by.split(' ').next().unwrap_or_default();
+        reached
+            .situations
+            .insert(format!("{} by {by}", observation.what.name()));
+    }
+    reached
+}
+
+/// When updates were acknowledged, seconds, in order.
+fn acknowledged(history: &History) -> Vec<f64> {
+    let updates = history
+        .operations
+        .iter()
+        .filter(|operation| !operation.op.is_read_only() && matches!(operation.outcome, Outcome::Ok(_)));
+    let mut times: Vec<f64> = updates
+        .filter_map(|operation| Some(seconds(operation.completed_ns?.get())))
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn end_of(fault: &FaultRow) -> f64 {
+    fault.end_s.unwrap_or(f64::INFINITY)
+}
+
+/// Whom a fault hit: by the last change of leader that was seen before it.
+fn role(results: &Results, fault: &FaultRow) -> &'static str {
+    let changes = results.leader_changes.iter();
+    let leads = changes
+        .filter(|change| change.time_s <= fault.start_s)
+        .next_back();
+    match leads {
+        _ if fault.nodes.is_empty() => "links",
+        None => "unknown",
+        Some(change) if fault.nodes.contains(&change.node) => "leader",
+        Some(_) => "followers",
+    }
+}
+
+/// How many leaders were elected in a span: none, one, or more.
+fn elected(results: &Results, from_s: f64, to_s: f64) -> &'static str {
+    let changes = results.leader_changes.iter();
+    match changes
+        .filter(|change| (from_s..to_s).contains(&change.time_s))
+        .count()
+    {
+        0 => "nobody",
+        1 => "one",
+        _ => "several",
+    }
+}
+
+/// 0, 1, 4, 16, 64, …
+fn magnitude(number: usize) -> usize {
     match number {
         0 => 0,
-        number => 1 << number.ilog2(),
+        number => 1 << (number.ilog2() / 2 * 2),
     }
 }
 
@@ -67,7 +150,7 @@ mod tests {
 
     #[test]
     fn magnitudes() {
-        for (number, expected) in [(0, 0), (1, 1), (3, 2), (4, 4), (1000, 512)] {
+        for (number, expected) in [(0, 0), (1, 1), (3, 1), (4, 4), (15, 4), (16, 16), (1000, 256)] {
             assert_eq!(magnitude(number), expected, "{number}");
         }
     }

@@ -2,82 +2,90 @@
 //! fewest faults that show it.
 //!
 //! ```text
-//!  mix        a schedule: new, or a variation of one that reached something new
-//!  (a run)    a child process, `perjury test … --schedule FILE`
-//!  features   what the run reached: role × fault, errors, elections; what is new is kept
-//!  shrink     after a violation: which faults can be left out or shortened, tried by running again
+//!  draw        kinds of faults that were never together, or a variation of a run that was kept
+//!  (a run)     a child process, `perjury test …`; several at a time where there are processors for it
+//!  features    what the run reached: roles, pairs, how far nodes fell behind, errors
+//!  progress    how far the hunt has come; which runs are kept; the page of pairs
+//!  reproduce   after a violation: tried again, and shrunk to what is needed
+//!  shrink      which simpler schedules there are
 //! ```
 //!
 //! Invariants:
 //! - Each run is a child process, as if the user had started it: the command that is printed shows the
 //!   violation again.
-//! - Runs that reached nothing new are removed; those that did, and every violation, are kept.
-//! - The schedules and the seeds of the runs come from one seed; what happens in the runs does not.
+//! - Runs that reached little that was new are removed; those that reached most, and every violation, are
+//!   kept.
+//! - What is drawn comes from one seed, and from what was reached; what happens in the runs does not.
+//! - A hunt that was interrupted can go on: all that it knows is in its directory.
 
+mod draw;
 mod features;
-mod mix;
+mod progress;
+mod reproduce;
+mod search;
 mod shrink;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use checker::Verdict;
 use control::{EnvChoice, EnvKind, can};
 use nemeses::{ByDefault, Schedule};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-use history::units::plural;
 
 use crate::cli::{Command, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, USAGE};
-use crate::found::{Found, Hunted};
 use crate::output::say;
-use crate::plan::{Plan, flags};
+use crate::plan::{Plan, flags, unknown};
 use crate::run::child::{Children, Ended};
 use crate::run::directory;
-use features::features;
-use mix::{Mix, Pool};
+use draw::{Faults, Pool, Setting};
+use progress::Progress;
 
 /// How much longer a run may take than its clients are active: start, heal, the time to recover (twice, if
 /// the last reads are repeated), final reads, judging.
 const OVERHEAD: Duration = Duration::from_secs(270);
-/// After how many failures of the harness in a row the hunt gives up.
-const MOST_FAILURES: u32 = 3;
-/// How often a simpler schedule must show the violation to take the place of the one before, and in how many
-/// tries: one that shows it now and then is of little use to anyone who looks for the bug.
-const MUST_SHOW: u32 = 2;
-const TRIES: u32 = 3;
-/// How often the smallest schedule is run at the end, to say how often it shows the violation.
-const LAST_RUNS: u32 = 5;
+/// The workloads of a hunt, if the user names none, as often as they stand here. Locks are not among them:
+/// what they promise depends on clocks, and is for a user to ask.
+const WORKLOADS: [&str; 6] = ["register", "counter", "register", "set", "append", "counter"];
 
 /// Hunts.
 pub fn run(args: &HuntArgs) -> CommandResult {
-    let test = parse(&args.test)?;
+    let (progress, place) = match &args.resume {
+        Some(place) => (Progress::read(place)?, Some(place.clone())),
+        None => {
+            let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+            (Progress::new(seed, args.test.clone(), args.nemesis.clone()), None)
+        }
+    };
+    let test = parse(&progress.test)?;
     // A mistake in these flags is told before anything is made.
     Plan::new(test.clone())?;
-    let pool = pool(args, &test)?;
-    let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+    let pool = pool(args, progress.nemesis.as_deref(), &test)?;
     let hunt = Hunt {
         args,
-        place: directory::make(&args.runs, "hunt")?,
+        test: progress.test.clone(),
+        place: match place {
+            Some(place) => place,
+            None => directory::make(&args.runs, "hunt")?,
+        },
         children: Children::new()?,
+        pool,
     };
+    let seed = progress.seed;
     say!("hunting with seed {seed} in {}", hunt.place.display());
-    let Some((schedules, run)) = hunt.search(Mix::new(pool, args.run_time, seed), seed)? else {
+    let Some(violation) = hunt.search(progress)? else {
         return Ok(Done::Fine);
     };
-    say!("violation in {}", run.display());
+    say!("violation in {}", violation.run.display());
     if args.only_find {
         return Ok(Done::Judged(Verdict::Invalid));
     }
-    match hunt.reproduce(schedules, &run, seed) {
+    match hunt.reproduce(&violation, seed) {
         // The violation counts, although the search for its fewest faults was interrupted.
         Err(_) if hunt.children.is_interrupted() => {
             say!("interrupted; its faults can be replayed with");
-            say!("perjury test --replay {}", run.display());
+            say!("perjury test --replay {}", violation.run.display());
         }
         reproduced => reproduced?,
     }
@@ -110,231 +118,124 @@ fn parse(arguments: &[String]) -> Result<TestArgs, Failure> {
     Ok(*test)
 }
 
-/// The faults that can be drawn, each with its targets.
-fn pool(args: &HuntArgs, test: &TestArgs) -> Result<Pool, Failure> {
+/// What there is to draw from.
+fn pool(args: &HuntArgs, list: Option<&str>, test: &TestArgs) -> Result<Pool, Failure> {
     let kind = match (test.env, control::netns::try_namespaces()) {
         (EnvChoice::Docker, _) => EnvKind::Docker,
         (EnvChoice::Ssh, _) => EnvKind::Ssh,
         (EnvChoice::Local, _) | (EnvChoice::Auto, Err(_)) => EnvKind::Local,
         _ => EnvKind::Netns,
     };
-    let named: Vec<&str> = args.nemesis.iter().flat_map(|list| list.split(',')).collect();
-    let mut pool = Pool::default();
-    for entry in nemeses::ALL {
-        let can_be_had = entry.needs.iter().try_for_each(|&need| can(kind, need));
-        match (named.contains(&entry.name), can_be_had) {
-            (true, Err(why)) => return Err(Failure::Usage(format!("--nemesis {}: {why}", entry.name))),
-            (true, Ok(())) => {}
-            (false, Ok(())) if named.is_empty() && entry.by_default != ByDefault::Nowhere => {}
-            (false, _) => continue,
-        }
-        let targets = entry.targets.drawable(usize::from(test.nodes));
-        pool.add(entry.name, targets.map(str::to_owned).collect());
+    let usage = |why: String| Failure::Usage(format!("--nemesis {}: {why}", list.unwrap_or_default()));
+    let named = list.map(nemeses::parse).transpose().map_err(usage)?;
+    let system = systems::find(&test.system);
+    let can_be_had = |entry: &nemeses::Entry| {
+        entry.needs.iter().try_for_each(|need| {
+            let knows = system.is_none_or(|system| system.abilities.contains(need));
+            match need.is_of_store() && !knows {
+                true => Err(format!(
+                    "perjury does not know how to do that to `{}`",
+                    test.system
+                )),
+                false => can(kind, *need),
+            }
+        })
+    };
+    let mut kinds = Vec::new();
+    for (name, targets) in named.iter().flatten() {
+        let entry = nemeses::find(name)
+            .ok_or_else(|| unknown("nemesis", name, nemeses::ALL.iter().map(|entry| entry.name)))?;
+        can_be_had(entry).map_err(|why| usage(format!("{name}: {why}")))?;
+        kinds.push((entry, targets.clone()));
     }
-    if let Some(unknown) = named.iter().find(|name| nemeses::find(name).is_none()) {
-        return Err(Failure::Usage(format!(
-            "there is no nemesis `{unknown}`; see `perjury list`"
-        )));
+    if named.is_none() {
+        let by_default = |entry: &&nemeses::Entry| entry.by_default != ByDefault::Nowhere;
+        let all = nemeses::ALL
+            .iter()
+            .filter(by_default)
+            .filter(|entry| can_be_had(entry).is_ok());
+        kinds.extend(all.map(|entry| (entry, Vec::new())));
     }
-    match pool.is_empty() {
-        true => Err(Failure::Usage(
+    let nodes = usize::from(test.nodes);
+    kinds.retain(|(entry, _)| entry.targets.drawable(nodes).next().is_some());
+    if kinds.is_empty() {
+        return Err(Failure::Usage(
             "no nemesis works here; see `perjury doctor`".into(),
-        )),
-        false => Ok(pool),
+        ));
     }
+    let is_given = |id: &str| test.given.iter().any(|flag| flag.id == id);
+    let suits = |name: &&str| {
+        let found = workloads::find(name);
+        system.zip(found).is_some_and(|(system, workload)| {
+            let made = (workload.make)(&workloads::WorkloadOptions::default());
+            system.objects.contains(&made.object)
+        })
+    };
+    Ok(Pool {
+        kinds: kinds
+            .into_iter()
+            .map(|(entry, targets)| match targets.is_empty() {
+                true => (
+                    entry.name,
+                    entry.targets.drawable(nodes).map(str::to_owned).collect(),
+                ),
+                false => (entry.name, targets),
+            })
+            .collect(),
+        named: named.into_iter().flatten().collect(),
+        workloads: match is_given("workload") {
+            true => Vec::new(),
+            false => WORKLOADS.into_iter().filter(suits).collect(),
+        },
+        any_nodes: !is_given("nodes") && matches!(kind, EnvKind::Netns | EnvKind::Local),
+        nodes: test.nodes,
+        run_time: args.run_time,
+    })
 }
 
 struct Hunt<'a> {
     args: &'a HuntArgs,
+    /// The flags of every run.
+    test: Vec<String>,
     /// Where its runs and schedules are.
     place: PathBuf,
     children: Children,
+    pool: Pool,
 }
 
 impl Hunt<'_> {
-    /// Runs until a violation or until the time is over; returns the faults that really happened, those that
-    /// were drawn, and the run.
-    fn search(&self, mut mix: Mix, seed: u64) -> Result<Option<([Schedule; 2], PathBuf)>, Failure> {
-        let start = Instant::now();
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut known: BTreeSet<String> = BTreeSet::new();
-        let (mut runs, mut kept, mut failures) = (0, 0, 0);
-        while start.elapsed() < self.args.time_limit {
-            let schedule = mix.next();
-            let ran = self.run(&schedule, rng.random::<u64>() >> 16)?;
-            runs += 1;
-            let Some(results) = &ran.results else {
-                failures += 1;
-                if failures >= MOST_FAILURES {
-                    return Err(anyhow!(
-                        "the harness could not finish {failures} runs in a row; see {}",
-                        ran.place.display()
-                    )
-                    .into());
-                }
-                continue;
-            };
-            failures = 0;
-            if results.verdict == Verdict::Invalid {
-                say!("run {runs}: a violation after {} s", start.elapsed().as_secs());
-                let found = Found::first(results).map(|found| Found {
-                    after_s: start.elapsed().as_secs_f64(),
-                    ..found
-                });
-                Hunted { runs, found }.write(&self.place)?;
-                let run = ran.run.unwrap_or(ran.place);
-                let executed = executed(&run).unwrap_or_else(|| schedule.clone());
-                return Ok(Some(([executed, schedule], run)));
-            }
-            let reached = features(results);
-            let new = reached.difference(&known).count();
-            say!(
-                "run {runs}: {}, {}; {new} of the {} situations it reached are new",
-                results.verdict,
-                plural(schedule.faults.len() as u64, "fault"),
-                reached.len()
-            );
-            if new > 0 {
-                kept += 1;
-                known.extend(reached);
-                mix.keep(schedule);
-            } else if let Err(error) = std::fs::remove_dir_all(&ran.place) {
-                eprintln!("perjury: cannot remove {}: {error}", ran.place.display());
-            }
-        }
-        Hunted { runs, found: None }.write(&self.place)?;
-        say!(
-            "no violation in {runs} runs; {kept} reached something new and are kept, {} situations in all",
-            known.len()
-        );
-        Ok(None)
+    /// The arguments after `perjury test` of a run with these faults.
+    fn test_arguments(&self, faults: &[(&str, String)], setting: &Setting) -> Vec<String> {
+        let mut own = faults.to_vec();
+        own.push(("time-limit", flags::time(self.args.run_time)));
+        own.extend(setting.workload.clone().map(|workload| ("workload", workload)));
+        own.extend(setting.nodes.map(|nodes| ("nodes", nodes.to_string())));
+        flags::with(self.test.clone(), &own)
     }
 
-    /// Finds the fewest faults that show the violation of `run` again, and prints them and the command that
-    /// does it.
-    fn reproduce(&self, schedules: [Schedule; 2], run: &Path, seed: u64) -> Result<(), Failure> {
-        let Some(schedule) = self.again(schedules, seed)? else {
-            say!(
-                "its faults did not show it again, so none of them can be left out; {} says what they did to which node",
-                run.join("report.html").display()
-            );
-            say!("perjury test --replay {}", run.display());
-            return Ok(());
+    /// One run, in a child process; `job` tells those that run at a time apart.
+    fn run(&self, faults: &Faults, setting: &Setting, job: usize, seed: u64) -> Result<Ended, Failure> {
+        let faults = match faults {
+            Faults::Kinds(kinds, interval_ms) => vec![
+                ("nemesis", self.pool.list(kinds)),
+                ("fault-interval", format!("{interval_ms}ms")),
+            ],
+            Faults::Schedule(schedule) => {
+                let file = self.place.join(format!("schedule-{job}.toml"));
+                std::fs::write(&file, schedule.to_toml())
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+                vec![("schedule", file.display().to_string())]
+            }
         };
-        let smallest = self.shrink(schedule, seed)?;
-        let file = self.place.join("smallest.toml");
-        std::fs::write(&file, smallest.to_toml())
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        say!("counting how often it shows in {LAST_RUNS} runs");
-        let mut shown = 0;
-        for n in 0..LAST_RUNS {
-            let ended = self.run(&smallest, seed.wrapping_add(u64::from(n)))?;
-            shown += u32::from(ended.verdict() == Some(Verdict::Invalid));
-        }
-        match smallest.faults.len() {
-            _ if shown == 0 => {
-                say!("it did not show in {LAST_RUNS} further runs, but showed before with these faults:");
-            }
-            1 => say!("one fault is enough; it shows the violation in {shown} of {LAST_RUNS} runs:"),
-            count => {
-                say!("{count} faults are enough; they show the violation in {shown} of {LAST_RUNS} runs:")
-            }
-        }
-        say!("{}", smallest.to_toml().trim_end());
-        say!("perjury test {}", self.arguments(&file).join(" "));
-        Ok(())
-    }
-
-    /// The schedule that shows the violation more often, if any shows it at all. On the same nodes the leader
-    /// may be another one this time; where nodes are drawn again, the nodes may be others.
-    fn again(&self, schedules: [Schedule; 2], seed: u64) -> Result<Option<Schedule>, Failure> {
-        let mut best = (0, None);
-        for schedule in schedules {
-            let mut shown = 0;
-            for n in 0..TRIES {
-                shown += u32::from(self.shows(&schedule, seed.wrapping_add(u64::from(n)))?);
-            }
-            say!(
-                "with {}: the violation shows again in {shown} of {TRIES} runs",
-                plural(schedule.faults.len() as u64, "fault")
-            );
-            if shown > best.0 {
-                best = (shown, Some(schedule));
-            }
-            if shown == TRIES {
-                break;
-            }
-        }
-        Ok(best.1)
-    }
-
-    /// The fewest and shortest faults that show a violation, as far as --shrink-limit allows.
-    fn shrink(&self, mut schedule: Schedule, seed: u64) -> Result<Schedule, Failure> {
-        let start = Instant::now();
-        let mut tried: Vec<Schedule> = Vec::new();
-        'smaller: loop {
-            for simpler in shrink::simpler(&schedule) {
-                if tried.contains(&simpler) {
-                    continue;
-                }
-                let (mut shown, mut not_shown) = (0, 0);
-                say!(
-                    "shrinking: trying {} ({} s of {} s)",
-                    plural(simpler.faults.len() as u64, "fault"),
-                    start.elapsed().as_secs(),
-                    self.args.shrink_limit.as_secs()
-                );
-                while shown < MUST_SHOW && not_shown <= TRIES - MUST_SHOW {
-                    if start.elapsed() > self.args.shrink_limit {
-                        say!("shrinking ends: --shrink-limit is reached");
-                        return Ok(schedule);
-                    }
-                    match self.shows(&simpler, seed.wrapping_add(u64::from(shown + not_shown)))? {
-                        true => shown += 1,
-                        false => not_shown += 1,
-                    }
-                }
-                if shown == MUST_SHOW {
-                    let lasts: f64 = simpler.faults.iter().map(|fault| fault.lasts.as_secs_f64()).sum();
-                    say!(
-                        "shrunk to {}, {lasts:.1} s in all",
-                        plural(simpler.faults.len() as u64, "fault")
-                    );
-                    schedule = simpler;
-                    continue 'smaller;
-                }
-                tried.push(simpler);
-            }
-            return Ok(schedule);
-        }
-    }
-
-    /// Whether a run with this schedule shows a violation. Nothing of the run is kept.
-    fn shows(&self, schedule: &Schedule, seed: u64) -> Result<bool, Failure> {
-        let ran = self.run(schedule, seed)?;
-        let _ = std::fs::remove_dir_all(&ran.place);
-        Ok(ran.verdict() == Some(Verdict::Invalid))
-    }
-
-    /// The arguments after `perjury test` of a run with this schedule.
-    fn arguments(&self, schedule: &Path) -> Vec<String> {
-        let own = [
-            ("schedule", schedule.display().to_string()),
-            ("time-limit", flags::time(self.args.run_time)),
-        ];
-        flags::with(self.args.test.clone(), &own)
-    }
-
-    /// One run, in a child process.
-    fn run(&self, schedule: &Schedule, seed: u64) -> Result<Ended, Failure> {
-        let file = self.place.join("schedule.toml");
-        std::fs::write(&file, schedule.to_toml())
-            .with_context(|| format!("cannot write {}", file.display()))?;
         let mut arguments = vec!["test".to_owned()];
-        arguments.extend(flags::with(self.arguments(&file), &[("seed", seed.to_string())]));
-        let ended = self
-            .children
-            .run(&arguments, &self.place, self.args.run_time + OVERHEAD)?;
+        let own = flags::with(
+            self.test_arguments(&faults, setting),
+            &[("seed", seed.to_string())],
+        );
+        arguments.extend(own);
+        arguments.push("--stop-on-violation".to_owned());
+        let limit = self.args.run_time + OVERHEAD;
+        let ended = self.children.run(&arguments, &self.place, limit)?;
         match ended.code {
             Some(USAGE) => Err(Failure::Usage(ended.message)),
             _ => Ok(ended),
