@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
+use serde::{Deserialize, Serialize};
 
 use crate::amounts::{parse_bytes, parse_duration};
 use crate::fail_on::{self, FailList};
@@ -31,6 +32,8 @@ pub enum Command {
     /// Look for a violation in many short runs with different faults each time, and for the fewest faults
     /// that show it.
     Hunt(HuntArgs),
+    /// Try every planted bug of the bundled cluster, and say how many are found, how soon and by what.
+    Gallery(GalleryArgs),
     /// Judge recorded histories of perjury, Jepsen, Porcupine or Elle.
     Check(CheckArgs),
     /// Write a history in the format of another checker.
@@ -119,10 +122,14 @@ pub struct TestArgs {
     /// this one.
     #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
     pub fault_interval: Duration,
+    /// How many faults may be in force at once, each of another nemesis; 1 for one after the other.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub faults_at_once: u8,
     /// How many faults of each nemesis must take hold: with fewer, the verdict is unknown.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub min_faults: u32,
-    /// A planted bug of the bundled cluster to switch on (see `perjury list`).
+    /// A planted bug of the bundled cluster to switch on, or several: `stale-read,skip-fsync` (see `perjury
+    /// list`).
     #[arg(long, value_name = "NAME")]
     pub bug: Option<String>,
     /// The store's program, to test another version than the one on the PATH.
@@ -156,8 +163,8 @@ pub struct TestArgs {
     /// The PEM file with the key of the client's certificate.
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Client threads: a number, or a multiple of the number of nodes such as `2n`.
-    #[arg(long, default_value = "2n", value_name = "N")]
+    /// Client threads: a number, or a multiple of the number of nodes such as `6n`.
+    #[arg(long, default_value = "6n", value_name = "N")]
     pub concurrency: String,
     /// The most operations per second; without it, as many as possible.
     #[arg(long, value_name = "OPS", allow_negative_numbers = true)]
@@ -168,7 +175,8 @@ pub struct TestArgs {
     /// The most operations in all, not counting the final reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
-    /// How long a client waits for an answer.
+    /// How long a client waits for an answer. A third of the clients gives up after a third of it, and another
+    /// third waits four times as long, but not more than 5 s longer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
     /// What a run fails on although it proves no broken promise: `log`, `crash`, `election`, `growth=256MiB`,
@@ -289,6 +297,9 @@ pub struct HuntArgs {
     /// packet, as far as they are available.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
+    /// End with the first violation, without looking for the fewest faults that show it.
+    #[arg(long)]
+    pub only_find: bool,
     /// The seed of everything random; without it, one is drawn and printed.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -298,6 +309,82 @@ pub struct HuntArgs {
     /// The system and the flags of each run, as for `perjury test`.
     #[arg(last = true, value_name = "TEST_FLAGS")]
     pub test: Vec<String>,
+}
+
+/// `perjury gallery`
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  perjury gallery --out gallery                    every planted bug, three times, in the default test of 60 s
+  perjury gallery --by default,own,hunt --trials 7 --clean 40 --out gallery
+  perjury gallery --only stale-read,storage --by own --out some
+
+An interrupted gallery goes on where it was when the same command is given again.")]
+pub struct GalleryArgs {
+    /// Names of planted bugs or of families of them (see `perjury list`); by default all.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How each is looked for: by the default test, by the test that suits it, by a hunt.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "default")]
+    pub by: Vec<Way>,
+    /// How often each bug is looked for in each way.
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub trials: u32,
+    /// How many tests are made without a bug, to see whether perjury accuses where there is none.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub clean: u32,
+    /// How long the clients of a test are active.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub time_limit: Duration,
+    /// How long a hunt lasts.
+    #[arg(long, default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
+    pub hunt_limit: Duration,
+    /// The seed of everything random; trials count on from it.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(..1_000_000))]
+    pub seed: u64,
+    /// The directory for the trials and the table.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Keep the run directory of every trial, not only of those that went wrong.
+    #[arg(long)]
+    pub keep: bool,
+    /// A Markdown page in which the table replaces the one that is there.
+    #[arg(long, value_name = "FILE")]
+    pub into: Option<PathBuf>,
+}
+
+/// How a planted bug is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// By a test with the default flags.
+    Default,
+    /// By the nemesis, the workload and the flags that suit it.
+    Own,
+    /// By a hunt with the default flags.
+    Hunt,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Default, Way::Own, Way::Hunt];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Default => "default",
+            Way::Own => "own",
+            Way::Hunt => "hunt",
+        }
+    }
+
+    /// In a table.
+    pub fn title(self) -> &'static str {
+        match self {
+            Way::Default => "default test",
+            Way::Own => "own test",
+            Way::Hunt => "hunt",
+        }
+    }
 }
 
 /// `perjury check`
@@ -589,9 +676,23 @@ pub struct NodeArgs {
     /// The shortest silence after which a follower stands for election; each draws up to twice as much.
     #[arg(long, default_value = "300ms", value_parser = parse_duration, value_name = "TIME")]
     pub election_timeout: Duration,
-    /// A bug to plant (see `perjury list`).
-    #[arg(long, value_name = "NAME")]
+    /// After how many applied entries a snapshot takes the place of the log.
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub snapshot_every: u64,
+    /// How many entries before a snapshot are kept for followers that lag a little.
+    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    pub keep_entries: u64,
+    /// At which size a segment of the log is sealed; only whole ones are deleted.
+    #[arg(long, default_value = "16MiB", value_parser = parse_segment_bytes, value_name = "SIZE")]
+    pub segment_bytes: u32,
+    /// The bugs to plant, a list such as `stale-read,no-pre-vote` (see `perjury list`).
+    #[arg(long, value_name = "LIST")]
     pub bug: Option<String>,
+}
+
+fn parse_segment_bytes(text: &str) -> Result<u32, String> {
+    let bytes = parse_bytes(text)?;
+    u32::try_from(bytes).map_err(|_| "it must be less than 4GiB".into())
 }
 
 fn parse_fsync_mode(text: &str) -> Result<FsyncMode, String> {

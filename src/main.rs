@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 mod exit;
 mod fail_on;
+mod found;
 mod github;
 mod input;
 mod judging;

@@ -263,3 +263,28 @@ fn the_simulation_notices_a_generator_that_leaves_threads_waiting() {
     let mut generator = func(|ctx: &Context| Next::pending_until(ctx.now_ns));
     assert_eq!(Sim::default().run_ok(&mut generator, MS).end, End::CutOff);
 }
+
+#[test]
+fn a_lull_comes_every_few_seconds_and_somebody_goes_on() {
+    let endless = || {
+        func(|ctx| Next::Do {
+            at_ns: ctx.now_ns,
+            action: write(1),
+        })
+    };
+    let run = Sim {
+        clients: 12,
+        ..Sim::default()
+    }
+    .run_ok(&mut time_limit(60_000 * MS, lulls(5, endless())), 5 * MS);
+    assert_eq!(run.end, End::Done);
+    let mut a_tenth = vec![0; 600];
+    for (time_ns, ..) in run.ops() {
+        a_tenth[(time_ns / (100 * MS)) as usize] += 1;
+    }
+    // 12 threads, 5 ms an operation: 240 in a tenth of a second; in a lull two threads with some 3 each.
+    let lulls = a_tenth.iter().filter(|&&count| count < 20).count();
+    let loads = a_tenth.iter().filter(|&&count| count > 200).count();
+    assert!((20..100).contains(&lulls) && loads > 480, "{lulls} {loads}");
+    assert!(a_tenth.iter().all(|&count| count > 0));
+}

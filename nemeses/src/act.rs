@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
-use crate::target::nodes::by_name;
+use crate::target::nodes::{by_name, names};
 
 /// How long one call to a node may take.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -133,13 +133,31 @@ pub(crate) async fn leader(ctx: &NemesisContext, wanted: bool) -> Option<usize> 
 /// detail, empty if there were none.
 pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors: &mut Vec<String>) -> String {
     let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-    let ended: Vec<usize> = gone.into_iter().filter(|node| nodes.contains(node)).collect();
+    let by_itself = |node: &usize| nodes.contains(node) && !ctx.holds.is_down(*node);
+    let ended: Vec<usize> = gone.into_iter().filter(by_itself).collect();
     let failed = on_each(ctx, &ended, |db, node| async move { db.start(node).await }).await;
     errors.extend(lines(ctx, failed));
     match ended.len() {
         0 => String::new(),
         count => format!("; {count} that had ended by themselves were started again"),
     }
+}
+
+/// A nemesis no longer keeps these nodes down. Those that may be started now, and those that another one still
+/// keeps down.
+pub(crate) fn let_go(ctx: &NemesisContext, nemesis: &str, nodes: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    nodes.iter().partition(|&&node| ctx.holds.let_go(nemesis, node))
+}
+
+/// `started n1 n2; n3 stays down for another fault`.
+pub(crate) fn started(ctx: &NemesisContext, nodes: &[usize], left: &[usize]) -> String {
+    let all = ctx.environment.nodes();
+    let parts = [
+        (nodes, format!("started {}", names(all, nodes))),
+        (left, format!("{} left down for another fault", names(all, left))),
+    ];
+    let told = parts.into_iter().filter(|(nodes, _)| !nodes.is_empty());
+    told.map(|(_, text)| text).collect::<Vec<_>>().join("; ")
 }
 
 /// A line for each node on which something failed.

@@ -4,7 +4,7 @@ use generator::Generator;
 use history::{Hold, NemesisAction, NemesisOp, NemesisOutcome};
 
 use crate::act::skipped;
-use crate::on_off::Turns;
+use crate::episodes::Episodes;
 use crate::{Entry, Fault, Nemesis, NemesisContext};
 
 /// The faults of a run.
@@ -18,19 +18,40 @@ pub struct Faults {
 /// What performs the faults of a run.
 pub struct Nemeses(Vec<(&'static Entry, Box<dyn Nemesis>)>);
 
-/// Makes one of several faults. They take turns at random, each from its beginning to its end with the quiet
-/// in between, so that at most one is in force at a time; [`NemesisOp::nemesis`] says whose turn it is. Of no
-/// faults it makes one that never comes.
-pub fn compose(faults: Vec<Fault>, seed: u64) -> Faults {
+/// How faults are drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawing {
+    /// How many may be in force at once, at least 1.
+    pub at_once: usize,
+    /// The names of the nodes.
+    pub nodes: Vec<String>,
+    /// The seed of everything random.
+    pub seed: u64,
+}
+
+/// Makes one of several faults, which come in episodes: quiet, one fault or several that overlap, and quiet
+/// again. Each comes about as often as the others. Of no faults it makes one that never comes.
+pub fn compose(faults: Vec<Fault>, drawing: Drawing) -> Faults {
     let mut nemeses = Vec::new();
-    let mut generators = Vec::new();
-    for fault in faults {
+    let mut drawables = Vec::new();
+    let names: Vec<&str> = faults.iter().map(|fault| fault.entry.name).collect();
+    for mut fault in faults {
+        if let Some((kind, nemesis)) = fault.entry.alongside.void
+            && names.contains(&nemesis)
+        {
+            fault.drawable.leave_out(kind);
+        }
         nemeses.push((fault.entry, fault.nemesis));
-        generators.push(fault.generator);
+        drawables.push(fault.drawable);
     }
     Faults {
         nemeses: Nemeses(nemeses),
-        generator: Box::new(Turns::new(generators, seed)),
+        generator: Box::new(Episodes::new(
+            drawables,
+            drawing.at_once,
+            drawing.nodes,
+            drawing.seed,
+        )),
     }
 }
 
@@ -90,7 +111,8 @@ fn worse(one: Hold, other: Hold) -> Hold {
     match (one, other) {
         (Hold::Failed(a), Hold::Failed(b)) => Hold::Failed(format!("{a}; {b}")),
         (failed @ Hold::Failed(_), _) | (_, failed @ Hold::Failed(_)) => failed,
-        (skipped @ Hold::Skipped(_), _) | (_, skipped @ Hold::Skipped(_)) => skipped,
+        (skipped @ (Hold::Skipped(_) | Hold::Refused(_)), _)
+        | (_, skipped @ (Hold::Skipped(_) | Hold::Refused(_))) => skipped,
         (Hold::Verified, Hold::Verified) => Hold::Verified,
     }
 }

@@ -8,16 +8,21 @@
 
 mod act;
 mod compose;
+mod draw;
+mod episodes;
 mod faults;
+mod holds;
 mod nemesis;
-mod on_off;
+mod overlap;
 mod schedule;
 mod tamper;
 mod target;
 
-pub use compose::{Faults, Nemeses, compose};
+pub use compose::{Drawing, Faults, Nemeses, compose};
 pub use faults::{ALL, find};
+pub use holds::Holds;
 pub use nemesis::{ByDefault, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
+pub use overlap::Alongside;
 pub use schedule::{Schedule, Scheduled};
 pub use target::list::parse;
 pub use target::{Kind, Names, Row, Targets, Values};

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, Db, Environment};
-use generator::Generator;
 use history::{Aim, NemesisOutcome, Target};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::on_off::{OnOff, Span};
+use crate::draw::{Bag, Span};
+use crate::episodes::Drawable;
+use crate::holds::Holds;
+use crate::overlap::Alongside;
 use crate::target::Targets;
 
 /// What a nemesis can reach.
@@ -21,6 +23,19 @@ pub struct NemesisContext {
     pub environment: Arc<dyn Environment>,
     /// The store on them.
     pub db: Arc<dyn Db>,
+    /// What the faults that are in force hold on to.
+    pub holds: Arc<Holds>,
+}
+
+impl NemesisContext {
+    /// Nodes that no fault holds on to yet.
+    pub fn new(environment: Arc<dyn Environment>, db: Arc<dyn Db>) -> NemesisContext {
+        NemesisContext {
+            environment,
+            db,
+            holds: Arc::default(),
+        }
+    }
 }
 
 /// Performs the faults of one entry of the list. It never panics and never waits without a limit.
@@ -42,15 +57,14 @@ pub trait Nemesis: Send {
     }
 }
 
-/// A fault, ready to run. [`crate::compose`] makes one of several that take turns.
+/// A fault, ready to run. [`crate::compose`] says when which of several comes.
 pub struct Fault {
     /// Which of the list.
     pub entry: &'static Entry,
     /// What performs it.
     pub nemesis: Box<dyn Nemesis>,
-    /// When it begins and ends. Without end, so put a time limit around it; each beginning is followed by an
-    /// end before the next beginning.
-    pub generator: Box<dyn Generator>,
+    /// At what it is aimed, and how long it lasts.
+    pub(crate) drawable: Drawable,
 }
 
 /// A nemesis with its targets, all of which make sense: a fault can be made of it without an error.
@@ -59,6 +73,7 @@ pub struct Planned {
     /// Which of the list.
     pub entry: &'static Entry,
     targets: Vec<Target>,
+    aims_freely: bool,
     interval: Duration,
 }
 
@@ -92,6 +107,8 @@ pub struct Entry {
     pub hold: (f64, f64),
     /// How long it is quiet before a fault, at least and at most, as multiples of the interval.
     pub quiet: (f64, f64),
+    /// How it gets along with other faults.
+    pub alongside: Alongside,
     /// Makes what performs it; all that is random comes from this generator.
     pub new: fn(ChaCha8Rng) -> Box<dyn Nemesis>,
 }
@@ -116,6 +133,7 @@ impl Entry {
         Ok(Planned {
             entry: self,
             targets: self.targets.bag(self.name, options.nodes, &options.targets)?,
+            aims_freely: options.targets.is_empty(),
             interval: options.interval,
         })
     }
@@ -125,13 +143,16 @@ impl Planned {
     /// Makes the fault; `seed` decides everything random.
     pub fn fault(&self, seed: u64) -> Fault {
         let entry = self.entry;
-        let hold = Span::of(self.interval, entry.hold);
-        let quiet = Span::of(self.interval, entry.quiet);
-        let targets = self.targets.clone();
         Fault {
             entry,
             nemesis: (entry.new)(ChaCha8Rng::seed_from_u64(seed)),
-            generator: Box::new(OnOff::new(entry.name, targets, hold, quiet, seed)),
+            drawable: Drawable {
+                entry,
+                targets: Bag::new(self.targets.clone()),
+                aims_freely: self.aims_freely,
+                hold: Span::of(self.interval, entry.hold),
+                quiet: Span::of(self.interval, entry.quiet),
+            },
         }
     }
 }

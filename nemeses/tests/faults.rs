@@ -11,7 +11,7 @@ use fakes::{Flaw, World};
 use generator::sim::{End, Sim};
 use generator::{Action, time_limit};
 use history::{Aim, EventKind, Hold, NemesisAction, NemesisOp, NemesisOutcome};
-use nemeses::{ALL, Fault, FaultOptions, Faults, Nemesis, NemesisContext, compose, find};
+use nemeses::{ALL, Drawing, Fault, FaultOptions, Faults, Nemesis, NemesisContext, compose, find};
 
 fn fault(name: &str, seed: u64) -> Fault {
     let planned = find(name).expect("in the list").plan(&FaultOptions::default());
@@ -20,8 +20,22 @@ fn fault(name: &str, seed: u64) -> Fault {
         .fault(seed)
 }
 
+/// So many faults at once, on five nodes.
+fn drawing(at_once: usize, seed: u64) -> Drawing {
+    Drawing {
+        at_once,
+        nodes: (1..=5).map(|number| format!("n{number}")).collect(),
+        seed,
+    }
+}
+
 fn make(name: &str) -> Faults {
-    compose(vec![fault(name, 0)], 1)
+    compose(vec![fault(name, 0)], drawing(1, 1))
+}
+
+fn every_fault(at_once: usize, seed: u64) -> Faults {
+    let faults = (ALL.iter().zip(seed..)).map(|(entry, seed)| fault(entry.name, seed));
+    compose(faults.collect(), drawing(at_once, seed))
 }
 
 fn act(nemesis: &str, action: NemesisAction, target: &str) -> NemesisOp {
@@ -37,6 +51,7 @@ fn held(outcome: &NemesisOutcome) -> String {
     match &outcome.hold {
         Hold::Verified => "verified".into(),
         Hold::Failed(why) => format!("failed: {why}"),
+        Hold::Refused(why) => format!("refused: {why}"),
         Hold::Skipped(why) => format!("skipped: {why}"),
     }
 }
@@ -343,7 +358,7 @@ async fn what_does_not_take_hold_is_reported() {
 async fn heal_undoes_everything_and_can_be_repeated() {
     let world = World::new(5, &[]);
     let ctx = world.context();
-    let mut fault = compose(ALL.iter().map(|entry| fault(entry.name, 0)).collect(), 1);
+    let mut fault = every_fault(1, 0);
     for (name, target) in [("partition", "bridge"), ("pause", "minority"), ("kill", "one")] {
         let outcome = fault
             .nemeses
@@ -417,19 +432,14 @@ async fn what_another_fault_hinders_is_healed_after_it() {
     let ctx = World::new(3, &[]).context();
     for first_is_hindered in [true, false] {
         let holds = Arc::new(AtomicBool::new(true));
-        let hindered = Fault {
-            nemesis: Box::new(Hindered(holds.clone())),
-            ..fault("kill", 0)
-        };
-        let hindrance = Fault {
-            nemesis: Box::new(Hindrance(holds.clone())),
-            ..fault("pause", 0)
-        };
+        let (mut hindered, mut hindrance) = (fault("kill", 0), fault("pause", 0));
+        hindered.nemesis = Box::new(Hindered(holds.clone()));
+        hindrance.nemesis = Box::new(Hindrance(holds.clone()));
         let mut faults = vec![hindered, hindrance];
         if !first_is_hindered {
             faults.reverse();
         }
-        let mut fault = compose(faults, 1);
+        let mut fault = compose(faults, drawing(1, 1));
         assert_eq!(held(&fault.nemeses.heal(&ctx).await), "verified");
     }
 }
@@ -528,7 +538,7 @@ fn schedule_of(seconds: u64, faults: Faults, skip: fn(&NemesisOp) -> bool) -> Ve
 fn thirty_seconds_hold_many_cycles() {
     for seed in 0..20 {
         for (name, least) in [("kill", 9), ("pause", 5), ("partition", 5)] {
-            let acts = schedule(compose(vec![fault(name, seed)], seed), |_| false);
+            let acts = schedule(compose(vec![fault(name, seed)], drawing(1, seed)), |_| false);
             let starts = acts
                 .iter()
                 .filter(|(_, op)| op.action == NemesisAction::Start)
@@ -541,9 +551,8 @@ fn thirty_seconds_hold_many_cycles() {
 #[test]
 fn starts_and_stops_alternate_and_every_fault_has_a_turn() {
     for seed in 0..20 {
-        let faults = (ALL.iter().zip(seed..)).map(|(entry, seed)| fault(entry.name, seed));
-        // A turn takes no more than 8 s.
-        let acts = schedule_of(8 * ALL.len() as u64, compose(faults.collect(), seed), |_| false);
+        // A turn takes no more than 8 s, three times longer after a long quiet.
+        let acts = schedule_of(12 * ALL.len() as u64, every_fault(1, seed), |_| false);
         for pair in acts.chunks(2) {
             assert_eq!(pair[0].1.action, NemesisAction::Start);
             if let [(started_ns, start), (stopped_ns, stop)] = pair {
@@ -564,8 +573,7 @@ fn starts_and_stops_alternate_and_every_fault_has_a_turn() {
 
 #[test]
 fn a_skipped_start_is_not_stopped() {
-    let faults = ALL.iter().map(|entry| fault(entry.name, 0)).collect();
-    let acts = schedule(compose(faults, 3), |op| op.target.as_str() == "leader");
+    let acts = schedule(every_fault(1, 3), |op| op.target.as_str() == "leader");
     let mut open = None;
     let mut skipped = 0;
     for (_, op) in &acts {
@@ -578,9 +586,144 @@ fn a_skipped_start_is_not_stopped() {
     assert!(skipped > 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_node_starts_when_the_last_fault_lets_go_of_it() {
+    use NemesisAction::{Start, Stop};
+    let gone = |world: &World| world.nodes_in(ProcessState::Gone);
+    // (acts, how each ends, the nodes that are down after it)
+    type Acts<'a> = &'a [(&'a str, NemesisAction, &'a str, &'a str, &'a [usize])];
+    let cases: [Acts; 4] = [
+        &[
+            ("kill", Start, "n1+n2", "verified", &[0, 1]),
+            ("power", Start, "n2", "verified", &[0, 1]),
+            ("kill", Stop, "n1+n2", "verified", &[1]),
+            ("power", Stop, "n2", "verified", &[]),
+        ],
+        &[
+            ("power", Start, "n2+n3", "verified", &[1, 2]),
+            ("kill", Start, "n2", "skipped: n2 is kept down by power", &[1, 2]),
+            // Only what is up is hit.
+            ("kill", Start, "n2+n4", "verified", &[1, 2, 3]),
+            ("power", Stop, "n2+n3", "verified", &[3]),
+            ("restart", Start, "n4", "skipped: n4 is kept down by kill", &[3]),
+            ("kill", Stop, "n2+n4", "verified", &[]),
+        ],
+        &[
+            ("kill", Start, "n5", "verified", &[4]),
+            ("pause", Start, "n5", "skipped: n5 is kept down by kill", &[4]),
+            (
+                "membership",
+                Start,
+                "n5",
+                "skipped: n5 is kept down by kill",
+                &[4],
+            ),
+            ("membership", Start, "n1", "verified", &[4]),
+            ("crash-loop", Start, "n1", "skipped: n1 is not a member now", &[4]),
+            ("membership", Stop, "n1", "verified", &[4]),
+            ("kill", Stop, "n5", "verified", &[]),
+        ],
+        &[
+            ("fsync", Start, "fail@n1", "verified", &[]),
+            ("kill", Start, "n1", "verified", &[0]),
+            // Not by the end of the fault that did not end it.
+            ("fsync", Stop, "fail@n1", "verified", &[0]),
+            ("kill", Stop, "n1", "verified", &[]),
+        ],
+    ];
+    for acts in cases {
+        let world = World::new(5, &[]);
+        let ctx = world.context();
+        let mut faults = every_fault(2, 0).nemeses;
+        for (name, action, target, expected, down) in acts {
+            let outcome = faults.invoke(&ctx, &act(name, *action, target)).await;
+            assert_eq!(
+                held(&outcome),
+                *expected,
+                "{name} {action:?} {target} of {acts:?}"
+            );
+            assert_eq!(gone(&world), *down, "{name} {action:?} {target} of {acts:?}");
+        }
+        assert!(world.is_whole());
+        // And from wherever they are left, the heal brings everything back.
+        for (name, action, target, ..) in acts.iter().filter(|(_, action, ..)| *action == Start) {
+            faults.invoke(&ctx, &act(name, *action, target)).await;
+        }
+        assert_eq!(held(&faults.heal(&ctx).await), "verified");
+        assert!(world.is_whole(), "{acts:?}");
+    }
+}
+
+#[test]
+fn faults_overlap_as_the_rules_allow() {
+    let never = [
+        ("corrupt", "kill"),
+        ("corrupt", "power"),
+        ("power", "disk-full"),
+        ("transfer", "client-partition"),
+    ];
+    for at_once in 1..=3 {
+        let mut pairs = std::collections::BTreeSet::new();
+        let (mut starts, mut most, mut quiet) = (0, 0, 0);
+        for seed in 0..30 {
+            let mut in_force: Vec<(&str, &str)> = Vec::new();
+            let acts = schedule_of(600, every_fault(at_once, seed), |op| {
+                op.target.as_str() == "leader"
+            });
+            for (_, op) in &acts {
+                let (name, target) = (op.nemesis.as_str(), op.target.as_str());
+                if op.action == NemesisAction::Stop {
+                    let before = in_force.len();
+                    let ends = |other: &str| {
+                        let network = history::faults::NETWORK;
+                        other == name || network.contains(&other) && network.contains(&name)
+                    };
+                    in_force.retain(|(other, _)| !ends(other));
+                    assert!(
+                        in_force.len() < before,
+                        "{name} ended although it was not in force"
+                    );
+                    assert!(
+                        name != "membership" || in_force.is_empty(),
+                        "members among {in_force:?}"
+                    );
+                    continue;
+                }
+                starts += 1;
+                quiet += u32::from(in_force.is_empty());
+                assert!(
+                    !(name == "fsync" && target.starts_with("lie")),
+                    "a lying fsync beside power"
+                );
+                for &(other, of) in &in_force {
+                    assert!(!never.contains(&(name, other)) && !never.contains(&(other, name)));
+                    assert!(!(other == "kill" && of == "all" && name == "pause"));
+                    pairs.insert((other.to_owned(), name.to_owned()));
+                }
+                if target != "leader" {
+                    in_force.push((name, target));
+                    most = most.max(in_force.len());
+                }
+            }
+        }
+        assert_eq!(most, at_once);
+        assert!(
+            quiet * 4 > starts,
+            "{quiet} of {starts} faults came after some quiet"
+        );
+        // Of 15 · 14 ordered pairs some are forbidden; all others are drawn.
+        let expected = if at_once == 1 { 0..1 } else { 150..15 * 14 };
+        assert!(
+            expected.contains(&pairs.len()),
+            "{at_once} at once: {} pairs",
+            pairs.len()
+        );
+    }
+}
+
 #[test]
 fn nothing_composed_does_nothing() {
-    assert!(schedule(compose(Vec::new(), 0), |_| false).is_empty());
+    assert!(schedule(compose(Vec::new(), drawing(2, 0)), |_| false).is_empty());
 }
 
 #[test]

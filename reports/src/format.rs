@@ -35,6 +35,7 @@ pub(crate) fn faults_text(results: &Results) -> String {
     let kinds = [
         FaultHold::Verified,
         FaultHold::Failed,
+        FaultHold::Refused,
         FaultHold::Skipped,
         FaultHold::Unfinished,
     ];

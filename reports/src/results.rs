@@ -297,6 +297,8 @@ pub enum FaultHold {
     Verified,
     /// A probe contradicts its beginning or its end.
     Failed,
+    /// It was tried, and the store refused.
+    Refused,
     /// It was not tried.
     Skipped,
     /// The history ends before it was known.
@@ -572,6 +574,7 @@ impl FaultHold {
         match self {
             FaultHold::Verified => "verified",
             FaultHold::Failed => "failed",
+            FaultHold::Refused => "refused",
             FaultHold::Skipped => "skipped",
             FaultHold::Unfinished => "unfinished",
         }

@@ -108,7 +108,6 @@ async fn perjury(cluster: &Cluster, clients: usize, time: Duration, seed: u64) -
     let connect = SystemConnect {
         system: (entry.make)(environment, &options)?,
         object: ObjectKind::Register,
-        timeout: HTTP_TIMEOUT,
     };
     let workload = workloads::find("register").ok_or_else(|| anyhow!("no register workload"))?;
     let workload = (workload.make)(&workloads::WorkloadOptions {

@@ -29,7 +29,7 @@ impl Client for NoOp {
 
 #[async_trait]
 impl Connect for NoOp {
-    async fn connect(&self, _: usize) -> Result<Box<dyn Client>, ControlError> {
+    async fn connect(&self, _: usize, _: Duration) -> Result<Box<dyn Client>, ControlError> {
         Ok(Box::new(NoOp))
     }
 }

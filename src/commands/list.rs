@@ -41,10 +41,10 @@ pub fn run() -> CommandResult {
         }
         for bug in bugs {
             say!(
-                "  {:<18} {} (shown by --nemesis {})",
+                "  {:<18} {} (shown by {})",
                 bug.name,
                 bug.description,
-                bug.nemesis
+                bug.flags()
             );
         }
     }

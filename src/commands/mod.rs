@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod doctor;
 mod export;
+mod gallery;
 mod heal;
 mod hunt;
 mod list;
@@ -36,6 +37,7 @@ pub fn run(command: Command) -> CommandResult {
         Command::List => list::run(),
         Command::Doctor(args) => doctor::run(&args),
         Command::Heal(args) => heal::run(&args),
+        Command::Gallery(args) => gallery::run(&args),
         Command::Hunt(args) => hunt::run(&args),
         Command::Bench(args) => bench::run(args),
         Command::Node(args) => node::run(args),

@@ -1,8 +1,9 @@
 //! `perjury node`: one node of the bundled Raft cluster.
 
 use anyhow::Context;
-use raft::bug::Bug;
+use raft::bug::Bugs;
 use raft::node::NodeConfig;
+use raft::storage::StorageOptions;
 
 use crate::cli::NodeArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -10,18 +11,24 @@ use crate::process::log_to;
 
 /// Runs the node until it is killed or its disk fails. Its log goes to standard error.
 pub fn run(args: NodeArgs) -> CommandResult {
-    let bug = match &args.bug {
-        None => None,
-        Some(name) => Some(Bug::from_name(name).ok_or_else(|| {
+    let bugs = match &args.bug {
+        None => Bugs::NONE,
+        Some(names) => Bugs::from_names(names).map_err(|name| {
             Failure::Usage(format!("there is no planted bug `{name}`; see `perjury list`"))
-        })?),
+        })?,
     };
     let config = NodeConfig {
         peers: args.peers,
         cluster: args.cluster,
         heartbeat: args.heartbeat,
         election_timeout: args.election_timeout,
-        bug,
+        snapshot_every: args.snapshot_every,
+        keep_entries: args.keep_entries,
+        storage: StorageOptions {
+            segment_bytes: args.segment_bytes,
+            ..StorageOptions::default()
+        },
+        bugs,
         ..NodeConfig::new(args.id, args.data, args.raft, args.http)
     };
     log_to(std::io::stderr);

@@ -51,6 +51,7 @@ const FLAGS: &[(&str, Recorded)] = &[
     ("schedule", Path),
     ("replay", Path),
     ("fault_interval", Plain),
+    ("faults_at_once", Plain),
     ("min_faults", Plain),
     ("bug", Plain),
     ("binary", Path),

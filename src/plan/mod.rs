@@ -61,7 +61,8 @@ impl Plan {
                     system.name
                 )));
             }
-            if !bugs.iter().any(|known| known.name == bug) {
+            let is_known = |bug: &&str| bugs.iter().any(|known| known.name == *bug);
+            if let Some(bug) = bug.split(',').find(|bug| !is_known(bug)) {
                 return Err(unknown("planted bug", bug, bugs.iter().map(|known| known.name)));
             }
         }
@@ -300,7 +301,7 @@ fn parse_concurrency(text: &str, nodes: usize) -> Result<usize, Failure> {
     }
 }
 
-fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
+pub fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> Failure {
     let known: Vec<&str> = known.collect();
     Failure::Usage(format!(
         "there is no {what} `{name}`; choose {}",

@@ -15,7 +15,13 @@ use crate::exit::Failure;
 use crate::input::read_history;
 
 /// Recorded flags that say how faults were drawn.
-const NOT_REPLAYED: [&str; 4] = ["nemesis", "fault_interval", "schedule", "replay"];
+const NOT_REPLAYED: [&str; 5] = [
+    "nemesis",
+    "fault_interval",
+    "faults_at_once",
+    "schedule",
+    "replay",
+];
 
 /// The command line with the flags of the run that is to be replayed; as it is where nothing is.
 ///

@@ -73,7 +73,7 @@ impl Children {
         *self.interrupts.borrow() > 0
     }
 
-    /// Runs `perjury` with these arguments in a new directory below `place`, for at most `limit`.
+    /// Runs `perjury` with these arguments, a subcommand and its flags, in a new directory below `place`, for at most `limit`.
     ///
     /// # Errors
     /// When no process can be started, or this one was interrupted before.
@@ -146,9 +146,11 @@ fn start(arguments: &[String], place: &Path, errors: &Path) -> anyhow::Result<Ch
         command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGTERM).map_err(Into::into));
     }
     command
-        .args(arguments)
+        .args(&arguments[..1])
         .arg("--runs")
         .arg(place)
+        // Behind, because the flags of the tests of a hunt come last.
+        .args(&arguments[1..])
         // The summary of a CI job is written once, for all tests together.
         .env_remove("GITHUB_STEP_SUMMARY")
         .process_group(0)

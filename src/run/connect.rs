@@ -11,7 +11,8 @@ use history::ObjectKind;
 #[async_trait]
 pub trait Connect: Send + Sync + 'static {
     /// Connects a new client to one node. No part of an operation is sent before this has succeeded.
-    async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError>;
+    /// The client waits at most `timeout` for an answer.
+    async fn connect(&self, node: usize, timeout: Duration) -> Result<Box<dyn Client>, ControlError>;
 }
 
 /// Connects clients to the system under test.
@@ -20,13 +21,11 @@ pub struct SystemConnect {
     pub system: Arc<dyn System>,
     /// The kind of object that the clients work on.
     pub object: ObjectKind,
-    /// How long a client waits for an answer.
-    pub timeout: Duration,
 }
 
 #[async_trait]
 impl Connect for SystemConnect {
-    async fn connect(&self, node: usize) -> Result<Box<dyn Client>, ControlError> {
-        self.system.connect(node, self.object, self.timeout).await
+    async fn connect(&self, node: usize, timeout: Duration) -> Result<Box<dyn Client>, ControlError> {
+        self.system.connect(node, self.object, timeout).await
     }
 }

@@ -10,7 +10,7 @@ use checker::stream::Violation;
 use control::{ControlError, Db, EnvKind, Environment, Node, System};
 use generator::Generator;
 use history::{NoteKind, RunDir, TestRecord};
-use nemeses::{Faults, NemesisContext, Planned};
+use nemeses::{Drawing, Faults, NemesisContext, Planned};
 use workloads::{Workload, WorkloadOptions};
 
 use super::connect::SystemConnect;
@@ -131,7 +131,6 @@ impl Test<'_> {
         let connect = Arc::new(SystemConnect {
             object: workload.object,
             system,
-            timeout: plan.args.op_timeout,
         });
         let side_tasks = [
             tokio::spawn(StoreWatch::new(dispatcher.clone(), db.clone(), &*self.environment).run()),
@@ -172,10 +171,7 @@ impl Test<'_> {
     ) -> Result<(), Failure> {
         let plan = self.plan;
         let limit_ns = plan.args.time_limit.as_nanos() as u64;
-        let context = NemesisContext {
-            environment: self.environment.clone(),
-            db: db.clone(),
-        };
+        let context = NemesisContext::new(self.environment.clone(), db.clone());
         let clients = limited(workload.generator, plan, limit_ns);
         let main = generator::split(clients, generator::time_limit(limit_ns, faults.generator));
         let breaking = Breaking {
@@ -231,6 +227,7 @@ impl Test<'_> {
         (self.plan.workload.make)(&WorkloadOptions {
             seed: self.plan.seed,
             clients: self.plan.concurrency,
+            nodes: self.plan.nodes(),
             ..WorkloadOptions::default()
         })
     }
@@ -241,7 +238,14 @@ impl Test<'_> {
             .iter()
             .zip(seeds)
             .map(|(planned, seed)| planned.fault(seed));
-        let mut faults = nemeses::compose(faults.collect(), self.plan.seed);
+        let drawing = Drawing {
+            at_once: self.plan.args.faults_at_once.into(),
+            nodes: (self.environment.nodes().iter())
+                .map(|node| node.name.clone())
+                .collect(),
+            seed: self.plan.seed,
+        };
+        let mut faults = nemeses::compose(faults.collect(), drawing);
         if let Some(schedule) = &self.plan.schedule {
             faults.generator = schedule.generator();
         }
@@ -250,7 +254,8 @@ impl Test<'_> {
 }
 
 /// The clients' generator under the limits of the command line.
-fn limited(mut generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+fn limited(generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
+    let mut generator: Box<dyn Generator> = Box::new(generator::lulls(plan.seed, generator));
     if let Some(rate) = plan.args.rate {
         generator = Box::new(generator::rate(rate, plan.seed, generator));
     }

@@ -21,7 +21,7 @@ struct Moody {
 
 #[async_trait::async_trait]
 impl Connect for Moody {
-    async fn connect(&self, _: usize) -> Result<Box<dyn Client>, ControlError> {
+    async fn connect(&self, _: usize, _: Duration) -> Result<Box<dyn Client>, ControlError> {
         let number = self.connections.fetch_add(1, Ordering::SeqCst);
         if number % 7 == 6 {
             return Err(ControlError::Other("refused".into()));

@@ -15,6 +15,9 @@ use super::connect::Connect;
 use super::dispatcher::{Caller, Dispatcher, Step};
 use super::runtime::Runtime;
 
+/// How much more patient some clients are than others, and how much longer they wait at most.
+const MORE_PATIENT: u32 = 4;
+const LONGER: Duration = Duration::from_secs(5);
 /// How long a client thread rests after an error, so that a dead node is not hammered.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(20);
 /// How long one act of the nemesis may take.
@@ -31,7 +34,7 @@ pub static RULES: [ErrorRule; 2] = [
     ),
     ErrorRule::new(
         "op-timeout",
-        "the client did not answer within --op-timeout",
+        "the client did not answer in time",
         false,
         ErrorClass::Timeout,
         "the request may have been sent, and may yet be served",
@@ -80,7 +83,7 @@ impl<R: Runtime> Runner<R> {
                 thread,
                 node: thread % self.nodes,
                 process,
-                op_timeout: self.op_timeout,
+                op_timeout: patience(self.op_timeout, thread / self.nodes),
                 client: None,
             };
             let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -120,6 +123,17 @@ impl<R: Runtime> Runner<R> {
             result
         };
         tokio::join!(breaking, working).1
+    }
+}
+
+/// How long the client thread that is the `place`th at its node waits for an answer: a third of them as long
+/// as `--op-timeout` says, a third gives up sooner, and a third waits longer than most faults last and hears
+/// what becomes of its operation when they are over.
+fn patience(op_timeout: Duration, place: usize) -> Duration {
+    match place % 3 {
+        0 => op_timeout,
+        1 => op_timeout / 3,
+        _ => (op_timeout * MORE_PATIENT).min(op_timeout + LONGER),
     }
 }
 
@@ -204,7 +218,7 @@ impl<R: Runtime> Worker<R> {
         let work = async {
             let client = match &mut self.client {
                 Some(client) => client,
-                empty => match self.connect.connect(self.node).await {
+                empty => match self.connect.connect(self.node, self.op_timeout).await {
                     Ok(client) => empty.insert(client),
                     Err(error) => return RULES[0].outcome(op, error.to_string()),
                 },

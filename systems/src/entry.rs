@@ -5,16 +5,7 @@ use std::path::{Path, PathBuf};
 use control::{Ability, MakeSystem};
 use history::{ErrorRule, LogPattern, ObjectKind};
 
-/// A planted bug of a system, and how to catch it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlantedBug {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// What it breaks.
-    pub description: &'static str,
-    /// The nemesis that shows it, as written after `--nemesis`.
-    pub nemesis: &'static str,
-}
+use crate::PlantedBug;
 
 /// A way of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod etcd;
 mod foreign_processes;
 mod http;
 mod last_words;
+mod planted;
 mod process;
 mod program;
 mod redis;
@@ -17,7 +18,8 @@ use std::time::Duration;
 
 use control::{Access, ControlError};
 
-pub use entry::{Demand, Entry, Locate, PlantedBug, ReadMode};
+pub use entry::{Demand, Entry, Locate, ReadMode};
+pub use planted::{Oracle, PlantedBug};
 use program::{find_program, random_name};
 
 /// Every system.

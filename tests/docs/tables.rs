@@ -106,10 +106,7 @@ fn nemeses() {
 fn planted_bugs() {
     let rows = table("docs/bundled.md", &["`--bug`", "the mistake"]);
     let bugs = (systems::find("bundled").unwrap().bugs)();
-    let expected: Vec<(&str, String)> = bugs
-        .iter()
-        .map(|bug| (bug.name, format!("--nemesis {}", bug.nemesis)))
-        .collect();
+    let expected: Vec<(&str, String)> = bugs.iter().map(|bug| (bug.name, bug.flags())).collect();
     let shown: Vec<(String, String)> = rows
         .iter()
         .map(|row| (codes(&row[0])[0].clone(), codes(&row[2])[0].clone()))

@@ -26,11 +26,17 @@ pub(crate) struct Adds {
 
 impl Adds {
     /// The add that comes as `number` (1, 2, …) and goes to `key` adds what `what` says.
-    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, what: fn(i64, i64) -> i64) -> Adds {
+    /// `grows` says whether an object gets larger with each add.
+    pub fn new(
+        options: &WorkloadOptions,
+        begun: Arc<AtomicI64>,
+        grows: bool,
+        what: fn(i64, i64) -> i64,
+    ) -> Adds {
         let [read, write, cas] = options.mix.map(u64::from);
         Adds {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            keys: Rotation::new(options.keys(), options.ops_per_key, begun),
+            keys: Rotation::new(options.keys(), options.ops_per_key, begun).with_long_lives(grows),
             readers: options.reader_threads(),
             mix: [read, write + cas],
             added: 0,
@@ -38,8 +44,8 @@ impl Adds {
         }
     }
 
-    fn choose(&mut self, thread: usize) -> Op {
-        let place = self.keys.any(&mut self.rng);
+    fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
+        let place = self.keys.due(now_ns, &mut self.rng);
         let (key, ()) = self.keys.get(place);
         self.keys.spend(place);
         let [read, add] = self.mix;
@@ -57,7 +63,7 @@ impl Adds {
 impl Generator for Adds {
     fn next(&mut self, ctx: &Context) -> Next {
         match ctx.thread {
-            Thread::Client(thread) => Next::op(ctx, self.choose(thread)),
+            Thread::Client(thread) => Next::op(ctx, self.choose(ctx.now_ns, thread)),
             Thread::Nemesis => Next::Done,
         }
     }

@@ -23,6 +23,7 @@ use std::sync::atomic::AtomicI64;
 use history::{MicroOp, ObjectKind, Op, Value};
 
 use crate::last_reads::LastReads;
+use crate::parted::{Parted, Watched};
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
 use transactions::Transactions;
 
@@ -37,9 +38,13 @@ const MODEL: &str = "list-append";
 
 fn make(options: &WorkloadOptions) -> Workload {
     let begun = Arc::new(AtomicI64::new(0));
+    let parted = Arc::new(Parted::default());
     Workload {
-        generator: Box::new(Transactions::new(options, begun.clone())),
-        final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Txn {
+        generator: Box::new(Watched::new(
+            Transactions::new(options, begun.clone()),
+            parted.clone(),
+        )),
+        final_generator: Some(Box::new(LastReads::new(options, begun, parted, |key| Op::Txn {
             key: Value::Nil,
             micro_ops: vec![
                 MicroOp::Read { key: Value::Int(key) },

@@ -15,6 +15,7 @@ use history::{ObjectKind, Op, Value};
 
 use crate::adds::Adds;
 use crate::last_reads::LastReads;
+use crate::parted::{Parted, Watched};
 use crate::{Entry, Workload, WorkloadOptions, judge_by};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -32,9 +33,13 @@ fn amount(key: i64) -> i64 {
 
 fn make(options: &WorkloadOptions) -> Workload {
     let begun = Arc::new(AtomicI64::new(0));
+    let parted = Arc::new(Parted::default());
     Workload {
-        generator: Box::new(Adds::new(options, begun.clone(), |key, _| amount(key))),
-        final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Read {
+        generator: Box::new(Watched::new(
+            Adds::new(options, begun.clone(), false, |key, _| amount(key)),
+            parted.clone(),
+        )),
+        final_generator: Some(Box::new(LastReads::new(options, begun, parted, |key| Op::Read {
             key: Value::Int(key),
         }))),
         object: ObjectKind::Counter,

@@ -38,6 +38,9 @@ pub struct WorkloadOptions {
     pub mix: [u32; 3],
     /// How many keys are read after the heal, at most.
     pub final_keys: usize,
+    /// How many nodes there are: client thread i talks to node i mod `nodes`. After the heal each of them is
+    /// asked for what may differ from node to node; with 0 or 1 any answer will do.
+    pub nodes: usize,
 }
 
 /// One line of the list of workloads.
@@ -83,9 +86,10 @@ impl Default for WorkloadOptions {
             clients: 10,
             ops_per_key: 300,
             keys_at_once: 0,
-            readers: 0.5,
+            readers: 1.0 / 3.0,
             mix: [1, 2, 2],
             final_keys: 2000,
+            nodes: 0,
         }
     }
 }

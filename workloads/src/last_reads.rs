@@ -1,4 +1,5 @@
-//! The reads after the heal: each key is read once more, which shows whether anything acknowledged was lost.
+//! The reads after the heal: each key is read once more, which shows whether anything acknowledged was lost;
+//! and then every node is asked for the keys that may differ from node to node.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,31 +9,102 @@ use generator::{Context, Generator, Next, Thread};
 use history::{EventKind, Op, Outcome};
 
 use crate::WorkloadOptions;
+use crate::parted::Parted;
 
 /// How often a key is read, at most, until a read succeeds.
 const TRIES: u32 = 5;
+/// After how many reads in a row without an answer a node is no longer asked.
+const SILENT: u32 = 12;
 
-/// Reads each key until one read succeeds, then ends.
+/// Reads each key until one read succeeds, then asks each node, then ends.
 pub(crate) struct LastReads<F> {
     begun: Arc<AtomicI64>,
+    parted: Arc<Parted>,
     most_keys: usize,
     /// The read of a key.
     ask: F,
-    /// The keys to read, and how often each was tried; `None` before the first question, since the keys are
-    /// not all begun when this is made.
-    queue: Option<VecDeque<(i64, u32)>>,
+    /// What is to be read; `None` before the first question, since the keys are not all begun when this is
+    /// made.
+    queues: Option<Queues>,
+    nodes: usize,
     /// What each client thread is reading.
-    reading: Vec<Option<(i64, u32)>>,
+    reading: Vec<Option<Read>>,
+}
+
+#[derive(Clone, Copy)]
+struct Read {
+    key: i64,
+    /// How often it was tried.
+    tries: u32,
+    /// The node that is to be asked, if not any.
+    node: Option<usize>,
+}
+
+struct Queues {
+    any: VecDeque<Read>,
+    /// For each node.
+    own: Vec<VecDeque<Read>>,
+    /// How many reads in a row each node has not answered.
+    silent: Vec<u32>,
+}
+
+impl Queues {
+    fn new(keys: &[i64], nodes: usize, may_differ: impl Fn(i64) -> bool) -> Queues {
+        let read = |key: i64, node| Read { key, tries: 0, node };
+        let own = |node| {
+            let parted = keys.iter().filter(|key| may_differ(**key));
+            parted.map(|key| read(*key, Some(node))).collect()
+        };
+        Queues {
+            any: keys.iter().map(|key| read(*key, None)).collect(),
+            own: (0..nodes).map(own).collect(),
+            silent: vec![0; nodes],
+        }
+    }
+
+    /// The next read for a thread that talks to this node.
+    fn next(&mut self, node: Option<usize>) -> Option<Read> {
+        self.any
+            .pop_front()
+            .or_else(|| self.own.get_mut(node?)?.pop_front())
+    }
+
+    /// Takes what did not succeed, to be tried again.
+    fn again(&mut self, read: Read) {
+        match read.node {
+            None => self.any.push_back(read),
+            Some(node) => self.own[node].push_back(read),
+        }
+    }
+
+    /// Counts what a node does not answer.
+    fn answered(&mut self, node: usize, is_answer: bool) {
+        let Some(silent) = self.silent.get_mut(node) else {
+            return;
+        };
+        *silent = if is_answer { 0 } else { *silent + 1 };
+        if *silent >= SILENT {
+            self.own[node].clear();
+        }
+    }
 }
 
 impl<F: Fn(i64) -> Op + Send> LastReads<F> {
-    /// Reads each of the keys that were in use by the first call, with the operation that `ask` makes.
-    pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>, ask: F) -> LastReads<F> {
+    /// Reads each of the keys that were in use by the first call, with the operation that `ask` makes, and
+    /// those that may have `parted` from every node.
+    pub fn new(
+        options: &WorkloadOptions,
+        begun: Arc<AtomicI64>,
+        parted: Arc<Parted>,
+        ask: F,
+    ) -> LastReads<F> {
         LastReads {
             begun,
+            parted,
             most_keys: options.final_keys,
             ask,
-            queue: None,
+            queues: None,
+            nodes: if options.nodes > 1 { options.nodes } else { 0 },
             reading: vec![None; options.clients],
         }
     }
@@ -43,21 +115,25 @@ impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
         let Thread::Client(thread) = ctx.thread else {
             return Next::Done;
         };
-        let queue = self.queue.get_or_insert_with(|| {
-            let begun = self.begun.load(Ordering::Relaxed);
-            sample(begun, self.most_keys)
-                .into_iter()
-                .map(|key| (key, 0))
-                .collect()
+        let queues = self.queues.get_or_insert_with(|| {
+            let keys = sample(self.begun.load(Ordering::Relaxed), self.most_keys);
+            // A node that no thread talks to cannot be asked.
+            let nodes = self.nodes.min(ctx.clients);
+            Queues::new(&keys, nodes, |key| self.parted.may_be(key))
         });
-        if let Some((key, tries)) = queue.pop_front() {
+        let node = thread.checked_rem(self.nodes);
+        if let Some(read) = queues.next(node) {
             if self.reading.len() <= thread {
                 self.reading.resize(thread + 1, None);
             }
-            self.reading[thread] = Some((key, tries + 1));
-            return Next::op(ctx, (self.ask)(key));
+            self.reading[thread] = Some(Read {
+                tries: read.tries + 1,
+                ..read
+            });
+            return Next::op(ctx, (self.ask)(read.key));
         }
-        if self.reading.iter().any(Option::is_some) {
+        let may_come_back = |read: &Read| read.node.is_none() || read.node == node;
+        if self.reading.iter().flatten().any(may_come_back) {
             // A read that is under way may fail and come back into the queue.
             return Next::Pending { until_ns: None };
         }
@@ -68,14 +144,16 @@ impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
         let (Thread::Client(thread), EventKind::Complete(outcome)) = (ctx.thread, event) else {
             return;
         };
-        let Some((key, tries)) = self.reading.get_mut(thread).and_then(Option::take) else {
+        let Some(read) = self.reading.get_mut(thread).and_then(Option::take) else {
             return;
         };
-        if !matches!(outcome, Outcome::Ok(_))
-            && tries < TRIES
-            && let Some(queue) = &mut self.queue
-        {
-            queue.push_back((key, tries));
+        let Some(queues) = &mut self.queues else { return };
+        let is_answer = matches!(outcome, Outcome::Ok(_));
+        if !is_answer && read.tries < TRIES {
+            queues.again(read);
+        }
+        if let Some(node) = read.node {
+            queues.answered(node, is_answer);
         }
     }
 }

@@ -14,6 +14,7 @@ mod last_reads;
 mod lock;
 mod lock_fenced;
 mod locking;
+mod parted;
 mod register;
 mod rotation;
 mod set;

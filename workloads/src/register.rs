@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicI64;
 use history::{ObjectKind, Op, Value};
 
 use crate::last_reads::LastReads;
+use crate::parted::{Parted, Watched};
 use crate::{Entry, Workload, WorkloadOptions};
 use traffic::Traffic;
 
@@ -32,9 +33,10 @@ pub(crate) const ENTRY: Entry = Entry {
 fn make(options: &WorkloadOptions) -> Workload {
     // How many keys were begun; the last reads must know it, and are made before the first one is.
     let begun = Arc::new(AtomicI64::new(0));
+    let parted = Arc::new(Parted::default());
     Workload {
-        generator: Box::new(Traffic::new(options, begun.clone())),
-        final_generator: Some(Box::new(LastReads::new(options, begun, |key| Op::Read {
+        generator: Box::new(Watched::new(Traffic::new(options, begun.clone()), parted.clone())),
+        final_generator: Some(Box::new(LastReads::new(options, begun, parted, |key| Op::Read {
             key: Value::Int(key),
         }))),
         object: ObjectKind::Register,

@@ -41,6 +41,7 @@ fn make(options: &WorkloadOptions) -> Workload {
     // Every thread watches every key, so each gets its part of what may be read at the end.
     let each = WorkloadOptions {
         final_keys: options.final_keys / options.clients.max(1),
+        nodes: 0,
         ..options.clone()
     };
     let last = {
@@ -48,7 +49,7 @@ fn make(options: &WorkloadOptions) -> Workload {
         each_thread(move |_| {
             let beginnings = beginnings.clone();
             let ask = move |key| following::watch(key, following::beginning(&beginnings, key));
-            Box::new(LastReads::new(&each, begun.clone(), ask))
+            Box::new(LastReads::new(&each, begun.clone(), Arc::default(), ask))
         })
     };
     Workload {

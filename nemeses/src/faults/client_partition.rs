@@ -15,7 +15,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::act::outcome;
 use crate::faults::partition::{cut, heal};
+use crate::holds::Taken;
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::kinds::{Kind, draw, names_of};
 use crate::target::nodes::names;
 use crate::target::{Names, Targets};
@@ -62,6 +64,7 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#1942e6",
     hold: (0.4, 1.0),
     quiet: (0.3, 0.6),
+    alongside: Alongside::ANYTHING,
     new: |rng| Box::new(ClientPartition { rng }),
 };
 
@@ -72,7 +75,7 @@ struct ClientPartition {
 #[async_trait]
 impl Nemesis for ClientPartition {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &Taken::new(), &mut self.rng).await?;
         let hit = &drawn.hit.nodes;
         let mut links = Vec::new();
         for &node in hit {

@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::nodes::names;
@@ -89,6 +90,10 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#882e9e",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),
+    alongside: Alongside {
+        needs_process: true,
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(Clock {
             shifted: BTreeSet::new(),
@@ -109,7 +114,8 @@ struct Clock {
 #[async_trait]
 impl Nemesis for Clock {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let taken = ctx.holds.taken(ENTRY.name, ctx.environment.nodes());
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &taken, &mut self.rng).await?;
         let shift = match drawn.what {
             What::Drift => ClockShift {
                 offset_ns: 0,

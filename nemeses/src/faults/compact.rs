@@ -9,12 +9,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use control::{Ability, Db};
+use control::{Ability, Db, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{lines, nothing, on_each, outcome};
+use crate::act::{lines, nodes_in, nothing, on_each, outcome};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::{Entry, Nemesis, NemesisContext};
@@ -28,6 +29,12 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#324767",
     hold: (0.1, 0.2),
     quiet: (0.1, 0.4),
+    alongside: Alongside {
+        needs_process: true,
+        needs_quorum: true,
+        never_with: &["client-partition"],
+        ..Alongside::ANYTHING
+    },
     new: |rng| Box::new(Compact { rng }),
 };
 
@@ -38,7 +45,16 @@ struct Compact {
 #[async_trait]
 impl Nemesis for Compact {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let all = ctx.environment.nodes();
+        let mut taken = ctx.holds.taken(ENTRY.name, all);
+        // One that is frozen would not answer, and was not what another fault is about.
+        let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
+        for node in all.iter().filter(|node| !running.contains(&node.index)) {
+            taken
+                .entry(node.index)
+                .or_insert_with(|| "does not run".to_owned());
+        }
+        let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
         let compact = |db: Arc<dyn Db>, node| async move { db.compact(node).await.map(drop) };
         let errors = on_each(ctx, &hit.nodes, compact).await;
         let detail = format!("compacted {}", hit.describe(ctx));

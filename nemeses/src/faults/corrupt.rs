@@ -31,6 +31,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::act::{name, nodes_in, outcome, settle};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, kind_of};
 use crate::target::nodes::{by_name, indices};
@@ -68,11 +69,26 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#47eba9",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        needs_process: true,
+        ends_process: true,
+        takes_nodes: true,
+        never_with: &[
+            "kill",
+            "crash-loop",
+            "restart",
+            "pause",
+            "power",
+            "fsync",
+            "disk-full",
+            "membership",
+        ],
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(Corrupt {
             hit: BTreeSet::new(),
             refusing: None,
-            lost: BTreeSet::new(),
             rng,
         })
     },
@@ -83,8 +99,6 @@ struct Corrupt {
     hit: BTreeSet<usize>,
     /// The node whose files are to be put back before it is started.
     refusing: Option<usize>,
-    /// Those that were given up.
-    lost: BTreeSet<usize>,
     rng: ChaCha8Rng,
 }
 
@@ -120,19 +134,20 @@ impl Nemesis for Corrupt {
             match self.put_back(ctx, node).await {
                 Ok(()) => {
                     self.refusing = None;
+                    ctx.holds.let_go(ENTRY.name, node);
                     done.push(format!("{}'s files put back", name(ctx, node)));
                 }
                 Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
             }
         }
         let mut gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-        gone.retain(|node| !self.lost.contains(node) && self.refusing != Some(*node));
+        gone.retain(|node| !ctx.holds.is_down(*node) && self.refusing != Some(*node));
         for node in gone {
             nodes.push(node);
             match (start(ctx, node).await, self.hit.contains(&node)) {
                 (Ok(true), _) => done.push(format!("{} started again", name(ctx, node))),
                 (Ok(false), true) => {
-                    self.lost.insert(node);
+                    ctx.holds.keep_down(ENTRY.name, &[node]);
                     ctx.db.give_up(node).await;
                     done.push(format!(
                         "{} does not stay up with its damage and is given up",
@@ -158,6 +173,7 @@ impl Corrupt {
         };
         let most = nodes.len().saturating_sub(1) / 2;
         let mut may = nodes_in(ctx, |state| state != ProcessState::Gone).await;
+        may.retain(|node| ctx.holds.reason(ENTRY.name, *node).is_none());
         may.retain(|node| self.hit.len() < most || self.hit.contains(node));
         may.retain(|node| named.as_ref().is_none_or(|named| named.contains(node)));
         let node = *may
@@ -181,7 +197,10 @@ impl Corrupt {
         damage(ctx, node, &["copy", &directory, &spare(ctx, node)]).await?;
         let what = damage(ctx, node, &[kind.name, &seed.to_string(), &directory]).await?;
         let runs = start(ctx, node).await?;
-        self.refusing = (!runs).then_some(node);
+        if !runs {
+            self.refusing = Some(node);
+            ctx.holds.keep_down(ENTRY.name, &[node]);
+        }
         Ok((what, runs))
     }
 

@@ -14,7 +14,9 @@ use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{name, nothing, outcome, restart_ended};
+use crate::holds::Taken;
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
@@ -29,6 +31,10 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#3b5c0a",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        takes_nodes: true,
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(DiskFull {
             full: BTreeSet::new(),
@@ -46,7 +52,7 @@ struct DiskFull {
 #[async_trait]
 impl Nemesis for DiskFull {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let hit = Hit::aimed(ctx, aim, &Taken::new(), &mut self.rng).await?;
         self.full.extend(&hit.nodes);
         let mut errors = Vec::new();
         for &node in &hit.nodes {

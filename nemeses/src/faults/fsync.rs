@@ -23,7 +23,9 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::act::{name, nothing, outcome, restart_ended};
+use crate::holds::Taken;
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::{Names, Targets};
@@ -80,6 +82,11 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#408a0f",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        takes_nodes: true,
+        void: Some(("lie", "power")),
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(Fsync {
             hit: BTreeSet::new(),
@@ -100,7 +107,7 @@ struct Fsync {
 #[async_trait]
 impl Nemesis for Fsync {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &Taken::new(), &mut self.rng).await?;
         let (mode, text) = match drawn.what {
             What::Slow => {
                 let ms = drawn.value;

@@ -4,7 +4,6 @@
 //! leaders in one term), torn logs that are not recovered. Published cases: Redis-Raft's lost updates (Jepsen
 //! 2020), etcd's inconsistent data after a SIGKILL under load (etcd 3.5.0 to 3.5.2, etcd-io/etcd#13766).
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,8 +14,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
-use crate::act::{comes_up, lines, nodes_in, nothing, on_each, outcome, settle};
+use crate::act::{comes_up, let_go, lines, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
@@ -42,6 +42,12 @@ pub(super) const ENTRY: Entry = Entry {
     // Shorter than after other faults: a restarted store recovers within an election, and what recovery gets
     // wrong shows only in some of the kills.
     quiet: (0.2, 0.6),
+    alongside: Alongside {
+        needs_process: true,
+        ends_process: true,
+        takes_nodes: true,
+        ..Alongside::ANYTHING
+    },
     new: |rng| Box::new(Kill::new(How::Once, rng)),
 };
 
@@ -59,9 +65,7 @@ pub(super) enum How {
 /// Ends processes and starts them again.
 pub(super) struct Kill {
     how: How,
-    /// The nodes that we ended and have not yet seen running again.
-    killed: BTreeSet<usize>,
-    /// Those of them that were to be started and do not run.
+    /// The nodes that were to be started and do not run.
     away: Vec<usize>,
     rng: ChaCha8Rng,
 }
@@ -75,17 +79,15 @@ impl Nemesis for Kill {
             let away = names(ctx.environment.nodes(), &self.away);
             return Err(format!("{away} did not come back, so nothing more is killed"));
         }
-        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
-        let nodes = &hit.nodes;
+        let mut taken = ctx.holds.taken(self.how.name(), ctx.environment.nodes());
         if self.how == How::Gently {
-            // A process that was stopped does not act on SIGTERM.
-            let stopped = nodes_in(ctx, |state| state == ProcessState::Stopped).await;
-            if nodes.iter().any(|node| stopped.contains(node)) {
-                let who = names(ctx.environment.nodes(), &stopped);
-                return Err(format!("{who} are frozen, so that they would not act on SIGTERM"));
+            for node in nodes_in(ctx, |state| state == ProcessState::Stopped).await {
+                taken.insert(node, "is frozen, so that it would not act on SIGTERM".to_owned());
             }
         }
-        self.killed.extend(nodes);
+        let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
+        let nodes = &hit.nodes;
+        ctx.holds.keep_down(self.how.name(), nodes);
         let mut errors = self.stop(ctx, nodes).await;
         let who = hit.describe(ctx);
         let detail = match self.how {
@@ -107,16 +109,16 @@ impl Nemesis for Kill {
     }
 
     async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        let nodes = self.killed.iter().copied().collect();
+        let nodes = ctx.holds.of(self.how.name());
         self.start(ctx, nodes).await
     }
 
     async fn heal(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
+        let mut nodes = ctx.holds.of(self.how.name());
+        // What ended by itself is started as well; what another fault ended is for that one to start.
         let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
-        self.killed.extend(gone);
-        let mut nodes = Vec::new();
-        for &node in &self.killed {
-            if !ctx.db.is_given_up(node).await {
+        for node in gone {
+            if !ctx.holds.is_down(node) && !ctx.db.is_given_up(node).await {
                 nodes.push(node);
             }
         }
@@ -124,11 +126,21 @@ impl Nemesis for Kill {
     }
 }
 
+impl How {
+    /// The nemesis that does it so.
+    fn name(self) -> &'static str {
+        match self {
+            How::Once => "kill",
+            How::InLoop => "crash-loop",
+            How::Gently => "restart",
+        }
+    }
+}
+
 impl Kill {
     pub fn new(how: How, rng: ChaCha8Rng) -> Kill {
         Kill {
             how,
-            killed: BTreeSet::new(),
             away: Vec::new(),
             rng,
         }
@@ -160,8 +172,10 @@ impl Kill {
     ///
     /// A node that was started and ended by itself is no failure of this nemesis: whether the store comes
     /// back is judged at the end of the run.
-    async fn start(&mut self, ctx: &NemesisContext, mut nodes: Vec<usize>) -> NemesisOutcome {
-        if nodes.is_empty() {
+    async fn start(&mut self, ctx: &NemesisContext, nodes: Vec<usize>) -> NemesisOutcome {
+        let own = self.how.name();
+        let (mut nodes, left) = let_go(ctx, own, &nodes);
+        if nodes.is_empty() && left.is_empty() {
             return nothing();
         }
         nodes.shuffle(&mut self.rng);
@@ -172,8 +186,8 @@ impl Kill {
             }
             errors.extend(on_each(ctx, &[node], |db, node| async move { db.start(node).await }).await);
         }
-        let started = without(&nodes, &errors);
-        let coming = on_each(ctx, &started, |_, node| {
+        let begun = without(&nodes, &errors);
+        let coming = on_each(ctx, &begun, |_, node| {
             let ctx = ctx.clone();
             async move { comes_up(&ctx, node).await.map(drop) }
         });
@@ -184,7 +198,7 @@ impl Kill {
         let mut ended = Vec::new();
         for node in without(&nodes, &errors) {
             if running.contains(&node) {
-                self.killed.remove(&node);
+                continue;
             } else if gone.contains(&node) {
                 ended.push(node);
             } else {
@@ -192,14 +206,16 @@ impl Kill {
                 errors.push((node, why));
             }
         }
-        self.away = nodes
+        ended.sort_unstable();
+        self.away = errors
             .iter()
-            .copied()
-            .filter(|node| self.killed.contains(node))
+            .map(|(node, _)| *node)
+            .chain(ended.iter().copied())
             .collect();
-        let mut detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        // To be tried again.
+        ctx.holds.keep_down(own, &self.away);
+        let mut detail = started(ctx, &nodes, &left);
         if !ended.is_empty() {
-            ended.sort_unstable();
             detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
         }
         outcome(ctx, &nodes, detail, lines(ctx, errors))

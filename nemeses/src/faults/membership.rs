@@ -11,17 +11,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, ControlError};
-use history::{Aim, NemesisOutcome, Pick};
+use history::{Aim, Hold, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome, too_slow};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
 
+/// How long a removal may take. It is given up sooner than an addition: while it is tried, no other fault
+/// can begin or end, and one that comes to nothing costs nothing.
+const REMOVE_LIMIT: Duration = Duration::from_secs(10);
 /// How long one change may take: a cluster may want to be quiet before it, and a node has to catch up after
 /// it.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
@@ -45,6 +49,14 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#a675f0",
     hold: (0.4, 1.0),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        needs_process: true,
+        takes_nodes: true,
+        needs_quorum: true,
+        ends_alone: true,
+        never_with: &["client-partition"],
+        ..Alongside::ANYTHING
+    },
     new: |rng| Box::new(Membership { rng }),
 };
 
@@ -56,33 +68,54 @@ struct Membership {
 impl Nemesis for Membership {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
         let nodes = ctx.environment.nodes();
-        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let taken = ctx.holds.taken(ENTRY.name, nodes);
+        let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
         if 2 * hit.nodes.len() >= nodes.len() {
             return Err("a majority of the nodes must remain members".into());
         }
-        let mut errors = Vec::new();
+        let mut refused = Vec::new();
         // One after the other: so the two majorities overlap.
         for &node in &hit.nodes {
-            if let Err(why) = change(ctx.db.remove_member(node)).await {
-                errors.push(format!("{}: {why}", name(ctx, node)));
+            if let Err(why) = change(REMOVE_LIMIT, ctx.db.remove_member(node)).await {
+                refused.push((node, format!("{}: {why}", name(ctx, node))));
             }
         }
-        match members(ctx).await {
-            Ok(members) => {
-                let still: Vec<usize> = hit
-                    .nodes
-                    .iter()
-                    .copied()
-                    .filter(|node| members.contains(node))
-                    .collect();
-                if !still.is_empty() {
-                    errors.push(format!("still members: {}", names(nodes, &still)));
-                }
-            }
-            Err(why) => errors.push(why),
+        let members = match members(ctx).await {
+            Ok(members) => members,
+            // Whoever may have been removed is added again at the end.
+            Err(why) => return Ok(outcome(ctx, &hit.nodes, String::new(), vec![why])),
+        };
+        ctx.holds.set_removed(
+            nodes
+                .iter()
+                .map(|node| node.index)
+                .filter(|node| !members.contains(node)),
+        );
+        let (still, removed): (Vec<usize>, Vec<usize>) =
+            hit.nodes.iter().partition(|node| members.contains(node));
+        let is_refused = |node: &usize| refused.iter().any(|(other, _)| other == node);
+        let lied: Vec<usize> = still.iter().copied().filter(|node| !is_refused(node)).collect();
+        let mut errors = Vec::new();
+        if !lied.is_empty() {
+            errors.push(format!("still members: {}", names(nodes, &lied)));
         }
-        let detail = format!("removed {}", hit.describe(ctx));
-        Ok(outcome(ctx, &hit.nodes, detail, errors))
+        let refused: Vec<String> = refused.into_iter().map(|(_, why)| why).collect();
+        let hit = Hit {
+            nodes: removed,
+            ..hit
+        };
+        let mut detail = match hit.nodes.is_empty() {
+            true => String::new(),
+            false => format!("removed {}", hit.describe(ctx)),
+        };
+        if !hit.nodes.is_empty() && !refused.is_empty() {
+            detail = format!("{detail}; {}", refused.join("; "));
+        }
+        let mut outcome = outcome(ctx, &hit.nodes, detail, errors);
+        if hit.nodes.is_empty() && outcome.hold == Hold::Verified {
+            outcome.hold = Hold::Refused(refused.join("; "));
+        }
+        Ok(outcome)
     }
 
     async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
@@ -106,13 +139,17 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
     }
     let mut errors = Vec::new();
     for &node in &added {
-        if let Err(why) = change(ctx.db.add_member(node)).await {
+        if let Err(why) = change(CHANGE_LIMIT, ctx.db.add_member(node)).await {
             errors.push(format!("{}: {why}", name(ctx, node)));
         }
     }
     match members(ctx).await.map(|members| missing(&members)) {
-        Ok(still) if still.is_empty() => {}
-        Ok(still) => errors.push(format!("not members yet: {}", names(nodes, &still))),
+        Ok(still) => {
+            if !still.is_empty() {
+                errors.push(format!("not members yet: {}", names(nodes, &still)));
+            }
+            ctx.holds.set_removed(still);
+        }
         Err(why) => errors.push(why),
     }
     let detail = format!("added {}", names(nodes, &added));
@@ -120,15 +157,18 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
 }
 
 async fn members(ctx: &NemesisContext) -> Result<BTreeSet<usize>, String> {
-    change(ctx.db.members())
+    change(CHANGE_LIMIT, ctx.db.members())
         .await
         .map(BTreeSet::from_iter)
         .map_err(|why| format!("who the members are: {why}"))
 }
 
-async fn change<T>(work: impl Future<Output = Result<T, ControlError>>) -> Result<T, String> {
-    match timeout(CHANGE_LIMIT, work).await {
+async fn change<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, String> {
+    match timeout(limit, work).await {
         Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err(too_slow(CHANGE_LIMIT)),
+        Err(_) => Err(too_slow(limit)),
     }
 }

@@ -21,7 +21,9 @@ use tokio::time::timeout;
 
 use crate::act::{nothing, outcome};
 use crate::faults::partition::open_all;
+use crate::holds::Taken;
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::kinds::{Kind, Values, draw, names_of, typed_kind_of};
 use crate::target::links::{Grudge, named};
 use crate::target::nodes::names;
@@ -103,6 +105,7 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#76b7b2",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),
+    alongside: Alongside::ANYTHING,
     new: |rng| Box::new(Packet { rng }),
 };
 
@@ -220,7 +223,7 @@ impl Packet {
                 grudge: named(cuts, nodes)?,
             });
         }
-        let drawn = draw(ctx, &KINDS, aim, WHOM, &mut self.rng).await?;
+        let drawn = draw(ctx, &KINDS, aim, WHOM, &Taken::new(), &mut self.rng).await?;
         let hit = drawn.hit.nodes;
         let all: Vec<usize> = nodes.iter().map(|node| node.index).collect();
         // What these nodes send, what they are sent, or both.

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::act::{leader, name, nothing, outcome, too_slow};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::grudges::{grudge, prefers_leader};
 use crate::target::links::{Grudge, named};
 use crate::target::{Names, Targets, row};
@@ -58,6 +59,10 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#4e79a7",
     hold: (0.6, 1.2),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        takes_nodes: true,
+        ..Alongside::ANYTHING
+    },
     new: |rng| Box::new(Partition { rng }),
 };
 

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
@@ -28,6 +29,11 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#edc948",
     hold: (0.6, 1.2),
     quiet: (0.4, 0.8),
+    alongside: Alongside {
+        needs_process: true,
+        takes_nodes: true,
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(Pause {
             paused: BTreeSet::new(),
@@ -45,7 +51,8 @@ struct Pause {
 #[async_trait]
 impl Nemesis for Pause {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let mut hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let taken = ctx.holds.taken(ENTRY.name, ctx.environment.nodes());
+        let mut hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
         // What is gone cannot be frozen: a store that crashed by itself is not a fault that failed.
         let running = nodes_in(ctx, |state| state == ProcessState::Running).await;
         let wanted = names(ctx.environment.nodes(), &hit.nodes);

@@ -16,8 +16,9 @@ use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
-use crate::act::{comes_up, lines, name, nodes_in, nothing, on_each, outcome, settle};
+use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
@@ -33,9 +34,14 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#4b0a5c",
     hold: (0.04, 0.4),
     quiet: (0.3, 0.8),
+    alongside: Alongside {
+        ends_process: true,
+        takes_nodes: true,
+        never_with: &["disk-full"],
+        ..Alongside::ANYTHING
+    },
     new: |rng| {
         Box::new(Power {
-            off: BTreeSet::new(),
             dark: BTreeSet::new(),
             rng,
         })
@@ -43,9 +49,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 struct Power {
-    /// The nodes whose power was cut and that were not yet seen running again.
-    off: BTreeSet<usize>,
-    /// Those of them whose disk has not come back. Nothing can be started there.
+    /// The nodes whose disk has not come back. Nothing can be started there.
     dark: BTreeSet<usize>,
     rng: ChaCha8Rng,
 }
@@ -53,9 +57,12 @@ struct Power {
 #[async_trait]
 impl Nemesis for Power {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        let hit = Hit::aimed(ctx, aim, &mut self.rng).await?;
+        let mut taken = ctx.holds.taken(ENTRY.name, ctx.environment.nodes());
+        // A process that was killed has left behind what it had not synced.
+        taken.retain(|node, _| !ctx.holds.is_down(*node));
+        let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
         let nodes = &hit.nodes;
-        self.off.extend(nodes);
+        ctx.holds.keep_down(ENTRY.name, nodes);
         // Frozen first: what loses power says nothing more. A process that went on while its disk is off
         // could acknowledge a write whose sync had begun before: the file system, which stops at once, may
         // let such a sync end without an error.
@@ -90,10 +97,11 @@ impl Nemesis for Power {
     }
 
     async fn end(&mut self, ctx: &NemesisContext) -> NemesisOutcome {
-        let nodes: Vec<usize> = std::mem::take(&mut self.off).into_iter().collect();
-        if nodes.is_empty() {
+        let off = ctx.holds.of(ENTRY.name);
+        if off.is_empty() {
             return nothing();
         }
+        let (nodes, left) = let_go(ctx, ENTRY.name, &off);
         let mut errors = self.restore(ctx).await;
         let mut failed = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
         let mut ended = Vec::new();
@@ -108,9 +116,14 @@ impl Nemesis for Power {
                 Err(why) => failed.push((node, why)),
             }
         }
-        self.off.extend(failed.iter().map(|(node, _)| *node));
-        self.off.extend(&ended);
-        let mut detail = format!("started {}", names(ctx.environment.nodes(), &nodes));
+        let away: Vec<usize> = failed
+            .iter()
+            .map(|(node, _)| *node)
+            .chain(ended.iter().copied())
+            .collect();
+        // To be tried again.
+        ctx.holds.keep_down(ENTRY.name, &away);
+        let mut detail = started(ctx, &nodes, &left);
         if !ended.is_empty() {
             detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
         }

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::act::{leader, name, nothing, outcome, too_slow};
 use crate::nemesis::ByDefault;
+use crate::overlap::Alongside;
 use crate::target::nodes::{by_name, indices};
 use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
@@ -41,6 +42,11 @@ pub(super) const ENTRY: Entry = Entry {
     colour: "#76b814",
     hold: (0.1, 0.3),
     quiet: (0.2, 0.8),
+    alongside: Alongside {
+        needs_quorum: true,
+        never_with: &["client-partition"],
+        ..Alongside::ANYTHING
+    },
     new: |rng| Box::new(Transfer { rng }),
 };
 
@@ -65,7 +71,7 @@ impl Nemesis for Transfer {
             Ok(()) => leads(ctx, to)
                 .await
                 .map_or_else(Hold::Failed, |()| Hold::Verified),
-            Err(why) => Hold::Skipped(format!("{detail}: {why}")),
+            Err(why) => Hold::Refused(format!("{detail}: {why}")),
         };
         Ok(NemesisOutcome {
             exact: Aim::at(by_name(nodes, &[to])).into(),

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::NemesisContext;
 use crate::act::{leader, name};
+use crate::holds::Taken;
 use crate::target::nodes;
 
 /// The nodes that a fault hits.
@@ -17,32 +18,48 @@ pub(crate) struct Hit {
 }
 
 impl Hit {
-    /// The nodes of a target that has no kind.
+    /// The nodes of a target that has no kind, but for those that other faults hold on to.
     ///
     /// # Errors
     /// See [`Hit::at`].
-    pub async fn aimed(ctx: &NemesisContext, aim: &Aim, rng: &mut ChaCha8Rng) -> Result<Hit, String> {
+    pub async fn aimed(
+        ctx: &NemesisContext,
+        aim: &Aim,
+        taken: &Taken,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Hit, String> {
         match &aim.whom {
-            Some(whom) => Hit::at(ctx, whom, rng).await,
+            Some(whom) => Hit::at(ctx, whom, taken, rng).await,
             None => Err(format!("`{aim}` names no nodes")),
         }
     }
 
-    /// Chooses nodes.
+    /// Chooses nodes, none of which is taken.
     ///
     /// # Errors
-    /// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be
-    /// chosen so.
-    pub async fn at(ctx: &NemesisContext, whom: &Whom, rng: &mut ChaCha8Rng) -> Result<Hit, String> {
+    /// When the leader matters and none is known, when there are too few nodes, when nodes cannot be chosen
+    /// so, or when all of them are taken.
+    pub async fn at(
+        ctx: &NemesisContext,
+        whom: &Whom,
+        taken: &Taken,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Hit, String> {
         let all = ctx.environment.nodes();
         let is_wanted = matches!(whom, Whom::Pick(pick) if pick.with_leader().is_some());
         let leader = leader(ctx, is_wanted).await;
-        let nodes = match whom {
+        let mut nodes = match whom {
             Whom::Nodes(names) => nodes::indices(names, all)?,
-            Whom::Pick(pick) => nodes::choose(*pick, all, leader, rng)?,
+            Whom::Pick(pick) => nodes::choose(*pick, all, leader, taken, rng)?,
             Whom::Links(_) => return Err(format!("`{whom}` names links, and nodes are wanted")),
         };
-        Ok(Hit { nodes, leader })
+        let reason = |node: &usize| Some(format!("{} {}", name(ctx, *node), taken.get(node)?));
+        let reasons: Vec<String> = nodes.iter().filter_map(reason).collect();
+        nodes.retain(|node| !taken.contains_key(node));
+        match nodes.is_empty() {
+            true => Err(reasons.join(", ")),
+            false => Ok(Hit { nodes, leader }),
+        }
     }
 
     /// `n1 n3 (leader)`.

@@ -6,6 +6,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::NemesisContext;
+use crate::holds::Taken;
 use crate::target::hit::Hit;
 use crate::target::nodes;
 
@@ -62,7 +63,7 @@ pub(crate) struct Drawn<K> {
     pub hit: Hit,
 }
 
-/// Draws what a target leaves open: the value, and whom, from `whom`.
+/// Draws what a target leaves open: the value, and whom, from `whom`, but for those that are taken.
 ///
 /// # Errors
 /// When the leader is wanted by name and none is known, or there are too few nodes.
@@ -71,14 +72,15 @@ pub(crate) async fn draw<K: Copy>(
     kinds: &[(K, Kind)],
     aim: &Aim,
     whom: &[Pick],
+    taken: &Taken,
     rng: &mut ChaCha8Rng,
 ) -> Result<Drawn<K>, String> {
     let (what, kind) = typed_kind_of(kinds, aim)?;
     let value = kind.value(aim, rng);
     let drawn = Whom::Pick(whom.choose(rng).copied().unwrap_or(Pick::One));
-    let hit = match Hit::at(ctx, aim.whom.as_ref().unwrap_or(&drawn), rng).await {
+    let hit = match Hit::at(ctx, aim.whom.as_ref().unwrap_or(&drawn), taken, rng).await {
         // The pick was only drawn: with too few nodes for it, or without a leader, one node will do.
-        Err(_) if aim.whom.is_none() => Hit::at(ctx, &Whom::Pick(Pick::One), rng).await,
+        Err(_) if aim.whom.is_none() => Hit::at(ctx, &Whom::Pick(Pick::One), taken, rng).await,
         hit => hit,
     }?;
     Ok(Drawn {

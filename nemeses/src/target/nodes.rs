@@ -6,6 +6,8 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::holds::Taken;
+
 /// The nodes of these names, in ascending order.
 ///
 /// # Errors
@@ -46,7 +48,7 @@ pub(crate) fn by_name(nodes: &[Node], indices: &[usize]) -> Whom {
     )
 }
 
-/// Chooses nodes, and gives them in ascending order.
+/// Chooses nodes, those that are taken only if there are too few others, and gives them in ascending order.
 ///
 /// # Errors
 /// When the leader matters and none is known, when there are too few nodes, or when nodes cannot be picked
@@ -55,6 +57,7 @@ pub(crate) fn choose(
     pick: Pick,
     nodes: &[Node],
     leader: Option<usize>,
+    taken: &Taken,
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<usize>, String> {
     let count = nodes.len();
@@ -75,6 +78,7 @@ pub(crate) fn choose(
     };
     let mut order: Vec<usize> = nodes.iter().map(|node| node.index).collect();
     order.shuffle(rng);
+    order.sort_by_key(|node| taken.contains_key(node));
     // Stable: the leader first or last, the others in their random order.
     match pick.with_leader() {
         Some(true) => order.sort_by_key(|node| Some(*node) != leader),
@@ -98,7 +102,8 @@ mod tests {
             let nodes = Node::numbered(count);
             let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
             for _ in 0..50 {
-                let mut hit = |pick| choose(pick, &nodes, Some(0), &mut rng).map(|nodes| nodes.len());
+                let mut hit =
+                    |pick| choose(pick, &nodes, Some(0), &Taken::new(), &mut rng).map(|nodes| nodes.len());
                 assert_eq!(hit(Pick::One), Ok(1));
                 assert_eq!(hit(Pick::All), Ok(count));
                 assert_eq!(hit(Pick::Leader), Ok(1));
@@ -107,7 +112,7 @@ mod tests {
                     assert!(hit(Pick::Majority).is_ok_and(|size| size > count / 2 && size < count));
                 }
             }
-            assert!(choose(Pick::Leader, &nodes, None, &mut rng).is_err());
+            assert!(choose(Pick::Leader, &nodes, None, &Taken::new(), &mut rng).is_err());
         }
     }
 
@@ -117,7 +122,8 @@ mod tests {
             let nodes = Node::numbered(count);
             let mut rng = ChaCha8Rng::seed_from_u64(count as u64);
             for leader in 0..count {
-                let mut hit = |pick| choose(pick, &nodes, Some(leader), &mut rng).expect("enough nodes");
+                let mut hit =
+                    |pick| choose(pick, &nodes, Some(leader), &Taken::new(), &mut rng).expect("enough nodes");
                 for (minority, majority, with) in [
                     (Pick::MinorityWithLeader, Pick::MajorityWithLeader, true),
                     (Pick::MinorityWithoutLeader, Pick::MajorityWithoutLeader, false),

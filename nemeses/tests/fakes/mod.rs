@@ -70,10 +70,7 @@ impl World {
     }
 
     pub fn context(self: &Arc<World>) -> NemesisContext {
-        NemesisContext {
-            environment: Arc::new(Handle(self.clone())),
-            db: Arc::new(Handle(self.clone())),
-        }
+        NemesisContext::new(Arc::new(Handle(self.clone())), Arc::new(Handle(self.clone())))
     }
 
     /// The nodes in a state, by index.

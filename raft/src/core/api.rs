@@ -436,6 +436,10 @@ impl Entry {
                 command: Command::Cas { key, expected, new },
                 ..
             } => key.len() + value(expected) + value(new),
+            Payload::Apply {
+                command: Command::Add { key, .. },
+                ..
+            } => key.len() + 8,
         }
     }
 }
@@ -452,17 +456,5 @@ impl Membership {
     /// Whether a node counts in quorums.
     pub fn is_voter(&self, id: NodeId) -> bool {
         self.members.get(&id).is_some_and(|member| member.voter)
-    }
-
-    /// How many voters make a quorum: more than half.
-    pub fn quorum(&self) -> usize {
-        self.voters().count() / 2 + 1
-    }
-
-    /// What at least a quorum of the voters has reached, given what each has.
-    pub fn reached_by_quorum(&self, mut of: impl FnMut(NodeId) -> u64) -> u64 {
-        let mut values: Vec<u64> = self.voters().map(&mut of).collect();
-        values.sort_unstable_by(|a, b| b.cmp(a));
-        values.get(self.quorum() - 1).copied().unwrap_or(0)
     }
 }

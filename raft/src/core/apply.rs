@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::api::{Answer, Entry, Payload, PersistSnapshot, RequestError, Snapshot};
-use super::{Core, State};
+use super::{CHECKPOINT_EVERY, CHECKPOINTS, Core, State, push_bounded};
 use crate::machine::Applied;
 
 impl Core {
@@ -15,6 +15,10 @@ impl Core {
             };
             let result = self.apply_entry(&entry);
             self.applied = entry.index;
+            if entry.index.is_multiple_of(CHECKPOINT_EVERY) {
+                let checkpoint = (entry.index, self.machine.digest());
+                push_bounded(&mut self.checkpoints, CHECKPOINTS, checkpoint);
+            }
             if let State::Leader(leader) = &mut self.role
                 && leader
                     .pending

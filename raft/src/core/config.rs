@@ -1,7 +1,7 @@
 //! The core's constants: timeouts and the limits that bound everything it keeps.
 
 use super::api::{Membership, NodeId};
-use crate::bug::Bug;
+use crate::bug::Bugs;
 
 const MS: u64 = 1_000_000;
 
@@ -41,8 +41,8 @@ pub struct Config {
     pub keep_entries: u64,
     /// Most sessions; beyond it the one least recently used goes (thesis §6.3).
     pub max_sessions: usize,
-    /// A planted bug to switch on.
-    pub bug: Option<Bug>,
+    /// The planted bugs that are switched on.
+    pub bugs: Bugs,
 }
 
 impl Config {
@@ -65,7 +65,7 @@ impl Config {
             snapshot_every: 50_000,
             keep_entries: 10_000,
             max_sessions: 1024,
-            bug: None,
+            bugs: Bugs::NONE,
         }
     }
 }

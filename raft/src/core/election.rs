@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rand::RngExt;
 
 use super::api::{Answer, Body, HardState, Index, NodeId, Payload, RequestError, Term};
-use super::{Core, Leader, State};
+use super::{Core, LED_TERMS, Leader, State, push_bounded};
 use crate::bug::Bug;
 
 impl Core {
@@ -116,13 +116,9 @@ impl Core {
     /// Ends an election that is won. A candidate's own vote, like any other, counts only once it is durable;
     /// else the only voter of a cluster could lead one term in two lives.
     pub(super) fn count_votes(&mut self) {
-        let membership = self.membership();
-        let won = |votes: &BTreeSet<NodeId>| {
-            votes.iter().filter(|id| membership.is_voter(**id)).count() >= membership.quorum()
-        };
         match &self.role {
-            State::PreCandidate { votes } if won(votes) => self.start_election(false),
-            State::Candidate { votes } if won(votes) && self.outbox.hard_state_durable() => {
+            State::PreCandidate { votes } if self.is_quorum(votes) => self.start_election(false),
+            State::Candidate { votes } if self.is_quorum(votes) && self.outbox.hard_state_durable() => {
                 self.become_leader()
             }
             _ => {}
@@ -159,6 +155,7 @@ impl Core {
         let next = self.log.last_index() + 1;
         let leader = Leader::new(&self.config, next, self.peers(), self.now);
         self.role = State::Leader(Box::new(leader));
+        push_bounded(&mut self.led_terms, LED_TERMS, self.hard_state.term);
         // Entries of earlier terms are committed through one of this term (Raft §5.4.2, §8).
         self.append(Payload::Noop);
         self.announce_leader();
@@ -212,7 +209,7 @@ impl Core {
     fn set_hard_state(&mut self, hard_state: HardState) {
         self.hard_state = hard_state;
         self.outbox.term = hard_state.term;
-        if self.config.bug == Some(Bug::ForgetVote) {
+        if self.breaks(Bug::ForgetVote) {
             self.hard_state.voted_for = None;
             return;
         }

@@ -81,7 +81,7 @@ impl Core {
     }
 
     pub(super) fn tick_leader(&mut self) {
-        let (now, id) = (self.now, self.id());
+        let now = self.now;
         let State::Leader(leader) = &mut self.role else {
             return;
         };
@@ -94,24 +94,32 @@ impl Core {
             return;
         }
         leader.heartbeat_ns = now + self.config.heartbeat_ns;
-        let progress = &leader.progress;
-        let heard = |voter| {
-            if voter == id {
-                now
-            } else {
-                progress.get(&voter).map_or(0, |p| p.heard_ns)
-            }
-        };
-        let quorum_heard_ns = self.memberships[self.memberships.len() - 1]
-            .1
-            .reached_by_quorum(heard);
-        if now >= quorum_heard_ns + self.config.election_timeout_ns {
-            // A leader that answers reads unconfirmed would hide its mistake by stepping down in time.
-            if self.config.bug != Some(Bug::StaleRead) {
-                return self.become_follower(self.hard_state.term, None);
-            }
+        if self.has_lost_its_quorum() {
+            return self.become_follower(self.hard_state.term, None);
         }
         self.heartbeat();
+    }
+
+    /// Whether a leader has heard no quorum for an election timeout (thesis §6.2).
+    fn has_lost_its_quorum(&self) -> bool {
+        if self.breaks(Bug::NoCheckQuorum) {
+            return false;
+        }
+        self.now >= self.quorum_heard_ns() + self.config.election_timeout_ns
+    }
+
+    /// When this leader last heard a quorum.
+    fn quorum_heard_ns(&self) -> u64 {
+        let State::Leader(leader) = &self.role else {
+            return 0;
+        };
+        self.reached_by_quorum(|voter| {
+            if voter == self.id() {
+                self.now
+            } else {
+                leader.progress.get(&voter).map_or(0, |p| p.heard_ns)
+            }
+        })
     }
 
     /// Begins a heartbeat round (Raft §5.2; thesis §6.4).
@@ -270,7 +278,7 @@ impl Core {
     pub(super) fn advance_commit(&mut self) {
         let State::Leader(leader) = &self.role else { return };
         let (id, durable) = (self.id(), self.durable_index);
-        let reached = self.membership().reached_by_quorum(|voter| {
+        let reached = self.reached_by_quorum(|voter| {
             if voter == id {
                 durable
             } else {

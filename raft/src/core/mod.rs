@@ -8,6 +8,7 @@
 //!   leader     replication, commitment, CheckQuorum         Raft §5.3, §5.4.2; thesis §6.2, §10.2.1
 //!   requests   what clients and operators want              thesis §3.10, §4
 //!   reads      linearizable reads                           thesis §6.4
+//!   quorum     how many make a quorum, and of whom            Raft §5.2
 //!   apply      the state machine and its snapshots          Raft §5.3, §7; thesis §6.3
 //!   log, outbox, progress                                   the data that they work on
 //!   validity   what holds after every step, checked in debug builds
@@ -28,6 +29,7 @@ mod leader;
 mod log;
 mod outbox;
 mod progress;
+mod quorum;
 mod reads;
 mod requests;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use crate::bug::Bug;
 use crate::machine::Machine;
 use api::{
     Body, Command, Entry, Event, HardState, Index, Membership, Message, NodeId, Payload, PersistId,
@@ -82,7 +85,19 @@ pub struct Core {
     transferred: Option<(RequestId, u64)>,
     outbox: Outbox,
     conflicts: u64,
+    /// The terms that this node has led since it started, the last ones.
+    led_terms: VecDeque<Term>,
+    /// The machine's digest at the last indices that [`CHECKPOINT_EVERY`] divides.
+    checkpoints: VecDeque<(Index, u64)>,
 }
+
+/// A node notes its machine's digest whenever it has applied so many entries, so that nodes that are not at
+/// the same index can be compared at one that they have passed.
+const CHECKPOINT_EVERY: Index = 256;
+/// So many of them are kept: more than a second of a busy cluster.
+const CHECKPOINTS: usize = 48;
+/// So many led terms are kept.
+const LED_TERMS: usize = 32;
 
 /// The role and what only it needs.
 #[derive(Debug)]
@@ -219,6 +234,8 @@ impl Core {
             transferred: None,
             outbox,
             conflicts: 0,
+            led_terms: VecDeque::new(),
+            checkpoints: VecDeque::new(),
             config,
         };
         core.reset_election_timer();
@@ -290,6 +307,17 @@ impl Core {
         &self.machine
     }
 
+    /// The terms that this node has led since it started, the last ones, oldest first.
+    pub fn led_terms(&self) -> impl Iterator<Item = Term> {
+        self.led_terms.iter().copied()
+    }
+
+    /// Indices and the machine's digest at them, the last ones, oldest first. Nodes without the same digest
+    /// at the same index have drifted apart.
+    pub fn checkpoints(&self) -> impl Iterator<Item = (Index, u64)> {
+        self.checkpoints.iter().copied()
+    }
+
     /// The membership in force.
     pub fn membership(&self) -> &Membership {
         // Never empty: starts with the snapshot's, and truncation stops at the commit index.
@@ -307,6 +335,11 @@ impl Core {
             self.log.base_index(),
             self.log.term(self.log.base_index()).unwrap_or(0),
         )
+    }
+
+    /// Whether this planted bug is switched on.
+    fn breaks(&self, bug: Bug) -> bool {
+        self.config.bugs.contains(bug)
     }
 
     fn id(&self) -> NodeId {
@@ -413,6 +446,14 @@ impl Core {
             Body::ReadIndexReply { batch, index } => self.on_read_index_reply(batch, index),
         }
     }
+}
+
+/// Appends to a queue that keeps the last `most`.
+fn push_bounded<T>(queue: &mut VecDeque<T>, most: usize, item: T) {
+    if queue.len() >= most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
 }
 
 /// The log in memory, or `None` when what is stored doesn't continue the snapshot.

@@ -173,11 +173,11 @@ impl Core {
         let State::Leader(leader) = &self.role else {
             return 0;
         };
-        if self.config.bug == Some(Bug::StaleRead) {
+        if self.breaks(Bug::StaleRead) {
             return u64::MAX;
         }
         let id = self.id();
-        self.membership().reached_by_quorum(|voter| {
+        self.reached_by_quorum(|voter| {
             if voter == id {
                 u64::MAX
             } else {

@@ -53,7 +53,7 @@ impl Core {
             }
         );
         let index = self.append(payload);
-        if self.config.bug == Some(Bug::AckBeforeQuorum) && blind {
+        if self.breaks(Bug::AckBeforeQuorum) && blind {
             let answer = Answer::Applied(machine::Output::Written);
             self.outbox.reply(id, Ok(answer));
             return Ok(());

@@ -12,16 +12,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::{MemberAnswer, Refusal, member_answers};
+use super::answer::Refusal;
 use super::metrics::Metrics;
 use super::pending::{Pending, ReplyTo};
+use super::status::StatusAnswer;
 use super::wire::{self, Origin, Wire};
 use super::{NodeConfig, NodeError, nanos};
-use crate::bug::Bug;
 use crate::core::api::{Answer, Command, Event, Membership, NodeId, Request, RequestError, RequestId};
 use crate::core::{Core, Role, Status};
 use crate::machine::Value;
@@ -48,31 +47,6 @@ enum Call {
 #[derive(Debug, Clone)]
 pub(super) struct Handle {
     calls: mpsc::Sender<Call>,
-}
-
-/// What `GET /status` answers.
-#[derive(Debug, Serialize)]
-pub(super) struct StatusAnswer {
-    id: NodeId,
-    term: u64,
-    role: Role,
-    leader: Option<NodeId>,
-    commit: u64,
-    applied: u64,
-    last_index: u64,
-    snapshot_index: u64,
-    members: Vec<MemberAnswer>,
-    version: &'static str,
-}
-
-impl StatusAnswer {
-    /// The members without a vote.
-    pub(super) fn learners(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.members
-            .iter()
-            .filter(|member| !member.voter)
-            .map(|member| member.id)
-    }
 }
 
 impl Handle {
@@ -151,7 +125,7 @@ impl Driver {
     /// Reads the disk, starts the core from it, and listens for peers.
     pub(super) fn start(config: &NodeConfig, listener: TcpListener) -> Result<(Driver, Handle), NodeError> {
         let options = StorageOptions {
-            skip_fsync: config.bug == Some(Bug::SkipFsync),
+            bugs: config.bugs,
             ..config.storage.clone()
         };
         let (storage, stored) = Storage::open(&config.data_dir, options)?;
@@ -290,7 +264,10 @@ impl Driver {
             Call::Request(request, reply) => self.client(now, request, reply),
             // A client that no longer listens needs no answer.
             Call::StaleRead(key, reply) => drop(reply.send(self.core.machine().read(&key))),
-            Call::Status(reply) => drop(reply.send(self.status())),
+            Call::Status(reply) => {
+                let (waiting, queued_bytes) = (self.pending.len(), self.transport.queued_bytes());
+                drop(reply.send(StatusAnswer::of(&self.core, waiting, queued_bytes)));
+            }
             Call::Metrics(reply) => {
                 let (status, counters) = (self.core.status(), self.transport.counters());
                 drop(reply.send(self.metrics.text(&status, self.pending.len(), counters)));
@@ -404,22 +381,6 @@ impl Driver {
         peers.extend(membership.members.clone());
         self.transport
             .set_peers(peers.iter().map(|(id, member)| (*id, member.address.as_str())));
-    }
-
-    fn status(&self) -> StatusAnswer {
-        let status = self.core.status();
-        StatusAnswer {
-            id: status.id,
-            term: status.term,
-            role: status.role,
-            leader: status.leader,
-            commit: status.commit,
-            applied: status.applied,
-            last_index: status.last_index,
-            snapshot_index: status.snapshot_index,
-            members: member_answers(self.core.membership()),
-            version: env!("CARGO_PKG_VERSION"),
-        }
     }
 
     /// Logs what has changed in the last turn.

@@ -6,14 +6,16 @@
 //! | `POST /v1/stale-read {"key"}` | `{"value"}`, of this node's state |
 //! | `POST /v1/write {"key","value"}` | `{}` |
 //! | `POST /v1/cas {"key","expected","new"}` | `{"swapped":true}` or `{"swapped":false,"current"}` |
+//! | `POST /v1/add {"key","value"}` | `{"added":true,"value"}`, the sum, or `{"added":false,"current"}` |
 //! | `POST /v1/session` | `{"session"}` |
 //! | `POST /v1/members {"add":{"id","address"}}` or `{"remove":id}` | `{"members"}` |
 //! | `POST /v1/transfer-leadership {"to"}` | `{"leader"}` |
 //! | `POST /v1/snapshot` | `{"snapshot_index"}`, of this node |
-//! | `GET /status` | who this node is and what it knows |
+//! | `GET /status` | who this node is, what it knows, and what to compare nodes by |
 //! | `GET /metrics` | counters, for Prometheus |
 //!
-//! A value is `null`, a whole number or a string. A write or a cas may carry `"session"` and `"sequence"`: a
+//! A value is `null`, a whole number or a string. An add takes a whole number and needs one, or `null`, in
+//! the register; repeated, it adds again. A write, a cas or an add may carry `"session"` and `"sequence"`: a
 //! request repeated under the same numbers is applied once (thesis §6.3).
 
 use std::time::Duration;
@@ -51,6 +53,7 @@ pub(super) async fn serve(listener: TcpListener, handle: Handle) {
         .route("/v1/stale-read", post(stale_read))
         .route("/v1/write", post(write))
         .route("/v1/cas", post(cas))
+        .route("/v1/add", post(add))
         .route("/v1/session", post(session))
         .route("/v1/members", post(members))
         .route("/v1/transfer-leadership", post(transfer))
@@ -91,6 +94,15 @@ struct CasBody {
     key: String,
     expected: Value,
     new: Value,
+    session: Option<u64>,
+    sequence: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddBody {
+    key: String,
+    value: i64,
     session: Option<u64>,
     sequence: Option<u64>,
 }
@@ -173,6 +185,24 @@ async fn cas(State(handle): State<Handle>, body: Raw) -> Answered {
             swapped: false,
             current: Some(current),
         }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+async fn add(State(handle): State<Handle>, body: Raw) -> Answered {
+    let AddBody {
+        key,
+        value: amount,
+        session,
+        sequence,
+    } = parse(body)?;
+    let session = numbered(session, sequence)?;
+    let command = Command::Add { key, amount };
+    match handle.request(Request::Apply { session, command }).await? {
+        Answer::Applied(Output::Added(sum)) => json(&serde_json::json!({ "added": true, "value": sum })),
+        Answer::Applied(Output::NotAdded { current }) => {
+            json(&serde_json::json!({ "added": false, "current": current }))
+        }
         other => Err(unexpected(&other)),
     }
 }

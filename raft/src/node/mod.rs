@@ -18,6 +18,7 @@ mod http;
 mod limit;
 mod metrics;
 mod pending;
+mod status;
 mod wire;
 
 use std::net::SocketAddr;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::bug::Bug;
+use crate::bug::Bugs;
 use crate::core::api::{Member, Membership, NodeId};
 use crate::core::{Config, StartError};
 use crate::storage::{StorageError, StorageOptions};
@@ -62,8 +63,8 @@ pub struct NodeConfig {
     pub keep_entries: u64,
     /// How the disk is laid out.
     pub storage: StorageOptions,
-    /// A planted bug to switch on.
-    pub bug: Option<Bug>,
+    /// The planted bugs that are switched on.
+    pub bugs: Bugs,
 }
 
 impl NodeConfig {
@@ -89,7 +90,7 @@ impl NodeConfig {
             snapshot_every: core.snapshot_every,
             keep_entries: core.keep_entries,
             storage: StorageOptions::default(),
-            bug: None,
+            bugs: Bugs::NONE,
         }
     }
 
@@ -134,7 +135,7 @@ impl NodeConfig {
             heartbeat_ns: nanos(self.heartbeat),
             snapshot_every: self.snapshot_every,
             keep_entries: self.keep_entries,
-            bug: self.bug,
+            bugs: self.bugs,
             ..Config::new(self.id, initial, rand::random())
         }
     }

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use self::record::{Place, Record, SnapshotMark, Start};
 use self::recover::{LastSegment, Recovered};
 pub use self::writer::{Synced, Writer};
+use crate::bug::{Bug, Bugs};
 use crate::core::api::{Entry, Index, Persist, PersistSnapshot, Stored};
 
 const SEGMENT: &str = "log";
@@ -102,15 +103,15 @@ impl StorageError {
 pub struct StorageOptions {
     /// A segment that has grown to this many bytes is sealed.
     pub segment_bytes: u32,
-    /// A planted bug: what is written to the log is never synced ([`crate::bug::Bug::SkipFsync`]).
-    pub skip_fsync: bool,
+    /// The planted bugs that are switched on.
+    pub bugs: Bugs,
 }
 
 impl Default for StorageOptions {
     fn default() -> StorageOptions {
         StorageOptions {
             segment_bytes: 16 << 20,
-            skip_fsync: false,
+            bugs: Bugs::NONE,
         }
     }
 }
@@ -227,7 +228,7 @@ impl Storage {
         last.file
             .write_all(&self.buffer)
             .map_err(|source| StorageError::io("write", &path(), source))?;
-        if !self.options.skip_fsync {
+        if !self.options.bugs.contains(Bug::SkipFsync) {
             last.file
                 .sync_data()
                 .map_err(|source| StorageError::io("sync", &path(), source))?;

@@ -10,7 +10,7 @@ use super::{SNAPSHOT, StorageError, files};
 use crate::core::api::Snapshot;
 
 /// Begins every snapshot; the last byte is the version of the format.
-const MAGIC: &[u8; 8] = b"RAFTSNP\x01";
+const MAGIC: &[u8; 8] = b"RAFTSNP\x02";
 const HEADER_BYTES: usize = 12;
 
 /// Writes the snapshot and makes it durable.

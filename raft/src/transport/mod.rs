@@ -41,7 +41,7 @@ use self::outgoing::Outgoing;
 use crate::core::api::NodeId;
 
 /// The version of the protocol, checked when connecting.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// No more links than this lead to nodes that are not peers.
 const MAX_GUESTS: usize = 8;
 /// This many failed attempts to connect in a row end a link to a node that is not a peer.
@@ -235,6 +235,16 @@ impl Transport {
             self.counters.dropped_frames.fetch_add(1, Ordering::Relaxed);
         }
         sent
+    }
+
+    /// How many bytes wait to be sent.
+    pub fn queued_bytes(&self) -> usize {
+        let guests = self.guests.iter().map(|(_, link)| link);
+        self.links
+            .values()
+            .chain(guests)
+            .map(Outgoing::queued_bytes)
+            .sum()
     }
 
     /// How often things happened.

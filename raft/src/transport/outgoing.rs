@@ -98,6 +98,11 @@ impl Outgoing {
         !self.task.is_finished()
     }
 
+    /// How many bytes wait to be sent.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.state.waiting_bytes.load(Ordering::Relaxed)
+    }
+
     /// See [`super::Transport::send`].
     pub(super) fn send(&self, payload: Bytes) -> bool {
         let bytes = payload.len();

@@ -370,3 +370,77 @@ async fn a_directory_in_use_is_refused() {
     assert!(error.to_string().contains("in use"), "{error}");
     cluster.stop(1).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_add_is_repeated_at_most_once_under_a_session() {
+    let cluster = Cluster::start(3, |_| {}).await;
+    let add = async |id, body: Value| cluster.post(id, "/v1/add", body).await;
+    let (_, session) = cluster.post(1, "/v1/session", json!({})).await;
+    let numbered =
+        |sequence| json!({"key": "n", "value": 5, "session": session["session"], "sequence": sequence});
+    let cases = [
+        (
+            json!({"key": "n", "value": 3}),
+            json!({"added": true, "value": 3}),
+        ),
+        (
+            json!({"key": "n", "value": 3}),
+            json!({"added": true, "value": 6}),
+        ),
+        (numbered(1), json!({"added": true, "value": 11})),
+        (numbered(1), json!({"added": true, "value": 11})),
+        (numbered(2), json!({"added": true, "value": 16})),
+    ];
+    for (id, (body, expected)) in (1..=3).cycle().zip(cases) {
+        assert_eq!(add(id, body.clone()).await, (200, expected), "{body}");
+    }
+    cluster.write(1, "t", "text").await;
+    assert_eq!(
+        add(2, json!({"key": "t", "value": 1})).await,
+        (200, json!({"added": false, "current": "text"}))
+    );
+}
+
+/// On the way one of them is restored from a snapshot and all are started again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_agree_have_the_same_digests() {
+    let mut cluster = Cluster::start(3, |config| {
+        config.snapshot_every = 50;
+        config.keep_entries = 5;
+    })
+    .await;
+    let away = cluster.follower().await;
+    cluster.stop(away).await;
+    let leader = cluster.leader().await;
+    for n in 0..300 {
+        cluster.write(leader, &format!("key-{}", n % 7), n).await;
+    }
+    let led = cluster.status(leader).await;
+    assert!(
+        led["led_terms"].as_array().unwrap().contains(&led["term"]),
+        "{led}"
+    );
+    assert_eq!(led["checkpoints"][0]["index"], 256, "{led}");
+    cluster.restart(away).await;
+    for restarted in [None, Some(1), Some(2), Some(3)] {
+        if let Some(id) = restarted {
+            cluster.stop(id).await;
+            cluster.restart(id).await;
+        }
+        let through = cluster.leader().await;
+        cluster.write(through, "key-0", restarted).await;
+        let digest = until("all nodes are at the same index", async || {
+            let mut digests = Vec::new();
+            for id in 1..=3 {
+                let status = cluster.status(id).await;
+                assert_eq!(status["conflicts"], 0, "{status}");
+                digests.push(status["digest"].clone());
+            }
+            let index = &digests[0]["index"];
+            let same = digests.iter().all(|digest| digest["index"] == *index);
+            (same && index.as_u64()? > 300).then_some(digests)
+        })
+        .await;
+        assert!(digest.iter().all(|one| *one == digest[0]), "{digest:?}");
+    }
+}

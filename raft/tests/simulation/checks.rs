@@ -237,9 +237,9 @@ impl Checks {
     }
 
     fn apply_reference(&mut self, index: Index, entry: &Entry) -> Check {
-        let before = target(entry).map(|(key, value)| (self.reference.read(key), value));
+        let before = target_of(entry).map(|(key, value)| (self.reference.read(key), value));
         let output = apply(&mut self.reference, index, entry);
-        let (Some((before, value)), Some((key, _))) = (before, target(entry)) else {
+        let (Some((before, value)), Some((key, _))) = (before, target_of(entry)) else {
             return Ok(());
         };
         if self.applied.contains_key(&value) {
@@ -272,6 +272,7 @@ impl Checks {
         let index = match output {
             Output::Written => *index,
             Output::CasFailed { current } => self.written_at(current)?,
+            Output::Added(_) | Output::NotAdded { .. } => return Err("no client adds".to_owned()),
         };
         self.raise_floor(key, index);
         Ok(())
@@ -321,25 +322,24 @@ fn apply(machine: &mut Machine, index: Index, entry: &Entry) -> Option<Applied> 
 }
 
 /// The key that a command is about and the unique value that it brings.
-fn target(entry: &Entry) -> Option<(&str, i64)> {
-    match &entry.payload {
-        Payload::Apply {
-            command:
-                Command::Write {
-                    key,
-                    value: Value::Int(value),
-                },
-            ..
+pub fn target(command: &Command) -> Option<(&str, i64)> {
+    match command {
+        Command::Write {
+            key,
+            value: Value::Int(value),
         }
-        | Payload::Apply {
-            command:
-                Command::Cas {
-                    key,
-                    new: Value::Int(value),
-                    ..
-                },
+        | Command::Cas {
+            key,
+            new: Value::Int(value),
             ..
         } => Some((key, *value)),
+        _ => None,
+    }
+}
+
+fn target_of(entry: &Entry) -> Option<(&str, i64)> {
+    match &entry.payload {
+        Payload::Apply { command, .. } => target(command),
         _ => None,
     }
 }

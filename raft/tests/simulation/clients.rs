@@ -7,6 +7,7 @@ use raft::core::api::{Answer, Change, Event, NodeId, Request, RequestError, Requ
 use raft::machine::{Command, Output, Value};
 use rand::RngExt;
 
+use super::checks::target;
 use super::world::{ELECTION_TIMEOUT, MS, Violation, World, pick};
 
 const KEYS: [&str; 2] = ["x", "y"];
@@ -122,10 +123,9 @@ pub fn act(world: &mut World, number: usize) -> Result<u64, Violation> {
 }
 
 fn apply(session: Option<Session>, command: Command) -> (Request, What) {
-    let (Command::Write { key, value } | Command::Cas { key, new: value, .. }) = &command;
-    let value = if let Value::Int(value) = value { *value } else { 0 };
+    let (key, value) = target(&command).expect("commands here write whole numbers");
     let what = What::Apply {
-        key: key.clone(),
+        key: key.to_owned(),
         value,
     };
     (Request::Apply { session, command }, what)
@@ -174,6 +174,7 @@ pub fn reply(
     world.count(match &result {
         Ok(Answer::Applied(Output::Written)) => "a command was applied",
         Ok(Answer::Applied(Output::CasFailed { .. })) => "a cas failed",
+        Ok(Answer::Applied(Output::Added(_) | Output::NotAdded { .. })) => "an add was answered",
         Ok(Answer::Session(_)) => "a session was opened",
         Ok(Answer::Read(_)) => "a read was answered",
         Ok(Answer::Changed(_)) => "the membership was changed",
@@ -225,8 +226,7 @@ pub fn reply(
 }
 
 fn brings(command: &Command, value: i64) -> bool {
-    let (Command::Write { value: new, .. } | Command::Cas { new, .. }) = command;
-    *new == Value::Int(value)
+    target(command).is_some_and(|(_, new)| new == value)
 }
 
 /// The operator hands leadership over.

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use raft::bug::Bug;
+use raft::bug::{Bug, Bugs};
 use raft::core::api::{Body, Command, Event, Member, Membership, Message, NodeId, RequestId};
 use raft::core::{Config, Core, Role};
 use rand::{Rng, RngExt, SeedableRng};
@@ -26,7 +26,7 @@ const MAX_STEPS: u64 = 200_000;
 /// One seed's parameters.
 pub struct Plan {
     pub nodes: u64,
-    pub bug: Option<Bug>,
+    pub bugs: Bugs,
     pub trace: bool,
 }
 
@@ -135,7 +135,7 @@ impl World {
         for id in 1..=world.plan.nodes + 2 {
             let node = Node {
                 core: None,
-                disk: Disk::new(world.plan.bug == Some(Bug::SkipFsync)),
+                disk: Disk::new(world.plan.bugs.contains(Bug::SkipFsync)),
                 life: 0,
                 tick_at: u64::MAX,
                 paused_until: 0,
@@ -417,7 +417,7 @@ impl World {
         config.max_withheld = 64;
         config.snapshot_every = self.snapshot_every;
         config.keep_entries = 5;
-        config.bug = self.plan.bug;
+        config.bugs = self.plan.bugs;
         let now = self.now;
         let node = self.node(id);
         let core = Core::new(config, node.disk.stored(), now);

@@ -59,6 +59,7 @@ fn started(span: &NemesisSpan) -> FaultRow {
         (row.hold, row.why) = match &outcome.hold {
             Hold::Verified => (FaultHold::Verified, None),
             Hold::Failed(why) => (FaultHold::Failed, Some(why.clone())),
+            Hold::Refused(why) => (FaultHold::Refused, Some(why.clone())),
             Hold::Skipped(why) => {
                 row.end_s = span.completed_ns.map(seconds);
                 (FaultHold::Skipped, Some(why.clone()))
@@ -72,6 +73,7 @@ fn stopped(row: &mut FaultRow, stop: &NemesisSpan) {
     row.end_s = stop.completed_ns.map(seconds);
     let (hold, why) = match stop.outcome.as_ref().map(|outcome| &outcome.hold) {
         Some(Hold::Failed(why)) => (FaultHold::Failed, did_not_end(why)),
+        Some(Hold::Refused(why)) => (FaultHold::Refused, why.clone()),
         Some(Hold::Skipped(why)) => (FaultHold::Skipped, why.clone()),
         Some(Hold::Verified) | None => return,
     };

@@ -265,7 +265,7 @@ fn fault_lines<'a>(results: &'a Results, background: &Background) -> Vec<FaultLi
             symbol: match fault.hold {
                 FaultHold::Verified => "✓",
                 FaultHold::Failed => "✗",
-                FaultHold::Skipped => "–",
+                FaultHold::Refused | FaultHold::Skipped => "–",
                 FaultHold::Unfinished => "…",
             },
             why: fault.why.as_deref().unwrap_or_default(),

@@ -33,6 +33,7 @@ use history::units::plural;
 
 use crate::cli::{Command, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, USAGE};
+use crate::found::{Found, Hunted};
 use crate::output::say;
 use crate::plan::{Plan, flags};
 use crate::run::child::{Children, Ended};
@@ -69,6 +70,9 @@ pub fn run(args: &HuntArgs) -> CommandResult {
         return Ok(Done::Fine);
     };
     say!("violation in {}", run.display());
+    if args.only_find {
+        return Ok(Done::Judged(Verdict::Invalid));
+    }
     match hunt.reproduce(schedules, &run, seed) {
         // The violation counts, although the search for its fewest faults was interrupted.
         Err(_) if hunt.children.is_interrupted() => {
@@ -173,6 +177,11 @@ impl Hunt<'_> {
             failures = 0;
             if results.verdict == Verdict::Invalid {
                 say!("run {runs}: a violation after {} s", start.elapsed().as_secs());
+                let found = Found::first(results).map(|found| Found {
+                    after_s: start.elapsed().as_secs_f64(),
+                    ..found
+                });
+                Hunted { runs, found }.write(&self.place)?;
                 let run = ran.run.unwrap_or(ran.place);
                 let executed = executed(&run).unwrap_or_else(|| schedule.clone());
                 return Ok(Some(([executed, schedule], run)));
@@ -193,6 +202,7 @@ impl Hunt<'_> {
                 eprintln!("perjury: cannot remove {}: {error}", ran.place.display());
             }
         }
+        Hunted { runs, found: None }.write(&self.place)?;
         say!(
             "no violation in {runs} runs; {kept} reached something new and are kept, {} situations in all",
             known.len()

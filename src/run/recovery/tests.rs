@@ -227,7 +227,7 @@ struct Silent {
 
 #[async_trait]
 impl Connect for Silent {
-    async fn connect(&self, _: usize) -> Result<Box<dyn Client>, ControlError> {
+    async fn connect(&self, _: usize, _: Duration) -> Result<Box<dyn Client>, ControlError> {
         Ok(Box::new(Silent {
             asked: self.asked.clone(),
             until: self.until,

@@ -11,7 +11,7 @@ use control::{Ability, Client, ControlError, Db, Environment, System, SystemOpti
 use history::{LogPattern, LogWeight, ObjectKind};
 
 use crate::cluster::Cluster;
-use crate::{Entry, PlantedBug};
+use crate::{Entry, Oracle, PlantedBug};
 use client::BundledClient;
 use nodes::Nodes;
 
@@ -32,14 +32,41 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 fn bugs() -> Vec<PlantedBug> {
-    raft::bug::Bug::ALL
-        .iter()
-        .map(|bug| PlantedBug {
-            name: bug.name,
-            description: bug.description,
-            nemesis: bug.nemesis,
-        })
+    let families = raft::bug::FAMILIES.iter();
+    families
+        .flat_map(|(family, table)| table.iter().map(|bug| planted(family, bug)))
         .collect()
+}
+
+/// The same facts in the words that all systems share.
+fn planted(family: &'static str, bug: &raft::bug::BugInfo) -> PlantedBug {
+    use raft::bug::Oracle as Seen;
+    let oracle = |seen: &Seen| match seen {
+        Seen::History => Oracle::History,
+        Seen::Availability => Oracle::Availability,
+        Seen::TwoLeaders => Oracle::TwoLeaders,
+        Seen::Divergence => Oracle::Divergence,
+        Seen::Growth => Oracle::Growth,
+        Seen::Elections => Oracle::Elections,
+        Seen::NodeEnds => Oracle::NodeEnds,
+        Seen::NodeLog => Oracle::NodeLog,
+        Seen::Simulation => Oracle::Simulation,
+    };
+    PlantedBug {
+        name: bug.name,
+        description: bug.description,
+        breaks: bug.breaks.name(),
+        layer: bug.layer.name(),
+        family,
+        seen_by: bug.seen_by.iter().map(oracle).collect(),
+        nemesis: bug.runs.nemesis,
+        workload: bug.runs.workload,
+        test_flags: bug.runs.test_flags,
+        node_flags: bug.runs.node_flags,
+        schedule: bug.runs.schedule,
+        precedent: bug.precedent,
+        needs: bug.needs.iter().map(|needed| needed.name()).collect(),
+    }
 }
 
 /// Of the nodes (raft/src/node/driver.rs) and Rust.

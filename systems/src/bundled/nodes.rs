@@ -31,7 +31,10 @@ pub(super) struct Nodes {
     raft: Vec<SocketAddr>,
     /// Where each node listens for clients.
     pub(super) urls: Vec<String>,
+    /// The planted bugs that are switched on, as on the command line.
     bug: Option<String>,
+    /// What the nodes need for them to show.
+    flags_of_bugs: Vec<&'static str>,
     /// What all keys of this run begin with.
     pub(super) prefix: String,
     http: reqwest::Client,
@@ -143,6 +146,7 @@ impl Nodes {
                 true => format!("perjury/{}/", random_name()),
                 false => String::new(),
             },
+            flags_of_bugs: flags_of_bugs(options.bug.as_deref().unwrap_or_default()),
             bug: options.bug.clone(),
             http: http::client(STATUS_LIMIT, &Access::default())?,
             environment,
@@ -227,6 +231,12 @@ impl Nodes {
     }
 }
 
+/// The flags of the nodes that a list of bugs calls for.
+fn flags_of_bugs(list: &str) -> Vec<&'static str> {
+    let bugs = list.split(',').filter_map(raft::bug::Bug::from_name);
+    bugs.flat_map(|bug| bug.info().runs.node_flags).copied().collect()
+}
+
 #[async_trait]
 impl Store for Nodes {
     fn title(&self) -> &'static str {
@@ -253,6 +263,7 @@ impl Store for Nodes {
                 .map(|(peer, id)| format!("--peer={id}={peer}")),
         );
         args.extend(self.bug.iter().map(|bug| format!("--bug={bug}")));
+        args.extend(self.flags_of_bugs.iter().map(|flag| (*flag).to_owned()));
         vec![Daemon {
             program: remote.own_binary().into(),
             args: args.into_iter().map(Into::into).collect(),

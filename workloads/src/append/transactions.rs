@@ -35,20 +35,20 @@ impl Transactions {
         let appends = options.ops_per_key.min(APPENDS_PER_KEY);
         Transactions {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            lists: Rotation::new(options.keys(), appends, begun),
+            lists: Rotation::new(options.keys(), appends, begun).with_long_lives(true),
             readers: options.reader_threads(),
             mix: [read, write + cas],
             next_element: 0,
         }
     }
 
-    fn choose(&mut self, thread: usize) -> Op {
+    fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
         let [read, append] = self.mix;
         let only_reads =
             thread < self.readers || append == 0 || self.rng.random_range(0..read + append) < read;
         let micro_ops = match only_reads {
             true => self.reads(),
-            false => self.reads_and_appends(),
+            false => self.reads_and_appends(now_ns),
         };
         Op::Txn {
             key: Value::Nil,
@@ -74,12 +74,12 @@ impl Transactions {
     }
 
     /// Reads and at least one append; a read may see what its own transaction appended before.
-    fn reads_and_appends(&mut self) -> Vec<MicroOp> {
+    fn reads_and_appends(&mut self, now_ns: u64) -> Vec<MicroOp> {
         let count = self.rng.random_range(1..=MOST_STEPS);
         let surely = self.rng.random_range(0..count);
         let mut micro_ops: Vec<MicroOp> = Vec::with_capacity(count);
         for step in 0..count {
-            let place = self.lists.any(&mut self.rng);
+            let place = self.lists.due(now_ns, &mut self.rng);
             let key = Value::Int(self.lists.get(place).0);
             let has_one = micro_ops
                 .iter()
@@ -103,7 +103,7 @@ impl Transactions {
 impl Generator for Transactions {
     fn next(&mut self, ctx: &Context) -> Next {
         match ctx.thread {
-            Thread::Client(thread) => Next::op(ctx, self.choose(thread)),
+            Thread::Client(thread) => Next::op(ctx, self.choose(ctx.now_ns, thread)),
             Thread::Nemesis => Next::Done,
         }
     }

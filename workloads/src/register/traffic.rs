@@ -15,6 +15,9 @@ use crate::rotation::Rotation;
 
 /// How many of the values last seen in a register are remembered.
 const RECENT: usize = 4;
+/// One register in so many is written once and then only changed by cas. A blind write makes all nodes agree
+/// again, whatever they held before; in such a chain every value depends on the one before.
+const CHAINS: i64 = 3;
 /// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they
 /// must.
 const EXPECT_LAST: f64 = 0.85;
@@ -36,13 +39,15 @@ pub(super) struct Traffic {
 struct Register {
     /// Values that were read or written, the last one at the back.
     recent: VecDeque<i64>,
+    /// Whether it was written, as far as anybody knows.
+    is_begun: bool,
 }
 
 impl Traffic {
     pub fn new(options: &WorkloadOptions, begun: Arc<AtomicI64>) -> Traffic {
         Traffic {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
-            registers: Rotation::new(options.keys(), options.ops_per_key, begun),
+            registers: Rotation::new(options.keys(), options.ops_per_key, begun).with_long_lives(false),
             readers: options.reader_threads(),
             mix: options.mix,
             next_value: 0,
@@ -50,11 +55,13 @@ impl Traffic {
         }
     }
 
-    fn choose(&mut self, thread: usize) -> Op {
-        let place = self.registers.any(&mut self.rng);
-        let (key, register) = self.registers.get(place);
-        let key = Value::Int(key);
+    fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
+        let place = self.registers.due(now_ns, &mut self.rng);
+        let (number, register) = self.registers.get(place);
+        let key = Value::Int(number);
         let expected = register.expectation(&mut self.rng);
+        let is_chain = number % CHAINS == 1;
+        let may_write = !is_chain || !register.is_begun;
         self.registers.spend(place);
         let [read, write, cas] = self.mix.map(u64::from);
         let total = read + write + cas;
@@ -66,17 +73,25 @@ impl Traffic {
         if thread < self.readers || total == 0 || drawn < read {
             return Op::Read { key };
         }
-        self.next_value += 1;
-        let new = Value::Int(self.next_value);
-        match expected {
-            Some(expected) if drawn >= read + write => Op::Cas {
+        let is_cas = drawn >= read + write || !may_write;
+        let new = Value::Int(self.next_value + 1);
+        let op = match expected {
+            Some(expected) if is_cas => Op::Cas {
                 key,
                 expected: Value::Int(expected),
                 new,
             },
             // A cas on a register of which nothing is known would only fail.
-            _ => Op::Write { key, value: new },
-        }
+            _ if may_write => {
+                if let Some(register) = self.registers.find(number) {
+                    register.is_begun = true;
+                }
+                Op::Write { key, value: new }
+            }
+            _ => return Op::Read { key },
+        };
+        self.next_value += 1;
+        op
     }
 
     /// Remembers what an operation revealed about its register.
@@ -87,11 +102,15 @@ impl Traffic {
             (Op::Cas { .. }, Outcome::Fail(Failure::Mismatch { current })) => current.as_ref(),
             _ => None,
         };
-        let (Value::Int(key), Some(&Value::Int(value))) = (op.key(), seen) else {
+        let Value::Int(key) = op.key() else { return };
+        let Some(register) = self.registers.find(*key) else {
             return;
         };
-        if let Some(register) = self.registers.find(*key) {
-            register.remember(value);
+        match seen {
+            Some(&Value::Int(value)) => register.remember(value),
+            // The one write of a chain may have come to nothing.
+            None if matches!(op, Op::Write { .. }) => register.is_begun = !register.recent.is_empty(),
+            _ => {}
         }
     }
 }
@@ -99,7 +118,7 @@ impl Traffic {
 impl Generator for Traffic {
     fn next(&mut self, ctx: &Context) -> Next {
         match ctx.thread {
-            Thread::Client(thread) => Next::op(ctx, self.choose(thread)),
+            Thread::Client(thread) => Next::op(ctx, self.choose(ctx.now_ns, thread)),
             Thread::Nemesis => Next::Done,
         }
     }

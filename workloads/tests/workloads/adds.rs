@@ -16,20 +16,18 @@ fn ops(name: &str, seed: u64) -> Vec<Op> {
 }
 
 #[test]
-fn keys_rotate_and_half_of_the_threads_read() {
+fn keys_rotate_and_a_third_of_the_threads_only_reads() {
     for name in ["set", "counter"] {
         let ops = ops(name, 1);
         let mut uses: BTreeMap<&Value, u32> = BTreeMap::new();
         for op in &ops {
             *uses.entry(op.key()).or_default() += 1;
         }
-        assert!(uses.values().all(|&uses| uses <= 300), "{name}");
+        // All but those that live longer.
+        assert!(uses.values().filter(|&&uses| uses > 300).count() <= 4, "{name}");
         assert!(uses.len() > 60, "{name}: {} keys", uses.len());
         let reads = ops.iter().filter(|op| op.kind() == OpKind::Read).count();
-        assert!(
-            (11_000..13_000).contains(&reads),
-            "{name}: {reads} of 20,000 read"
-        );
+        assert!((8_000..9_600).contains(&reads), "{name}: {reads} of 20,000 read");
     }
 }
 

@@ -23,7 +23,7 @@ fn is_append(op: &MicroOp) -> bool {
 }
 
 #[test]
-fn transactions_have_one_to_four_steps_and_half_only_read() {
+fn transactions_have_one_to_four_steps_and_many_only_read() {
     let transactions = transactions(1);
     let lengths: BTreeSet<usize> = transactions.iter().map(Vec::len).collect();
     assert_eq!(lengths, BTreeSet::from([1, 2, 3, 4]));
@@ -31,10 +31,10 @@ fn transactions_have_one_to_four_steps_and_half_only_read() {
         .iter()
         .filter(|steps| steps.iter().any(is_append))
         .count();
-    assert!((7_000..9_000).contains(&appending), "{appending}");
+    assert!((10_000..12_500).contains(&appending), "{appending}");
     let versions = |steps: &&Vec<MicroOp>| steps.iter().any(|op| matches!(op, MicroOp::Version { .. }));
     let versioned = transactions.iter().filter(versions).count();
-    assert!((4_000..6_000).contains(&versioned), "{versioned}");
+    assert!((2_800..4_500).contains(&versioned), "{versioned}");
 }
 
 #[test]
@@ -51,7 +51,8 @@ fn elements_are_unique_and_lists_stay_short() {
             }
         }
     }
-    assert!(appends.values().all(|&count| count <= 48));
+    // All but those that live longer.
+    assert!(appends.values().filter(|&&count| count > 48).count() <= 4);
     assert!(appends.len() > 100, "{} lists", appends.len());
 }
 

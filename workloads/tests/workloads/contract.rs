@@ -149,3 +149,80 @@ fn every_key_is_read_at_the_end_until_a_read_succeeds() {
         }
     }
 }
+
+#[test]
+fn every_node_is_asked_for_what_may_differ_between_nodes() {
+    for name in ["register", "set", "counter", "append"] {
+        let options = WorkloadOptions {
+            seed: 7,
+            clients: 6,
+            nodes: 3,
+            ..WorkloadOptions::default()
+        };
+        let mut workload = (find(name).expect("in the list").make)(&options);
+        let mut last = workload.final_generator.take().expect("all have a last phase");
+        let mut store = Store::of(workload.object);
+        store.timeout_every = 500;
+        let first = run(&mut workload, 6, 5_000, &mut store);
+        // What an update that was not answered is about.
+        let mut open = BTreeMap::new();
+        let mut unanswered: BTreeSet<Value> = BTreeSet::new();
+        for step in &first.steps {
+            match &step.event {
+                EventKind::Invoke { op, .. } => drop(open.insert(step.thread, op.clone())),
+                EventKind::Complete(Outcome::Info(_)) if !open[&step.thread].is_read_only() => {
+                    let update = &open[&step.thread];
+                    unanswered.extend(match update {
+                        Op::Txn { micro_ops, .. } => micro_ops
+                            .iter()
+                            .filter(|op| matches!(op, MicroOp::Append { .. }))
+                            .map(|op| op.key().clone())
+                            .collect(),
+                        op => vec![op.key().clone()],
+                    });
+                }
+                _ => {}
+            }
+        }
+        assert!(!unanswered.is_empty());
+        let mut asked: BTreeMap<Value, BTreeSet<usize>> = BTreeMap::new();
+        let mut unanswered_in_a_row = 0;
+        let sim = Sim {
+            clients: 6,
+            nemesis: true,
+            ..Sim::default()
+        };
+        let run = sim.run(&mut last, |ctx, action| {
+            let (Action::Op(op), generator::Thread::Client(thread)) = (action, ctx.thread) else {
+                panic!("{action:?} is none for a client");
+            };
+            let node = thread % 3;
+            asked.entry(subject(op)).or_default().insert(node);
+            // The third node is gone.
+            let outcome = match node {
+                2 => {
+                    unanswered_in_a_row += 1;
+                    Outcome::fail(ErrorClass::ConnectionRefused, "")
+                }
+                _ => Outcome::ok_value(Value::Nil),
+            };
+            (1_000_000, EventKind::Complete(outcome))
+        });
+        assert_eq!(run.end, End::Done, "{name}");
+        for key in &unanswered {
+            assert!(
+                asked[key].is_superset(&[0, 1].into()),
+                "{name}, key {key}: {asked:?}"
+            );
+        }
+        let all = asked.values().filter(|nodes| nodes.len() > 1).count();
+        assert!(
+            all < asked.len() || name == "append",
+            "{name}: not everything is asked of all"
+        );
+        assert!(
+            unanswered_in_a_row < 400,
+            "{name}: a node that is gone is asked {unanswered_in_a_row} times"
+        );
+    }
+}

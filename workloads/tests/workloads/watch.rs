@@ -60,7 +60,7 @@ fn answers_join_without_gap() {
 }
 
 #[test]
-fn half_of_the_threads_only_watch_and_keys_get_so_many_writes() {
+fn a_third_of_the_threads_only_watches_and_keys_get_so_many_writes() {
     let mut workload = make("watch", 2, CLIENTS);
     let mut store = Store::of(workload.object);
     let run = run(&mut workload, CLIENTS, 20_000, &mut store);
@@ -74,7 +74,7 @@ fn half_of_the_threads_only_watch_and_keys_get_so_many_writes() {
             writers.insert(thread);
         }
     }
-    assert_eq!(writers.len(), CLIENTS / 2);
+    assert_eq!(writers.len(), CLIENTS - CLIENTS / 3);
     assert!(writes.values().all(|&writes| writes <= 300));
     assert!(writes.len() > 20, "{} keys", writes.len());
 }

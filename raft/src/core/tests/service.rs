@@ -192,7 +192,7 @@ fn planted_bugs_break_the_rule_that_they_name() {
         Some(Bug::AckBeforeQuorum),
         Some(Bug::ForgetVote),
     ] {
-        let mut node = Lone::with(3, &[], |config| config.bug = bug);
+        let mut node = Lone::with(3, &[], |config| config.bugs = bug.into_iter().collect());
         let body = Body::Vote {
             last_index: 0,
             last_term: 0,

@@ -1,0 +1,302 @@
+//! When faults come and go: quiet, then one fault, or several that overlap, and again.
+//!
+//! ```text
+//!  alone    ── quiet ──├──── one ────┤── quiet ──►
+//!  inside   ── quiet ──├──── one ──────────┤── quiet ──►
+//!                          ├── other ──┤
+//!  across   ── quiet ──├──── one ────┤
+//!                          ├──── other ────┤── quiet ──►
+//!  after    ── quiet ──├── one ──┤├── other ──┤── quiet ──►    on the nodes that were hit just before
+//! ```
+//!
+//! Invariants:
+//! - At most so many faults are in force at once as the test allows, each of another nemesis.
+//! - Between two episodes nothing is in force, so that recovery is tested as well.
+//! - Which faults may overlap is for [`Alongside`](crate::nemesis::Alongside) to say: what could not take
+//!   hold, or would void what the store promises, is not drawn.
+//! - Times run from the end of the act before, so that a slow act does not eat the quiet in which the cluster
+//!   recovers, nor the time for which two faults overlap.
+
+use std::collections::VecDeque;
+
+use generator::{Action, Context, Generator, Next, Thread};
+use history::faults::InForce;
+use history::{EventKind, NemesisAction, NemesisOp, Target};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::draw::{Bag, Span};
+use crate::nemesis::Entry;
+use crate::overlap;
+
+/// The share of episodes with a single fault where several may overlap.
+const ALONE: f64 = 0.35;
+/// The share of overlapping faults that hit the nodes that the first one hit, where that can be.
+const SAME_NODES: f64 = 0.35;
+/// The share of long quiet stretches, and how many times longer they are.
+const LONG_QUIET: f64 = 0.1;
+const LONGER: u64 = 3;
+/// How often another way to overlap is drawn before a fault stays alone.
+const TRIES: usize = 12;
+
+/// A nemesis as episodes are drawn of it.
+pub(crate) struct Drawable {
+    /// Which of the list.
+    pub entry: &'static Entry,
+    /// Drawn from without replacement, then filled anew.
+    pub targets: Bag<Target>,
+    /// Whether it may be aimed at nodes that another fault has hit: the user named no targets.
+    pub aims_freely: bool,
+    /// How long it holds.
+    pub hold: Span,
+    /// How long it is quiet before it.
+    pub quiet: Span,
+}
+
+impl Drawable {
+    /// Draws no targets of this kind, unless the user named them.
+    pub fn leave_out(&mut self, kind: &str) {
+        if self.aims_freely {
+            let is_other = |target: &Target| target.aim().and_then(|aim| aim.kind.as_deref()) != Some(kind);
+            self.targets.retain(is_other);
+        }
+    }
+}
+
+/// Episodes without end.
+pub(crate) struct Episodes {
+    faults: Vec<Drawable>,
+    at_once: usize,
+    /// How many nodes there are.
+    nodes: Vec<String>,
+    /// Which fault comes alone, and which pairs overlap.
+    alone: Bag<usize>,
+    pairs: Bag<(usize, usize)>,
+    /// What is left of this episode.
+    acts: VecDeque<Act>,
+    in_force: InForce,
+    /// The nodes that the last fault hit.
+    hit: Vec<String>,
+    rng: ChaCha8Rng,
+}
+
+/// A fault of an episode; times in nanoseconds since the episode's first fault began.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    fault: usize,
+    target: Target,
+    /// Whether it is aimed at the nodes that the fault before hit.
+    follows: bool,
+    begin_ns: u64,
+    end_ns: u64,
+}
+
+/// One act of an episode.
+struct Act {
+    /// How long after the act before, nanoseconds.
+    wait_ns: u64,
+    fault: usize,
+    action: NemesisAction,
+    target: Target,
+    follows: bool,
+}
+
+impl Episodes {
+    /// Episodes of these faults, at most `at_once` in force at a time, on nodes of these names.
+    pub fn new(faults: Vec<Drawable>, at_once: usize, nodes: Vec<String>, seed: u64) -> Episodes {
+        let count = faults.len();
+        let pairs = (0..count)
+            .flat_map(|one| (0..count).map(move |other| (one, other)))
+            .filter(|&(one, other)| one == other || overlap::may_meet(faults[one].entry, faults[other].entry))
+            .collect();
+        Episodes {
+            faults,
+            at_once: at_once.max(1),
+            nodes,
+            alone: Bag::new((0..count).collect()),
+            pairs: Bag::new(pairs),
+            acts: VecDeque::new(),
+            in_force: InForce::default(),
+            hit: Vec::new(),
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// Draws the next episode; there is none if there is no fault.
+    fn draw(&mut self) -> Option<()> {
+        let is_alone = self.at_once == 1 || self.rng.random_bool(ALONE);
+        let (first, second) = match is_alone {
+            true => (self.alone.draw(&mut self.rng)?, None),
+            false => self
+                .pairs
+                .draw(&mut self.rng)
+                .map(|(one, other)| (one, Some(other)))?,
+        };
+        let target = self.target_of(first)?;
+        let hold_ns = self.faults[first].hold.draw_ns(&mut self.rng).max(1);
+        let mut episode = vec![Planned {
+            fault: first,
+            target,
+            follows: false,
+            begin_ns: 0,
+            end_ns: hold_ns,
+        }];
+        let mut others: Vec<usize> = second.into_iter().collect();
+        while episode.len() + others.len() < self.at_once && second.is_some() && self.rng.random_bool(ALONE) {
+            others.push(self.alone.draw(&mut self.rng)?);
+        }
+        for other in others {
+            let drawn = (0..TRIES).find_map(|_| {
+                let planned = self.another(&episode, other)?;
+                self.is_possible(&episode, &planned).then_some(planned)
+            });
+            episode.extend(drawn);
+        }
+        self.acts = self.in_order(episode);
+        Some(())
+    }
+
+    /// The acts of an episode in the order of their times, after some quiet.
+    fn in_order(&mut self, episode: Vec<Planned>) -> VecDeque<Act> {
+        let first = episode[0].fault;
+        let mut quiet_ns = self.faults[first].quiet.draw_ns(&mut self.rng);
+        if self.rng.random_bool(LONG_QUIET) {
+            quiet_ns = quiet_ns.saturating_mul(LONGER);
+        }
+        let mut timed = Vec::new();
+        for planned in episode {
+            let act = |action| Act {
+                wait_ns: 0,
+                fault: planned.fault,
+                action,
+                target: planned.target.clone(),
+                follows: planned.follows,
+            };
+            timed.push((planned.begin_ns, act(NemesisAction::Start)));
+            timed.push((planned.end_ns, act(NemesisAction::Stop)));
+        }
+        timed.sort_by_key(|(at_ns, _)| *at_ns);
+        let mut before_ns = 0;
+        let mut acts = VecDeque::new();
+        for (at_ns, mut act) in timed {
+            act.wait_ns = at_ns - before_ns;
+            before_ns = at_ns;
+            acts.push_back(act);
+        }
+        if let Some(first) = acts.front_mut() {
+            first.wait_ns = quiet_ns;
+        }
+        acts
+    }
+
+    /// One way in which another fault can meet the first ones of an episode.
+    fn another(&mut self, episode: &[Planned], other: usize) -> Option<Planned> {
+        let target = self.target_of(other)?;
+        let first = &episode[0];
+        let hold_ns = self.faults[other].hold.draw_ns(&mut self.rng).max(1);
+        let whole_ns = first.end_ns;
+        let within = |share: f64| (whole_ns as f64 * share) as u64;
+        let begin_ns = within(self.rng.random_range(0.05..0.7));
+        let is_again = first.fault == other;
+        let (begin_ns, end_ns, is_after) = match self.rng.random_range(0..5) {
+            // Inside.
+            0 | 1 if !is_again => (begin_ns, (begin_ns + hold_ns).min(within(0.97)), false),
+            // Across.
+            2 | 3 if !is_again => (begin_ns, (whole_ns + within(0.1)).max(begin_ns + hold_ns), false),
+            // After.
+            _ => {
+                let last_ns = episode.iter().map(|planned| planned.end_ns).max().unwrap_or(0);
+                let gap_ns = self.faults[other].quiet.draw_ns(&mut self.rng) / 8;
+                (last_ns + gap_ns, last_ns + gap_ns + hold_ns, true)
+            }
+        };
+        let (one, aims_freely) = (self.faults[first.fault].entry, self.faults[other].aims_freely);
+        let may_follow = aims_freely && (is_after || overlap::may_hit_same(one, self.faults[other].entry));
+        Some(Planned {
+            fault: other,
+            target,
+            follows: may_follow && (is_after || self.rng.random_bool(SAME_NODES)),
+            begin_ns,
+            end_ns: end_ns.max(begin_ns + 1),
+        })
+    }
+
+    /// Whether this fault may meet those of the episode.
+    fn is_possible(&self, episode: &[Planned], new: &Planned) -> bool {
+        let meets = |one: &Planned| one.begin_ns < new.end_ns && new.begin_ns < one.end_ns;
+        let entry = |planned: &Planned| self.faults[planned.fault].entry;
+        let met: Vec<&Planned> = episode.iter().filter(|one| meets(one)).collect();
+        if met.len() >= self.at_once {
+            return false;
+        }
+        met.iter().all(|one| {
+            let (first, second) = match one.begin_ns <= new.begin_ns {
+                true => (*one, new),
+                false => (new, *one),
+            };
+            let ends_first = match second.end_ns < first.end_ns {
+                true => second,
+                false => first,
+            };
+            overlap::may_meet(entry(one), entry(new))
+                && overlap::may_begin(entry(second), entry(first), &first.target, self.nodes.len())
+                && !entry(ends_first).alongside.ends_alone
+        })
+    }
+
+    fn target_of(&mut self, fault: usize) -> Option<Target> {
+        self.faults[fault].targets.draw(&mut self.rng)
+    }
+}
+
+impl Generator for Episodes {
+    fn next(&mut self, ctx: &Context) -> Next {
+        if ctx.thread != Thread::Nemesis {
+            return Next::Done;
+        }
+        loop {
+            let Some(act) = self.acts.pop_front() else {
+                if self.draw().is_none() {
+                    return Next::Done;
+                }
+                continue;
+            };
+            let entry = self.faults[act.fault].entry;
+            // What was skipped needs no end, and what ended with another fault of the network has one.
+            let held = (self.in_force.faults().iter()).find(|fault| fault.op.nemesis == entry.name);
+            let target = match (act.action, held) {
+                (NemesisAction::Stop, Some(fault)) => fault.op.target.clone(),
+                (NemesisAction::Stop, None) => {
+                    if let Some(next) = self.acts.front_mut() {
+                        next.wait_ns = next.wait_ns.saturating_add(act.wait_ns);
+                    }
+                    continue;
+                }
+                (NemesisAction::Start, _) if act.follows => {
+                    overlap::aimed_at(&act.target, entry, &self.hit, &self.nodes).unwrap_or(act.target)
+                }
+                (NemesisAction::Start, _) => act.target,
+            };
+            return Next::Do {
+                at_ns: ctx.now_ns.saturating_add(act.wait_ns),
+                action: Action::Nemesis(NemesisOp {
+                    nemesis: entry.name.to_owned(),
+                    action: act.action,
+                    target,
+                }),
+            };
+        }
+    }
+
+    fn update(&mut self, ctx: &Context, event: &EventKind) {
+        if ctx.thread != Thread::Nemesis {
+            return;
+        }
+        if let Some(act) = self.in_force.feed(event)
+            && act.op.action == NemesisAction::Start
+            && !act.outcome.nodes.is_empty()
+        {
+            self.hit = act.outcome.nodes;
+        }
+    }
+}

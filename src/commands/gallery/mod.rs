@@ -1,0 +1,204 @@
+//! `perjury gallery`: how many planted bugs perjury finds, how soon, and by what; and how often it accuses
+//! where there is none.
+//!
+//! ```text
+//!  record      one trial: a bug (or none), a way to look for it, and what came of it; a line of gallery.jsonl
+//!  table       the table of all trials: found k of n with its interval, medians, what spoke first
+//!  statistics  intervals and medians
+//! ```
+//!
+//! Invariants:
+//! - A trial is a child process, as if the user had started it: `perjury test …` or `perjury hunt …`, with no
+//!   flag that an ordinary user who does not know the bug would not give, but in the way called `own`.
+//! - Every trial is written down as soon as it is over; one that is written down is not done again, so that a
+//!   gallery can be interrupted and goes on where it was.
+//! - Trials without a bug are judged by the same measure.
+
+mod record;
+mod statistics;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use history::units::plural;
+use systems::PlantedBug;
+
+use crate::cli::{GalleryArgs, Way};
+use crate::exit::{CommandResult, Done, Failure};
+use crate::output::say;
+use crate::plan::{flags, unknown};
+use crate::run::child::Children;
+use record::{Record, Trial};
+
+/// The system whose bugs these are.
+const SYSTEM: &str = "bundled";
+/// What a trial may take beyond its time.
+const OVERHEAD: Duration = Duration::from_secs(240);
+/// What else counts as found, beside what proves a broken promise: the same for trials without a bug.
+const FAIL_ON: &str = "log,crash,election,growth,slow-recovery";
+/// The workloads of trials without a bug, in turn.
+const CLEAN_WORKLOADS: [&str; 5] = ["register", "set", "counter", "append", "lock-fenced"];
+
+/// Tries every planted bug in every way, and writes the table.
+pub fn run(args: &GalleryArgs) -> CommandResult {
+    let bugs = bugs(args)?;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| Failure::Usage(format!("--out {}: cannot be made: {error}", args.out.display())))?;
+    let mut records = record::read(&args.out)?;
+    let trials: Vec<Trial> = trials(args, &bugs)
+        .into_iter()
+        .filter(|trial| !records.iter().any(|record| record.trial == *trial))
+        .collect();
+    if !trials.is_empty() {
+        say!(
+            "{} in {}",
+            plural(trials.len() as u64, "trial"),
+            args.out.display()
+        );
+        let children = Children::new()?;
+        for (number, trial) in trials.iter().enumerate() {
+            let bug = bugs.iter().find(|bug| Some(bug.name) == trial.bug.as_deref());
+            let record = perform(args, &children, trial, bug)?;
+            say!("{} of {}: {record}", number + 1, trials.len());
+            record::append(&args.out, &record)?;
+            records.push(record);
+        }
+    }
+    let table = table::markdown(&(systems_bugs()?), &records);
+    let file = args.out.join("gallery.md");
+    std::fs::write(&file, &table).with_context(|| format!("cannot write {}", file.display()))?;
+    if let Some(page) = &args.into {
+        table::put_into(page, &table)?;
+    }
+    say!("{}", table::summary(&records));
+    say!("the table: {}", file.display());
+    Ok(Done::Fine)
+}
+
+fn systems_bugs() -> Result<Vec<PlantedBug>, Failure> {
+    let system = systems::find(SYSTEM).ok_or_else(|| anyhow!("there is no system `{SYSTEM}`"))?;
+    Ok((system.bugs)())
+}
+
+/// The bugs that are to be tried.
+fn bugs(args: &GalleryArgs) -> Result<Vec<PlantedBug>, Failure> {
+    let all = systems_bugs()?;
+    if args.only.is_empty() {
+        return Ok(all);
+    }
+    for name in &args.only {
+        if !all.iter().any(|bug| bug.name == name || bug.family == name) {
+            return Err(unknown("planted bug", name, all.iter().map(|bug| bug.name)));
+        }
+    }
+    let is_wanted = |bug: &PlantedBug| {
+        args.only
+            .iter()
+            .any(|name| bug.name == name || bug.family == name)
+    };
+    Ok(all.into_iter().filter(is_wanted).collect())
+}
+
+/// All trials, the first of every bug before the second of any: an interrupted gallery has something of each.
+fn trials(args: &GalleryArgs, bugs: &[PlantedBug]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for run in 0..args.trials {
+        for &way in &args.by {
+            for bug in bugs {
+                trials.push(Trial {
+                    bug: Some(bug.name.to_owned()),
+                    way,
+                    run,
+                });
+            }
+        }
+    }
+    let clean = (0..args.clean).map(|run| Trial {
+        bug: None,
+        way: Way::Default,
+        run,
+    });
+    trials.extend(clean);
+    trials
+}
+
+/// One trial, in a child process. What it leaves in the file system is removed unless it is kept.
+fn perform(
+    args: &GalleryArgs,
+    children: &Children,
+    trial: &Trial,
+    bug: Option<&PlantedBug>,
+) -> Result<Record, Failure> {
+    let (arguments, limit) = arguments(args, trial, bug)?;
+    let ended = children.run(&arguments, &args.out, limit + OVERHEAD)?;
+    if children.is_interrupted() {
+        // What was cut short says nothing.
+        let _ = std::fs::remove_dir_all(&ended.place);
+        return Err(anyhow!("interrupted; the same command goes on where it was").into());
+    }
+    let record = match trial.way {
+        Way::Hunt => record::of_hunt(trial, arguments, &ended),
+        Way::Default | Way::Own => record::of_test(trial, arguments, &ended),
+    };
+    let is_worth_keeping = args.keep || record.is_false_alarm() || record.went_wrong.is_some();
+    if !is_worth_keeping && let Err(error) = std::fs::remove_dir_all(&ended.place) {
+        eprintln!("perjury: cannot remove {}: {error}", ended.place.display());
+    }
+    Ok(record)
+}
+
+/// The arguments of a trial, and how long its clients are active at most.
+fn arguments(
+    args: &GalleryArgs,
+    trial: &Trial,
+    bug: Option<&PlantedBug>,
+) -> Result<(Vec<String>, Duration), Failure> {
+    let time = |time: Duration| flags::time(time);
+    let seed = trial.seed(args.seed).to_string();
+    let mut test = vec![SYSTEM.to_owned(), format!("--fail-on={FAIL_ON}")];
+    test.extend(bug.map(|bug| format!("--bug={}", bug.name)));
+    if trial.way == Way::Hunt {
+        let mut hunt = vec![
+            "hunt".to_owned(),
+            format!("--time-limit={}", time(args.hunt_limit)),
+            format!("--seed={seed}"),
+            "--only-find".to_owned(),
+            // The tests' own flags come last, and `--runs` must come before them.
+        ];
+        hunt.push("--".to_owned());
+        hunt.extend(test);
+        return Ok((hunt, args.hunt_limit));
+    }
+    let mut arguments = vec!["test".to_owned()];
+    arguments.extend(test);
+    arguments.push(format!("--time-limit={}", time(args.time_limit)));
+    arguments.push(format!("--seed={seed}"));
+    arguments.push("--stop-on-violation".to_owned());
+    match (trial.way, bug) {
+        (Way::Own, Some(bug)) => {
+            arguments.push(format!("--workload={}", bug.workload));
+            arguments.push(match bug.schedule {
+                Some(text) => format!("--schedule={}", schedule(&args.out, bug.name, text)?.display()),
+                None => format!("--nemesis={}", bug.nemesis),
+            });
+            arguments.extend(bug.test_flags.iter().map(|flag| (*flag).to_owned()));
+        }
+        (_, None) => {
+            let workload = CLEAN_WORKLOADS[trial.run as usize % CLEAN_WORKLOADS.len()];
+            arguments.push(format!("--workload={workload}"));
+        }
+        _ => {}
+    }
+    Ok((arguments, args.time_limit))
+}
+
+/// Writes the schedule of a bug to a file.
+fn schedule(out: &Path, name: &str, text: &str) -> Result<PathBuf, Failure> {
+    let folder = out.join("schedules");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = folder.join(format!("{name}.toml"));
+    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
