@@ -82,7 +82,7 @@ impl<R: Runtime> Recovery<'_, R> {
         false
     }
 
-    /// Reads for the last time; if nothing at all is answered, until something is or the store's time is over.
+    /// Reads for the last time; if nothing at all is answered, until something is or the store's time is up.
     ///
     /// # Errors
     /// When a worker panicked: a bug.

@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt, SeekFrom};
 use tokio::time::Instant;
 
 use crate::foreign_processes::ForeignProcesses;
+use crate::last_words::telling;
 use crate::process::Processes;
 
 /// How long a store may take to end after SIGTERM.
@@ -30,11 +31,6 @@ const READY_INTERVAL: Duration = Duration::from_millis(20);
 const FETCH_LIMIT: Duration = Duration::from_secs(10);
 /// How much of the end of a log is read for its last words.
 const END_BYTES: u64 = 16 << 10;
-/// What a line says that tells of an error.
-const TELLING: [&str; 7] = ["ERROR", "FATAL", "Exception", "panic", "fatal", "Error", "error"];
-/// The longest line that is quoted, characters.
-const LINE_CHARS: usize = 400;
-
 /// What a system knows of its own processes.
 ///
 /// What it does as [`Operators`] leaves the processes and their data to [`Cluster`].
@@ -137,20 +133,6 @@ pub(crate) async fn put_file(
     })?;
     remote.upload(local.path(), &path).await?;
     Ok(path)
-}
-
-/// The last lines that tell of an error, or the last ones at all where none does. Those that begin with a
-/// blank go on about the one before: they are frames of a stack.
-fn telling(log: &str, count: usize) -> Vec<String> {
-    let said = || (log.lines().rev()).filter(|line| !line.is_empty() && !line.starts_with([' ', '\t']));
-    let tells = |line: &&str| TELLING.iter().any(|word| line.contains(word));
-    let mut last: Vec<&str> = said().filter(tells).take(count).collect();
-    if last.is_empty() {
-        last = said().take(count).collect();
-    }
-    last.reverse();
-    let cut = |line: &str| line.chars().take(LINE_CHARS).collect();
-    last.into_iter().map(cut).collect()
 }
 
 impl<S: Store> Cluster<S> {
@@ -487,25 +469,5 @@ impl<S: Store> Operators for Cluster<S> {
 
     async fn compact(&self, node: usize) -> Result<String, ControlError> {
         self.store.compact(node).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::telling;
-
-    #[test]
-    fn last_words_tell_of_errors() {
-        for (log, expected) in [
-            ("", &[][..]),
-            ("a\n\nb\nc\n", &["b", "c"]),
-            ("a\nERROR b\nc\nd\n", &["ERROR b"]),
-            (
-                "ERROR Unable to load\njava.io.IOException: broken!\n\tat Some.java\nat once\n",
-                &["ERROR Unable to load", "java.io.IOException: broken!"],
-            ),
-        ] {
-            assert_eq!(telling(log, 2), expected, "{log}");
-        }
     }
 }

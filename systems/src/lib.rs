@@ -7,6 +7,7 @@ mod entry;
 mod etcd;
 mod foreign_processes;
 mod http;
+mod last_words;
 mod planted;
 mod process;
 mod program;
