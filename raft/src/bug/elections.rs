@@ -244,17 +244,17 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "goraft#58, raft-rs#14, hashicorp/raft#609",
         needs: &[],
     },
-    // Shown by a transfer to a node that is paused: the leader is well and refuses every write, until
-    // a restart.
+    // Shown by a transfer to a node that is paused: the leader is well and refuses every write, for
+    // as long as the pause lasts.
     BugInfo {
         bug: Bug::TransferNeverEnds,
         name: "transfer-never-ends",
         description: "a transfer of leadership that does not come about is never given up",
         breaks: Liveness,
         layer: Core,
-        seen_by: &[NotRecovered],
+        seen_by: &[Unavailable],
         runs: Runs::with("pause,transfer").schedule(schedule![
-            ("2s", "3s", "pause", "n2"),
+            ("2s", "12s", "pause", "n2"),
             ("2500ms", "300ms", "transfer", "n2"),
         ]),
         precedent: "hashicorp/raft#493, openraft#1747, redpanda#2592",

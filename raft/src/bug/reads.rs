@@ -96,9 +96,10 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "etcd#20418, etcd-io/raft#397",
         needs: &[],
     },
-    // Shown by a clock that is set back while the leader is cut off: its lease then lasts as long as
-    // the jump. Nothing else in a node looks at a clock that can be set, so it is the only one that
-    // the clock nemesis can show. The leader must not step down for want of a quorum.
+    // Shown by a clock that is set back, and a partition that cuts the leader off: its lease then
+    // lasts as long as the jump. Nothing else in a node looks at a clock that can be set, so it is
+    // the only one that the clock nemesis can show. The leader must not step down for want of a
+    // quorum.
     BugInfo {
         bug: Bug::WallClockLease,
         name: "wall-clock-lease",

@@ -234,7 +234,7 @@ impl Core {
         if let State::Leader(leader) = &mut self.role
             && round >= leader.round
         {
-            leader.lease_until_ns = until_ns;
+            leader.lease_until_ns = leader.lease_until_ns.max(until_ns);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::machine::{Command, Output};
 
 /// How long a planted bug takes for a byte of a snapshot: as long as a slow format and disk would take for a
 /// state ten thousand times as large.
-const PAUSE_PER_BYTE: Duration = Duration::from_micros(20);
+const PAUSE_PER_BYTE: Duration = Duration::from_micros(100);
 /// Its longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 

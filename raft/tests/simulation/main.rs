@@ -33,7 +33,7 @@ const RARE: [Bug; 10] = [
     Bug::VotesOfOldTermCount,
     Bug::ChangeBeforeOwnCommit,
 ];
-const RARE_SEEDS: u64 = 200_000;
+const RARE_SEEDS: u64 = 400_000;
 
 fn from_env(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
