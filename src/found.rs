@@ -62,10 +62,8 @@ impl Found {
         }
         found.sort_by(|one, other| one.after_s.total_cmp(&other.after_s));
         found.into_iter().next().or_else(|| {
-            let checks = results.checks.iter();
-            let broken = checks
-                .filter(|check| check.verdict == Verdict::Invalid)
-                .next_back()?;
+            let mut checks = results.checks.iter();
+            let broken = checks.rfind(|check| check.verdict == Verdict::Invalid)?;
             Some(Found {
                 by: broken.name.name().to_owned(),
                 after_s: results.duration_s,

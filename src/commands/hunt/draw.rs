@@ -186,7 +186,7 @@ impl Pool {
                     true => count(name, other),
                     false => u64::from(u32::MAX),
                 };
-                chosen.iter().map(|other| met(other)).sum()
+                chosen.iter().map(met).sum()
             };
             let name_at = rest.iter().min_by_key(|name| times(name)).copied();
             chosen.extend(name_at.map(name_of));

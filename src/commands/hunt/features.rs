@@ -111,10 +111,8 @@ fn end_of(fault: &FaultRow) -> f64 {
 
 /// Whom a fault hit: by the last change of leader that was seen before it.
 fn role(results: &Results, fault: &FaultRow) -> &'static str {
-    let changes = results.leader_changes.iter();
-    let leads = changes
-        .filter(|change| change.time_s <= fault.start_s)
-        .next_back();
+    let mut changes = results.leader_changes.iter();
+    let leads = changes.rfind(|change| change.time_s <= fault.start_s);
     match leads {
         _ if fault.nodes.is_empty() => "links",
         None => "unknown",
