@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use history::units::seconds;
+use history::units::{plural, seconds};
 use history::{Fact, NoteKind, Observed, StateHash};
 
 use super::{Looked, proof};
 use crate::results::Observation;
 
-/// The most indices that are shown.
-const MOST: usize = 5;
-
-/// Who had which hash, and when it was read.
-type Hashes<'a> = BTreeMap<&'a str, Vec<(&'a str, f64)>>;
+/// Who had which hash, and when it was read first.
+type Hashes<'a> = BTreeMap<&'a str, BTreeMap<&'a str, f64>>;
 
 pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     let mut states: BTreeMap<(u64, u64), Hashes> = BTreeMap::new();
@@ -21,32 +18,36 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
             && let Some(Fact::State(StateHash { index, base, hash })) = &note.fact
         {
             let hashes = states.entry((*index, *base)).or_default();
-            hashes
-                .entry(hash)
-                .or_default()
-                .push((&note.node, seconds(*time_ns)));
+            let nodes = hashes.entry(hash).or_default();
+            nodes.entry(&note.node).or_insert(seconds(*time_ns));
         }
     }
-    let differ = states.into_iter().filter(|(_, hashes)| hashes.len() > 1);
-    differ
-        .take(MOST)
-        .map(|((index, base), hashes)| {
-            let after = match base {
-                0 => String::new(),
-                base => format!(", with everything before {base} dropped"),
-            };
-            let text = format!("the nodes' states differ at index {index}{after}");
-            let lines = hashes.iter().flat_map(|(hash, nodes)| {
-                let line =
-                    move |(node, time_s): &(&str, f64)| format!("{node}: {hash} (read at {time_s:.2} s)");
-                nodes.iter().map(line)
-            });
-            let times = hashes.values().flatten().map(|(_, time_s)| *time_s);
-            Observation {
-                time_s: times.reduce(f64::max),
-                evidence: lines.collect(),
-                ..proof(Observed::Diverged, text, looked.damage())
-            }
-        })
-        .collect()
+    let mut differ = states.into_iter().filter(|(_, hashes)| hashes.len() > 1);
+    let Some(((index, base), hashes)) = differ.next() else {
+        return Vec::new();
+    };
+    let more = differ.count() as u64;
+    let after = match base {
+        0 => String::new(),
+        base => format!(", with everything before {base} dropped"),
+    };
+    let later = match more {
+        0 => String::new(),
+        more => format!(", and at {}", plural(more, "later one")),
+    };
+    let lines = hashes.iter().flat_map(|(hash, nodes)| {
+        let line = move |(node, time_s): (&&str, &f64)| format!("{node}: {hash} (read at {time_s:.2} s)");
+        nodes.iter().map(line)
+    });
+    let times = hashes.values().flat_map(BTreeMap::values).copied();
+    vec![Observation {
+        time_s: times.reduce(f64::max),
+        count: more + 1,
+        evidence: lines.collect(),
+        ..proof(
+            Observed::Diverged,
+            format!("the nodes' states differ at index {index}{after}{later}"),
+            looked.damage(),
+        )
+    }]
 }

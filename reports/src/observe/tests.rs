@@ -219,7 +219,10 @@ fn two_leaders_in_one_term() {
         &[],
     );
     let both = [(1, led("n1", &[1, 2])), (2, led("n2", &[2]))];
-    check(&both, &["two-leaders! ×1: n1 and n2 both led in term 2"]);
+    check(
+        &both,
+        &["two-leaders! ×1: n1 and n2 led in term 2, which has one leader"],
+    );
     // Frozen and cut-off nodes, and those that were killed, keep their votes; those whose disk lied do not.
     for (fault, target, mark) in [
         ("pause", "n1", "!"),
@@ -232,7 +235,9 @@ fn two_leaders_in_one_term() {
         happened.push((0, Fault(fault, target, 1)));
         check(
             &happened,
-            &[&*format!("two-leaders{mark} ×1: n1 and n2 both led in term 2")],
+            &[&*format!(
+                "two-leaders{mark} ×1: n1 and n2 led in term 2, which has one leader"
+            )],
         );
     }
 }
@@ -263,8 +268,8 @@ fn leaders_by_their_logs() {
     assert_eq!(
         told(&both),
         [
-            "two-leaders! ×1: n1 and n2 both led in term 5",
-            "two-leaders! ×1: n2 and n3 both led in term 9",
+            "two-leaders! ×1: n1 and n2 led in term 5, which has one leader",
+            "two-leaders! ×1: n2 and n3 led in term 9, which has one leader",
         ]
     );
     assert_eq!(both[0].evidence[1], "n2 logged: became leader at term 5");
@@ -283,10 +288,20 @@ fn states_that_differ() {
     let mut differ = same.to_vec();
     differ.push((4, state("n3", 256, 0, "cc")));
     check(&differ, &["diverged! ×1: the nodes' states differ at index 256"]);
+    differ.push((5, state("n3", 512, 0, "dd")));
+    differ.push((6, state("n3", 512, 0, "dd")));
     let found = looked(&differ, &[], Vec::new());
+    assert_eq!(
+        told(&found),
+        ["diverged! ×2: the nodes' states differ at index 256, and at 1 later one"]
+    );
+    assert_eq!(found[0].evidence.len(), 3);
     assert_eq!(found[0].evidence[2], "n3: cc (read at 4.00 s)");
     differ.push((0, Fault("corrupt", "bitflip", 1)));
-    check(&differ, &["diverged? ×1: the nodes' states differ at index 256"]);
+    check(
+        &differ,
+        &["diverged? ×2: the nodes' states differ at index 256, and at 1 later one"],
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::{Looked, proof};
 use crate::results::Observation;
 
 /// The most terms that are shown.
-const MOST: usize = 5;
+const MOST: usize = 3;
 
 pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     // For each term who led in it, with the evidence.
@@ -53,7 +53,7 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
                 evidence: nodes.values().map(|(_, line)| line.clone()).collect(),
                 ..proof(
                     Observed::TwoLeaders,
-                    format!("{} both led in term {term}", names.join(" and ")),
+                    format!("{} led in term {term}, which has one leader", names.join(" and ")),
                     looked.damage(),
                 )
             }
