@@ -244,8 +244,8 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "goraft#58, raft-rs#14, hashicorp/raft#609",
         needs: &[],
     },
-    // Shown by a transfer to a node that is paused: the leader is well and refuses every write, for
-    // as long as the pause lasts.
+    // Shown by a transfer to a node that is paused: the leader is well, answers reads, and refuses
+    // every write for as long as the pause lasts.
     BugInfo {
         bug: Bug::TransferNeverEnds,
         name: "transfer-never-ends",

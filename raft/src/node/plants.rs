@@ -10,9 +10,10 @@ use crate::bug::{Bug, Bugs};
 use crate::core::api::{Answer, NodeId, Persist, Request, RequestId};
 use crate::machine::{Command, Output};
 
-/// How long a planted bug takes for a byte of a snapshot: as long as a slow format and disk would take for a
-/// state ten thousand times as large.
-const PAUSE_PER_BYTE: Duration = Duration::from_micros(100);
+/// How long a planted bug stands still for any snapshot, and how much longer for each of its bytes: as long as
+/// a store would for a state ten thousand times as large as those of tests.
+const PAUSE: Duration = Duration::from_millis(600);
+const PAUSE_PER_BYTE: Duration = Duration::from_micros(20);
 /// Its longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -94,7 +95,7 @@ impl Plants {
         match &persist.snapshot {
             Some(save) if self.bugs.contains(Bug::SnapshotBlocksLoop) => {
                 let bytes = u32::try_from(save.snapshot.data.len()).unwrap_or(u32::MAX);
-                PAUSE_PER_BYTE.saturating_mul(bytes).min(LONGEST_PAUSE)
+                (PAUSE + PAUSE_PER_BYTE.saturating_mul(bytes)).min(LONGEST_PAUSE)
             }
             _ => Duration::ZERO,
         }
@@ -151,7 +152,7 @@ mod tests {
         let persist = Persist {
             snapshot: Some(PersistSnapshot {
                 snapshot: Arc::new(Snapshot {
-                    data: vec![0; 20_000],
+                    data: vec![0; 100],
                     ..Snapshot::default()
                 }),
                 discard_to: 1,
