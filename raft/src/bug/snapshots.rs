@@ -138,7 +138,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         breaks: Liveness,
         layer: Node,
         seen_by: &[Election, Unavailable],
-        runs: Runs::with("compact"),
+        runs: Runs::with("compact:leader"),
         precedent: "camunda#6269, camunda#4077, etcd#9962, etcd#13913",
         needs: &[],
     },

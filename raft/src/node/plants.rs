@@ -10,8 +10,8 @@ use crate::bug::{Bug, Bugs};
 use crate::core::api::{Answer, NodeId, Persist, Request, RequestId};
 use crate::machine::{Command, Output};
 
-/// How long a planted bug stands still for any snapshot, and how much longer for each of its bytes: as long as
-/// a store would for a state ten thousand times as large as those of tests.
+/// How long a planted bug stands still for any snapshot, and how much longer for each of its bytes: as long
+/// as a store would for a state ten thousand times as large as those of tests.
 const PAUSE: Duration = Duration::from_millis(600);
 const PAUSE_PER_BYTE: Duration = Duration::from_micros(20);
 /// Its longest pause.
