@@ -175,8 +175,8 @@ pub struct TestArgs {
     /// The most operations in all, not counting the final reads after the faults.
     #[arg(long, value_name = "N")]
     pub ops: Option<u64>,
-    /// How long a client waits for an answer. A third of the clients gives up after a third of it, and another
-    /// third waits four times as long, but not more than 5 s longer.
+    /// How long a client waits for an answer. A third of the clients gives up after a third of it, and
+    /// another third waits four times as long, but not more than 5 s longer.
     #[arg(long, default_value = "1s", value_parser = parse_duration, value_name = "TIME")]
     pub op_timeout: Duration,
     /// What a run fails on although it proves no broken promise: `log`, `crash`, `election`, `growth=256MiB`,

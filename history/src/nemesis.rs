@@ -70,8 +70,8 @@ pub enum Hold {
     Verified,
     /// It was tried, and a probe contradicts it. A run with such a fault is never `valid`.
     Failed(String),
-    /// It was tried, and the store refused, as it may: what operators ask of it is not always possible. Nothing
-    /// is known to have changed, but it is undone like any other.
+    /// It was tried, and the store refused, as it may: what operators ask of it is not always possible.
+    /// Nothing is known to have changed, but it is undone like any other.
     Refused(String),
     /// It was not tried, for the reason given (say, no such node was alive). Of the end of a fault: it is
     /// over, and had nothing to act on meanwhile.

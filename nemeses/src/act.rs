@@ -143,8 +143,8 @@ pub(crate) async fn restart_ended(ctx: &NemesisContext, nodes: &[usize], errors:
     }
 }
 
-/// A nemesis no longer keeps these nodes down. Those that may be started now, and those that another one still
-/// keeps down.
+/// A nemesis no longer keeps these nodes down. Those that may be started now, and those that another one
+/// still keeps down.
 pub(crate) fn let_go(ctx: &NemesisContext, nemesis: &str, nodes: &[usize]) -> (Vec<usize>, Vec<usize>) {
     nodes.iter().partition(|&&node| ctx.holds.let_go(nemesis, node))
 }

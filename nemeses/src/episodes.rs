@@ -12,7 +12,7 @@
 //! Invariants:
 //! - At most so many faults are in force at once as the test allows, each of another nemesis.
 //! - Between two episodes nothing is in force, so that recovery is tested as well.
-//! - Which faults may overlap is for [`Alongside`](crate::nemesis::Alongside) to say: what could not take
+//! - Which faults may overlap is for [`Alongside`](crate::Alongside) to say: what could not take
 //!   hold, or would void what the store promises, is not drawn.
 //! - Times run from the end of the act before, so that a slow act does not eat the quiet in which the cluster
 //!   recovers, nor the time for which two faults overlap.
@@ -25,8 +25,8 @@ use history::{EventKind, NemesisAction, NemesisOp, Target};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::draw::{Bag, Span};
-use crate::nemesis::Entry;
+use crate::draw::Bag;
+use crate::nemesis::Drawable;
 use crate::overlap;
 
 /// The share of episodes with a single fault where several may overlap.
@@ -38,30 +38,6 @@ const LONG_QUIET: f64 = 0.1;
 const LONGER: u64 = 3;
 /// How often another way to overlap is drawn before a fault stays alone.
 const TRIES: usize = 12;
-
-/// A nemesis as episodes are drawn of it.
-pub(crate) struct Drawable {
-    /// Which of the list.
-    pub entry: &'static Entry,
-    /// Drawn from without replacement, then filled anew.
-    pub targets: Bag<Target>,
-    /// Whether it may be aimed at nodes that another fault has hit: the user named no targets.
-    pub aims_freely: bool,
-    /// How long it holds.
-    pub hold: Span,
-    /// How long it is quiet before it.
-    pub quiet: Span,
-}
-
-impl Drawable {
-    /// Draws no targets of this kind, unless the user named them.
-    pub fn leave_out(&mut self, kind: &str) {
-        if self.aims_freely {
-            let is_other = |target: &Target| target.aim().and_then(|aim| aim.kind.as_deref()) != Some(kind);
-            self.targets.retain(is_other);
-        }
-    }
-}
 
 /// Episodes without end.
 pub(crate) struct Episodes {

@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Whether a fault keeps a process down is known here and nowhere else; a nemesis starts a process only
 //!   when it was the last one that kept it down.
-//! - A node that is kept down is a member, and one that was removed is not kept down: whoever takes the one
+//! - A node that is kept down is a member, and one that was removed is not kept down: what takes the one
 //!   leaves the other alone.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@
 //! - Which nodes are hit is decided from the seed (and, for `leader`, from what the store says).
 
 mod act;
+mod alongside;
 mod compose;
 mod draw;
 mod episodes;
@@ -15,14 +16,17 @@ mod holds;
 mod nemesis;
 mod overlap;
 mod schedule;
+mod sensible;
 mod tamper;
 mod target;
 
+pub use alongside::Alongside;
 pub use compose::{Drawing, Faults, Nemeses, compose};
 pub use faults::{ALL, find};
 pub use holds::Holds;
 pub use nemesis::{ByDefault, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
-pub use overlap::{Alongside, is_sensible, may_meet};
+pub use overlap::may_meet;
 pub use schedule::{Schedule, Scheduled};
+pub use sensible::is_sensible;
 pub use target::list::parse;
 pub use target::{Kind, Names, Row, Targets, Values};

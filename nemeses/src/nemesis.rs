@@ -10,10 +10,9 @@ use history::{Aim, NemesisOutcome, Target};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::alongside::Alongside;
 use crate::draw::{Bag, Span};
-use crate::episodes::Drawable;
 use crate::holds::Holds;
-use crate::overlap::Alongside;
 use crate::target::Targets;
 
 /// What a nemesis can reach.
@@ -65,6 +64,30 @@ pub struct Fault {
     pub nemesis: Box<dyn Nemesis>,
     /// At what it is aimed, and how long it lasts.
     pub(crate) drawable: Drawable,
+}
+
+/// A nemesis as episodes are drawn of it.
+pub(crate) struct Drawable {
+    /// Which of the list.
+    pub entry: &'static Entry,
+    /// Drawn from without replacement, then filled anew.
+    pub targets: Bag<Target>,
+    /// Whether it may be aimed at nodes that another fault has hit: the user named no targets.
+    pub aims_freely: bool,
+    /// How long it holds.
+    pub hold: Span,
+    /// How long it is quiet before it.
+    pub quiet: Span,
+}
+
+impl Drawable {
+    /// Draws no targets of this kind, unless the user named them.
+    pub fn leave_out(&mut self, kind: &str) {
+        if self.aims_freely {
+            let is_other = |target: &Target| target.aim().and_then(|aim| aim.kind.as_deref()) != Some(kind);
+            self.targets.retain(is_other);
+        }
+    }
 }
 
 /// A nemesis with its targets, all of which make sense: a fault can be made of it without an error.

@@ -73,7 +73,8 @@ impl Children {
         *self.interrupts.borrow() > 0
     }
 
-    /// Runs `perjury` with these arguments, a subcommand and its flags, in a new directory below `place`, for at most `limit`.
+    /// Runs `perjury` with these arguments, a subcommand and its flags, in a new directory below `place`, for
+    /// at most `limit`.
     ///
     /// # Errors
     /// When no process can be started, or this one was interrupted before.

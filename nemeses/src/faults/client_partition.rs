@@ -14,10 +14,10 @@ use history::{Aim, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::outcome;
+use crate::alongside::Alongside;
 use crate::faults::partition::{cut, heal};
 use crate::holds::Taken;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::kinds::{Kind, draw, names_of};
 use crate::target::nodes::names;
 use crate::target::{Names, Targets};

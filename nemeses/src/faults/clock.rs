@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::nodes::names;

@@ -14,8 +14,8 @@ use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::{Entry, Nemesis, NemesisContext};

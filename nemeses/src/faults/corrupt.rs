@@ -30,8 +30,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::act::{name, nodes_in, outcome, settle};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, kind_of};
 use crate::target::nodes::{by_name, indices};

@@ -14,9 +14,9 @@ use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{name, nothing, outcome, restart_ended};
+use crate::alongside::Alongside;
 use crate::holds::Taken;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;

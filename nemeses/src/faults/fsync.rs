@@ -23,9 +23,9 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
 use crate::act::{name, nothing, outcome, restart_ended};
+use crate::alongside::Alongside;
 use crate::holds::Taken;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::{Names, Targets};

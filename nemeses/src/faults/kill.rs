@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
 
 use crate::act::{comes_up, let_go, lines, nodes_in, nothing, on_each, outcome, settle, started};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;

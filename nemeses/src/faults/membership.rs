@@ -16,8 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome, too_slow};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
@@ -82,7 +82,7 @@ impl Nemesis for Membership {
         }
         let members = match members(ctx).await {
             Ok(members) => members,
-            // Whoever may have been removed is added again at the end.
+            // Those that may have been removed are added again at the end.
             Err(why) => return Ok(outcome(ctx, &hit.nodes, String::new(), vec![why])),
         };
         ctx.holds.set_removed(

@@ -20,10 +20,10 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::act::{nothing, outcome};
+use crate::alongside::Alongside;
 use crate::faults::partition::open_all;
 use crate::holds::Taken;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::kinds::{Kind, Values, draw, names_of, typed_kind_of};
 use crate::target::links::{Grudge, named};
 use crate::target::nodes::names;

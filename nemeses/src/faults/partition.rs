@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
 use crate::act::{leader, name, nothing, outcome, too_slow};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::target::grudges::{grudge, prefers_leader};
 use crate::target::links::{Grudge, named};
 use crate::target::{Names, Targets, row};

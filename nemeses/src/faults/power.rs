@@ -17,8 +17,8 @@ use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
+use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::overlap::Alongside;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;

@@ -1,5 +1,5 @@
-//! The HTML pages: of a run, of a checked history, of a matrix of runs, of a hunt, of all runs below a directory; and
-//! the parts that they share.
+//! The HTML pages: of a run, of a checked history, of a matrix of runs, of a hunt, of all runs below a
+//! directory; and the parts that they share.
 
 pub(crate) mod check_page;
 pub(crate) mod compare_page;

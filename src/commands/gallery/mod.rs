@@ -2,7 +2,7 @@
 //! where there is none.
 //!
 //! ```text
-//!  record      one trial: a bug (or none), a way to look for it, and what came of it; a line of gallery.jsonl
+//!  record      one trial: a bug (or none), a way to look for it, what came of it; a line of gallery.jsonl
 //!  table       the table of all trials: found k of n with its interval, medians, what spoke first
 //!  statistics  intervals and medians
 //! ```

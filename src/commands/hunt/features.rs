@@ -128,7 +128,7 @@ fn elected(results: &Results, from_s: f64, to_s: f64) -> &'static str {
         .filter(|change| (from_s..to_s).contains(&change.time_s))
         .count()
     {
-        0 => "nobody",
+        0 => "none",
         1 => "one",
         _ => "several",
     }

@@ -1,5 +1,6 @@
 //! The search: runs, several at a time, until one shows a violation or the time is over.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -167,12 +168,8 @@ impl Hunt<'_> {
         let reached = reached(results, &history);
         (line.new, line.new_pairs) = progress.count(&reached);
         line.verdict = results.verdict.to_string();
-        let kept = || {
-            let relative = run.strip_prefix(&self.place).unwrap_or(run);
-            Some(relative.display().to_string())
-        };
         if results.verdict == Verdict::Invalid {
-            line.kept = kept();
+            line.kept = Some(self.relative(run));
             let found = Found::first(results).map(|found| Found {
                 after_s: after.as_secs_f64(),
                 ..found
@@ -196,18 +193,34 @@ impl Hunt<'_> {
                 run: run.clone(),
             }));
         }
+        self.keep_or_remove(progress, &mut line, draw, ended, run, reached.situations.len());
+        progress.lines.push(line);
+        progress.write(&self.place, &self.pool)?;
+        Ok(None)
+    }
+
+    /// Keeps a run that reached much that was new, to be varied, and removes any other.
+    fn keep_or_remove(
+        &self,
+        progress: &mut Progress,
+        line: &mut Line,
+        draw: Draw,
+        ended: &Ended,
+        run: &Path,
+        situations: usize,
+    ) {
         let is_kept = progress.is_worth_keeping(line.new);
         let (seen, all) = progress.coverage(&self.pool);
         say!(
-            "run {number}: {}: {}; {} of {} situations are new; {seen} of {all} pairs were seen{}",
+            "run {}: {}: {}; {} of {situations} situations are new; {seen} of {all} pairs were seen{}",
+            progress.runs,
             line.faults,
-            results.verdict,
+            line.verdict,
             line.new,
-            reached.situations.len(),
             if is_kept { "; kept" } else { "" }
         );
         if is_kept {
-            line.kept = kept();
+            line.kept = Some(self.relative(run));
             progress.kept.extend(executed(run).map(|schedule| Kept {
                 schedule,
                 setting: draw.setting,
@@ -215,9 +228,11 @@ impl Hunt<'_> {
         } else if let Err(error) = std::fs::remove_dir_all(&ended.place) {
             eprintln!("perjury: cannot remove {}: {error}", ended.place.display());
         }
-        progress.lines.push(line);
-        progress.write(&self.place, &self.pool)?;
-        Ok(None)
+    }
+
+    /// A run directory, as the page refers to it.
+    fn relative(&self, run: &Path) -> String {
+        run.strip_prefix(&self.place).unwrap_or(run).display().to_string()
     }
 }
 
