@@ -33,6 +33,9 @@ use crate::overlap;
 const ALONE: f64 = 0.35;
 /// The share of overlapping faults that hit the nodes that the first one hit, where that can be.
 const SAME_NODES: f64 = 0.35;
+/// The least and the greatest factor by which the times of an episode differ from the usual ones: an answer
+/// that comes only after the heal is heard if the fault was shorter than the client's patience.
+const SCALE: (f64, f64) = (0.4, 1.2);
 /// The share of long quiet stretches, and how many times longer they are.
 const LONG_QUIET: f64 = 0.1;
 const LONGER: u64 = 3;
@@ -43,8 +46,10 @@ const TRIES: usize = 12;
 pub(crate) struct Episodes {
     faults: Vec<Drawable>,
     at_once: usize,
-    /// How many nodes there are.
+    /// The names of the nodes.
     nodes: Vec<String>,
+    /// How much shorter or longer than usual the faults of this episode are, and the quiet before them.
+    scale: f64,
     /// Which fault comes alone, and which pairs overlap.
     alone: Bag<usize>,
     pairs: Bag<(usize, usize)>,
@@ -89,6 +94,7 @@ impl Episodes {
             faults,
             at_once: at_once.max(1),
             nodes,
+            scale: 1.0,
             alone: Bag::new((0..count).collect()),
             pairs: Bag::new(pairs),
             acts: VecDeque::new(),
@@ -108,8 +114,10 @@ impl Episodes {
                 .draw(&mut self.rng)
                 .map(|(one, other)| (one, Some(other)))?,
         };
+        let (least, most) = SCALE;
+        self.scale = least * f64::powf(most / least, self.rng.random());
         let target = self.target_of(first)?;
-        let hold_ns = self.faults[first].hold.draw_ns(&mut self.rng).max(1);
+        let hold_ns = self.hold_ns(first);
         let mut episode = vec![Planned {
             fault: first,
             target,
@@ -135,7 +143,7 @@ impl Episodes {
     /// The acts of an episode in the order of their times, after some quiet.
     fn in_order(&mut self, episode: Vec<Planned>) -> VecDeque<Act> {
         let first = episode[0].fault;
-        let mut quiet_ns = self.faults[first].quiet.draw_ns(&mut self.rng);
+        let mut quiet_ns = self.quiet_ns(first);
         if self.rng.random_bool(LONG_QUIET) {
             quiet_ns = quiet_ns.saturating_mul(LONGER);
         }
@@ -169,7 +177,7 @@ impl Episodes {
     fn another(&mut self, episode: &[Planned], other: usize) -> Option<Planned> {
         let target = self.target_of(other)?;
         let first = &episode[0];
-        let hold_ns = self.faults[other].hold.draw_ns(&mut self.rng).max(1);
+        let hold_ns = self.hold_ns(other);
         let whole_ns = first.end_ns;
         let within = |share: f64| (whole_ns as f64 * share) as u64;
         let begin_ns = within(self.rng.random_range(0.05..0.7));
@@ -182,7 +190,7 @@ impl Episodes {
             // After.
             _ => {
                 let last_ns = episode.iter().map(|planned| planned.end_ns).max().unwrap_or(0);
-                let gap_ns = self.faults[other].quiet.draw_ns(&mut self.rng) / 8;
+                let gap_ns = self.quiet_ns(other) / 8;
                 (last_ns + gap_ns, last_ns + gap_ns + hold_ns, true)
             }
         };
@@ -210,14 +218,30 @@ impl Episodes {
                 true => (*one, new),
                 false => (new, *one),
             };
-            let ends_first = match second.end_ns < first.end_ns {
-                true => second,
-                false => first,
+            let ends_among_others = |one: &Planned, other: &Planned| {
+                entry(one).alongside.ends_alone && one.end_ns <= other.end_ns
             };
             overlap::may_meet(entry(one), entry(new))
                 && overlap::may_begin(entry(second), entry(first), &first.target, self.nodes.len())
-                && !entry(ends_first).alongside.ends_alone
+                && !ends_among_others(first, second)
+                && !ends_among_others(second, first)
         })
+    }
+
+    /// How long a fault holds.
+    fn hold_ns(&mut self, fault: usize) -> u64 {
+        let hold_ns = self.faults[fault].hold.draw_ns(&mut self.rng);
+        self.scaled(hold_ns)
+    }
+
+    /// How long it is quiet before a fault.
+    fn quiet_ns(&mut self, fault: usize) -> u64 {
+        let quiet_ns = self.faults[fault].quiet.draw_ns(&mut self.rng);
+        self.scaled(quiet_ns)
+    }
+
+    fn scaled(&self, ns: u64) -> u64 {
+        ((ns as f64 * self.scale) as u64).max(1)
     }
 
     fn target_of(&mut self, fault: usize) -> Option<Target> {

@@ -670,7 +670,7 @@ fn faults_overlap_as_the_rules_allow() {
             let acts = schedule_of(600, every_fault(at_once, seed), |op| {
                 op.target.as_str() == "leader"
             });
-            for (_, op) in &acts {
+            for (place, (_, op)) in acts.iter().enumerate() {
                 let (name, target) = (op.nemesis.as_str(), op.target.as_str());
                 if op.action == NemesisAction::Stop {
                     let before = in_force.len();
@@ -685,7 +685,8 @@ fn faults_overlap_as_the_rules_allow() {
                     );
                     assert!(
                         name != "membership" || in_force.is_empty(),
-                        "members among {in_force:?}"
+                        "members among {in_force:?}: {:?}",
+                        &acts[place.saturating_sub(8)..=place]
                     );
                     continue;
                 }
