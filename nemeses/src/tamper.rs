@@ -34,11 +34,21 @@ pub(crate) async fn tamper(
 
 /// Does something to the disk of a node (`perjury tamper disk`); gives what was printed.
 pub(crate) async fn disk(ctx: &NemesisContext, node: usize, act: &str) -> Result<Vec<u8>, String> {
+    tamper(ctx, node, to_disk(ctx, node, act)).await
+}
+
+/// Gives the disk of a node its power back; the seed decides what is left of what was not synced.
+pub(crate) async fn restore_power(ctx: &NemesisContext, node: usize, seed: u64) -> Result<Vec<u8>, String> {
+    let seed = format!("--seed={seed}");
+    let args = to_disk(ctx, node, "restore-power").into_iter().chain([seed]);
+    tamper(ctx, node, args).await
+}
+
+fn to_disk(ctx: &NemesisContext, node: usize, act: &str) -> [String; 3] {
     let directory = ctx.environment.remote(node).directory().display().to_string();
-    let args = [
+    [
         "disk".to_owned(),
         format!("--directory={directory}"),
         format!("--act={act}"),
-    ];
-    tamper(ctx, node, args).await
+    ]
 }

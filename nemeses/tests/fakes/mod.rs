@@ -188,7 +188,10 @@ impl Machine {
                 match value("act").as_str() {
                     // Whole again only when it runs again, which is another matter.
                     "cut-power" => String::new(),
-                    "restore-power" => r#"{"synced":true,"unsynced":false}"#.to_owned(),
+                    "restore-power" => {
+                        assert!(value("seed").parse::<u64>().is_ok(), "{args:?}");
+                        r#"{"synced":true,"unsynced":false,"torn":1}"#.to_owned()
+                    }
                     "fill" => {
                         tampered.insert(key, Vec::new());
                         "false".to_owned()
