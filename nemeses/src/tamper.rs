@@ -1,8 +1,9 @@
 //! What nemeses do on a node through perjury's own binary there (`perjury tamper …`), wherever that node is.
 
-use control::Command;
-
 use std::time::Duration;
+
+use control::Command;
+use control::inside::FsyncCounts;
 
 use crate::NemesisContext;
 
@@ -51,4 +52,17 @@ fn to_disk(ctx: &NemesisContext, node: usize, act: &str) -> [String; 3] {
         format!("--directory={directory}"),
         format!("--act={act}"),
     ]
+}
+
+/// Sets the mode on a node, if one is given, and reads back how its calls there were answered until now.
+pub(crate) async fn set_fsync(
+    ctx: &NemesisContext,
+    node: usize,
+    mode: Option<&str>,
+) -> Result<FsyncCounts, String> {
+    let directory = ctx.environment.remote(node).directory().display().to_string();
+    let mut args = vec!["fsync".to_owned(), format!("--directory={directory}")];
+    args.extend(mode.map(|mode| format!("--mode={mode}")));
+    let printed = tamper(ctx, node, args).await?;
+    serde_json::from_slice(&printed).map_err(|error| format!("the counts of fsync cannot be read: {error}"))
 }

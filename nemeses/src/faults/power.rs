@@ -9,18 +9,22 @@
 //! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use control::inside::FsyncMode;
 use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use tokio::time::sleep;
 
 use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::nemesis::ByDefault;
 use crate::overlap::Alongside;
-use crate::tamper::{disk, restore_power};
+use crate::tamper::{disk, restore_power, set_fsync};
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
@@ -49,6 +53,11 @@ pub(super) const ENTRY: Entry = Entry {
     },
 };
 
+/// How long a sync waits that is to be cut short by the power: longer than the cut takes.
+const HELD_MS: &str = "30000";
+/// For how long the nodes go on writing meanwhile.
+const WRITES_MS: RangeInclusive<u64> = 5..=50;
+
 struct Power {
     /// The nodes whose disk has not come back, with what decides what is left on it. Nothing can be started
     /// there.
@@ -74,6 +83,7 @@ impl Nemesis for Power {
             .copied()
             .filter(|node| running.contains(node))
             .collect();
+        let held = self.hold_syncs(ctx, &alive).await;
         let frozen = on_each(ctx, &alive, |db, node| async move {
             db.pause(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state != ProcessState::Running).await
@@ -83,6 +93,11 @@ impl Nemesis for Power {
         // All disks before any process ends, so that no node hears what another one no longer knows.
         for &node in nodes {
             if let Err(why) = disk(ctx, node, "cut-power").await {
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
+        for node in held {
+            if let Err(why) = set_fsync(ctx, node, Some("honest")).await {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
@@ -138,6 +153,25 @@ impl Nemesis for Power {
 }
 
 impl Power {
+    /// Has syncs wait on the nodes where that can be done, so that the power fails in the middle of one: by
+    /// itself a process that is frozen has nearly always synced what it had written, and nothing would be
+    /// torn. Gives those nodes. Where a disk lies or fails it goes on doing so.
+    async fn hold_syncs(&mut self, ctx: &NemesisContext, nodes: &[usize]) -> Vec<usize> {
+        let mut held = Vec::new();
+        for &node in nodes {
+            let is_honest = set_fsync(ctx, node, None)
+                .await
+                .is_ok_and(|counts| counts.programs > 0 && counts.mode == FsyncMode::Honest);
+            if is_honest && set_fsync(ctx, node, Some(HELD_MS)).await.is_ok() {
+                held.push(node);
+            }
+        }
+        if !held.is_empty() {
+            sleep(Duration::from_millis(self.rng.random_range(WRITES_MS))).await;
+        }
+        held
+    }
+
     /// Brings back the disks that are still without power; gives how many files came back torn, and adds what
     /// went wrong, a line each.
     async fn restore(&mut self, ctx: &NemesisContext, errors: &mut Vec<String>) -> u64 {

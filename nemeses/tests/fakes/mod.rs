@@ -210,6 +210,13 @@ impl Machine {
                     "honest" => drop(tampered.remove(&key)),
                     mode => drop(tampered.insert(key.clone(), vec![mode.to_owned()])),
                 }
+                let mode = match tampered.get(&key).map(|looks| looks[0].as_str()) {
+                    None => "\"honest\"".to_owned(),
+                    Some(mode) if mode.parse::<u64>().is_ok() => {
+                        format!("{{\"slow\":{{\"delay_ms\":{mode}}}}}")
+                    }
+                    Some(mode) => format!("\"{mode}\""),
+                };
                 let looks = match tampered.get_mut(&key) {
                     Some(looks) => {
                         looks.push(String::new());
@@ -218,7 +225,7 @@ impl Machine {
                     None => 0,
                 };
                 format!(
-                    "{{\"mode\":\"honest\",\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
+                    "{{\"mode\":{mode},\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
                 )
             }
             other => panic!("no answer to `tamper {other}`"),
