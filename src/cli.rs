@@ -629,6 +629,9 @@ pub enum TamperWhat {
         /// What to do to it.
         #[arg(long, value_enum)]
         act: DiskAct,
+        /// Decides what is left of what was not synced when the power was cut.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
     },
     /// Set what fsync does in the programs that were launched with control files in a directory, and print
     /// the counts.

@@ -1,8 +1,9 @@
 //! What nemeses do on a node through perjury's own binary there (`perjury tamper …`), wherever that node is.
 
-use control::Command;
-
 use std::time::Duration;
+
+use control::Command;
+use control::inside::FsyncCounts;
 
 use crate::NemesisContext;
 
@@ -34,11 +35,34 @@ pub(crate) async fn tamper(
 
 /// Does something to the disk of a node (`perjury tamper disk`); gives what was printed.
 pub(crate) async fn disk(ctx: &NemesisContext, node: usize, act: &str) -> Result<Vec<u8>, String> {
+    tamper(ctx, node, to_disk(ctx, node, act)).await
+}
+
+/// Gives the disk of a node its power back; the seed decides what is left of what was not synced.
+pub(crate) async fn restore_power(ctx: &NemesisContext, node: usize, seed: u64) -> Result<Vec<u8>, String> {
+    let seed = format!("--seed={seed}");
+    let args = to_disk(ctx, node, "restore-power").into_iter().chain([seed]);
+    tamper(ctx, node, args).await
+}
+
+fn to_disk(ctx: &NemesisContext, node: usize, act: &str) -> [String; 3] {
     let directory = ctx.environment.remote(node).directory().display().to_string();
-    let args = [
+    [
         "disk".to_owned(),
         format!("--directory={directory}"),
         format!("--act={act}"),
-    ];
-    tamper(ctx, node, args).await
+    ]
+}
+
+/// Sets the mode on a node, if one is given, and reads back how its calls there were answered until now.
+pub(crate) async fn set_fsync(
+    ctx: &NemesisContext,
+    node: usize,
+    mode: Option<&str>,
+) -> Result<FsyncCounts, String> {
+    let directory = ctx.environment.remote(node).directory().display().to_string();
+    let mut args = vec!["fsync".to_owned(), format!("--directory={directory}")];
+    args.extend(mode.map(|mode| format!("--mode={mode}")));
+    let printed = tamper(ctx, node, args).await?;
+    serde_json::from_slice(&printed).map_err(|error| format!("the counts of fsync cannot be read: {error}"))
 }

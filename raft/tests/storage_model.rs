@@ -1,6 +1,11 @@
 //! The storage against a model of a few lines, under random writes, syncs, crashes and restarts.
+//!
+//! A crash comes in the middle of a sync: a part of what was written has arrived, torn anywhere, perhaps with
+//! a sector missing that lies before what did arrive. What is found is then what some prefix of the writes
+//! amounts to, and no shorter one than what was synced.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -27,9 +32,16 @@ enum Step {
         beyond: u64,
     },
     Sync,
-    /// Stop without a sync and start again.
-    Crash,
+    /// Stop in the middle of a sync and start again: so many thousandths of what was to be written have
+    /// arrived, and one of their sectors has not, if they take more than one.
+    Crash {
+        kept: usize,
+        hole: Option<usize>,
+    },
 }
+
+/// What a disk writes at once: small, as the segments here are.
+const SECTOR: usize = 16;
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -38,12 +50,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..=100u64, 0..5u64).prop_map(|(percent, keep)| Step::Compact { percent, keep }),
         1 => (1..9u64).prop_map(|beyond| Step::Install { beyond }),
         4 => Just(Step::Sync),
-        2 => Just(Step::Crash),
+        2 => (0..=1000usize, prop::option::of(any::<usize>())).prop_map(|(kept, hole)| Step::Crash { kept, hole }),
     ]
 }
 
 /// What must be stored: the whole log since the last discard.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Model {
     hard_state: HardState,
     snapshot: Option<Arc<Snapshot>>,
@@ -107,7 +119,7 @@ impl Model {
                 self.log.clear();
                 self.before = last_index;
             }
-            Step::Sync | Step::Crash => return None,
+            Step::Sync | Step::Crash { .. } => return None,
         }
         Some(persist)
     }
@@ -124,11 +136,77 @@ impl Model {
         PersistSnapshot { snapshot, discard_to }
     }
 
-    fn check(&self, found: &Stored) {
-        assert_eq!(found.hard_state, self.hard_state);
-        assert_eq!(found.snapshot, self.snapshot);
-        assert_eq!(found.entries, self.log);
+    /// What is stored when of a write that is nothing but entries only so many have arrived.
+    fn without_entries(&self, missing: usize) -> Model {
+        let mut fewer = self.clone();
+        fewer.log.truncate(self.log.len() - missing);
+        fewer
     }
+
+    fn is(&self, found: &Stored) -> bool {
+        (&found.hard_state, &found.snapshot, &found.entries) == (&self.hard_state, &self.snapshot, &self.log)
+    }
+}
+
+/// The states that a crash may leave: one for each prefix of the writes since the last sync.
+#[derive(Debug, Default)]
+struct States(Vec<Model>);
+
+impl States {
+    fn after(&mut self, persist: &Persist, written: &Model) {
+        // Entries alone may be cut anywhere; with anything beside them it is all or nothing.
+        if persist.hard_state.is_none() && persist.snapshot.is_none() {
+            let missing = (1..persist.entries.len()).rev();
+            self.0
+                .extend(missing.map(|missing| written.without_entries(missing)));
+        }
+        self.0.push(written.clone());
+    }
+}
+
+/// The files of a directory.
+fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    paths
+        .map(|path| (path.clone(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+/// Crashes in the middle of a sync. Gives whether all of it has arrived, or nothing.
+fn crash(mut storage: Storage, directory: &Path, kept: usize, hole: Option<usize>) -> (bool, bool) {
+    let before = files(directory);
+    let is_segment = |path: &&PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("log-");
+    let last = before.keys().rfind(is_segment).unwrap().clone();
+    let durable = before[&last].len();
+    storage.sync().unwrap();
+    drop(storage);
+    // A segment that was begun and whatever was deleted comes after the write. If the segment itself was
+    // deleted, what was written is not known any more: then nothing arrives.
+    let mut arrived = std::fs::read(&last).unwrap_or_else(|_| before[&last].clone());
+    let written = arrived.len();
+    for path in files(directory)
+        .into_keys()
+        .filter(|path| !before.contains_key(path))
+    {
+        std::fs::remove_file(path).unwrap();
+    }
+    for (path, bytes) in &before {
+        std::fs::write(path, bytes).unwrap();
+    }
+    arrived.truncate(durable + (written - durable) * kept / 1000);
+    let sectors = durable / SECTOR..arrived.len().saturating_sub(1) / SECTOR;
+    let hole = hole.filter(|_| !sectors.is_empty());
+    if let Some(hole) = hole {
+        let sector = sectors.start + hole % sectors.len();
+        arrived[(sector * SECTOR).max(durable)..(sector + 1) * SECTOR].fill(0);
+    }
+    std::fs::write(last, &arrived).unwrap();
+    (
+        hole.is_none() && arrived.len() == written,
+        arrived.len() == durable,
+    )
 }
 
 fn open(directory: &Path) -> (Storage, Stored) {
@@ -153,22 +231,34 @@ proptest! {
         let (mut storage, _) = open(directory.path());
         let mut written = Model::default();
         let mut durable = Model::default();
+        let mut unsynced = States::default();
         for step in &steps {
             match step {
                 Step::Sync => {
                     storage.sync().unwrap();
                     durable = written.clone();
+                    unsynced = States::default();
                 }
-                Step::Crash => {
-                    drop(storage);
+                Step::Crash { kept, hole } => {
+                    let (all, nothing) = crash(storage, directory.path(), *kept, *hole);
                     let (reopened, found) = open(directory.path());
-                    durable.check(&found);
-                    storage = reopened;
+                    let mut possible = std::mem::take(&mut unsynced).0;
+                    possible.insert(0, durable);
+                    if nothing {
+                        possible.truncate(1);
+                    } else if all {
+                        possible = vec![written];
+                    }
+                    let state = possible.iter().find(|state| state.is(&found));
+                    prop_assert!(state.is_some(), "{:?} is none of {:?}", found, possible);
+                    durable = state.unwrap().clone();
                     written = durable.clone();
+                    storage = reopened;
                 }
                 _ => {
                     if let Some(persist) = written.write(step) {
                         storage.persist(&persist).unwrap();
+                        unsynced.after(&persist, &written);
                     }
                 }
             }

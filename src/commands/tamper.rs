@@ -31,10 +31,13 @@ pub fn run(what: &TamperWhat) -> CommandResult {
         TamperWhat::Damage { what } => {
             say!("{}", file_damage::run(what).map_err(|why| anyhow!(why))?);
         }
-        TamperWhat::Disk { directory, act } => match act {
+        TamperWhat::Disk { directory, act, seed } => match act {
             DiskAct::CutPower => volume::cut_power(directory)?,
             DiskAct::RestorePower => {
-                say!("{}", serde_json::to_string(&volume::restore_power(directory)?)?);
+                say!(
+                    "{}",
+                    serde_json::to_string(&volume::restore_power(directory, *seed)?)?
+                );
             }
             DiskAct::Fill => {
                 volume::fill(directory)?;

@@ -71,7 +71,7 @@ fn hit(kind: &str, seed: u64, directory: &Path) -> io::Result<String> {
 }
 
 /// The regular files of the store below a directory, in order of their names.
-fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders = vec![directory.to_path_buf()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {

@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on
 //!   nothing more reaches the image. What was synced before survives, the rest is gone once the filesystem is
-//!   mounted again.
+//!   mounted again. A random part of it is then put back ([`torn`](super::torn)), as a disk would keep it.
 //! - Nothing here syncs while the power is on: ext4 commits the data of all files with those of one (ext4(5),
 //!   `data=ordered`), and a probe that syncs would hide what the store forgot.
 //! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a
@@ -35,6 +35,7 @@ use nix::libc;
 use nix::unistd::{Whence, lseek};
 use serde::{Deserialize, Serialize};
 
+use super::torn;
 use crate::ControlError;
 
 /// How large the filesystem is. The image is sparse: only what is written takes room on the host.
@@ -57,6 +58,8 @@ pub struct Survived {
     pub synced: bool,
     /// Whether what had not been synced is still there; it must not be.
     pub unsynced: bool,
+    /// How many of the store's files hold a part of what had not been synced.
+    pub torn: u64,
 }
 
 /// Where the data of a node are: below its directory.
@@ -67,6 +70,11 @@ pub(crate) fn data(directory: &Path) -> PathBuf {
 /// The image behind it.
 pub fn image(directory: &Path) -> PathBuf {
     directory.join("data.img")
+}
+
+/// What its files held when the power was cut, on the host's disk until the power is back.
+fn remembered(directory: &Path) -> PathBuf {
+    directory.join("data.remembered")
 }
 
 /// Whether nodes here can have disks that lose power.
@@ -165,6 +173,7 @@ pub fn cut_power(directory: &Path) -> Result<(), ControlError> {
     const NO_LOG_FLUSH: u32 = 2;
     let data = data(directory);
     let cut = || {
+        torn::remember(&data, &remembered(directory))?;
         match fs::write(data.join(UNSYNCED), b"unsynced") {
             // Another fault has filled the disk: then there is nothing that might survive.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
@@ -193,12 +202,12 @@ pub fn cut_power(_directory: &Path) -> Result<(), ControlError> {
     can_lose_power().map_err(ControlError::Other)
 }
 
-/// Mounts a node's filesystem again after a loss of power, and checks what survived. No process may use it
-/// any more.
+/// Mounts a node's filesystem again after a loss of power, checks what survived, and puts back a part of what
+/// did not, as the seed decides. No process may use it any more.
 ///
 /// # Errors
 /// When it cannot be unmounted or mounted.
-pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
+pub fn restore_power(directory: &Path, seed: u64) -> Result<Survived, ControlError> {
     unmount(directory)?;
     let (data, image) = (data(directory), image(directory));
     let deadline = Instant::now() + LET_GO_LIMIT;
@@ -214,11 +223,17 @@ pub fn restore_power(directory: &Path) -> Result<Survived, ControlError> {
     }
     mount(directory)?;
     let holds = |name: &str| fs::read(data.join(name)).is_ok_and(|content| !content.is_empty());
-    let survived = Survived {
+    let mut survived = Survived {
         synced: holds(SYNCED),
         unsynced: holds(UNSYNCED),
+        torn: 0,
     };
     let _ = fs::remove_file(data.join(UNSYNCED));
+    survived.torn =
+        torn::leave(&data, &remembered(directory), seed).map_err(|source| ControlError::System {
+            what: format!("cannot tear the files in {}", data.display()),
+            source,
+        })?;
     Ok(survived)
 }
 

@@ -88,8 +88,9 @@ impl LocalNode {
         abilities: &BTreeSet<Ability>,
         undo: &Arc<UndoLog>,
     ) -> Result<(), ControlError> {
-        self.launches = abilities.contains(&Ability::Fsync);
         let loses_power = abilities.contains(&Ability::Power);
+        // The power is best cut in the middle of a sync.
+        self.launches = abilities.contains(&Ability::Fsync) || loses_power && inside::can().is_ok();
         if loses_power || abilities.contains(&Ability::Fill) {
             let id = undo.volume(&self.node.name, &self.directory)?;
             self.volume = Some((Arc::clone(undo), id));

@@ -26,7 +26,7 @@ use crate::act::{name, nothing, outcome, restart_ended};
 use crate::alongside::Alongside;
 use crate::holds::Taken;
 use crate::nemesis::ByDefault;
-use crate::tamper::tamper;
+use crate::tamper::set_fsync;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::{Names, Targets};
 use crate::{Entry, Nemesis, NemesisContext};
@@ -121,7 +121,7 @@ impl Nemesis for Fsync {
         self.before = FsyncCounts::default();
         let mut errors = Vec::new();
         for &node in hit {
-            match set(ctx, node, Some(&mode)).await {
+            match set_fsync(ctx, node, Some(&mode)).await {
                 Ok(counts) if counts.programs == 0 => {
                     errors.push(format!(
                         "{}: nothing was launched so that fsync can be changed",
@@ -166,7 +166,7 @@ impl Fsync {
             0
         });
         for &node in &nodes {
-            if let Err(why) = set(ctx, node, Some("honest")).await {
+            if let Err(why) = set_fsync(ctx, node, Some("honest")).await {
                 self.hit.insert(node);
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
@@ -191,7 +191,7 @@ impl Fsync {
         loop {
             let mut now = FsyncCounts::default();
             for &node in nodes {
-                let counts = set(ctx, node, None).await;
+                let counts = set_fsync(ctx, node, None).await;
                 add(
                     &mut now,
                     counts.map_err(|why| format!("{}: {why}", name(ctx, node)))?,
@@ -211,13 +211,4 @@ fn add(sum: &mut FsyncCounts, counts: FsyncCounts) {
     sum.lied += counts.lied;
     sum.failed += counts.failed;
     sum.slowed += counts.slowed;
-}
-
-/// Sets the mode on a node, if one is given, and reads back how its calls there were answered until now.
-async fn set(ctx: &NemesisContext, node: usize, mode: Option<&str>) -> Result<FsyncCounts, String> {
-    let directory = ctx.environment.remote(node).directory().display().to_string();
-    let mut args = vec!["fsync".to_owned(), format!("--directory={directory}")];
-    args.extend(mode.map(|mode| format!("--mode={mode}")));
-    let printed = tamper(ctx, node, args).await?;
-    serde_json::from_slice(&printed).map_err(|error| format!("the counts of fsync cannot be read: {error}"))
 }

@@ -1,25 +1,30 @@
 //! `power`: cuts the power of whole nodes: their processes end, and what was not synced to their disks is
-//! gone.
+//! gone, or torn: of the ends of files a random part is left (`control/src/inside/torn.rs`).
 //!
 //! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was
-//! not synced and that come back torn. A kill alone cannot show it, because the kernel keeps what a dead
+//! not synced; a torn record that is taken for a whole one, for damage, or for the end of nothing. A kill alone cannot show it, because the kernel keeps what a dead
 //! process wrote. Published cases: Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022,
 //! 2025), and the crash bugs of Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014.
 //!
 //! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use control::inside::FsyncMode;
 use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
 use history::{Aim, NemesisOutcome};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use tokio::time::sleep;
 
 use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::tamper::disk;
+use crate::tamper::{disk, restore_power, set_fsync};
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
@@ -27,7 +32,7 @@ use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "power",
-    description: "cuts the power of nodes: processes end, and what was not synced is gone; then starts them again",
+    description: "cuts the power of nodes: processes end, and what was not synced is gone or torn; then starts them again",
     targets: PROCESSES,
     needs: &[Ability::Power],
     by_default: ByDefault::InHunts,
@@ -42,15 +47,21 @@ pub(super) const ENTRY: Entry = Entry {
     },
     new: |rng| {
         Box::new(Power {
-            dark: BTreeSet::new(),
+            dark: BTreeMap::new(),
             rng,
         })
     },
 };
 
+/// How long a sync waits that is to be cut short by the power: longer than the cut takes.
+const HELD_MS: &str = "30000";
+/// For how long the nodes go on writing meanwhile.
+const WRITES_MS: RangeInclusive<u64> = 5..=50;
+
 struct Power {
-    /// The nodes whose disk has not come back. Nothing can be started there.
-    dark: BTreeSet<usize>,
+    /// The nodes whose disk has not come back, with what decides what is left on it. Nothing can be started
+    /// there.
+    dark: BTreeMap<usize, u64>,
     rng: ChaCha8Rng,
 }
 
@@ -72,6 +83,7 @@ impl Nemesis for Power {
             .copied()
             .filter(|node| running.contains(node))
             .collect();
+        let held = self.hold_syncs(ctx, &alive).await;
         let frozen = on_each(ctx, &alive, |db, node| async move {
             db.pause(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state != ProcessState::Running).await
@@ -84,15 +96,22 @@ impl Nemesis for Power {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
+        for node in held {
+            if let Err(why) = set_fsync(ctx, node, Some("honest")).await {
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
         let killed = on_each(ctx, nodes, |db, node| async move {
             db.kill(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state == ProcessState::Gone).await
         })
         .await;
         errors.extend(lines(ctx, killed));
-        self.dark.extend(nodes);
-        errors.extend(self.restore(ctx).await);
-        let detail = format!("cut the power of {}", hit.describe(ctx));
+        self.dark
+            .extend(nodes.iter().map(|&node| (node, self.rng.random())));
+        let mut detail = format!("cut the power of {}", hit.describe(ctx));
+        let torn = self.restore(ctx, &mut errors).await;
+        detail += &told(torn);
         Ok(outcome(ctx, nodes, detail, errors))
     }
 
@@ -102,7 +121,8 @@ impl Nemesis for Power {
             return nothing();
         }
         let (nodes, left) = let_go(ctx, ENTRY.name, &off);
-        let mut errors = self.restore(ctx).await;
+        let mut errors = Vec::new();
+        let torn = self.restore(ctx, &mut errors).await;
         let mut failed = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
         let mut ended = Vec::new();
         for &node in &nodes {
@@ -123,7 +143,7 @@ impl Nemesis for Power {
             .collect();
         // To be tried again.
         ctx.holds.keep_down(ENTRY.name, &away);
-        let mut detail = started(ctx, &nodes, &left);
+        let mut detail = started(ctx, &nodes, &left) + &told(torn);
         if !ended.is_empty() {
             detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));
         }
@@ -133,27 +153,56 @@ impl Nemesis for Power {
 }
 
 impl Power {
-    /// Brings back the disks that are still without power; gives what went wrong, a line each.
-    async fn restore(&mut self, ctx: &NemesisContext) -> Vec<String> {
-        let mut errors = Vec::new();
-        for node in std::mem::take(&mut self.dark) {
-            let survived = disk(ctx, node, "restore-power").await.and_then(|printed| {
+    /// Has syncs wait on the nodes where that can be done, so that the power fails in the middle of one: by
+    /// itself a process that is frozen has nearly always synced what it had written, and nothing would be
+    /// torn. Gives those nodes. Where a disk lies or fails it goes on doing so.
+    async fn hold_syncs(&mut self, ctx: &NemesisContext, nodes: &[usize]) -> Vec<usize> {
+        let mut held = Vec::new();
+        for &node in nodes {
+            let is_honest = set_fsync(ctx, node, None)
+                .await
+                .is_ok_and(|counts| counts.programs > 0 && counts.mode == FsyncMode::Honest);
+            if is_honest && set_fsync(ctx, node, Some(HELD_MS)).await.is_ok() {
+                held.push(node);
+            }
+        }
+        if !held.is_empty() {
+            sleep(Duration::from_millis(self.rng.random_range(WRITES_MS))).await;
+        }
+        held
+    }
+
+    /// Brings back the disks that are still without power; gives how many files came back torn, and adds what
+    /// went wrong, a line each.
+    async fn restore(&mut self, ctx: &NemesisContext, errors: &mut Vec<String>) -> u64 {
+        let mut torn = 0;
+        for (node, seed) in std::mem::take(&mut self.dark) {
+            let survived = restore_power(ctx, node, seed).await.and_then(|printed| {
                 serde_json::from_slice::<Survived>(&printed).map_err(|error| error.to_string())
             });
+            if let Ok(survived) = &survived {
+                torn += survived.torn;
+            }
             let why = match survived {
-                Ok(Survived {
-                    synced: true,
-                    unsynced: false,
-                }) => continue,
                 Ok(Survived { synced: false, .. }) => "its disk lost what had been synced".to_owned(),
-                Ok(_) => "its disk kept what had not been synced".to_owned(),
+                Ok(Survived { unsynced: true, .. }) => "its disk kept what had not been synced".to_owned(),
+                Ok(_) => continue,
                 Err(why) => {
-                    self.dark.insert(node);
+                    self.dark.insert(node, seed);
                     why
                 }
             };
             errors.push(format!("{}: {why}", name(ctx, node)));
         }
-        errors
+        torn
+    }
+}
+
+/// How many files came back torn, after what else is told.
+fn told(torn: u64) -> String {
+    match torn {
+        0 => String::new(),
+        1 => "; 1 file came back torn".to_owned(),
+        more => format!("; {more} files came back torn"),
     }
 }

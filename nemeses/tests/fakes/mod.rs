@@ -188,7 +188,10 @@ impl Machine {
                 match value("act").as_str() {
                     // Whole again only when it runs again, which is another matter.
                     "cut-power" => String::new(),
-                    "restore-power" => r#"{"synced":true,"unsynced":false}"#.to_owned(),
+                    "restore-power" => {
+                        assert!(value("seed").parse::<u64>().is_ok(), "{args:?}");
+                        r#"{"synced":true,"unsynced":false,"torn":1}"#.to_owned()
+                    }
                     "fill" => {
                         tampered.insert(key, Vec::new());
                         "false".to_owned()
@@ -207,6 +210,13 @@ impl Machine {
                     "honest" => drop(tampered.remove(&key)),
                     mode => drop(tampered.insert(key.clone(), vec![mode.to_owned()])),
                 }
+                let mode = match tampered.get(&key).map(|looks| looks[0].as_str()) {
+                    None => "\"honest\"".to_owned(),
+                    Some(mode) if mode.parse::<u64>().is_ok() => {
+                        format!("{{\"slow\":{{\"delay_ms\":{mode}}}}}")
+                    }
+                    Some(mode) => format!("\"{mode}\""),
+                };
                 let looks = match tampered.get_mut(&key) {
                     Some(looks) => {
                         looks.push(String::new());
@@ -215,7 +225,7 @@ impl Machine {
                     None => 0,
                 };
                 format!(
-                    "{{\"mode\":\"honest\",\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
+                    "{{\"mode\":{mode},\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
                 )
             }
             other => panic!("no answer to `tamper {other}`"),
