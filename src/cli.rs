@@ -534,6 +534,15 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// How soon ten planted bugs are found, beside the figures that were recorded last.
+    Detection {
+        /// How often each bug is looked for.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+        rounds: u32,
+        /// A file to which the figures are written.
+        #[arg(long, value_name = "FILE")]
+        record: Option<PathBuf>,
+    },
     /// Perjury's rate on etcd without faults, compared with a plain load generator's; needs etcd on the PATH.
     Overhead {
         /// Nodes of the cluster.

@@ -101,6 +101,8 @@ mod tests {
                     ("election", None),
                     ("growth", None),
                     ("slow-recovery", None),
+                    ("stall", None),
+                    ("silent-node", None),
                 ]),
             ),
             ("", Err("nothing called ``")),

@@ -18,6 +18,8 @@ pub enum ObjectKind {
     Set,
     /// Counters: add an integer, read.
     Counter,
+    /// Counters whose adds clients repeat under a session until they are answered: add, read.
+    OnceCounter,
     /// Locks: acquire (answered with a fencing token, an integer, where the store has one), release.
     Lock,
     /// Lists under transactions: txn of read, append, version.
@@ -28,10 +30,11 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// All kinds.
-    pub const ALL: [ObjectKind; 6] = [
+    pub const ALL: [ObjectKind; 7] = [
         ObjectKind::Register,
         ObjectKind::Set,
         ObjectKind::Counter,
+        ObjectKind::OnceCounter,
         ObjectKind::Lock,
         ObjectKind::List,
         ObjectKind::Watched,
@@ -41,7 +44,7 @@ impl ObjectKind {
     pub fn operations(self) -> &'static [OpKind] {
         match self {
             ObjectKind::Register => &[OpKind::Read, OpKind::Write, OpKind::Cas],
-            ObjectKind::Set | ObjectKind::Counter => &[OpKind::Read, OpKind::Add],
+            ObjectKind::Set | ObjectKind::Counter | ObjectKind::OnceCounter => &[OpKind::Read, OpKind::Add],
             ObjectKind::Lock => &[OpKind::Acquire, OpKind::Release],
             ObjectKind::List => &[OpKind::Txn],
             ObjectKind::Watched => &[OpKind::Write, OpKind::Watch],
@@ -54,6 +57,7 @@ impl ObjectKind {
             ObjectKind::Register => "register",
             ObjectKind::Set => "set",
             ObjectKind::Counter => "counter",
+            ObjectKind::OnceCounter => "counter with sessions",
             ObjectKind::Lock => "lock",
             ObjectKind::List => "list",
             ObjectKind::Watched => "watched register",

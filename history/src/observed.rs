@@ -29,6 +29,10 @@ pub enum Observed {
     SlowRecovery,
     /// Nothing was answered for too large a share of the time.
     Unavailable,
+    /// No update was acknowledged for long, or no read answered, although faults left a majority alone.
+    Stall,
+    /// A node answered nothing for long, although faults left it and a majority alone.
+    SilentNode,
 }
 
 /// Something that a run fails on although it proves no broken promise, with its bound.
@@ -83,7 +87,7 @@ pub enum LogWeight {
 
 impl Observed {
     /// Everything that can be observed.
-    pub const ALL: [Observed; 9] = [
+    pub const ALL: [Observed; 11] = [
         Observed::NotRecovered,
         Observed::TwoLeaders,
         Observed::Diverged,
@@ -93,6 +97,8 @@ impl Observed {
         Observed::Growth,
         Observed::SlowRecovery,
         Observed::Unavailable,
+        Observed::Stall,
+        Observed::SilentNode,
     ];
 
     /// The name on the command line, in results and reports.
@@ -107,6 +113,8 @@ impl Observed {
             Observed::Growth => "growth",
             Observed::SlowRecovery => "slow-recovery",
             Observed::Unavailable => "unavailable",
+            Observed::Stall => "stall",
+            Observed::SilentNode => "silent-node",
         }
     }
 
@@ -122,6 +130,8 @@ impl Observed {
     pub fn bound(self) -> Bound {
         match self {
             Observed::SlowRecovery => Bound::Seconds(10.0),
+            // Elections of stores with usual time-outs end within a few seconds, several in a row included.
+            Observed::Stall | Observed::SilentNode => Bound::Seconds(6.0),
             Observed::Growth => Bound::Bytes(256.0 * 1024.0 * 1024.0),
             Observed::Unavailable => Bound::Share,
             _ => Bound::None,

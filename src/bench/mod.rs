@@ -3,6 +3,7 @@
 
 pub mod check;
 mod cluster;
+pub mod detection;
 pub mod overhead;
 pub mod runner;
 pub mod store;

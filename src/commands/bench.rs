@@ -3,7 +3,7 @@
 
 use anyhow::anyhow;
 
-use crate::bench::{check, overhead, runner, store};
+use crate::bench::{check, detection, overhead, runner, store};
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::{CommandResult, Done, Failure};
 use crate::process::block_on;
@@ -15,6 +15,10 @@ pub fn run(args: BenchArgs) -> CommandResult {
         check::run(ops as usize, grid_ops as usize, seed)?;
         return Ok(Done::Fine);
     }
+    if let BenchWhat::Detection { rounds, record } = &args.what {
+        detection::run(*rounds, record.as_deref())?;
+        return Ok(Done::Fine);
+    }
     block_on(async {
         let mut interrupts = watch_interrupts()?;
         // When this is dropped by an interrupt, the processes that were started and their directory go with
@@ -22,7 +26,7 @@ pub fn run(args: BenchArgs) -> CommandResult {
         let measured = async {
             match args.what {
                 BenchWhat::Runner { concurrency, ops } => runner::run(concurrency, ops).await,
-                BenchWhat::Check { .. } => Ok(()),
+                BenchWhat::Check { .. } | BenchWhat::Detection { .. } => Ok(()),
                 BenchWhat::Overhead { nodes, clients, time } => overhead::run(nodes, clients, time).await,
                 BenchWhat::Store {
                     nodes,

@@ -2,7 +2,7 @@
 
 use control::{EnvKind, Environment};
 use history::units::plural;
-use history::{RunDir, TestRecord};
+use history::{ObjectKind, RunDir, TestRecord};
 use workloads::Workload;
 
 use super::RULES;
@@ -26,10 +26,7 @@ pub fn record(
         system_version: String::new(),
         read_mode: plan.options.read_mode.clone(),
         endpoints: plan.options.endpoints.clone(),
-        error_rules: (plan.system.errors.iter())
-            .chain(&RULES)
-            .cloned()
-            .collect(),
+        error_rules: (plan.system.errors.iter()).chain(&RULES).cloned().collect(),
         log_patterns: plan.system.log_patterns.to_vec(),
         fail_on: args.fail_on.0.clone(),
         bug: args.bug.clone(),
@@ -55,10 +52,7 @@ pub fn record(
         ops: args.ops,
         op_timeout_ms: args.op_timeout.as_millis() as u64,
         seed: plan.seed,
-        client_retries:
-            "clients never retry, and the libraries they use repeat no request that was begun; after an error a \
-                         client thread rests 20 ms, after an info it goes on as a new process"
-                .into(),
+        client_retries: retries(workload.object).into(),
     }
 }
 
@@ -109,5 +103,19 @@ fn host() -> String {
             name.machine().to_string_lossy()
         ),
         Err(_) => std::env::consts::OS.to_owned(),
+    }
+}
+
+/// What clients do about requests that are not answered.
+fn retries(object: ObjectKind) -> &'static str {
+    match object {
+        ObjectKind::OnceCounter => {
+            "clients send an add again under its session's number until it is answered, which is what this workload puts \
+             on trial; after an error a client thread rests 20 ms, after an info it goes on as a new process"
+        }
+        _ => {
+            "clients never retry, and the libraries they use repeat no request that was begun; after an error a client \
+             thread rests 20 ms, after an info it goes on as a new process"
+        }
     }
 }

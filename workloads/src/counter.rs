@@ -24,10 +24,10 @@ pub(crate) const ENTRY: Entry = Entry {
     make,
 };
 
-const MODEL: &str = "counter";
+pub(crate) const MODEL: &str = "counter";
 
 /// What is added to a counter each time: 1 to 5.
-fn amount(key: i64) -> i64 {
+pub(crate) fn amount(key: i64) -> i64 {
     1 + key % 5
 }
 

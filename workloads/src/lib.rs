@@ -9,6 +9,7 @@ mod adds;
 mod append;
 mod counter;
 mod entry;
+mod exactly_once;
 mod in_flight;
 mod last_reads;
 mod lock;
@@ -28,6 +29,7 @@ pub const ALL: &[Entry] = &[
     register::ENTRY,
     set::ENTRY,
     counter::ENTRY,
+    exactly_once::ENTRY,
     lock::ENTRY,
     lock_fenced::ENTRY,
     append::ENTRY,

@@ -152,7 +152,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         breaks: ExactlyOnce,
         layer: Machine,
         seen_by: &[History, Simulation],
-        runs: Runs::with("kill:leader").on("counter"),
+        runs: Runs::with("kill:leader").on("exactly-once"),
         precedent: "summitdb#5",
         needs: &[],
     },

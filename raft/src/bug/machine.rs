@@ -38,7 +38,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         layer: Core,
         seen_by: &[Diverged, History, Simulation],
         runs: Runs::with("kill:all")
-            .on("counter")
+            .on("exactly-once")
             .node_flags(&["--snapshot-every=2000", "--keep-entries=1000"]),
         precedent: "d-engine#418, braft#121, hashicorp/raft#523",
         needs: &[],

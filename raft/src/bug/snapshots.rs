@@ -25,7 +25,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         breaks: ExactlyOnce,
         layer: Machine,
         seen_by: &[History, Diverged, Simulation],
-        runs: Runs::with("compact,kill:all").on("counter"),
+        runs: Runs::with("compact,kill:all").on("exactly-once"),
         precedent: "redisraft#568, atomix#341",
         needs: &[],
     },

@@ -15,15 +15,17 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
         .notes
         .iter()
         .filter(|(_, note)| note.kind == NoteKind::Leader);
-    let leaders: Vec<(f64, &str)> = leaders
-        .map(|(time_ns, note)| (seconds(*time_ns), note.node.as_str()))
+    let leaders: Vec<(f64, &str, Option<u64>)> = leaders
+        .map(|(time_ns, note)| (seconds(*time_ns), note.node.as_str(), note.term))
         .collect();
     let mut found: Vec<Observation> = Vec::new();
     for pair in leaders.windows(2) {
-        let [(_, before), (time_s, after)] = pair else {
+        let [(_, before, old_term), (time_s, after, term)] = pair else {
             continue;
         };
-        if before == after || *time_s < leaders[0].0 + SETTLES_S || is_near_fault(looked, *time_s) {
+        // The same node may have been elected again.
+        let is_elected = before != after || old_term.is_some() && term.is_some() && old_term != term;
+        if !is_elected || *time_s < leaders[0].0 + SETTLES_S || is_near_fault(looked, *time_s) {
             continue;
         }
         let line = format!("{time_s:.1} s: {after} came to lead after {before}");

@@ -13,6 +13,8 @@ mod elections;
 mod growth;
 mod log_lines;
 pub(crate) mod not_recovered;
+mod spared;
+mod stalls;
 #[cfg(test)]
 mod tests;
 mod two_leaders;
@@ -32,6 +34,7 @@ const ALL: &[fn(&Looked) -> Vec<Observation>] = &[
     elections::observe,
     growth::observe,
     availability::observe,
+    stalls::observe,
 ];
 
 /// All that an observation may look at.

@@ -193,7 +193,7 @@ fn elections() {
     let calm = [(0, leader("n1")), (20, leader("n2"))];
     let text = "election ×1: another node came to lead although there was no fault";
     check(&calm, &[text]);
-    // The same node in another term; too soon after the first one.
+    // The same node, in a term that is not known; too soon after the first one.
     check(&[(0, leader("n1")), (20, leader("n1"))], &[]);
     check(&[(0, leader("n1")), (3, leader("n2"))], &[]);
     for (start, length, expected) in [
@@ -206,6 +206,40 @@ fn elections() {
         happened.push((start, Fault("partition", "", length)));
         check(&happened, &expected);
     }
+}
+
+#[test]
+fn stalls() {
+    // Answered until 3 s and from 15 s on; asked all the time.
+    let silence = || {
+        let answers = |second| second <= 3 || second >= 15;
+        (0..20)
+            .map(move |second| (second, Called(answers(second))))
+            .collect::<Vec<At>>()
+    };
+    let text =
+        "stall ×1: no update was acknowledged for 12.0 s, although faults left a majority of the nodes alone";
+    check(&silence(), &[text]);
+    for (fault, expected) in [
+        // A minority may be gone.
+        ((3, Fault("pause", "one", 13)), vec![text]),
+        ((3, Fault("partition", "leader", 13)), vec![text]),
+        // These may take more than that.
+        ((3, Fault("partition", "halves", 13)), vec![]),
+        ((3, Fault("packet", "delay", 13)), vec![]),
+        // What is left of the silence is not long enough.
+        ((6, Fault("partition", "ring", 4)), vec![]),
+    ] {
+        let mut happened = silence();
+        happened.push(fault);
+        check(&happened, &expected);
+    }
+    // Clients that ask for nothing are answered nothing.
+    let asked_little: Vec<At> = silence()
+        .into_iter()
+        .filter(|(second, _)| !(6..14).contains(second))
+        .collect();
+    check(&asked_little, &[]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ const SYSTEM: &str = "bundled";
 /// What a trial may take beyond its time.
 const OVERHEAD: Duration = Duration::from_secs(240);
 /// What else counts as found, beside what proves a broken promise: the same for trials without a bug.
-const FAIL_ON: &str = "log,crash,election,growth,slow-recovery";
+const FAIL_ON: &str = "log,crash,election,growth,slow-recovery,stall,silent-node";
 /// The workloads of trials without a bug, in turn.
 const CLEAN_WORKLOADS: [&str; 5] = ["register", "set", "counter", "append", "lock-fenced"];
 

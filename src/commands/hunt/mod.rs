@@ -47,7 +47,15 @@ use progress::Progress;
 const OVERHEAD: Duration = Duration::from_secs(270);
 /// The workloads of a hunt, if the user names none, as often as they stand here. Locks are not among them:
 /// what they promise depends on clocks, and is for a user to ask.
-const WORKLOADS: [&str; 6] = ["register", "counter", "register", "set", "append", "counter"];
+const WORKLOADS: [&str; 7] = [
+    "register",
+    "counter",
+    "register",
+    "set",
+    "append",
+    "counter",
+    "exactly-once",
+];
 
 /// Hunts.
 pub fn run(args: &HuntArgs) -> CommandResult {

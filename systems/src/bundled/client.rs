@@ -9,6 +9,7 @@ use control::{Access, Client, ControlError};
 use history::{ErrorClass, ErrorRule, Key, ObjectKind, Op, Outcome, Value};
 use serde::{Deserialize, Serialize};
 
+use super::session::{EXPIRED, NO_SESSION, Session};
 use crate::http::{
     self, CONNECTION_LOST, NO_ANSWER, NOT_CONNECTED, NOT_SUPPORTED, NOT_UNDERSTOOD, unanswered,
 };
@@ -36,8 +37,10 @@ const LOST_RACE: ErrorRule = ErrorRule::new(
     "a cas that found another value changed nothing",
 );
 
-pub(super) static ERRORS: [ErrorRule; 8] = [
+pub(super) static ERRORS: [ErrorRule; 10] = [
     REFUSED,
+    NO_SESSION,
+    EXPIRED,
     LOST_RACE,
     IN_DOUBT,
     NOT_CONNECTED,
@@ -53,6 +56,10 @@ pub(super) struct BundledClient {
     base: String,
     prefix: String,
     object: ObjectKind,
+    /// How long it waits for an answer.
+    pub(super) timeout: Duration,
+    /// Under which adds are repeated, where they are.
+    pub(super) session: Session,
 }
 
 #[derive(Serialize)]
@@ -99,17 +106,20 @@ impl Client for BundledClient {
             (ObjectKind::Register, Op::Read { .. } | Op::Write { .. } | Op::Cas { .. }) => {
                 self.request(op, op).await
             }
-            (ObjectKind::Set | ObjectKind::Counter, Op::Read { .. }) => match self.request(op, op).await {
-                Outcome::Ok(answer) => {
-                    let held = answer.value.unwrap_or_default();
-                    match contents(self.object, &held) {
-                        Some(contents) => Outcome::ok_value(contents),
-                        None => NOT_UNDERSTOOD.outcome(op, format!("{held} is not a {}", self.object)),
+            (ObjectKind::Set | ObjectKind::Counter | ObjectKind::OnceCounter, Op::Read { .. }) => {
+                match self.request(op, op).await {
+                    Outcome::Ok(answer) => {
+                        let held = answer.value.unwrap_or_default();
+                        match contents(self.object, &held) {
+                            Some(contents) => Outcome::ok_value(contents),
+                            None => NOT_UNDERSTOOD.outcome(op, format!("{held} is not a {}", self.object)),
+                        }
                     }
+                    outcome => outcome,
                 }
-                outcome => outcome,
-            },
+            }
             (ObjectKind::Set | ObjectKind::Counter, Op::Add { key, value }) => self.add(op, key, value).await,
+            (ObjectKind::OnceCounter, Op::Add { key, value }) => self.add_once(op, key, value).await,
             _ => NOT_SUPPORTED.outcome(op, format!("no {} of a {}", op.kind(), self.object)),
         }
     }
@@ -129,6 +139,8 @@ impl BundledClient {
             base,
             prefix,
             object,
+            timeout,
+            session: Session::default(),
         })
     }
 
@@ -155,9 +167,46 @@ impl BundledClient {
         }
     }
 
+    /// The name of a key in the store.
+    pub(super) fn name_of(&self, key: &Key) -> String {
+        format!("{}{}", self.prefix, name(key))
+    }
+
+    /// Sends a body once and waits at most so long; gives whether it was accepted, and the answer.
+    ///
+    /// # Errors
+    /// When there is no answer: it may have been received all the same.
+    pub(super) async fn post_within<B: Serialize + Sync>(
+        &self,
+        path: &str,
+        body: &B,
+        limit: Duration,
+    ) -> Result<(bool, Vec<u8>), String> {
+        let request = self
+            .http
+            .post(format!("{}/{path}", self.base))
+            .json(body)
+            .timeout(limit);
+        let response = request.send().await.map_err(|error| error.to_string())?;
+        let is_success = response.status().is_success();
+        let bytes = response.bytes().await.map_err(|error| error.to_string())?;
+        Ok((is_success, bytes.to_vec()))
+    }
+
+    pub(super) fn not_understood(op: &Op, why: &str) -> Outcome {
+        NOT_UNDERSTOOD.outcome(op, why)
+    }
+
+    /// What an error says of an operation, if it can be read.
+    pub(super) fn refusal(op: &Op, bytes: &[u8]) -> Option<Outcome> {
+        serde_json::from_slice(bytes)
+            .ok()
+            .map(|answer| refused(op, answer))
+    }
+
     /// Sends `request` once, on behalf of `op`.
     async fn request(&self, op: &Op, request: &Op) -> Outcome {
-        let key = format!("{}{}", self.prefix, name(request.key()));
+        let key = self.name_of(request.key());
         let (path, body) = match request {
             Op::Read { .. } => ("v1/read", Body::Read { key: &key }),
             Op::Write { value, .. } => ("v1/write", Body::Write { key: &key, value }),
@@ -199,8 +248,8 @@ impl BundledClient {
 /// text of one.
 fn contents(object: ObjectKind, held: &Value) -> Option<Value> {
     match (object, held) {
-        (ObjectKind::Counter, Value::Nil) => Some(Value::Int(0)),
-        (ObjectKind::Counter, Value::Int(_)) => Some(held.clone()),
+        (ObjectKind::Counter | ObjectKind::OnceCounter, Value::Nil) => Some(Value::Int(0)),
+        (ObjectKind::Counter | ObjectKind::OnceCounter, Value::Int(_)) => Some(held.clone()),
         (ObjectKind::Set, Value::Nil) => Some(Value::list(Vec::new())),
         (ObjectKind::Set, Value::Text(text)) => {
             let elements = serde_json::from_str(text).ok()?;

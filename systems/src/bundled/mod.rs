@@ -1,7 +1,9 @@
 //! The bundled Raft cluster: perjury's own binary, run as `perjury node` on every node.
 
 mod client;
+mod exactly_once;
 mod nodes;
+mod session;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,12 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "bundled",
     description: "perjury's own Raft cluster of registers, sets and counters, all linearizable (the default)",
     bugs,
-    objects: &[ObjectKind::Register, ObjectKind::Set, ObjectKind::Counter],
+    objects: &[
+        ObjectKind::Register,
+        ObjectKind::Set,
+        ObjectKind::Counter,
+        ObjectKind::OnceCounter,
+    ],
     abilities: &[Ability::Transfer, Ability::Membership, Ability::Compact],
     read_modes: &[],
     demands: &[],

@@ -40,6 +40,7 @@ fn each_does_its_operations_with_any_number_of_threads() {
         ("register", &[Read, Write, Cas][..]),
         ("set", &[Read, Add]),
         ("counter", &[Read, Add]),
+        ("exactly-once", &[Read, Add]),
         ("lock", &[Acquire, Release]),
         ("lock-fenced", &[Acquire, Release]),
         ("append", &[Txn]),

@@ -132,13 +132,14 @@ impl Store {
             self.objects.clear();
         }
         match (self.kind, op) {
-            (ObjectKind::Register | ObjectKind::Set | ObjectKind::Counter, Op::Read { key }) => {
-                Outcome::ok_value(self.objects.get(key).cloned().unwrap_or(match self.kind {
-                    ObjectKind::Set => Value::list(Vec::new()),
-                    ObjectKind::Counter => Value::Int(0),
-                    _ => Value::Nil,
-                }))
-            }
+            (
+                ObjectKind::Register | ObjectKind::Set | ObjectKind::Counter | ObjectKind::OnceCounter,
+                Op::Read { key },
+            ) => Outcome::ok_value(self.objects.get(key).cloned().unwrap_or(match self.kind {
+                ObjectKind::Set => Value::list(Vec::new()),
+                ObjectKind::Counter | ObjectKind::OnceCounter => Value::Int(0),
+                _ => Value::Nil,
+            })),
             (ObjectKind::Register, Op::Write { key, value }) => {
                 self.objects.insert(key.clone(), value.clone());
                 Outcome::ok()
@@ -150,7 +151,7 @@ impl Store {
                 }
                 _ => Outcome::mismatch(None),
             },
-            (ObjectKind::Set | ObjectKind::Counter, Op::Add { key, value }) => {
+            (ObjectKind::Set | ObjectKind::Counter | ObjectKind::OnceCounter, Op::Add { key, value }) => {
                 let times = match (self.errs(Mistake::LostAdd), self.errs(Mistake::DoubleAdd)) {
                     (true, _) => 0,
                     (_, true) => 2,

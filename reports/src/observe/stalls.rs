@@ -1,0 +1,115 @@
+//! Stalls: updates or reads that nobody gets an answer to, or a node that answers nothing, although perjury's
+//! faults left a majority of the nodes, and that node, alone.
+//!
+//! Source: what a consensus store promises beside safety: with a majority of the nodes up and connected it
+//! goes on (Raft, Ongaro and Ousterhout 2014, section 5.4.3; Howard and Abraham, "Raft does not Guarantee
+//! Liveness in the face of Network Faults", 2020).
+
+use history::units::seconds;
+use history::{Observed, Operation};
+
+use super::spared::{Stretch, spared};
+use super::{Looked, observation};
+use crate::results::Observation;
+
+/// Fewer operations without an answer are no silence.
+const FEWEST: usize = 5;
+
+pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
+    let mut found: Vec<Observation> = stalls(looked).into_iter().collect();
+    found.extend(silent_nodes(looked));
+    found
+}
+
+/// The longest time in which no update was acknowledged, or no read was answered.
+fn stalls(looked: &Looked) -> Option<Observation> {
+    let bound_s = looked.bound(Observed::Stall)?;
+    let stretches = spared(looked.faults, looked.record.nodes.len(), None, until_s(looked));
+    let kinds = [("update was acknowledged", false), ("read was answered", true)];
+    let longest = kinds.into_iter().filter_map(|(what, reads)| {
+        let of_kind = |operation: &&Operation| operation.op.is_read_only() == reads;
+        let operations: Vec<&Operation> = looked.history.operations.iter().filter(of_kind).collect();
+        Some((what, longest_gap(&operations, &stretches)?))
+    });
+    let (what, gap) = longest.max_by(|one, other| one.1.length_s().total_cmp(&other.1.length_s()))?;
+    (gap.length_s() > bound_s).then(|| Observation {
+        time_s: Some(gap.from_s),
+        ..observation(
+            Observed::Stall,
+            format!(
+                "no {what} for {:.1} s, although faults left a majority of the nodes alone",
+                gap.length_s()
+            ),
+        )
+    })
+}
+
+/// The nodes that answered nothing for longer than the bound, the longest silence of each.
+fn silent_nodes(looked: &Looked) -> Vec<Observation> {
+    let Some(bound_s) = looked.bound(Observed::SilentNode) else {
+        return Vec::new();
+    };
+    let names = looked.record.nodes.iter().enumerate();
+    let silent = names.filter_map(|(index, name)| {
+        let stretches = spared(looked.faults, looked.record.nodes.len(), Some(name), until_s(looked));
+        let asked = |operation: &&Operation| operation.node.map(usize::from) == Some(index);
+        let operations: Vec<&Operation> = looked.history.operations.iter().filter(asked).collect();
+        let gap = longest_gap(&operations, &stretches)?;
+        (gap.length_s() > bound_s).then(|| Observation {
+            time_s: Some(gap.from_s),
+            node: Some(name.clone()),
+            ..observation(
+                Observed::SilentNode,
+                format!(
+                    "{name} answered nothing for {:.1} s, although faults left it and a majority of the nodes alone",
+                    gap.length_s()
+                ),
+            )
+        })
+    });
+    silent.collect()
+}
+
+/// The end of the main phase: what comes later has checks of its own.
+fn until_s(looked: &Looked) -> f64 {
+    let heal = looked.history.nemesis.iter().rfind(|span| span.op.is_heal());
+    seconds(heal.map_or(looked.history.end_ns, |span| span.invoked_ns))
+}
+
+/// The longest part of a stretch in which none of these operations was answered although some were invoked.
+fn longest_gap(operations: &[&Operation], stretches: &[Stretch]) -> Option<Stretch> {
+    let mut answers: Vec<f64> = (operations.iter())
+        .filter(|operation| operation.outcome.is_answer())
+        .filter_map(|operation| Some(seconds(operation.completed_ns?.get())))
+        .collect();
+    answers.sort_by(f64::total_cmp);
+    let unanswered = |gap: &Stretch| {
+        let asked = operations
+            .iter()
+            .filter(|operation| (gap.from_s..gap.to_s).contains(&seconds(operation.invoked_ns)));
+        asked.take(FEWEST).count() == FEWEST
+    };
+    let gaps = stretches.iter().flat_map(|stretch| {
+        let first = answers.partition_point(|time_s| *time_s < stretch.from_s);
+        let last = answers.partition_point(|time_s| *time_s <= stretch.to_s);
+        let inner = answers[first..last].iter().copied();
+        let edges: Vec<f64> = [stretch.from_s]
+            .into_iter()
+            .chain(inner)
+            .chain([stretch.to_s])
+            .collect();
+        let pairs = edges.windows(2).map(|pair| Stretch {
+            from_s: pair[0],
+            to_s: pair[1],
+        });
+        let longest = pairs.max_by(|one, other| one.length_s().total_cmp(&other.length_s()));
+        longest.filter(unanswered)
+    });
+    gaps.max_by(|one, other| one.length_s().total_cmp(&other.length_s()))
+}
+
+impl Stretch {
+    fn length_s(self) -> f64 {
+        self.to_s - self.from_s
+    }
+}
