@@ -6,11 +6,10 @@
 //!  left torn               AAAAAAAA BB00 CCC            a part of the rest, perhaps with a sector missing
 //! ```
 //!
-//! A file system that lost its power ([`volume`]) has lost all that was not synced. A disk has its own order:
+//! A file system that lost its power (`volume`) has lost all that was not synced. A disk has its own order:
 //! the end of a file arrives cut in the middle of a record, or without a sector that lies before what did
 //! arrive (Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014). So before the cut the
-//! ends of all files are remembered, and afterwards a part is written back, which and how much being decided by a
-//! seed.
+//! ends of all files are remembered, and afterwards a part is written back; a seed decides how much.
 //!
 //! Invariants:
 //! - No byte that was synced is changed. What the mounted file holds is durable; only what lies behind its

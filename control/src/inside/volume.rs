@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on
 //!   nothing more reaches the image. What was synced before survives, the rest is gone once the filesystem is
-//!   mounted again. A random part of it is then put back ([`torn`](super::torn)), as a disk would keep it.
+//!   mounted again. A random part of it is then put back (`torn`), as a disk would keep it.
 //! - Nothing here syncs while the power is on: ext4 commits the data of all files with those of one (ext4(5),
 //!   `data=ordered`), and a probe that syncs would hide what the store forgot.
 //! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a

@@ -3,8 +3,9 @@
 //!
 //! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was
 //! not synced; a torn record that is taken for a whole one or for damage, or that stays where the next one is
-//! written. A kill alone cannot show it, because the kernel keeps what a dead process wrote. Published cases: Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022,
-//! 2025), and the crash bugs of Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014.
+//! written. A kill alone cannot show it, because the kernel keeps what a dead process wrote. Published cases:
+//! Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022, 2025), and the crash bugs of Pillai
+//! and others, "All File Systems Are Not Created Equal", OSDI 2014.
 //!
 //! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
 
@@ -32,7 +33,7 @@ use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "power",
-    description: "cuts the power of nodes: processes end, and what was not synced is gone or torn; then starts them again",
+    description: "cuts the power of nodes: what was not synced is gone or torn; then starts them again",
     targets: PROCESSES,
     needs: &[Ability::Power],
     by_default: ByDefault::InHunts,
