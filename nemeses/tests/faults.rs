@@ -736,3 +736,49 @@ fn equal_seeds_give_equal_schedules() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_tells_what_is_torn_and_leaves_a_lying_disk_lying() {
+    use NemesisAction::{Start, Stop};
+    let lying = |world: &World| {
+        let tampered = world.tampered.lock().expect("no test thread panicked");
+        tampered
+            .iter()
+            .filter(|((what, _), _)| what == "fsync")
+            .map(|((_, node), looks)| (node.clone(), looks[0].clone()))
+            .collect::<Vec<_>>()
+    };
+    let world = World::new(3, &[]);
+    let ctx = world.context();
+    let mut faults = every_fault(2, 0).nemeses;
+    let lie = [("n1".to_owned(), "lie".to_owned())];
+    // (act, what its outcome tells, the nodes whose fsync is changed after it)
+    for (name, action, target, told, changed) in [
+        ("fsync", Start, "lie@n1", "lie", &lie[..]),
+        (
+            "power",
+            Start,
+            "n1+n2",
+            "cut the power of n1 (leader) n2; 2 files came back torn",
+            &lie[..],
+        ),
+        ("power", Stop, "n1+n2", "n1", &lie[..]),
+        ("fsync", Stop, "lie@n1", "honest", &[]),
+        (
+            "power",
+            Start,
+            "n3",
+            "cut the power of n3; 1 file came back torn",
+            &[],
+        ),
+    ] {
+        let outcome = faults.invoke(&ctx, &act(name, action, target)).await;
+        assert_eq!(held(&outcome), "verified", "{name} {target}");
+        assert!(
+            outcome.detail.contains(told),
+            "{name} {target}: {}",
+            outcome.detail
+        );
+        assert_eq!(lying(&world), changed, "{name} {target}");
+    }
+}

@@ -50,7 +50,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..=100u64, 0..5u64).prop_map(|(percent, keep)| Step::Compact { percent, keep }),
         1 => (1..9u64).prop_map(|beyond| Step::Install { beyond }),
         4 => Just(Step::Sync),
-        2 => (0..=1000usize, prop::option::of(any::<usize>())).prop_map(|(kept, hole)| Step::Crash { kept, hole }),
+        2 => (0..=1000usize, prop::option::of(any::<usize>()))
+            .prop_map(|(kept, hole)| Step::Crash { kept, hole }),
     ]
 }
 

@@ -6,20 +6,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::volume;
+use super::store_files::{files, is_own};
 
 /// No larger file is damaged.
 const FILE_LIMIT: u64 = 512 << 20;
 /// At most this much is cut off a file.
 const CUT_LIMIT: u64 = 16 << 10;
-/// At most this many files are looked at.
-const FILES_LIMIT: usize = 10_000;
 
 /// Does what the arguments say and returns one line about it:
 /// `bitflip SEED DIR`, `truncate SEED DIR`, `copy FROM TO` (which replaces TO's content).
@@ -70,28 +68,6 @@ fn hit(kind: &str, seed: u64, directory: &Path) -> io::Result<String> {
     Ok(format!("bit {bit} of byte {offset} of {name}"))
 }
 
-/// The regular files of the store below a directory, in order of their names.
-pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = vec![directory.to_path_buf()];
-    let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() && !volume::is_own(&entry.path()) {
-                files.push(entry.path());
-            }
-            if files.len() + folders.len() > FILES_LIMIT {
-                return Err(io::Error::other("too many files"));
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// How long a file is without the zeros at its end; 0 for one that is too large to be read.
 fn content_length(path: &Path) -> io::Result<u64> {
     if fs::metadata(path)?.len() > FILE_LIMIT {
@@ -112,7 +88,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<String> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?;
-        } else if !volume::is_own(&entry.path()) {
+        } else if !is_own(&entry.path()) {
             fs::remove_file(entry.path())?;
         }
     }

@@ -14,6 +14,7 @@ mod clock;
 pub mod file_damage;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod fsync;
+mod store_files;
 mod torn;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod vdso;

@@ -6,11 +6,10 @@
 //!  left torn               AAAAAAAA BB00 CCC            a part of the rest, perhaps with a sector missing
 //! ```
 //!
-//! A file system that lost its power ([`volume`]) has lost all that was not synced. A disk has its own order:
+//! A file system that lost its power (`volume`) has lost all that was not synced. A disk has its own order:
 //! the end of a file arrives cut in the middle of a record, or without a sector that lies before what did
-//! arrive (Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014). So before the cut the ends
-//! of all files are remembered, and afterwards a part is written back, which and how much being decided by a
-//! seed.
+//! arrive (Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014). So before the cut the
+//! ends of all files are remembered, and afterwards a part is written back; a seed decides how much.
 //!
 //! Invariants:
 //! - No byte that was synced is changed. What the mounted file holds is durable; only what lies behind its
@@ -38,7 +37,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::file_damage::files;
+use super::store_files::files;
 
 /// What a disk writes at once.
 const SECTOR: u64 = 512;
@@ -86,10 +85,13 @@ impl Known {
     }
 }
 
-/// Remembers the ends of the files below `data` in the file `into`. Nobody may be writing.
+/// A file, and what is remembered of it.
+type Remembered = (Known, Vec<u8>);
+
+/// Remembers the ends of the files below `data` in the file `into`. No process may be writing.
 pub(super) fn remember(data: &Path, into: &Path) -> io::Result<()> {
     let mut left = NODE_LIMIT;
-    let mut all: Vec<(Known, Vec<u8>)> = Vec::new();
+    let mut all: Vec<Remembered> = Vec::new();
     let mut found: Vec<Known> = known(data)?.into_values().collect();
     found.sort_by_key(|file| std::cmp::Reverse(file.changed_ns));
     for mut file in found {
@@ -292,11 +294,8 @@ fn data_end(file: &File) -> io::Result<u64> {
     }
 }
 
-/// What is known of each file, and the tail that it had beyond what was durable.
-type Recalled = Vec<(Known, Vec<u8>)>;
-
 /// What [`remember`] wrote; nothing when it did not.
-fn recall(from: &Path) -> io::Result<Option<Recalled>> {
+fn recall(from: &Path) -> io::Result<Option<Vec<Remembered>>> {
     let mut file = match File::open(from) {
         Ok(file) => BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -326,8 +325,8 @@ mod tests {
         (0..length).map(|index| 1 + (index % 251) as u8).collect()
     }
 
-    /// What arrives over many seeds: (n)othing, (a)ll, a (p)art, something with a (h)ole; in capitals what must
-    /// be seen.
+    /// What arrives over many seeds: (n)othing, (a)ll, a (p)art, something with a (h)ole; in capitals what
+    /// must be seen.
     #[track_caller]
     fn check(durable: &[u8], length: u64, volatile: &[u8], from: u64, wanted: &str) {
         let at = content(durable);

@@ -9,7 +9,7 @@
 //! Invariants:
 //! - Losing power is what EXT4_IOC_SHUTDOWN without flushing the log does (fs/ext4/ioctl.c): from then on
 //!   nothing more reaches the image. What was synced before survives, the rest is gone once the filesystem is
-//!   mounted again. A random part of it is then put back ([`torn`](super::torn)), as a disk would keep it.
+//!   mounted again. A random part of it is then put back (`torn`), as a disk would keep it.
 //! - Nothing here syncs while the power is on: ext4 commits the data of all files with those of one (ext4(5),
 //!   `data=ordered`), and a probe that syncs would hide what the store forgot.
 //! - What is mounted after a loss of power is a filesystem of its own. The one that lost it may live on for a
@@ -35,6 +35,7 @@ use nix::libc;
 use nix::unistd::{Whence, lseek};
 use serde::{Deserialize, Serialize};
 
+use super::store_files::{BALLAST, SYNCED, UNSYNCED};
 use super::torn;
 use crate::ControlError;
 
@@ -44,12 +45,6 @@ const BYTES: u64 = 512 << 20;
 const BUSY_LIMIT: Duration = Duration::from_secs(15);
 /// How long to wait for a loop device that is released in the background; usually some milliseconds.
 const LET_GO_LIMIT: Duration = Duration::from_millis(500);
-/// Files on the filesystem that show what survives: synced when it was mounted, and written just before the
-/// power is cut.
-const SYNCED: &str = "perjury.synced";
-const UNSYNCED: &str = "perjury.unsynced";
-/// What fills a disk.
-const BALLAST: &str = "perjury.ballast";
 
 /// What survived a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -304,12 +299,6 @@ pub(crate) fn unmount(directory: &Path) -> Result<(), ControlError> {
         }
     }
     Ok(())
-}
-
-/// Whether a file is perjury's own and not the store's, judged by its name.
-pub(crate) fn is_own(path: &Path) -> bool {
-    let name = path.file_name().and_then(OsStr::to_str);
-    name.is_some_and(|name| [SYNCED, UNSYNCED, BALLAST].contains(&name))
 }
 
 /// Whether a filesystem is mounted there, in this mount namespace (proc_pid_mountinfo(5)).

@@ -2,13 +2,14 @@
 //! gone, or torn: of the ends of files a random part is left (`control/src/inside/torn.rs`).
 //!
 //! Shows: acknowledged writes that were never made durable; logs whose directory entry, rename or length was
-//! not synced; a torn record that is taken for a whole one, for damage, or for the end of nothing. A kill alone cannot show it, because the kernel keeps what a dead
-//! process wrote. Published cases: Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022,
-//! 2025), and the crash bugs of Pillai and others, "All File Systems Are Not Created Equal", OSDI 2014.
+//! not synced; a torn record that is taken for a whole one or for damage, or that stays where the next one is
+//! written. A kill alone cannot show it, because the kernel keeps what a dead process wrote. Published cases:
+//! Redpanda's and NATS JetStream's lost acknowledged writes (Jepsen 2022, 2025), and the crash bugs of Pillai
+//! and others, "All File Systems Are Not Created Equal", OSDI 2014.
 //!
 //! Together with [`fsync`](super::fsync)`:lie` it shows that the store really depends on what it syncs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "power",
-    description: "cuts the power of nodes: processes end, and what was not synced is gone or torn; then starts them again",
+    description: "cuts the power of nodes: what was not synced is gone or torn; then starts them again",
     targets: PROCESSES,
     needs: &[Ability::Power],
     by_default: ByDefault::InHunts,
@@ -48,6 +49,7 @@ pub(super) const ENTRY: Entry = Entry {
     new: |rng| {
         Box::new(Power {
             dark: BTreeMap::new(),
+            held: BTreeSet::new(),
             rng,
         })
     },
@@ -62,6 +64,8 @@ struct Power {
     /// The nodes whose disk has not come back, with what decides what is left on it. Nothing can be started
     /// there.
     dark: BTreeMap<usize, u64>,
+    /// The nodes whose syncs wait.
+    held: BTreeSet<usize>,
     rng: ChaCha8Rng,
 }
 
@@ -83,7 +87,7 @@ impl Nemesis for Power {
             .copied()
             .filter(|node| running.contains(node))
             .collect();
-        let held = self.hold_syncs(ctx, &alive).await;
+        self.hold_syncs(ctx, &alive).await;
         let frozen = on_each(ctx, &alive, |db, node| async move {
             db.pause(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state != ProcessState::Running).await
@@ -96,11 +100,7 @@ impl Nemesis for Power {
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
         }
-        for node in held {
-            if let Err(why) = set_fsync(ctx, node, Some("honest")).await {
-                errors.push(format!("{}: {why}", name(ctx, node)));
-            }
-        }
+        self.let_syncs_go(ctx, &mut errors).await;
         let killed = on_each(ctx, nodes, |db, node| async move {
             db.kill(node).await.map_err(|error| error.to_string())?;
             settle(db, node, |state| state == ProcessState::Gone).await
@@ -122,6 +122,7 @@ impl Nemesis for Power {
         }
         let (nodes, left) = let_go(ctx, ENTRY.name, &off);
         let mut errors = Vec::new();
+        self.let_syncs_go(ctx, &mut errors).await;
         let torn = self.restore(ctx, &mut errors).await;
         let mut failed = on_each(ctx, &nodes, |db, node| async move { db.start(node).await }).await;
         let mut ended = Vec::new();
@@ -155,21 +156,31 @@ impl Nemesis for Power {
 impl Power {
     /// Has syncs wait on the nodes where that can be done, so that the power fails in the middle of one: by
     /// itself a process that is frozen has nearly always synced what it had written, and nothing would be
-    /// torn. Gives those nodes. Where a disk lies or fails it goes on doing so.
-    async fn hold_syncs(&mut self, ctx: &NemesisContext, nodes: &[usize]) -> Vec<usize> {
-        let mut held = Vec::new();
+    /// torn. Where a disk lies or fails it goes on doing so.
+    async fn hold_syncs(&mut self, ctx: &NemesisContext, nodes: &[usize]) {
         for &node in nodes {
             let is_honest = set_fsync(ctx, node, None)
                 .await
                 .is_ok_and(|counts| counts.programs > 0 && counts.mode == FsyncMode::Honest);
-            if is_honest && set_fsync(ctx, node, Some(HELD_MS)).await.is_ok() {
-                held.push(node);
+            if is_honest {
+                self.held.insert(node);
+                // Where it fails, the power is cut without.
+                let _ = set_fsync(ctx, node, Some(HELD_MS)).await;
             }
         }
-        if !held.is_empty() {
+        if !self.held.is_empty() {
             sleep(Duration::from_millis(self.rng.random_range(WRITES_MS))).await;
         }
-        held
+    }
+
+    /// Syncs do again what they should; adds what went wrong, a line each.
+    async fn let_syncs_go(&mut self, ctx: &NemesisContext, errors: &mut Vec<String>) {
+        for node in std::mem::take(&mut self.held) {
+            if let Err(why) = set_fsync(ctx, node, Some("honest")).await {
+                self.held.insert(node);
+                errors.push(format!("{}: {why}", name(ctx, node)));
+            }
+        }
     }
 
     /// Brings back the disks that are still without power; gives how many files came back torn, and adds what

@@ -210,7 +210,7 @@ impl Machine {
                     "honest" => drop(tampered.remove(&key)),
                     mode => drop(tampered.insert(key.clone(), vec![mode.to_owned()])),
                 }
-                let mode = match tampered.get(&key).map(|looks| looks[0].as_str()) {
+                let now = match tampered.get(&key).map(|looks| looks[0].as_str()) {
                     None => "\"honest\"".to_owned(),
                     Some(mode) if mode.parse::<u64>().is_ok() => {
                         format!("{{\"slow\":{{\"delay_ms\":{mode}}}}}")
@@ -225,7 +225,7 @@ impl Machine {
                     None => 0,
                 };
                 format!(
-                    "{{\"mode\":{mode},\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
+                    "{{\"mode\":{now},\"programs\":1,\"honest\":0,\"lied\":{looks},\"failed\":0,\"slowed\":0}}"
                 )
             }
             other => panic!("no answer to `tamper {other}`"),
