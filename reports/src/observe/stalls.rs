@@ -1,4 +1,4 @@
-//! Stalls: updates or reads that nobody gets an answer to, or a node that answers nothing, although perjury's
+//! Stalls: updates or reads that no client gets an answer to, or a node that answers nothing, although perjury's
 //! faults left a majority of the nodes, and that node, alone.
 //!
 //! Source: what a consensus store promises beside safety: with a majority of the nodes up and connected it
