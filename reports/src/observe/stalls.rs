@@ -1,5 +1,5 @@
-//! Stalls: updates or reads that no client gets an answer to, or a node that answers nothing, although perjury's
-//! faults left a majority of the nodes, and that node, alone.
+//! Stalls: updates or reads that no client gets an answer to, or a node that answers nothing, although
+//! perjury's faults left a majority of the nodes, and that node, alone.
 //!
 //! Source: what a consensus store promises beside safety: with a majority of the nodes up and connected it
 //! goes on (Raft, Ongaro and Ousterhout 2014, section 5.4.3; Howard and Abraham, "Raft does not Guarantee
