@@ -27,7 +27,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::draw::Bag;
 use crate::nemesis::Drawable;
-use crate::overlap;
+use crate::overlap::{self, Timed};
 
 /// The share of episodes with a single fault where several may overlap.
 const ALONE: f64 = 0.35;
@@ -63,7 +63,7 @@ pub(crate) struct Episodes {
 
 /// A fault of an episode; times in nanoseconds since the episode's first fault began.
 #[derive(Clone, Debug)]
-pub(crate) struct Planned {
+struct Drawn {
     fault: usize,
     target: Target,
     /// Whether it is aimed at the nodes that the fault before hit.
@@ -118,7 +118,7 @@ impl Episodes {
         self.scale = least * f64::powf(most / least, self.rng.random());
         let target = self.target_of(first)?;
         let hold_ns = self.hold_ns(first);
-        let mut episode = vec![Planned {
+        let mut episode = vec![Drawn {
             fault: first,
             target,
             follows: false,
@@ -131,8 +131,8 @@ impl Episodes {
         }
         for other in others {
             let drawn = (0..TRIES).find_map(|_| {
-                let planned = self.another(&episode, other)?;
-                self.is_possible(&episode, &planned).then_some(planned)
+                let drawn = self.another(&episode, other)?;
+                self.is_possible(&episode, &drawn).then_some(drawn)
             });
             episode.extend(drawn);
         }
@@ -141,23 +141,23 @@ impl Episodes {
     }
 
     /// The acts of an episode in the order of their times, after some quiet.
-    fn in_order(&mut self, episode: Vec<Planned>) -> VecDeque<Act> {
+    fn in_order(&mut self, episode: Vec<Drawn>) -> VecDeque<Act> {
         let first = episode[0].fault;
         let mut quiet_ns = self.quiet_ns(first);
         if self.rng.random_bool(LONG_QUIET) {
             quiet_ns = quiet_ns.saturating_mul(LONGER);
         }
         let mut timed = Vec::new();
-        for planned in episode {
+        for drawn in episode {
             let act = |action| Act {
                 wait_ns: 0,
-                fault: planned.fault,
+                fault: drawn.fault,
                 action,
-                target: planned.target.clone(),
-                follows: planned.follows,
+                target: drawn.target.clone(),
+                follows: drawn.follows,
             };
-            timed.push((planned.begin_ns, act(NemesisAction::Start)));
-            timed.push((planned.end_ns, act(NemesisAction::Stop)));
+            timed.push((drawn.begin_ns, act(NemesisAction::Start)));
+            timed.push((drawn.end_ns, act(NemesisAction::Stop)));
         }
         timed.sort_by_key(|(at_ns, _)| *at_ns);
         let mut before_ns = 0;
@@ -174,7 +174,7 @@ impl Episodes {
     }
 
     /// One way in which another fault can meet the first ones of an episode.
-    fn another(&mut self, episode: &[Planned], other: usize) -> Option<Planned> {
+    fn another(&mut self, episode: &[Drawn], other: usize) -> Option<Drawn> {
         let target = self.target_of(other)?;
         let first = &episode[0];
         let hold_ns = self.hold_ns(other);
@@ -189,14 +189,14 @@ impl Episodes {
             2 | 3 if !is_again => (begin_ns, (whole_ns + within(0.1)).max(begin_ns + hold_ns), false),
             // After.
             _ => {
-                let last_ns = episode.iter().map(|planned| planned.end_ns).max().unwrap_or(0);
+                let last_ns = episode.iter().map(|drawn| drawn.end_ns).max().unwrap_or(0);
                 let gap_ns = self.quiet_ns(other) / 8;
                 (last_ns + gap_ns, last_ns + gap_ns + hold_ns, true)
             }
         };
         let (one, aims_freely) = (self.faults[first.fault].entry, self.faults[other].aims_freely);
         let may_follow = aims_freely && (is_after || overlap::may_hit_same(one, self.faults[other].entry));
-        Some(Planned {
+        Some(Drawn {
             fault: other,
             target,
             follows: may_follow && (is_after || self.rng.random_bool(SAME_NODES)),
@@ -206,26 +206,23 @@ impl Episodes {
     }
 
     /// Whether this fault may meet those of the episode.
-    fn is_possible(&self, episode: &[Planned], new: &Planned) -> bool {
-        let meets = |one: &Planned| one.begin_ns < new.end_ns && new.begin_ns < one.end_ns;
-        let entry = |planned: &Planned| self.faults[planned.fault].entry;
-        let met: Vec<&Planned> = episode.iter().filter(|one| meets(one)).collect();
+    fn is_possible(&self, episode: &[Drawn], new: &Drawn) -> bool {
+        let meets = |one: &Drawn| one.begin_ns < new.end_ns && new.begin_ns < one.end_ns;
+        let met: Vec<&Drawn> = episode.iter().filter(|one| meets(one)).collect();
         if met.len() >= self.at_once {
             return false;
         }
-        met.iter().all(|one| {
-            let (first, second) = match one.begin_ns <= new.begin_ns {
-                true => (*one, new),
-                false => (new, *one),
-            };
-            let ends_among_others = |one: &Planned, other: &Planned| {
-                entry(one).alongside.ends_alone && one.end_ns <= other.end_ns
-            };
-            overlap::may_meet(entry(one), entry(new))
-                && overlap::may_begin(entry(second), entry(first), &first.target, self.nodes.len())
-                && !ends_among_others(first, second)
-                && !ends_among_others(second, first)
-        })
+        met.iter()
+            .all(|one| overlap::get_along(&self.timed(one), &self.timed(new), self.nodes.len()))
+    }
+
+    fn timed<'a>(&self, drawn: &'a Drawn) -> Timed<'a, u64> {
+        Timed {
+            entry: self.faults[drawn.fault].entry,
+            target: &drawn.target,
+            begin: drawn.begin_ns,
+            end: drawn.end_ns,
+        }
     }
 
     /// How long a fault holds.

@@ -17,6 +17,32 @@ use history::{Aim, Pick, Target, Whom};
 use crate::nemesis::Entry;
 use crate::target::Names;
 
+/// A fault at its time, in whatever unit the times of both are.
+#[derive(Clone, Copy)]
+pub(crate) struct Timed<'a, T> {
+    pub entry: &'a Entry,
+    pub target: &'a Target,
+    pub begin: T,
+    pub end: T,
+}
+
+/// Whether two faults get along on so many nodes, at their times.
+pub(crate) fn get_along<T: PartialOrd>(one: &Timed<T>, other: &Timed<T>, nodes: usize) -> bool {
+    let (first, second) = match one.begin <= other.begin {
+        true => (one, other),
+        false => (other, one),
+    };
+    if second.begin >= first.end {
+        return true;
+    }
+    let ends_among_others =
+        |one: &Timed<T>, other: &Timed<T>| one.entry.alongside.ends_alone && one.end <= other.end;
+    may_meet(first.entry, second.entry)
+        && may_begin(second.entry, first.entry, first.target, nodes)
+        && !ends_among_others(first, second)
+        && !ends_among_others(second, first)
+}
+
 /// Whether two faults may be in force together at all.
 pub fn may_meet(one: &Entry, other: &Entry) -> bool {
     let refuses = |one: &Entry, other: &Entry| one.alongside.never_with.contains(&other.name);

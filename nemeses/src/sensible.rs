@@ -1,7 +1,9 @@
 //! Whether a schedule keeps to the rules by which faults overlap: for those that a hunt varies.
 
+use std::time::Duration;
+
 use crate::nemesis::Entry;
-use crate::overlap::{may_begin, may_meet};
+use crate::overlap::{Timed, get_along};
 use crate::{Schedule, Scheduled, find};
 
 /// Whether a schedule keeps to the rules, on so many nodes. One that a user writes need not.
@@ -16,18 +18,19 @@ pub fn is_sensible(schedule: &Schedule, nodes: usize) -> bool {
         let void = entry.alongside.void;
         void.is_some_and(|(of, nemesis)| kind == Some(of) && takes_part(nemesis))
     };
-    let get_along = |place: usize, other: usize| {
-        let ((first, one), (second, two)) = (faults[place], faults[other]);
-        let (one_ends, two_ends) = (first.at + first.lasts, second.at + second.lasts);
-        if second.at >= one_ends {
-            return true;
-        }
-        let ends_first = if one_ends <= two_ends { one } else { two };
-        may_meet(one, two) && may_begin(two, one, &first.target, nodes) && !ends_first.alongside.ends_alone
+    let timed: Vec<Timed<Duration>> = (faults.iter())
+        .map(|(fault, entry)| Timed {
+            entry,
+            target: &fault.target,
+            begin: fault.at,
+            end: fault.at + fault.lasts,
+        })
+        .collect();
+    let others_get_along = |place: usize| {
+        let mut others = timed[place + 1..].iter();
+        others.all(|other| get_along(&timed[place], other, nodes))
     };
-    // Faults stand in the order of their beginnings.
-    let all_pairs = || (0..faults.len()).flat_map(|one| (one + 1..faults.len()).map(move |two| (one, two)));
-    !faults.iter().any(is_void) && all_pairs().all(|(one, two)| get_along(one, two))
+    !faults.iter().any(is_void) && (0..timed.len()).all(others_get_along)
 }
 
 #[cfg(test)]
@@ -53,7 +56,7 @@ mod tests {
                 let (fault, times) = text.trim().split_once(' ').expect("times");
                 let (nemesis, target) = fault.split_once(':').expect("a target");
                 let (at, end) = times.split_once('-').expect("an end");
-                let time = |text: &str| std::time::Duration::from_secs(text.parse().expect("a number"));
+                let time = |text: &str| Duration::from_secs(text.parse().expect("a number"));
                 Scheduled {
                     at: time(at),
                     lasts: time(end) - time(at),

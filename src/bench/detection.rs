@@ -104,20 +104,15 @@ fn look_for(children: &Children, bug: &PlantedBug, place: &Path, round: u32) -> 
     let mut arguments = vec![
         "test".to_owned(),
         format!("--bug={}", bug.name),
-        format!("--workload={}", bug.workload),
         format!("--time-limit={}", flags::time(LIMIT)),
         format!("--seed={}", 1000 + round),
         "--stop-on-violation".to_owned(),
     ];
-    match bug.schedule {
-        Some(text) => {
-            let file = place.join(format!("{}.toml", bug.name));
-            std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-            arguments.push(format!("--schedule={}", file.display()));
-        }
-        None => arguments.push(format!("--nemesis={}", bug.nemesis)),
+    let file = place.join(format!("{}.toml", bug.name));
+    if let Some(text) = bug.schedule {
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    arguments.extend(bug.test_flags.iter().map(|flag| (*flag).to_owned()));
+    arguments.extend(bug.arguments(&file.display().to_string()));
     let ended = children
         .run(&arguments, place, LIMIT + OVERHEAD)
         .map_err(|error| anyhow!("{error}"))?;

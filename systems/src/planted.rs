@@ -49,19 +49,22 @@ pub enum Oracle {
 const USUAL_WORKLOAD: &str = "register";
 
 impl PlantedBug {
-    /// The flags of `perjury test` that show it, beside `--bug`. A schedule is a file that must be written
-    /// first.
-    pub fn flags(&self) -> String {
-        let mut flags = match self.schedule {
-            Some(_) => format!("--schedule {}.toml", self.name),
-            None => format!("--nemesis {}", self.nemesis),
+    /// The flags of `perjury test` that show it, beside `--bug`, with its schedule in `schedule`: a file that
+    /// must be written first, if the bug has one.
+    pub fn arguments(&self, schedule: &str) -> Vec<String> {
+        let mut arguments = match self.schedule {
+            Some(_) => vec!["--schedule".to_owned(), schedule.to_owned()],
+            None => vec!["--nemesis".to_owned(), self.nemesis.to_owned()],
         };
         if self.workload != USUAL_WORKLOAD {
-            flags += &format!(" --workload {}", self.workload);
+            arguments.extend(["--workload".to_owned(), self.workload.to_owned()]);
         }
-        for flag in self.test_flags {
-            flags += &format!(" {flag}");
-        }
-        flags
+        arguments.extend(self.test_flags.iter().map(|flag| (*flag).to_owned()));
+        arguments
+    }
+
+    /// The same as one writes them.
+    pub fn flags(&self) -> String {
+        self.arguments(&format!("{}.toml", self.name)).join(" ")
     }
 }

@@ -99,12 +99,15 @@ impl<G: Generator> Generator for Watched<G> {
                 if self.open.len() <= thread {
                     self.open.resize(thread + 1, Vec::new());
                 }
-                self.open[thread] = keys(op);
+                keys(op, &mut self.open[thread]);
             }
             (Thread::Client(thread), EventKind::Complete(outcome)) => {
-                let keys = self.open.get_mut(thread).map(std::mem::take).unwrap_or_default();
-                if !keys.is_empty() {
+                if let Some(mut keys) = self.open.get_mut(thread).map(std::mem::take)
+                    && !keys.is_empty()
+                {
                     self.ended(ctx.now_ns, &keys, outcome);
+                    keys.clear();
+                    self.open[thread] = keys;
                 }
             }
             (_, EventKind::NemesisComplete(_)) => {
@@ -118,8 +121,9 @@ impl<G: Generator> Generator for Watched<G> {
     }
 }
 
-/// The objects that an operation updates.
-fn keys(op: &Op) -> Vec<i64> {
+/// Puts the objects that an operation updates into `found`, in place of what was there.
+fn keys(op: &Op, found: &mut Vec<i64>) {
+    found.clear();
     let number = |key: &Value| match key {
         Value::Int(key) => Some(*key),
         _ => None,
@@ -127,9 +131,9 @@ fn keys(op: &Op) -> Vec<i64> {
     match op {
         Op::Txn { micro_ops, .. } => {
             let updates = micro_ops.iter().filter(|op| matches!(op, MicroOp::Append { .. }));
-            updates.filter_map(|op| number(op.key())).collect()
+            found.extend(updates.filter_map(|op| number(op.key())));
         }
-        op => number(op.key()).into_iter().collect(),
+        op => found.extend(number(op.key())),
     }
 }
 

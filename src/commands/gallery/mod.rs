@@ -43,7 +43,8 @@ const CLEAN_WORKLOADS: [&str; 5] = ["register", "set", "counter", "append", "loc
 
 /// Tries every planted bug in every way, and writes the table.
 pub fn run(args: &GalleryArgs) -> CommandResult {
-    let bugs = bugs(args)?;
+    let all = systems_bugs()?;
+    let bugs = bugs(args, &all)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|error| Failure::Usage(format!("--out {}: cannot be made: {error}", args.out.display())))?;
     let mut records = record::read(&args.out)?;
@@ -66,7 +67,7 @@ pub fn run(args: &GalleryArgs) -> CommandResult {
             records.push(record);
         }
     }
-    let table = table::markdown(&(systems_bugs()?), &records);
+    let table = table::markdown(&all, &records);
     let file = args.out.join("gallery.md");
     std::fs::write(&file, &table).with_context(|| format!("cannot write {}", file.display()))?;
     if let Some(page) = &args.into {
@@ -83,10 +84,9 @@ fn systems_bugs() -> Result<Vec<PlantedBug>, Failure> {
 }
 
 /// The bugs that are to be tried.
-fn bugs(args: &GalleryArgs) -> Result<Vec<PlantedBug>, Failure> {
-    let all = systems_bugs()?;
+fn bugs(args: &GalleryArgs, all: &[PlantedBug]) -> Result<Vec<PlantedBug>, Failure> {
     if args.only.is_empty() {
-        return Ok(all);
+        return Ok(all.to_vec());
     }
     for name in &args.only {
         if !all.iter().any(|bug| bug.name == name || bug.family == name) {
@@ -98,7 +98,7 @@ fn bugs(args: &GalleryArgs) -> Result<Vec<PlantedBug>, Failure> {
             .iter()
             .any(|name| bug.name == name || bug.family == name)
     };
-    Ok(all.into_iter().filter(is_wanted).collect())
+    Ok(all.iter().filter(|bug| is_wanted(bug)).cloned().collect())
 }
 
 /// All trials, the first of every bug before the second of any: an interrupted gallery has something of each.
@@ -178,12 +178,8 @@ fn arguments(
     arguments.push("--stop-on-violation".to_owned());
     match (trial.way, bug) {
         (Way::Own, Some(bug)) => {
-            arguments.push(format!("--workload={}", bug.workload));
-            arguments.push(match bug.schedule {
-                Some(text) => format!("--schedule={}", schedule(&args.out, bug.name, text)?.display()),
-                None => format!("--nemesis={}", bug.nemesis),
-            });
-            arguments.extend(bug.test_flags.iter().map(|flag| (*flag).to_owned()));
+            let file = schedule(&args.out, bug)?;
+            arguments.extend(bug.arguments(&file.display().to_string()));
         }
         (_, None) => {
             let workload = CLEAN_WORKLOADS[trial.run as usize % CLEAN_WORKLOADS.len()];
@@ -194,11 +190,13 @@ fn arguments(
     Ok((arguments, args.time_limit))
 }
 
-/// Writes the schedule of a bug to a file.
-fn schedule(out: &Path, name: &str, text: &str) -> Result<PathBuf, Failure> {
+/// The file for the schedule of a bug, written if it has one.
+fn schedule(out: &Path, bug: &PlantedBug) -> Result<PathBuf, Failure> {
     let folder = out.join("schedules");
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let file = folder.join(format!("{name}.toml"));
-    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    let file = folder.join(format!("{}.toml", bug.name));
+    if let Some(text) = bug.schedule {
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     Ok(file)
 }
