@@ -559,7 +559,7 @@ impl FaultRow {
 
     /// Whether it may have been in force, so that it is shown behind what happened during it.
     pub(crate) fn is_drawn(&self) -> bool {
-        self.hold != FaultHold::Skipped
+        !matches!(self.hold, FaultHold::Skipped | FaultHold::Refused)
     }
 
     /// Whether probes saw it.

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use control::{Ability, ControlError};
 use history::{Aim, Hold, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::act::{name, nothing, outcome, too_slow};
 use crate::alongside::Alongside;
@@ -26,6 +26,9 @@ use crate::{Entry, Nemesis, NemesisContext};
 /// How long a removal may take. It is given up sooner than an addition: while it is tried, no other fault
 /// can begin or end, and one that comes to nothing costs nothing.
 const REMOVE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the members may take to learn of a removal, and how often they are asked.
+const LEARN_LIMIT: Duration = Duration::from_secs(10);
+const LEARN_POLL: Duration = Duration::from_millis(50);
 /// How long one change may take: a cluster may want to be quiet before it, and a node has to catch up after
 /// it.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
@@ -80,7 +83,10 @@ impl Nemesis for Membership {
                 refused.push((node, format!("{}: {why}", name(ctx, node))));
             }
         }
-        let members = match members(ctx).await {
+        let agreed: Vec<usize> = (hit.nodes.iter().copied())
+            .filter(|node| refused.iter().all(|(other, _)| other != node))
+            .collect();
+        let members = match members_without(ctx, &agreed).await {
             Ok(members) => members,
             // Those that may have been removed are added again at the end.
             Err(why) => return Ok(outcome(ctx, &hit.nodes, String::new(), vec![why])),
@@ -154,6 +160,20 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
     }
     let detail = format!("added {}", names(nodes, &added));
     outcome(ctx, &added, detail, errors)
+}
+
+/// The members once none of these is among them, or as they are when that takes too long. Where the leader
+/// itself was removed, the others learn of it from the next one, and their lists are old until then.
+async fn members_without(ctx: &NemesisContext, removed: &[usize]) -> Result<BTreeSet<usize>, String> {
+    let deadline = Instant::now() + LEARN_LIMIT;
+    loop {
+        let members = members(ctx).await?;
+        let is_known = removed.iter().all(|node| !members.contains(node));
+        if is_known || Instant::now() > deadline {
+            return Ok(members);
+        }
+        sleep(LEARN_POLL).await;
+    }
 }
 
 async fn members(ctx: &NemesisContext) -> Result<BTreeSet<usize>, String> {
