@@ -112,7 +112,7 @@ fn plain_processes_are_killed_and_paused() {
 fn a_planted_bug_is_caught_with_its_certificate() {
     let dir = tempfile::tempdir().unwrap();
     // Of the planted bugs the one that shows at once, also in a debug build on a busy machine.
-    let args = "test --env local --bug ack-before-quorum --nemesis kill:leader --time-limit 6s --seed 1";
+    let args = "test --env local --bug ack-before-quorum --nemesis kill:leader --time-limit 12s --seed 1";
     let output = perjury(dir.path(), args).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let run = run_dir(dir.path());

@@ -1,25 +1,30 @@
-//! Bursts and lulls: a load that rests now and then.
+//! Bursts and lulls: a load that is now heavy, now light, and rests now and then.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Context, Generator, Next, Thread};
 
-/// How long there is load between two lulls, nanoseconds.
-const LOAD_NS: std::ops::Range<u64> = 4_000_000_000..9_000_000_000;
+/// How long a heavy or a light load goes on, nanoseconds.
+const LOAD_NS: std::ops::Range<u64> = 2_500_000_000..5_000_000_000;
 /// How long a lull is.
 const LULL_NS: std::ops::Range<u64> = 300_000_000..900_000_000;
-/// One thread in so many goes on during a lull, at this pace, nanoseconds.
+/// Of the threads of a node, one in so many goes on under a light load, and one in so many during a lull.
+const LIGHT: usize = 3;
 const AWAKE: usize = 6;
+/// The pace of those, nanoseconds.
 const PACE_NS: u64 = 25_000_000;
 
-/// The operations of `inner`, with a short lull every few seconds, in which one thread in six goes on, and
-/// slowly: what a store does only when the next request comes shows then, and so does what it owes its
-/// clients when many come at once after it.
-pub fn lulls<G: Generator>(seed: u64, inner: G) -> Lulls<G> {
+/// The operations of `inner`, under a load that changes every few seconds: all threads, one in three, and for
+/// a moment one in six, and slowly. A store that is busy answers many requests together, which hides what
+/// goes wrong in an instant; one that is not has little under way when a fault comes. And what it does only
+/// when the next request comes shows in a lull. Thread i talks to node i mod `nodes`, and each node has its
+/// share of the load.
+pub fn lulls<G: Generator>(seed: u64, nodes: usize, inner: G) -> Lulls<G> {
     Lulls {
         inner,
-        begins_ns: 0,
+        nodes: nodes.max(1),
+        load: Load::Lull,
         ends_ns: 0,
         rng: ChaCha8Rng::seed_from_u64(seed ^ 0x6c75_6c6c),
     }
@@ -28,10 +33,18 @@ pub fn lulls<G: Generator>(seed: u64, inner: G) -> Lulls<G> {
 /// See [`lulls`].
 pub struct Lulls<G> {
     inner: G,
-    /// The lull that is to come, or goes on.
-    begins_ns: u64,
+    nodes: usize,
+    load: Load,
+    /// When another load follows.
     ends_ns: u64,
     rng: ChaCha8Rng,
+}
+
+#[derive(Clone, Copy)]
+enum Load {
+    Heavy,
+    Light,
+    Lull,
 }
 
 impl<G: Generator> Generator for Lulls<G> {
@@ -40,18 +53,26 @@ impl<G: Generator> Generator for Lulls<G> {
             return self.inner.next(ctx);
         };
         while self.ends_ns <= ctx.now_ns {
-            self.begins_ns = self.ends_ns + self.rng.random_range(LOAD_NS);
-            self.ends_ns = self.begins_ns + self.rng.random_range(LULL_NS);
+            let (load, lasts_ns) = match self.load {
+                Load::Lull => (Load::Light, LOAD_NS),
+                Load::Light => (Load::Heavy, LOAD_NS),
+                Load::Heavy => (Load::Lull, LULL_NS),
+            };
+            self.load = load;
+            self.ends_ns += self.rng.random_range(lasts_ns);
         }
-        if ctx.now_ns < self.begins_ns {
-            return self.inner.next(ctx);
-        }
-        if !thread.is_multiple_of(AWAKE) {
-            return Next::pending_until(self.ends_ns);
-        }
+        let place = thread / self.nodes;
+        let not_before_ns = match self.load {
+            Load::Heavy => ctx.now_ns,
+            Load::Light if place.is_multiple_of(LIGHT) => ctx.now_ns,
+            Load::Lull if place.is_multiple_of(AWAKE) => ctx.now_ns + PACE_NS,
+            Load::Light | Load::Lull => self.ends_ns,
+        };
+        // Handed out at once, to be done later: a thread that waits for nothing but a time is not woken by
+        // what the others do.
         match self.inner.next(ctx) {
             Next::Do { at_ns, action } => Next::Do {
-                at_ns: at_ns.max(ctx.now_ns + PACE_NS),
+                at_ns: at_ns.max(not_before_ns),
                 action,
             },
             other => other,

@@ -255,7 +255,7 @@ impl Test<'_> {
 
 /// The clients' generator under the limits of the command line.
 fn limited(generator: Box<dyn Generator>, plan: &Plan, limit_ns: u64) -> Box<dyn Generator> {
-    let mut generator: Box<dyn Generator> = Box::new(generator::lulls(plan.seed, generator));
+    let mut generator: Box<dyn Generator> = Box::new(generator::lulls(plan.seed, plan.nodes(), generator));
     if let Some(rate) = plan.args.rate {
         generator = Box::new(generator::rate(rate, plan.seed, generator));
     }

@@ -19,6 +19,7 @@ pub(crate) struct Adds {
     readers: usize,
     /// Weights of read and add for the other threads.
     mix: [u64; 2],
+    options: WorkloadOptions,
     /// How many adds there were.
     added: i64,
     what: fn(key: i64, number: i64) -> i64,
@@ -39,13 +40,15 @@ impl Adds {
             keys: Rotation::new(options.keys(), options.ops_per_key, begun).with_long_lives(grows),
             readers: options.reader_threads(),
             mix: [read, write + cas],
+            options: options.clone(),
             added: 0,
             what,
         }
     }
 
     fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
-        let place = self.keys.due(now_ns, &mut self.rng);
+        let group = self.options.group(thread);
+        let place = self.keys.due(now_ns, group, &mut self.rng);
         let (key, ()) = self.keys.get(place);
         self.keys.spend(place);
         let [read, add] = self.mix;

@@ -4,6 +4,8 @@ use checker::stream::Stream;
 use generator::Generator;
 use history::ObjectKind;
 
+use crate::rotation::GROUPS;
+
 /// A workload, ready to run.
 pub struct Workload {
     /// What the clients do while faults come and go; it has no end, so put a limit around it.
@@ -61,6 +63,12 @@ impl WorkloadOptions {
             keys => keys,
         }
         .max(1)
+    }
+
+    /// The group of a thread. Each node has threads of every group, and under a light load those of the first
+    /// go on alone.
+    pub(crate) fn group(&self, thread: usize) -> usize {
+        thread / self.nodes.max(1) % GROUPS
     }
 
     /// How many threads only read: those below this number.

@@ -23,6 +23,11 @@ const LONGER_NS: u64 = 8_000_000_000;
 const LONGER_USES: u64 = 2;
 /// The time from use to use of a key that lives as long as the run, nanoseconds.
 const RUN_PACE_NS: u64 = 25_000_000;
+/// How many groups of clients there are, how many keys each must have of its own, and how often a client
+/// keeps to them.
+pub(crate) const GROUPS: usize = 3;
+const FEWEST_OF_GROUP: usize = 2;
+const OWN: f64 = 0.8;
 /// How many uses may come at once.
 const BURST: u64 = 16;
 
@@ -96,9 +101,14 @@ impl<T: Default> Rotation<T> {
         rng.random_range(0..self.slots.len())
     }
 
-    /// The place of any of the keys whose time has come.
-    pub fn due(&mut self, now_ns: u64, rng: &mut ChaCha8Rng) -> usize {
-        let place = self.any(rng);
+    /// The place of a key whose time has come, for a client of this group: mostly one of the group's own, so
+    /// that operations meet on few keys however many clients are at work.
+    pub fn due(&mut self, now_ns: u64, group: usize, rng: &mut ChaCha8Rng) -> usize {
+        let of_group = self.slots.len() / GROUPS;
+        let place = match of_group >= FEWEST_OF_GROUP && rng.random_bool(OWN) {
+            true => group % GROUPS + GROUPS * rng.random_range(0..of_group),
+            false => self.any(rng),
+        };
         let (uses, grows) = (self.uses, self.grows);
         if self.slots[place].is_due(now_ns, uses, grows) {
             return place;
@@ -127,6 +137,11 @@ impl<T: Default> Rotation<T> {
             self.slots[place] = self.begin(life);
         }
         is_spent
+    }
+
+    /// Does something to what is remembered of each key.
+    pub fn each(&mut self, act: impl Fn(&mut T)) {
+        self.slots.iter_mut().for_each(|slot| act(&mut slot.about));
     }
 
     /// What is remembered of a key, if it is still in use.
@@ -181,7 +196,7 @@ mod tests {
             // 60 s of 2,000 uses a second.
             for step in 0..120_000_u64 {
                 let now_ns = step * 500_000;
-                let place = rotation.due(now_ns, &mut rng);
+                let place = rotation.due(now_ns, step as usize, &mut rng);
                 let (key, ()) = rotation.get(place);
                 let (count, _, last_ns) = uses.entry(key).or_insert((0, now_ns, now_ns));
                 (*count, *last_ns) = (*count + 1, now_ns);

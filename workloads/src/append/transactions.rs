@@ -27,6 +27,7 @@ pub(super) struct Transactions {
     /// Weights of transactions that only read and of others, for the other threads.
     mix: [u64; 2],
     next_element: i64,
+    options: WorkloadOptions,
 }
 
 impl Transactions {
@@ -39,6 +40,7 @@ impl Transactions {
             readers: options.reader_threads(),
             mix: [read, write + cas],
             next_element: 0,
+            options: options.clone(),
         }
     }
 
@@ -48,7 +50,7 @@ impl Transactions {
             thread < self.readers || append == 0 || self.rng.random_range(0..read + append) < read;
         let micro_ops = match only_reads {
             true => self.reads(),
-            false => self.reads_and_appends(now_ns),
+            false => self.reads_and_appends(now_ns, thread),
         };
         Op::Txn {
             key: Value::Nil,
@@ -74,12 +76,13 @@ impl Transactions {
     }
 
     /// Reads and at least one append; a read may see what its own transaction appended before.
-    fn reads_and_appends(&mut self, now_ns: u64) -> Vec<MicroOp> {
+    fn reads_and_appends(&mut self, now_ns: u64, thread: usize) -> Vec<MicroOp> {
         let count = self.rng.random_range(1..=MOST_STEPS);
         let surely = self.rng.random_range(0..count);
         let mut micro_ops: Vec<MicroOp> = Vec::with_capacity(count);
         for step in 0..count {
-            let place = self.lists.due(now_ns, &mut self.rng);
+            let group = self.options.group(thread);
+            let place = self.lists.due(now_ns, group, &mut self.rng);
             let key = Value::Int(self.lists.get(place).0);
             let has_one = micro_ops
                 .iter()

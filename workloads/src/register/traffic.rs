@@ -17,7 +17,12 @@ use crate::rotation::Rotation;
 const RECENT: usize = 4;
 /// One register in so many is written once and then only changed by cas. A blind write makes all nodes agree
 /// again, whatever they held before; in such a chain every value depends on the one before.
-const CHAINS: i64 = 3;
+const CHAINS: i64 = 4;
+/// How often a thread that writes reads such a register instead, so that the others expect what is there.
+const CHAIN_READS: f64 = 0.4;
+/// So long without an acknowledged update, and others than before may decide, nanoseconds: every register is
+/// read then before a write can hide what became of it.
+const STALL_NS: u64 = 100_000_000;
 /// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they
 /// must.
 const EXPECT_LAST: f64 = 0.85;
@@ -31,7 +36,10 @@ pub(super) struct Traffic {
     /// Weights of read, write and cas for the other threads.
     mix: [u32; 3],
     next_value: i64,
+    options: WorkloadOptions,
     in_flight: InFlight,
+    /// When the last update was acknowledged, nanoseconds since the run's start.
+    acknowledged_ns: u64,
 }
 
 /// What is known of a register that is in use.
@@ -39,6 +47,8 @@ pub(super) struct Traffic {
 struct Register {
     /// Values that were read or written, the last one at the back.
     recent: VecDeque<i64>,
+    /// Whether updates stood still since it was read.
+    in_doubt: bool,
     /// Whether it was written, as far as anybody knows.
     is_begun: bool,
 }
@@ -51,17 +61,22 @@ impl Traffic {
             readers: options.reader_threads(),
             mix: options.mix,
             next_value: 0,
+            options: options.clone(),
             in_flight: InFlight::default(),
+            acknowledged_ns: 0,
         }
     }
 
     fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
-        let place = self.registers.due(now_ns, &mut self.rng);
+        let group = self.options.group(thread);
+        let place = self.registers.due(now_ns, group, &mut self.rng);
         let (number, register) = self.registers.get(place);
         let key = Value::Int(number);
         let expected = register.expectation(&mut self.rng);
         let is_chain = number % CHAINS == 1;
         let may_write = !is_chain || !register.is_begun;
+        let in_doubt = std::mem::take(&mut register.in_doubt);
+        let reads_first = in_doubt || is_chain && self.rng.random_bool(CHAIN_READS);
         self.registers.spend(place);
         let [read, write, cas] = self.mix.map(u64::from);
         let total = read + write + cas;
@@ -70,7 +85,7 @@ impl Traffic {
         } else {
             self.rng.random_range(0..total)
         };
-        if thread < self.readers || total == 0 || drawn < read {
+        if thread < self.readers || total == 0 || drawn < read || reads_first {
             return Op::Read { key };
         }
         let is_cas = drawn >= read + write || !may_write;
@@ -125,6 +140,12 @@ impl Generator for Traffic {
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
         if let Some((_, op, outcome)) = self.in_flight.update(ctx, event) {
+            if !op.is_read_only() && matches!(outcome, Outcome::Ok(_)) {
+                if ctx.now_ns.saturating_sub(self.acknowledged_ns) > STALL_NS {
+                    self.registers.each(|register| register.in_doubt = true);
+                }
+                self.acknowledged_ns = ctx.now_ns;
+            }
             self.learn(op, outcome);
         }
     }
