@@ -282,8 +282,8 @@ fn the_load_is_heavy_and_light_and_rests_now_and_then() {
     for (time_ns, ..) in run.ops() {
         a_tenth[(time_ns / (100 * MS)) as usize] += 1;
     }
-    // 12 threads, 5 ms an operation: 240 in a tenth of a second; under a light load 4 threads make 80, and in a
-    // lull 2 threads with some 3 each.
+    // 12 threads, 5 ms an operation: 240 in a tenth of a second; under a light load 4 threads make 80, and in
+    // a lull 2 threads with some 3 each.
     let tenths = |of: std::ops::Range<usize>| a_tenth.iter().filter(|&count| of.contains(count)).count();
     let (lulls, light, heavy) = (tenths(1..20), tenths(70..90), tenths(200..260));
     assert!((20..100).contains(&lulls), "{lulls} of lulls");

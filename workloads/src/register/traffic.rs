@@ -19,13 +19,13 @@ const RECENT: usize = 4;
 /// again, whatever they held before; in such a chain every value depends on the one before.
 const CHAINS: i64 = 4;
 /// How often a thread that writes reads such a register instead, so that the others expect what is there.
-const CHAIN_READS: f64 = 0.4;
+const CHAIN_READS: f64 = 0.5;
 /// So long without an acknowledged update, and others than before may decide, nanoseconds: every register is
 /// read then before a write can hide what became of it.
 const STALL_NS: u64 = 100_000_000;
 /// The share of cas that expect the value seen last; the others expect an older one and mostly fail, as they
 /// must.
-const EXPECT_LAST: f64 = 0.85;
+const EXPECT_LAST: f64 = 0.9;
 
 /// Reads, writes and cas without end. See the [module above](super).
 pub(super) struct Traffic {
