@@ -136,12 +136,10 @@ fn after_a_stall_every_register_is_read_before_it_is_written() {
         match &step.event {
             EventKind::Invoke { op, .. } => {
                 open.insert(step.thread, op.clone());
-                match is_over {
-                    true if before.contains(op.key()) => {
-                        drop(first.entry(op.key().clone()).or_insert(op.kind()))
-                    }
-                    true => {}
-                    false => drop(before.insert(op.key().clone())),
+                if !is_over {
+                    before.insert(op.key().clone());
+                } else if before.contains(op.key()) {
+                    first.entry(op.key().clone()).or_insert(op.kind());
                 }
             }
             EventKind::Complete(Outcome::Ok(_)) if step.time_ns >= stall.end => {
