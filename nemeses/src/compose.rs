@@ -30,7 +30,7 @@ pub struct Drawing {
 }
 
 /// Makes one of several faults, which come in episodes: quiet, one fault or several that overlap, and quiet
-/// again. Each comes about as often as the others. Of no faults it makes one that never comes.
+/// again. Each comes as often as its entry says. Of no faults it makes one that never comes.
 pub fn compose(faults: Vec<Fault>, drawing: Drawing) -> Faults {
     let mut nemeses = Vec::new();
     let mut drawables = Vec::new();

@@ -35,7 +35,10 @@ const ALONE: f64 = 0.35;
 const SAME_NODES: f64 = 0.35;
 /// The least and the greatest factor by which the times of an episode differ from the usual ones: an answer
 /// that comes only after the heal is heard if the fault was shorter than the client's patience.
-const SCALE: (f64, f64) = (0.4, 1.2);
+const SCALE: (f64, f64) = (0.3, 1.2);
+/// The share of episodes whose faults outlast what clients and stores wait for, and their factor.
+const LONG_FAULTS: f64 = 0.08;
+const LONG_SCALE: (f64, f64) = (2.0, 3.5);
 /// The share of long quiet stretches, and how many times longer they are.
 const LONG_QUIET: f64 = 0.1;
 const LONGER: u64 = 3;
@@ -85,9 +88,10 @@ struct Act {
 impl Episodes {
     /// Episodes of these faults, at most `at_once` in force at a time, on nodes of these names.
     pub fn new(faults: Vec<Drawable>, at_once: usize, nodes: Vec<String>, seed: u64) -> Episodes {
-        let count = faults.len();
-        let pairs = (0..count)
-            .flat_map(|one| (0..count).map(move |other| (one, other)))
+        let often = |(place, fault): (usize, &Drawable)| vec![place; fault.entry.often];
+        let alone: Vec<usize> = faults.iter().enumerate().flat_map(often).collect();
+        let pairs = (alone.iter())
+            .flat_map(|&one| alone.iter().map(move |&other| (one, other)))
             .filter(|&(one, other)| one == other || overlap::may_meet(faults[one].entry, faults[other].entry))
             .collect();
         Episodes {
@@ -95,7 +99,7 @@ impl Episodes {
             at_once: at_once.max(1),
             nodes,
             scale: 1.0,
-            alone: Bag::new((0..count).collect()),
+            alone: Bag::new(alone),
             pairs: Bag::new(pairs),
             acts: VecDeque::new(),
             in_force: InForce::default(),
@@ -114,7 +118,10 @@ impl Episodes {
                 .draw(&mut self.rng)
                 .map(|(one, other)| (one, Some(other)))?,
         };
-        let (least, most) = SCALE;
+        let (least, most) = match self.rng.random_bool(LONG_FAULTS) {
+            true => LONG_SCALE,
+            false => SCALE,
+        };
         self.scale = least * f64::powf(most / least, self.rng.random());
         let target = self.target_of(first)?;
         let hold_ns = self.hold_ns(first);
@@ -228,22 +235,22 @@ impl Episodes {
     /// How long a fault holds.
     fn hold_ns(&mut self, fault: usize) -> u64 {
         let hold_ns = self.faults[fault].hold.draw_ns(&mut self.rng);
-        self.scaled(hold_ns)
+        scaled(hold_ns, self.scale)
     }
 
     /// How long it is quiet before a fault.
     fn quiet_ns(&mut self, fault: usize) -> u64 {
         let quiet_ns = self.faults[fault].quiet.draw_ns(&mut self.rng);
-        self.scaled(quiet_ns)
-    }
-
-    fn scaled(&self, ns: u64) -> u64 {
-        ((ns as f64 * self.scale) as u64).max(1)
+        scaled(quiet_ns, self.scale.min(SCALE.1))
     }
 
     fn target_of(&mut self, fault: usize) -> Option<Target> {
         self.faults[fault].targets.draw(&mut self.rng)
     }
+}
+
+fn scaled(ns: u64, scale: f64) -> u64 {
+    ((ns as f64 * scale) as u64).max(1)
 }
 
 impl Generator for Episodes {

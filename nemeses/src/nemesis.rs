@@ -123,6 +123,8 @@ pub struct Entry {
     pub needs: &'static [Ability],
     /// Where it takes part although the user named no nemesis.
     pub by_default: ByDefault,
+    /// How often it comes beside the others of a run: twice as often as one with half of it.
+    pub often: usize,
     /// The colour of its band in pictures, `#rrggbb`. The plan of a run records it, since reports know no
     /// nemesis.
     pub colour: &'static str,

@@ -61,6 +61,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::CutClients],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#1942e6",
     hold: (0.4, 1.0),
     quiet: (0.3, 0.6),

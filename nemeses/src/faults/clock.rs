@@ -87,6 +87,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Clock],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#882e9e",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),

@@ -66,6 +66,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[],
     by_default: ByDefault::Nowhere,
+    often: 1,
     colour: "#47eba9",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),

@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "crash-loop",
     description: "kills processes several times, each time soon after they were started",
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#5c0a0a",
     new: |rng| Box::new(Kill::new(How::InLoop, rng)),
     ..kill::ENTRY

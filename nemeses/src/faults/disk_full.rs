@@ -28,6 +28,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[Ability::Fill],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#3b5c0a",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),

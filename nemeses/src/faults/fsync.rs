@@ -79,6 +79,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Fsync],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#408a0f",
     hold: (0.4, 1.2),
     quiet: (0.4, 0.8),

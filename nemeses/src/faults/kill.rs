@@ -36,6 +36,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[Ability::Restart],
     by_default: ByDefault::Everywhere,
+    often: 2,
     colour: "#e15759",
     // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.
     hold: (0.04, 0.8),

@@ -49,6 +49,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Membership],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#a675f0",
     hold: (0.4, 1.0),
     quiet: (0.4, 0.8),

@@ -102,6 +102,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Shape],
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#76b7b2",
     hold: (0.6, 1.2),
     quiet: (0.3, 0.6),

@@ -56,6 +56,7 @@ pub(super) const ENTRY: Entry = Entry {
     },
     needs: &[Ability::Cut],
     by_default: ByDefault::Everywhere,
+    often: 3,
     colour: "#4e79a7",
     hold: (0.6, 1.2),
     quiet: (0.4, 0.8),

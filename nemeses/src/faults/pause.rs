@@ -26,6 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     targets: PROCESSES,
     needs: &[],
     by_default: ByDefault::Everywhere,
+    often: 1,
     colour: "#edc948",
     hold: (0.6, 1.2),
     quiet: (0.4, 0.8),

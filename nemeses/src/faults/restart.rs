@@ -11,6 +11,7 @@ pub(super) const ENTRY: Entry = Entry {
     name: "restart",
     description: "ends processes with SIGTERM, and starts them again after a short while",
     by_default: ByDefault::InHunts,
+    often: 1,
     colour: "#f49af4",
     new: |rng| Box::new(Kill::new(How::Gently, rng)),
     ..kill::ENTRY

@@ -38,7 +38,8 @@ pub(super) const ENTRY: Entry = Entry {
         ..PROCESSES
     },
     needs: &[Ability::Transfer],
-    by_default: ByDefault::InHunts,
+    by_default: ByDefault::Everywhere,
+    often: 1,
     colour: "#76b814",
     hold: (0.1, 0.3),
     quiet: (0.2, 0.8),
