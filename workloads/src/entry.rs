@@ -32,8 +32,8 @@ pub struct WorkloadOptions {
     pub ops_per_key: u64,
     /// How many keys are in use at a time; 0 means half the number of client threads.
     pub keys_at_once: usize,
-    /// The share of client threads that only read, 0 to 1. They go on reading where a write would block,
-    /// which is what shows stale reads.
+    /// The share of client threads that only read as long as they are answered, 0 to 1. They go on reading
+    /// where a write would block, which is what shows stale reads.
     pub readers: f64,
     /// What the other threads do, as weights of read, write and cas; if an object can be changed in only one
     /// way, that has the weight of write and cas together.

@@ -16,6 +16,7 @@ mod lock;
 mod lock_fenced;
 mod locking;
 mod parted;
+mod readers;
 mod register;
 mod rotation;
 mod set;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use generator::{Context, Generator, Next, Thread};
-use history::{MicroOp, Op, Value};
+use history::{EventKind, MicroOp, Op, Value};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::WorkloadOptions;
+use crate::readers::Readers;
 use crate::rotation::Rotation;
 
 /// How many appends a list gets, at most.
@@ -22,8 +23,8 @@ const VERSIONS: f64 = 0.4;
 pub(super) struct Transactions {
     rng: ChaCha8Rng,
     lists: Rotation<()>,
-    /// Threads below this number only read.
-    readers: usize,
+    /// The threads that only read.
+    readers: Readers,
     /// Weights of transactions that only read and of others, for the other threads.
     mix: [u64; 2],
     next_element: i64,
@@ -37,7 +38,7 @@ impl Transactions {
         Transactions {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
             lists: Rotation::new(options.keys(), appends, begun).with_long_lives(true),
-            readers: options.reader_threads(),
+            readers: Readers::new(options.reader_threads()),
             mix: [read, write + cas],
             next_element: 0,
             options: options.clone(),
@@ -47,7 +48,7 @@ impl Transactions {
     fn choose(&mut self, now_ns: u64, thread: usize) -> Op {
         let [read, append] = self.mix;
         let only_reads =
-            thread < self.readers || append == 0 || self.rng.random_range(0..read + append) < read;
+            self.readers.only_reads(thread) || append == 0 || self.rng.random_range(0..read + append) < read;
         let micro_ops = match only_reads {
             true => self.reads(),
             false => self.reads_and_appends(now_ns, thread),
@@ -109,5 +110,9 @@ impl Generator for Transactions {
             Thread::Client(thread) => Next::op(ctx, self.choose(ctx.now_ns, thread)),
             Thread::Nemesis => Next::Done,
         }
+    }
+
+    fn update(&mut self, ctx: &Context, event: &EventKind) {
+        self.readers.update(ctx, event);
     }
 }

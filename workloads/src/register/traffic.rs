@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::WorkloadOptions;
 use crate::in_flight::InFlight;
+use crate::readers::Readers;
 use crate::rotation::Rotation;
 
 /// How many of the values last seen in a register are remembered.
@@ -31,8 +32,8 @@ const EXPECT_LAST: f64 = 0.9;
 pub(super) struct Traffic {
     rng: ChaCha8Rng,
     registers: Rotation<Register>,
-    /// Threads below this number only read.
-    readers: usize,
+    /// The threads that only read.
+    readers: Readers,
     /// Weights of read, write and cas for the other threads.
     mix: [u32; 3],
     next_value: i64,
@@ -58,7 +59,7 @@ impl Traffic {
         Traffic {
             rng: ChaCha8Rng::seed_from_u64(options.seed),
             registers: Rotation::new(options.keys(), options.ops_per_key, begun).with_long_lives(false),
-            readers: options.reader_threads(),
+            readers: Readers::new(options.reader_threads()),
             mix: options.mix,
             next_value: 0,
             options: options.clone(),
@@ -80,12 +81,12 @@ impl Traffic {
         self.registers.spend(place);
         let [read, write, cas] = self.mix.map(u64::from);
         let total = read + write + cas;
-        let drawn = if thread < self.readers || total == 0 {
-            0
-        } else {
-            self.rng.random_range(0..total)
+        let only_reads = total == 0 || self.readers.only_reads(thread);
+        let drawn = match only_reads {
+            true => 0,
+            false => self.rng.random_range(0..total),
         };
-        if thread < self.readers || total == 0 || drawn < read || reads_first {
+        if only_reads || drawn < read || reads_first {
             return Op::Read { key };
         }
         let is_cas = drawn >= read + write || !may_write;
@@ -139,6 +140,7 @@ impl Generator for Traffic {
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
+        self.readers.update(ctx, event);
         if let Some((_, op, outcome)) = self.in_flight.update(ctx, event) {
             if !op.is_read_only() && matches!(outcome, Outcome::Ok(_)) {
                 if ctx.now_ns.saturating_sub(self.acknowledged_ns) > STALL_NS {
