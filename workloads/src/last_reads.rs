@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use generator::{Context, Generator, Next, Thread};
+use generator::{Action, Context, Generator, Next, Thread};
 use history::{EventKind, Op, Outcome};
 
 use crate::WorkloadOptions;
@@ -13,8 +13,11 @@ use crate::parted::Parted;
 
 /// How often a key is read, at most, until a read succeeds.
 const TRIES: u32 = 5;
-/// After how many reads in a row without an answer a node is no longer asked.
+/// After how many reads in a row without an answer a node is asked one thing at a time.
 const SILENT: u32 = 12;
+/// How long it is left alone between two questions then, nanoseconds, and how often it is asked.
+const PATIENCE_NS: u64 = 250_000_000;
+const QUESTIONS: u32 = 60;
 
 /// Reads each key until one read succeeds, then asks each node, then ends.
 pub(crate) struct LastReads<F> {
@@ -48,6 +51,13 @@ struct Queues {
     silent: Vec<u32>,
 }
 
+/// What a thread does next.
+enum Turn {
+    Ask(Read, u64),
+    Wait,
+    Nothing,
+}
+
 impl Queues {
     fn new(keys: &[i64], nodes: usize, may_differ: impl Fn(i64) -> bool) -> Queues {
         let read = |key: i64, node| Read { key, tries: 0, node };
@@ -62,29 +72,39 @@ impl Queues {
         }
     }
 
-    /// The next read for a thread that talks to this node.
-    fn next(&mut self, node: Option<usize>) -> Option<Read> {
-        self.any
-            .pop_front()
-            .or_else(|| self.own.get_mut(node?)?.pop_front())
-    }
-
-    /// Takes what did not succeed, to be tried again.
-    fn again(&mut self, read: Read) {
-        match read.node {
-            None => self.any.push_back(read),
-            Some(node) => self.own[node].push_back(read),
+    /// What a thread that talks to this node does next, and after which pause, nanoseconds. `is_asked` says
+    /// whether a question to this node is open.
+    fn next(&mut self, node: Option<usize>, is_asked: bool) -> Turn {
+        if let Some(read) = self.any.pop_front() {
+            return Turn::Ask(read, 0);
+        }
+        let Some((own, silent)) = node.and_then(|node| Some((self.own.get_mut(node)?, self.silent[node])))
+        else {
+            return Turn::Nothing;
+        };
+        match silent {
+            ..SILENT => own.pop_front().map_or(Turn::Nothing, |read| Turn::Ask(read, 0)),
+            _ if is_asked => Turn::Wait,
+            _ => own
+                .pop_front()
+                .map_or(Turn::Nothing, |read| Turn::Ask(read, PATIENCE_NS)),
         }
     }
 
-    /// Counts what a node does not answer.
-    fn answered(&mut self, node: usize, is_answer: bool) {
-        let Some(silent) = self.silent.get_mut(node) else {
+    /// Takes what became of a read: it is tried again if need be.
+    fn ended(&mut self, read: Read, is_answer: bool) {
+        let Some(node) = read.node else {
+            if !is_answer && read.tries < TRIES {
+                self.any.push_back(read);
+            }
             return;
         };
+        let silent = &mut self.silent[node];
         *silent = if is_answer { 0 } else { *silent + 1 };
-        if *silent >= SILENT {
+        if *silent >= SILENT + QUESTIONS {
             self.own[node].clear();
+        } else if !is_answer && (read.tries < TRIES || *silent >= SILENT) {
+            self.own[node].push_back(read);
         }
     }
 }
@@ -122,22 +142,31 @@ impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
             Queues::new(&keys, nodes, |key| self.parted.may_be(key))
         });
         let node = thread.checked_rem(self.nodes);
-        if let Some(read) = queues.next(node) {
-            if self.reading.len() <= thread {
-                self.reading.resize(thread + 1, None);
+        let is_asked = self.reading.iter().flatten().any(|read| read.node == node);
+        match queues.next(node, is_asked) {
+            Turn::Ask(read, pause_ns) => {
+                if self.reading.len() <= thread {
+                    self.reading.resize(thread + 1, None);
+                }
+                self.reading[thread] = Some(Read {
+                    tries: read.tries + 1,
+                    ..read
+                });
+                Next::Do {
+                    at_ns: ctx.now_ns.saturating_add(pause_ns),
+                    action: Action::Op((self.ask)(read.key)),
+                }
             }
-            self.reading[thread] = Some(Read {
-                tries: read.tries + 1,
-                ..read
-            });
-            return Next::op(ctx, (self.ask)(read.key));
+            Turn::Wait => Next::Pending { until_ns: None },
+            Turn::Nothing => {
+                let may_come_back = |read: &Read| read.node.is_none() || read.node == node;
+                match self.reading.iter().flatten().any(may_come_back) {
+                    // A read that is under way may fail and come back into the queue.
+                    true => Next::Pending { until_ns: None },
+                    false => Next::Done,
+                }
+            }
         }
-        let may_come_back = |read: &Read| read.node.is_none() || read.node == node;
-        if self.reading.iter().flatten().any(may_come_back) {
-            // A read that is under way may fail and come back into the queue.
-            return Next::Pending { until_ns: None };
-        }
-        Next::Done
     }
 
     fn update(&mut self, ctx: &Context, event: &EventKind) {
@@ -148,13 +177,7 @@ impl<F: Fn(i64) -> Op + Send> Generator for LastReads<F> {
             return;
         };
         let Some(queues) = &mut self.queues else { return };
-        let is_answer = matches!(outcome, Outcome::Ok(_));
-        if !is_answer && read.tries < TRIES {
-            queues.again(read);
-        }
-        if let Some(node) = read.node {
-            queues.answered(node, is_answer);
-        }
+        queues.ended(read, matches!(outcome, Outcome::Ok(_)));
     }
 }
 

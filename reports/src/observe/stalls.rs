@@ -6,7 +6,7 @@
 //! Liveness in the face of Network Faults", 2020).
 
 use history::units::seconds;
-use history::{Observed, Operation};
+use history::{Hold, NemesisSpan, Note, NoteKind, Observed, Operation};
 
 use super::spared::{Stretch, spared};
 use super::{Looked, observation};
@@ -51,7 +51,8 @@ fn silent_nodes(looked: &Looked) -> Vec<Observation> {
     };
     let names = looked.record.nodes.iter().enumerate();
     let silent = names.filter_map(|(index, name)| {
-        let stretches = spared(looked.faults, looked.record.nodes.len(), Some(name), until_s(looked));
+        let mut stretches = spared(looked.faults, looked.record.nodes.len(), Some(name), until_s(looked));
+        stretches.extend(last_reads(looked));
         let asked = |operation: &&Operation| operation.node.map(usize::from) == Some(index);
         let operations: Vec<&Operation> = looked.history.operations.iter().filter(asked).collect();
         let gap = longest_gap(&operations, &stretches)?;
@@ -70,10 +71,32 @@ fn silent_nodes(looked: &Looked) -> Vec<Observation> {
     silent.collect()
 }
 
-/// The end of the main phase: what comes later has checks of its own.
+/// The end of the main phase: whether the whole store comes back is another observation's matter.
 fn until_s(looked: &Looked) -> f64 {
-    let heal = looked.history.nemesis.iter().rfind(|span| span.op.is_heal());
-    seconds(heal.map_or(looked.history.end_ns, |span| span.invoked_ns))
+    seconds(last_heal(looked).map_or(looked.history.end_ns, |heal| heal.invoked_ns))
+}
+
+/// The last reads, after everything was healed and the store had answered; `None` where a node may have a
+/// reason not to answer them: a fault that could not be undone, damage, or a run that was stopped.
+fn last_reads(looked: &Looked) -> Option<Stretch> {
+    let heal = last_heal(looked)?;
+    let is_verified = heal.outcome.as_ref()?.hold == Hold::Verified;
+    let is_stopped = |(_, note): &(u64, Note)| matches!(note.kind, NoteKind::Stopped | NoteKind::NotBack);
+    if !is_verified || looked.damage().is_some() || looked.history.notes.iter().any(is_stopped) {
+        return None;
+    }
+    let healed_ns = heal.completed_ns?;
+    let later = || (looked.history.operations.iter()).filter(|operation| operation.invoked_ns > healed_ns);
+    let from_ns = later().map(|operation| operation.invoked_ns).min()?;
+    let to_ns = later().filter_map(|operation| operation.completed_ns).max()?;
+    Some(Stretch {
+        from_s: seconds(from_ns),
+        to_s: seconds(to_ns.get()),
+    })
+}
+
+fn last_heal<'a>(looked: &Looked<'a>) -> Option<&'a NemesisSpan> {
+    looked.history.nemesis.iter().rfind(|span| span.op.is_heal())
 }
 
 /// The longest part of a stretch in which none of these operations was answered although some were invoked.

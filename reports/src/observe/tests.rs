@@ -20,8 +20,12 @@ enum Happened {
     Fault(&'static str, &'static str, u64),
     /// An operation that is answered, or not.
     Op(bool),
+    /// The same at n1, n2 or n3, counted from 0.
+    At(u16, bool),
+    /// The last heal.
+    Healed,
 }
-use Happened::{Fault, Op as Called};
+use Happened::{At as CalledAt, Fault, Healed, Op as Called};
 
 fn note(kind: NoteKind, node: &str, fact: Option<Fact>) -> Happened {
     Happened::Note(Note {
@@ -68,16 +72,23 @@ fn history(happened: &[At]) -> History {
             Happened::Note(note) => {
                 events.push((ns, Process::Nemesis, EventKind::Note(Box::new(note.clone()))));
             }
-            Fault(nemesis, target, length) => {
-                for (at, action) in [
-                    (ns, NemesisAction::Start),
-                    (ns + length * 1_000_000_000, NemesisAction::Stop),
-                ] {
-                    let op = NemesisOp {
-                        nemesis: (*nemesis).into(),
-                        action,
-                        target: (*target).into(),
-                    };
+            Fault(..) | Healed => {
+                let act = |nemesis: &str, action, target: &str| NemesisOp {
+                    nemesis: nemesis.into(),
+                    action,
+                    target: target.into(),
+                };
+                let acts = match what {
+                    Fault(nemesis, target, length) => vec![
+                        (ns, act(nemesis, NemesisAction::Start, target)),
+                        (
+                            ns + length * 1_000_000_000,
+                            act(nemesis, NemesisAction::Stop, target),
+                        ),
+                    ],
+                    _ => vec![(ns, NemesisOp::heal())],
+                };
+                for (at, op) in acts {
                     let outcome = NemesisOutcome {
                         nodes: vec!["n1".into()],
                         detail: String::new(),
@@ -92,7 +103,11 @@ fn history(happened: &[At]) -> History {
                     ));
                 }
             }
-            Called(is_answered) => {
+            Called(is_answered) | CalledAt(_, is_answered) => {
+                let node = match what {
+                    CalledAt(node, _) => Some(*node),
+                    _ => None,
+                };
                 let process = Process::Client(number);
                 let op = Op::Write {
                     key: 1.into(),
@@ -102,7 +117,7 @@ fn history(happened: &[At]) -> History {
                     true => Outcome::ok(),
                     false => Outcome::info(history::ErrorClass::Timeout, "no answer"),
                 };
-                events.push((ns, process, EventKind::Invoke { op, node: None }));
+                events.push((ns, process, EventKind::Invoke { op, node }));
                 events.push((ns + 1_000, process, EventKind::Complete(outcome)));
             }
         }
@@ -240,6 +255,49 @@ fn stalls() {
         .filter(|(second, _)| !(6..14).contains(second))
         .collect();
     check(&asked_little, &[]);
+}
+
+#[test]
+fn silent_nodes() {
+    // All three are asked all the time; n2 answers nothing from some second on, and in a second the heal
+    // comes, if any does.
+    let run = |silent: std::ops::Range<u64>, healed_at: Option<u64>, fault: Option<At>| {
+        let asked = |second| (0..3).map(move |node| (second, node));
+        let mut happened: Vec<At> = (0..30)
+            .filter(|second| healed_at.is_none_or(|at| !(at..at + 4).contains(second)))
+            .flat_map(asked)
+            .map(|(second, node)| (second, CalledAt(node, node != 1 || !silent.contains(&second))))
+            .collect();
+        happened.extend(healed_at.map(|at| (at, Healed)));
+        happened.extend(fault);
+        told(&looked(&happened, &[], Vec::new()))
+    };
+    let text = |seconds: &str| {
+        vec![format!(
+            "silent-node ×1: n2 answered nothing for {seconds} s, although faults left it and a majority of the nodes \
+             alone"
+        )]
+    };
+    let none = Vec::<String>::new();
+    assert_eq!(run(10..19, None, None), text("10.0"));
+    assert_eq!(run(10..14, None, None), none);
+    assert_eq!(
+        run(10..19, None, Some((12, Fault("partition", "halves", 3)))),
+        none
+    );
+    // n1 was hit, and the two others could go on.
+    assert_eq!(
+        run(10..19, None, Some((12, Fault("kill", "one", 3)))),
+        text("10.0")
+    );
+    // It never comes back: nobody asks while the store is healed, which is no silence.
+    assert_eq!(run(18..24, Some(20), None), none);
+    assert_eq!(run(18..30, Some(20), None), none);
+    assert_eq!(run(18..30, Some(15), None), text("10.0"));
+    assert_eq!(
+        run(14..30, Some(15), Some((10, Fault("corrupt", "bitflip", 1)))),
+        none
+    );
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn every_node_is_asked_for_what_may_differ_between_nodes() {
         }
         assert!(!unanswered.is_empty());
         let mut asked: BTreeMap<Value, BTreeSet<usize>> = BTreeMap::new();
-        let mut unanswered_in_a_row = 0;
+        let (mut unanswered_in_a_row, mut last_ns) = (0, 0);
         let sim = Sim {
             clients: 6,
             nemesis: true,
@@ -203,6 +203,7 @@ fn every_node_is_asked_for_what_may_differ_between_nodes() {
             let outcome = match node {
                 2 => {
                     unanswered_in_a_row += 1;
+                    last_ns = ctx.now_ns;
                     Outcome::fail(ErrorClass::ConnectionRefused, "")
                 }
                 _ => Outcome::ok_value(Value::Nil),
@@ -224,6 +225,10 @@ fn every_node_is_asked_for_what_may_differ_between_nodes() {
         assert!(
             unanswered_in_a_row < 400,
             "{name}: a node that is gone is asked {unanswered_in_a_row} times"
+        );
+        assert!(
+            (12_000_000_000..20_000_000_000).contains(&last_ns),
+            "{name}: patiently, until {last_ns} ns"
         );
     }
 }
