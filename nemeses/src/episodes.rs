@@ -189,7 +189,12 @@ impl Episodes {
         let within = |share: f64| (whole_ns as f64 * share) as u64;
         let begin_ns = within(self.rng.random_range(0.05..0.7));
         let is_again = first.fault == other;
-        let (begin_ns, end_ns, is_after) = match self.rng.random_range(0..5) {
+        // Operators often act on what has just come back.
+        let ways = match self.faults[other].entry.alongside.needs_quorum {
+            true => 8,
+            false => 5,
+        };
+        let (begin_ns, end_ns, is_after) = match self.rng.random_range(0..ways) {
             // Inside.
             0 | 1 if !is_again => (begin_ns, (begin_ns + hold_ns).min(within(0.97)), false),
             // Across.
@@ -197,7 +202,7 @@ impl Episodes {
             // After.
             _ => {
                 let last_ns = episode.iter().map(|drawn| drawn.end_ns).max().unwrap_or(0);
-                let gap_ns = self.quiet_ns(other) / 8;
+                let gap_ns = self.quiet_ns(other) / self.rng.random_range(8..64);
                 (last_ns + gap_ns, last_ns + gap_ns + hold_ns, true)
             }
         };

@@ -100,8 +100,8 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "hashicorp/raft#94",
         needs: &[],
     },
-    // Shown by transfers of leadership: the target takes over without the entries that were on their
-    // way to it.
+    // Shown by a transfer of leadership to a node that has just come back: it takes over without what it
+    // missed. A target that keeps up lacks nothing, because links keep the order of what is sent.
     BugInfo {
         bug: Bug::TransferSkipsLogCheck,
         name: "transfer-skips-log-check",
@@ -109,7 +109,16 @@ pub(super) const TABLE: &[BugInfo] = &[
         breaks: LeaderCompleteness,
         layer: Core,
         seen_by: &[History, Diverged, Simulation],
-        runs: Runs::with("transfer"),
+        runs: Runs::with("pause,transfer").schedule(schedule![
+            ("2s", "2s", "pause", "n3"),
+            ("4010ms", "300ms", "transfer", "n3"),
+            ("6s", "2s", "pause", "n2"),
+            ("8030ms", "300ms", "transfer", "n2"),
+            ("10s", "2s", "pause", "n4"),
+            ("12050ms", "300ms", "transfer", "n4"),
+            ("14s", "2s", "pause", "n5"),
+            ("16100ms", "300ms", "transfer", "n5"),
+        ]),
         precedent: "redpanda#2606, hashicorp/raft#581",
         needs: &[],
     },
