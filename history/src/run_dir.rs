@@ -83,6 +83,9 @@ pub struct TestRecord {
     /// What the run is to fail on although it proves no broken promise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fail_on: Vec<FailOn>,
+    /// Within which time the system goes on after a fault, seconds; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovers_within_s: Option<f64>,
     /// The planted bug, if one was switched on.
     #[serde(default)]
     pub bug: Option<String>,

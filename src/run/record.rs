@@ -29,6 +29,7 @@ pub fn record(
         error_rules: (plan.system.errors.iter()).chain(&RULES).cloned().collect(),
         log_patterns: plan.system.log_patterns.to_vec(),
         fail_on: args.fail_on.0.clone(),
+        recovers_within_s: plan.system.recovers_within.map(|time| time.as_secs_f64()),
         bug: args.bug.clone(),
         env: environment.kind().name().into(),
         links: environment.net().control().name().into(),

@@ -63,6 +63,7 @@ pub(crate) const ENTRY: Entry = Entry {
     example_endpoint: "http://10.0.0.1:8500",
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
+    recovers_within: None,
     locate: Some(locate),
     make,
 };

@@ -1,6 +1,7 @@
 //! What a system is: the types that the list and its entries share.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use control::{Ability, MakeSystem};
 use history::{ErrorRule, LogPattern, ObjectKind};
@@ -77,6 +78,9 @@ pub struct Entry {
     pub errors: &'static [ErrorRule],
     /// What the lines of its nodes' logs mean.
     pub log_patterns: &'static [LogPattern],
+    /// Within which time it goes on after a fault, as perjury sets it up: some elections, with a wide margin
+    /// for a busy machine. What takes longer is told; `None` for the bounds that fit any store.
+    pub recovers_within: Option<Duration>,
     /// Finds the store's program; `None` where there is nothing to find.
     pub locate: Option<Locate>,
     /// Makes it ready to run in an environment.

@@ -47,6 +47,7 @@ pub(crate) const ENTRY: Entry = Entry {
     example_endpoint: "redis://10.0.0.1:6379",
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
+    recovers_within: None,
     locate: Some(locate),
     make,
 };

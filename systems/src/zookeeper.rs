@@ -73,6 +73,7 @@ pub(crate) const ENTRY: Entry = Entry {
     example_endpoint: "zookeeper://10.0.0.1:2181",
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
+    recovers_within: None,
     locate: Some(locate),
     make,
 };

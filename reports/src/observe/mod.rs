@@ -61,13 +61,14 @@ pub(crate) fn observe(looked: &Looked) -> Vec<Observation> {
 }
 
 impl Looked<'_> {
-    /// From where on something is told: as the user says, or else by default; nothing where it is told only
-    /// on demand.
+    /// From where on something is told: as the user says, as it is known of the system, or else by default;
+    /// nothing where it is told only on demand.
     fn bound(&self, what: Observed) -> Option<f64> {
         let mut asked = self.record.fail_on.iter().filter(|fail| fail.what == what);
         let given = asked.find_map(|fail| fail.bound);
         given.or(match what.bound() {
-            Bound::Seconds(default) | Bound::Bytes(default) => Some(default),
+            Bound::Seconds(default) => Some(self.record.recovers_within_s.unwrap_or(default)),
+            Bound::Bytes(default) => Some(default),
             Bound::None | Bound::Share => None,
         })
     }

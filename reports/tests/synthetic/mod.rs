@@ -114,6 +114,7 @@ pub fn record(options: &Options) -> TestRecord {
         min_faults: 0,
         log_patterns: Vec::new(),
         fail_on: Vec::new(),
+        recovers_within_s: None,
         error_rules: Vec::new(),
         bug: options.plant.then(|| "stale-read".into()),
         env: "netns".into(),
