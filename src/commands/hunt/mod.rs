@@ -197,6 +197,7 @@ fn pool(args: &HuntArgs, list: Option<&str>, test: &TestArgs) -> Result<Pool, Fa
         },
         any_nodes: !is_given("nodes") && matches!(kind, EnvKind::Netns | EnvKind::Local),
         nodes: test.nodes,
+        any_concurrency: !is_given("concurrency"),
         run_time: args.run_time,
     })
 }
@@ -218,6 +219,7 @@ impl Hunt<'_> {
         own.push(("time-limit", flags::time(self.args.run_time)));
         own.extend(setting.workload.clone().map(|workload| ("workload", workload)));
         own.extend(setting.nodes.map(|nodes| ("nodes", nodes.to_string())));
+        own.extend((setting.concurrency.clone()).map(|count| ("concurrency", count)));
         flags::with(self.test.clone(), &own)
     }
 

@@ -202,8 +202,14 @@ fn joined((one, other): &Pair) -> String {
 }
 
 fn row(line: &Line) -> HuntRun {
-    let nodes = line.setting.nodes.map(|nodes| format!("{nodes} nodes"));
-    let setting: Vec<String> = line.setting.workload.clone().into_iter().chain(nodes).collect();
+    let Setting {
+        workload,
+        nodes,
+        concurrency,
+    } = line.setting.clone();
+    let nodes = nodes.map(|nodes| format!("{nodes} nodes"));
+    let clients = concurrency.map(|count| format!("{count} clients"));
+    let setting: Vec<String> = [workload, nodes, clients].into_iter().flatten().collect();
     HuntRun {
         faults: line.faults.clone(),
         setting: setting.join(", "),
