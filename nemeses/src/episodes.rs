@@ -90,10 +90,12 @@ impl Episodes {
     pub fn new(faults: Vec<Drawable>, at_once: usize, nodes: Vec<String>, seed: u64) -> Episodes {
         let often = |(place, fault): (usize, &Drawable)| vec![place; fault.entry.often];
         let alone: Vec<usize> = faults.iter().enumerate().flat_map(often).collect();
-        let pairs = (alone.iter())
+        let two = (alone.iter())
             .flat_map(|&one| alone.iter().map(move |&other| (one, other)))
-            .filter(|&(one, other)| one == other || overlap::may_meet(faults[one].entry, faults[other].entry))
-            .collect();
+            .filter(|&(one, other)| overlap::may_meet(faults[one].entry, faults[other].entry));
+        // The same twice comes no more often than with one of the others.
+        let twice = alone.iter().map(|&one| (one, one));
+        let pairs = two.chain(twice).collect();
         Episodes {
             faults,
             at_once: at_once.max(1),
