@@ -131,7 +131,8 @@ pub(super) const TABLE: &[BugInfo] = &[
         needs: &[],
     },
     // Shown by a partition that cuts the leader off: it goes on saying that a cas found another
-    // value, the one that it remembers.
+    // value, the one that it remembers. It must not step down for want of a quorum, as with stale
+    // reads.
     BugInfo {
         bug: Bug::FailedCasFromStale,
         name: "failed-cas-from-stale",
@@ -141,7 +142,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         seen_by: &[History, Simulation],
         runs: Runs::with("partition:leader"),
         precedent: "scylladb#6299",
-        needs: &[],
+        needs: &[Bug::NoCheckQuorum],
     },
     // Shown by killing the leader, if clients repeat their numbered requests: what it had replicated
     // is applied again.

@@ -227,15 +227,16 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "etcd#6624, cockroach#1131, LogCabin#56",
         needs: &[],
     },
-    // Shown by a cut of one direction: a leader that is heard and hears nothing keeps its followers
-    // loyal, and nothing is committed for as long as the cut lasts.
+    // A leader that is heard and hears nothing would keep its followers loyal for as long as a cut of
+    // one direction lasts. TCP hides it: without acknowledgements of packets nothing more is sent after
+    // a moment, and the others elect a leader as after a full cut.
     BugInfo {
         bug: Bug::NoCheckQuorum,
         name: "no-check-quorum",
         description: "a leader that no quorum answers goes on leading",
         breaks: Liveness,
         layer: Core,
-        seen_by: &[Unavailable],
+        seen_by: &[Simulation],
         runs: Runs::with("partition:one-way"),
         precedent: "neo4j#8236",
         needs: &[],

@@ -155,14 +155,15 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "",
         needs: &[],
     },
-    // Needs no fault: after 64 Appends to a follower nothing more is sent until time is up.
+    // After 64 Appends to a follower nothing more is sent to it until the leader probes it anew, so soon
+    // that the rate of a running cluster does not tell: the next Appends carry more.
     BugInfo {
         bug: Bug::InflightLeak,
         name: "inflight-leak",
         description: "what a follower has acknowledged is still taken to be under way",
         breaks: Liveness,
         layer: Core,
-        seen_by: &[Unavailable],
+        seen_by: &[Simulation],
         runs: Runs::with("none"),
         precedent: "etcd-io/raft#54",
         needs: &[],
