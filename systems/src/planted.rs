@@ -41,8 +41,8 @@ pub enum Oracle {
     History,
     /// What is observed beside it.
     Beside(Observed),
-    /// A simulation that sees every node at every step: no test of the running store.
-    Simulation,
+    /// Tests of the core alone, which see inside the nodes.
+    Core,
 }
 
 /// The workload of a test that names none.

@@ -236,7 +236,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         description: "a leader that no quorum answers goes on leading",
         breaks: Liveness,
         layer: Core,
-        seen_by: &[Simulation],
+        seen_by: &[Unit],
         runs: Runs::with("partition:one-way"),
         precedent: "neo4j#8236",
         needs: &[],

@@ -121,6 +121,8 @@ pub enum Oracle {
     Unavailable,
     /// The simulation of the core, which sees every node at every step.
     Simulation,
+    /// A test of the rule alone: nothing that is seen from outside tells.
+    Unit,
 }
 
 /// The test that shows a bug.

@@ -163,7 +163,7 @@ pub(super) const TABLE: &[BugInfo] = &[
         description: "what a follower has acknowledged is still taken to be under way",
         breaks: Liveness,
         layer: Core,
-        seen_by: &[Simulation],
+        seen_by: &[Unit],
         runs: Runs::with("none"),
         precedent: "etcd-io/raft#54",
         needs: &[],

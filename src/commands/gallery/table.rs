@@ -30,14 +30,14 @@ pub fn markdown(bugs: &[PlantedBug], records: &[Record]) -> String {
     let mut text = String::new();
     let (visible, hidden): (Vec<&PlantedBug>, Vec<&PlantedBug>) = bugs
         .iter()
-        .partition(|bug| bug.seen_by.iter().any(|oracle| *oracle != Oracle::Simulation));
+        .partition(|bug| bug.seen_by.iter().any(|oracle| *oracle != Oracle::Core));
     table(&mut text, &visible, &ways, records);
     totals(&mut text, &visible, &ways, records);
     if !hidden.is_empty() {
         let _ = writeln!(
             text,
-            "\nThese are seen by the simulation of the Raft core alone; no test of a running cluster is known to show \
-             them:\n"
+            "\nThese are seen by tests of the Raft core alone, its simulation above all; no test of a running cluster is \
+             known to show them:\n"
         );
         table(&mut text, &hidden, &ways, records);
     }

@@ -61,7 +61,7 @@ fn planted(family: &'static str, bug: &raft::bug::BugInfo) -> PlantedBug {
         Seen::Growth => Oracle::Beside(Observed::Growth),
         Seen::SlowRecovery => Oracle::Beside(Observed::SlowRecovery),
         Seen::Unavailable => Oracle::Beside(Observed::Unavailable),
-        Seen::Simulation => Oracle::Simulation,
+        Seen::Simulation | Seen::Unit => Oracle::Core,
     };
     PlantedBug {
         name: bug.name,

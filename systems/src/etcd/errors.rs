@@ -394,6 +394,12 @@ mod tests {
                 "other-error",
                 false,
             ),
+            (
+                503,
+                r#"{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: server stopped"}}"#,
+                "server-stopped",
+                false,
+            ),
             (404, "404 page not found\n", "not-understood", false),
             (502, "<html>Bad Gateway</html>", "not-understood", false),
             (500, "{}", "not-understood", false),

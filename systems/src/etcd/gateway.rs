@@ -175,10 +175,21 @@ pub(super) fn refused(status: StatusCode, bytes: &[u8]) -> RequestError {
     #[derive(Deserialize)]
     struct Refusal {
         message: Option<String>,
-        error: Option<String>,
+        error: Option<Told>,
+    }
+    // Of a stream it is an object: grpc-gateway, runtime/handler.go, `ForwardResponseStream`.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Told {
+        Text(String),
+        Stream { message: String },
     }
     let refusal = serde_json::from_slice::<Refusal>(bytes).ok();
-    match refusal.and_then(|refusal| refusal.message.or(refusal.error)) {
+    let message = refusal.and_then(|refusal| match (refusal.message, refusal.error) {
+        (Some(message), _) | (None, Some(Told::Text(message) | Told::Stream { message })) => Some(message),
+        (None, None) => None,
+    });
+    match message {
         Some(message) => said(&message).error(message),
         None => NOT_UNDERSTOOD.error(format!("{status} without a message")),
     }
