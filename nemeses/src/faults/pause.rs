@@ -2,34 +2,48 @@
 //!
 //! Shows: leaders that answer from old state when they wake, leases and locks held past their time, messages
 //! from long ago that are taken for new ones. The same happens in the wild by garbage collection, swapping
-//! and moved virtual machines. Published cases: etcd's locks held by two clients (Jepsen 2020),
+//! and moved virtual machines. When all have slept, their timers run out at the same moment: two candidates
+//! in one term, which are rare otherwise. Published cases: etcd's locks held by two clients (Jepsen 2020),
 //! Elasticsearch's lost documents after pauses of the primary (Jepsen 2015).
 
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use control::ProcessState;
-use history::{Aim, NemesisOutcome};
+use history::{Aim, NemesisOutcome, Pick};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
 use crate::alongside::Alongside;
 use crate::nemesis::ByDefault;
-use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
+use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pause",
     description: "freezes processes with SIGSTOP, and lets them go on with SIGCONT",
-    targets: PROCESSES,
+    targets: Targets {
+        picks: &[
+            row(Pick::One, 1, 1),
+            row(Pick::Minority, 3, 1),
+            row(Pick::Majority, 3, 1),
+            row(Pick::All, 1, 3),
+            row(Pick::Leader, 1, 3),
+            row(Pick::MinorityWithLeader, 3, 0),
+            row(Pick::MinorityWithoutLeader, 3, 0),
+            row(Pick::MajorityWithLeader, 3, 0),
+            row(Pick::MajorityWithoutLeader, 3, 0),
+        ],
+        ..PROCESSES
+    },
     needs: &[],
     by_default: ByDefault::Everywhere,
-    often: 1,
+    often: 2,
     colour: "#edc948",
-    hold: (0.6, 1.2),
-    quiet: (0.4, 0.8),
+    hold: (0.25, 1.2),
+    quiet: (0.3, 0.8),
     alongside: Alongside {
         needs_process: true,
         takes_nodes: true,

@@ -21,16 +21,16 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "raft-java#57, barge#5",
         needs: &[],
     },
-    // Two candidates must stand in one term, which pre-votes make rare: slow links widen the moment
-    // in which they can.
+    // Two candidates must stand in one term, which pre-votes make rare. Shown by freezing all nodes: their
+    // timers run out at the same moment.
     BugInfo {
         bug: Bug::VoteTwice,
         name: "vote-twice",
         description: "a node votes for everyone who asks in a term",
         breaks: ElectionSafety,
         layer: Core,
-        seen_by: &[TwoLeaders, Diverged, Simulation],
-        runs: Runs::with("kill:leader,packet:delay"),
+        seen_by: &[TwoLeaders, Diverged, Log, History, Simulation],
+        runs: Runs::with("pause:all"),
         precedent: "jgroups-raft#254, nebula#2405, camunda#5356",
         needs: &[],
     },
@@ -122,16 +122,16 @@ pub(super) const TABLE: &[BugInfo] = &[
         precedent: "redpanda#2606, hashicorp/raft#581",
         needs: &[],
     },
-    // Shown by killing the leader: of two nodes that ask at about the same time both are told that
-    // they could win, and both take it for a victory in the same term.
+    // Shown by freezing all nodes: of two that ask at about the same time both are told that they could
+    // win, and both take it for a victory in the same term.
     BugInfo {
         bug: Bug::PreVoteCountsAsVote,
         name: "pre-vote-counts-as-vote",
         description: "those who said that they would vote are counted as having voted",
         breaks: ElectionSafety,
         layer: Core,
-        seen_by: &[TwoLeaders, Diverged, Simulation],
-        runs: Runs::with("kill:leader"),
+        seen_by: &[TwoLeaders, Diverged, Log, History, Simulation],
+        runs: Runs::with("pause:all"),
         precedent: "",
         needs: &[],
     },
