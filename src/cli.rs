@@ -67,7 +67,7 @@ pub enum Command {
 #[command(
     args_override_self = true,
     after_help = "Examples:
-  perjury test                                     the bundled cluster; kill, pause, partition; 30 s
+  perjury test                                     the bundled cluster, with faults that overlap; 30 s
   perjury test --bug stale-read --nemesis partition    catch a planted bug
   perjury test --nemesis kill:leader,pause --rate 500 --time-limit 2m
   perjury test --nemesis none --ops 10000 --seed 7
@@ -106,8 +106,8 @@ pub struct TestArgs {
     #[arg(long, default_value = "register")]
     pub workload: String,
     /// The faults: a list such as `kill,pause,partition`, `kill:leader,partition:majorities-ring` or
-    /// `kill:n1+n3`, or `none`. By default kill, pause and partition, as far as the environment supports
-    /// them.
+    /// `kill:n1+n3`, or `none`. By default kill, pause, partition and power, and transfer and compact where
+    /// the store has them, as far as the environment supports them.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// A TOML file that says when each fault begins, how long it lasts and what it is aimed at. Every run
