@@ -12,6 +12,7 @@ use super::*;
 use control::{Client, ControlError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Answers by the written value: most are fine, some fail, hang, stay unknown or refuse the connection.
 struct Moody {
@@ -220,4 +221,60 @@ async fn a_stop_ends_the_run_soon_and_leaves_a_whole_history() {
             .iter()
             .all(|operation| operation.completed_ns.is_some())
     );
+}
+
+/// A client of which it is recorded when it was dropped.
+struct Held(Arc<Mutex<Vec<Instant>>>);
+
+#[async_trait::async_trait]
+impl Connect for Held {
+    async fn connect(&self, _: usize, _: Duration) -> Result<Box<dyn Client>, ControlError> {
+        Ok(Box::new(Held(self.0.clone())))
+    }
+}
+
+#[async_trait::async_trait]
+impl Client for Held {
+    async fn invoke(&mut self, _: &Op) -> Outcome {
+        Outcome::ok()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push(Instant::now());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_done_stays_until_all_are() {
+    // The first thread has one operation, the other one works on for ten seconds.
+    struct Uneven([bool; 2]);
+    impl Generator for Uneven {
+        fn next(&mut self, ctx: &generator::Context) -> generator::Next {
+            let generator::Thread::Client(thread) = ctx.thread else {
+                return generator::Next::Done;
+            };
+            if std::mem::replace(&mut self.0[thread], true) {
+                return generator::Next::Done;
+            }
+            generator::Next::Do {
+                at_ns: thread as u64 * 10_000_000_000,
+                action: generator::Action::Op(Op::Read { key: 1.into() }),
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::create(&dir.path().join("history.jsonl"), None).unwrap();
+    let dispatcher = Arc::new(Dispatcher::new(TokioRuntime::start(), journal, 2));
+    let dropped = Arc::new(Mutex::new(Vec::new()));
+    let connect = Arc::new(Held(dropped.clone()));
+    let start = Instant::now();
+    let mut runner = Runner::new(dispatcher.clone(), connect.clone(), 1, Duration::from_secs(1));
+    runner.run(Box::new(Uneven([false; 2])), None).await.unwrap();
+    let times: Vec<u64> = (dropped.lock().unwrap().iter())
+        .map(|at| at.duration_since(start).as_secs())
+        .collect();
+    assert_eq!(times, [10, 10]);
+    dispatcher.close().unwrap();
 }

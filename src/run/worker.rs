@@ -90,7 +90,7 @@ impl<R: Runtime> Runner<R> {
             let task = self.dispatcher.runtime().spawn(Box::pin(async move {
                 worker.run().await;
                 // The receiver is gone only if the runner is.
-                let _ = sender.send(worker.process);
+                let _ = sender.send((worker.process, worker.client));
             }));
             tasks.push((task, receiver));
         }
@@ -112,13 +112,22 @@ impl<R: Runtime> Runner<R> {
         let dispatcher = self.dispatcher.clone();
         let working = async {
             let mut result = Ok(());
+            // A client that has nothing more to do stays until all have: what it holds, such as a lock, is
+            // given up with its connection.
+            let mut done = Vec::new();
             for (process, (task, receiver)) in self.processes.iter_mut().zip(tasks) {
                 match task.await {
                     // Sent before the task ends.
-                    Ok(()) => *process = receiver.await.unwrap_or(*process),
+                    Ok(()) => {
+                        if let Ok((last, client)) = receiver.await {
+                            *process = last;
+                            done.push(client);
+                        }
+                    }
                     Err(error) => result = Err(anyhow!("a worker ended badly: {error}")),
                 }
             }
+            drop(done);
             dispatcher.leave_nemesis_alone();
             result
         };
