@@ -24,7 +24,7 @@ pub use alongside::Alongside;
 pub use compose::{Drawing, Faults, Nemeses, compose};
 pub use faults::{ALL, find};
 pub use holds::Holds;
-pub use nemesis::{ByDefault, Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
+pub use nemesis::{Entry, Fault, FaultOptions, Nemesis, NemesisContext, Planned};
 pub use overlap::may_meet;
 pub use schedule::{Schedule, Scheduled};
 pub use sensible::is_sensible;

@@ -121,8 +121,9 @@ pub struct Entry {
     pub targets: Targets,
     /// What it needs of the environment and of the store.
     pub needs: &'static [Ability],
-    /// Where it takes part although the user named no nemesis.
-    pub by_default: ByDefault,
+    /// Whether it takes part in a test whose user named no nemesis: no store in order fails because of it.
+    /// In a hunt all take part.
+    pub by_default: bool,
     /// How often it comes beside the others of a run: twice as often as one with half of it.
     pub often: usize,
     /// The colour of its band in pictures, `#rrggbb`. The plan of a run records it, since reports know no
@@ -136,17 +137,6 @@ pub struct Entry {
     pub alongside: Alongside,
     /// Makes what performs it; all that is random comes from this generator.
     pub new: fn(ChaCha8Rng) -> Box<dyn Nemesis>,
-}
-
-/// Where a nemesis takes part although the user named none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByDefault {
-    /// Everywhere: no store in order fails because of it.
-    Everywhere,
-    /// In hunts only.
-    InHunts,
-    /// Nowhere.
-    Nowhere,
 }
 
 impl Entry {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use control::{Ability, EnvKind};
-use nemeses::{ByDefault, Entry, FaultOptions, Planned, Schedule};
+use nemeses::{Entry, FaultOptions, Planned, Schedule};
 
 use super::unknown;
 use crate::exit::Failure;
@@ -45,7 +45,7 @@ impl FaultPlan {
             ..FaultPlan::none()
         };
         let Some(list) = list else {
-            for entry in (nemeses::ALL.iter()).filter(|entry| entry.by_default == ByDefault::Everywhere) {
+            for entry in (nemeses::ALL.iter()).filter(|entry| entry.by_default) {
                 match plan(entry, Vec::new()) {
                     Ok(planned) => faults.planned.push(planned),
                     Err(why) => faults.leave_out(entry, &why),

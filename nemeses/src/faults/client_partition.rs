@@ -17,7 +17,6 @@ use crate::act::outcome;
 use crate::alongside::Alongside;
 use crate::faults::partition::{cut, heal};
 use crate::holds::Taken;
-use crate::nemesis::ByDefault;
 use crate::target::kinds::{Kind, draw, names_of};
 use crate::target::nodes::names;
 use crate::target::{Names, Targets};
@@ -60,7 +59,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["answers@leader", "both@n1+n2"],
     },
     needs: &[Ability::CutClients],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#1942e6",
     hold: (0.4, 1.0),

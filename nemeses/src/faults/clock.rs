@@ -25,7 +25,6 @@ use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::nodes::names;
@@ -86,7 +85,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["jump=-30000@leader", "drift=50000@n1"],
     },
     needs: &[Ability::Clock],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#882e9e",
     hold: (0.6, 1.2),

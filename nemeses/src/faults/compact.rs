@@ -15,7 +15,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::{Entry, Nemesis, NemesisContext};
@@ -25,7 +24,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "has nodes replace their logs by snapshots and drop old revisions",
     targets: PROCESSES,
     needs: &[Ability::Compact],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 1,
     colour: "#324767",
     hold: (0.1, 0.2),

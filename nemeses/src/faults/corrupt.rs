@@ -31,7 +31,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::act::{name, nodes_in, outcome, settle};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, kind_of};
 use crate::target::nodes::{by_name, indices};
@@ -65,7 +64,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["bitflip@n2"],
     },
     needs: &[],
-    by_default: ByDefault::Nowhere,
+    by_default: false,
     often: 1,
     colour: "#47eba9",
     hold: (0.4, 1.2),

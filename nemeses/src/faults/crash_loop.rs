@@ -5,12 +5,11 @@
 
 use crate::Entry;
 use crate::faults::kill::{self, How, Kill};
-use crate::nemesis::ByDefault;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "crash-loop",
     description: "kills processes several times, each time soon after they were started",
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#5c0a0a",
     new: |rng| Box::new(Kill::new(How::InLoop, rng)),

@@ -16,7 +16,6 @@ use rand_chacha::ChaCha8Rng;
 use crate::act::{name, nothing, outcome, restart_ended};
 use crate::alongside::Alongside;
 use crate::holds::Taken;
-use crate::nemesis::ByDefault;
 use crate::tamper::disk;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
@@ -27,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "fills the disks of nodes, and makes room again",
     targets: PROCESSES,
     needs: &[Ability::Fill],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#3b5c0a",
     hold: (0.4, 1.2),

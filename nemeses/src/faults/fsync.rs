@@ -25,7 +25,6 @@ use tokio::time::{Instant, sleep};
 use crate::act::{name, nothing, outcome, restart_ended};
 use crate::alongside::Alongside;
 use crate::holds::Taken;
-use crate::nemesis::ByDefault;
 use crate::tamper::set_fsync;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::{Names, Targets};
@@ -78,7 +77,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["slow=500@leader", "fail@n1"],
     },
     needs: &[Ability::Fsync],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#408a0f",
     hold: (0.4, 1.2),

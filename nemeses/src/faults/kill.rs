@@ -16,7 +16,6 @@ use tokio::time::sleep;
 
 use crate::act::{comes_up, let_go, lines, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
@@ -35,7 +34,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "ends processes with SIGKILL, and starts them again after a short while",
     targets: PROCESSES,
     needs: &[Ability::Restart],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 2,
     colour: "#e15759",
     // From 0.1 to 2 s at the default interval: a quick restart meets the election that the kill has caused.

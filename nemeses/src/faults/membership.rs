@@ -17,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::act::{name, nothing, outcome, too_slow};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
@@ -48,7 +47,7 @@ pub(super) const ENTRY: Entry = Entry {
         ..PROCESSES
     },
     needs: &[Ability::Membership],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#a675f0",
     hold: (0.4, 1.0),

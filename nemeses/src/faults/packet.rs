@@ -23,7 +23,6 @@ use crate::act::{nothing, outcome};
 use crate::alongside::Alongside;
 use crate::faults::partition::open_all;
 use crate::holds::Taken;
-use crate::nemesis::ByDefault;
 use crate::target::kinds::{Kind, Values, draw, names_of, typed_kind_of};
 use crate::target::links::{Grudge, named};
 use crate::target::nodes::names;
@@ -101,7 +100,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["delay=50@leader", "loss=30@n1>n2"],
     },
     needs: &[Ability::Shape],
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#76b7b2",
     hold: (0.6, 1.2),

@@ -16,7 +16,6 @@ use tokio::time::timeout;
 
 use crate::act::{leader, name, nothing, outcome, too_slow};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::grudges::{grudge, prefers_leader};
 use crate::target::links::{Grudge, named};
 use crate::target::{Names, Targets, row};
@@ -55,7 +54,7 @@ pub(super) const ENTRY: Entry = Entry {
         examples: &["n1+n2|n3", "n1>n2"],
     },
     needs: &[Ability::Cut],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 3,
     colour: "#4e79a7",
     hold: (0.6, 1.2),

@@ -15,7 +15,6 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
@@ -39,7 +38,7 @@ pub(super) const ENTRY: Entry = Entry {
         ..PROCESSES
     },
     needs: &[],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 2,
     colour: "#edc948",
     hold: (0.25, 1.2),

@@ -24,7 +24,6 @@ use tokio::time::sleep;
 
 use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::tamper::{disk, restore_power, set_fsync};
 use crate::target::PROCESSES;
 use crate::target::hit::Hit;
@@ -36,7 +35,7 @@ pub(super) const ENTRY: Entry = Entry {
     description: "cuts the power of nodes: what was not synced is gone or torn; then starts them again",
     targets: PROCESSES,
     needs: &[Ability::Power],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 1,
     colour: "#4b0a5c",
     hold: (0.04, 0.4),

@@ -5,12 +5,11 @@
 
 use crate::Entry;
 use crate::faults::kill::{self, How, Kill};
-use crate::nemesis::ByDefault;
 
 pub(super) const ENTRY: Entry = Entry {
     name: "restart",
     description: "ends processes with SIGTERM, and starts them again after a short while",
-    by_default: ByDefault::InHunts,
+    by_default: false,
     often: 1,
     colour: "#f49af4",
     new: |rng| Box::new(Kill::new(How::Gently, rng)),

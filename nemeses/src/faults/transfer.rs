@@ -17,7 +17,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::act::{leader, name, nothing, outcome, too_slow};
 use crate::alongside::Alongside;
-use crate::nemesis::ByDefault;
 use crate::target::nodes::{by_name, indices};
 use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
@@ -38,7 +37,7 @@ pub(super) const ENTRY: Entry = Entry {
         ..PROCESSES
     },
     needs: &[Ability::Transfer],
-    by_default: ByDefault::Everywhere,
+    by_default: true,
     often: 1,
     colour: "#76b814",
     hold: (0.1, 0.3),

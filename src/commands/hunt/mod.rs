@@ -31,7 +31,7 @@ use std::time::Duration;
 use anyhow::Context;
 use checker::Verdict;
 use control::{EnvChoice, EnvKind, can};
-use nemeses::{ByDefault, Schedule};
+use nemeses::Schedule;
 
 use crate::cli::{Command, HuntArgs, TestArgs};
 use crate::exit::{CommandResult, Done, Failure, USAGE};
@@ -157,11 +157,7 @@ fn pool(args: &HuntArgs, list: Option<&str>, test: &TestArgs) -> Result<Pool, Fa
         kinds.push((entry, targets.clone()));
     }
     if named.is_none() {
-        let by_default = |entry: &&nemeses::Entry| entry.by_default != ByDefault::Nowhere;
-        let all = nemeses::ALL
-            .iter()
-            .filter(by_default)
-            .filter(|entry| can_be_had(entry).is_ok());
+        let all = nemeses::ALL.iter().filter(|entry| can_be_had(entry).is_ok());
         kinds.extend(all.map(|entry| (entry, Vec::new())));
     }
     let nodes = usize::from(test.nodes);
