@@ -31,8 +31,14 @@ impl FaultPlan {
         }
     }
 
-    /// What `--nemesis` says, or else those that take part by default.
-    pub fn new(list: Option<&str>, nodes: usize, interval: Duration) -> Result<FaultPlan, Failure> {
+    /// What `--nemesis` says, or else those that take part by default: without what cannot be done to the
+    /// system, and without those under which it is known to fail.
+    pub fn new(
+        list: Option<&str>,
+        system: &systems::Entry,
+        nodes: usize,
+        interval: Duration,
+    ) -> Result<FaultPlan, Failure> {
         let plan = |entry: &'static Entry, targets| {
             entry.plan(&FaultOptions {
                 nodes,
@@ -45,10 +51,16 @@ impl FaultPlan {
             ..FaultPlan::none()
         };
         let Some(list) = list else {
-            for entry in (nemeses::ALL.iter()).filter(|entry| entry.by_default) {
-                match plan(entry, Vec::new()) {
-                    Ok(planned) => faults.planned.push(planned),
-                    Err(why) => faults.leave_out(entry, &why),
+            let can_be_had = |entry: &&Entry| !entry.needs.iter().any(|need| system.lacks(*need));
+            for entry in (nemeses::ALL.iter())
+                .filter(|entry| entry.by_default)
+                .filter(can_be_had)
+            {
+                let known = system.fails_under.iter().find(|(name, _)| *name == entry.name);
+                match (known, plan(entry, Vec::new())) {
+                    (Some((_, why)), _) => faults.leave_out(entry, why),
+                    (None, Ok(planned)) => faults.planned.push(planned),
+                    (None, Err(why)) => faults.leave_out(entry, &why),
                 }
             }
             return Ok(faults);

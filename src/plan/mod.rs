@@ -91,9 +91,12 @@ impl Plan {
             // A cluster that perjury did not start suffers only the faults that the user names.
             (None, true, false) => {
                 let named = args.nemesis.as_deref().unwrap_or("none");
-                FaultPlan::new(Some(named), nodes, args.fault_interval)?
+                FaultPlan::new(Some(named), system, nodes, args.fault_interval)?
             }
-            (None, false, _) => FaultPlan::new(args.nemesis.as_deref(), nodes, args.fault_interval)?,
+            (None, false, _) => {
+                let list = args.nemesis.as_deref();
+                FaultPlan::new(list, system, nodes, args.fault_interval)?
+            }
         };
         faults.left_out.extend(left_out);
         if args.env == EnvChoice::Local && args.links != LinkChoice::Auto {
@@ -120,8 +123,7 @@ impl Plan {
             return Err(Failure::Usage("--time-limit: at most a week".into()));
         }
         for entry in faults.entries() {
-            let is_missing = |need: &&Ability| need.is_of_store() && !system.abilities.contains(need);
-            if entry.needs.iter().any(|need| is_missing(&need)) {
+            if entry.needs.iter().any(|need| system.lacks(*need)) {
                 return Err(Failure::Usage(format!(
                     "the nemesis `{}`: perjury does not know how to do that to `{}`",
                     entry.name, system.name

@@ -64,6 +64,10 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fails_under: &[(
+        "power",
+        "servers that are young do not start again after it (docs/track-record.md)",
+    )],
     locate: Some(locate),
     make,
 };

@@ -48,6 +48,7 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fails_under: &[("power", "it acknowledges what it has not synced")],
     locate: Some(locate),
     make,
 };

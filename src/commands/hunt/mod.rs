@@ -138,16 +138,16 @@ fn pool(args: &HuntArgs, list: Option<&str>, test: &TestArgs) -> Result<Pool, Fa
     let named = list.map(nemeses::parse).transpose().map_err(usage)?;
     let system = systems::find(&test.system);
     let can_be_had = |entry: &nemeses::Entry| {
-        entry.needs.iter().try_for_each(|need| {
-            let knows = system.is_none_or(|system| system.abilities.contains(need));
-            match need.is_of_store() && !knows {
+        entry
+            .needs
+            .iter()
+            .try_for_each(|need| match system.is_some_and(|system| system.lacks(*need)) {
                 true => Err(format!(
                     "perjury does not know how to do that to `{}`",
                     test.system
                 )),
                 false => can(kind, *need),
-            }
-        })
+            })
     };
     let mut kinds = Vec::new();
     for (name, targets) in named.iter().flatten() {

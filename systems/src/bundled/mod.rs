@@ -36,6 +36,7 @@ pub(crate) const ENTRY: Entry = Entry {
     log_patterns: &LOG_PATTERNS,
     // Election timeouts are at most 600 ms.
     recovers_within: Some(Duration::from_secs(2)),
+    fails_under: &[],
     locate: None,
     make,
 };

@@ -65,6 +65,7 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fails_under: &[],
     locate: Some(locate),
     make,
 };
