@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use control::inside::FsyncMode;
 use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
-use history::{Aim, NemesisOutcome};
+use history::{Aim, NemesisOutcome, Pick};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
@@ -25,15 +25,29 @@ use tokio::time::sleep;
 use crate::act::{comes_up, let_go, lines, name, nodes_in, nothing, on_each, outcome, settle, started};
 use crate::alongside::Alongside;
 use crate::tamper::{disk, restore_power, set_fsync};
-use crate::target::PROCESSES;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
+use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "power",
     description: "cuts the power of nodes: what was not synced is gone or torn; then starts them again",
-    targets: PROCESSES,
+    // What the others still know heals what one has lost.
+    targets: Targets {
+        picks: &[
+            row(Pick::One, 1, 1),
+            row(Pick::Minority, 3, 1),
+            row(Pick::Majority, 3, 2),
+            row(Pick::All, 1, 4),
+            row(Pick::Leader, 1, 1),
+            row(Pick::MinorityWithLeader, 3, 0),
+            row(Pick::MinorityWithoutLeader, 3, 0),
+            row(Pick::MajorityWithLeader, 3, 0),
+            row(Pick::MajorityWithoutLeader, 3, 0),
+        ],
+        ..PROCESSES
+    },
     needs: &[Ability::Power],
     by_default: true,
     often: 1,
