@@ -1,10 +1,13 @@
-//! Changes of leader that no fault explains: none is in force, and none has ended for a while.
+//! Changes of leader that no fault explains: none that touched the leader or took a majority is in force, or
+//! was a while ago. A node that comes back must not unseat a leader that a majority follows (Ongaro, thesis
+//! of 2014, section 4.2.3 and 9.6); without a pre-vote it does.
 
 use history::units::seconds;
 use history::{NoteKind, Observed};
 
+use super::spared::is_spared;
 use super::{Looked, observation};
-use crate::results::Observation;
+use crate::results::{FaultRow, Observation};
 
 /// How long after a fault, and after the first leader, a change of leader may be its doing, seconds.
 const SETTLES_S: f64 = 5.0;
@@ -25,7 +28,7 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
         };
         // The same node may have been elected again.
         let is_elected = before != after || old_term.is_some() && term.is_some() && old_term != term;
-        if !is_elected || *time_s < leaders[0].0 + SETTLES_S || is_near_fault(looked, *time_s) {
+        if !is_elected || *time_s < leaders[0].0 + SETTLES_S || may_be_a_fault(looked, *time_s, before) {
             continue;
         }
         let line = format!("{time_s:.1} s: {after} came to lead after {before}");
@@ -44,17 +47,25 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     }
     for election in &mut found {
         election.text = match election.count {
-            1 => "another node came to lead although there was no fault".to_owned(),
-            count => format!("another node came to lead {count} times although there was no fault"),
+            1 => format!("another node came to lead {NO_FAULT}"),
+            count => format!("another node came to lead {count} times {NO_FAULT}"),
         };
     }
     found
 }
 
-fn is_near_fault(looked: &Looked, time_s: f64) -> bool {
-    let mut faults = looked.faults.iter().filter(|fault| fault.is_drawn());
-    faults.any(|fault| {
-        let over_s = fault.end_s.map_or(f64::INFINITY, |end_s| end_s + SETTLES_S);
-        (fault.start_s..=over_s).contains(&time_s)
-    })
+const NO_FAULT: &str = "although no fault had touched the leader or a majority";
+
+/// Whether faults may have brought about that this leader lost its leadership.
+fn may_be_a_fault(looked: &Looked, time_s: f64, leader: &str) -> bool {
+    let drawn = looked.faults.iter().filter(|fault| fault.is_drawn());
+    let near: Vec<&FaultRow> = drawn
+        .filter(|fault| {
+            let over_s = fault.end_s.map_or(f64::INFINITY, |end_s| end_s + SETTLES_S);
+            (fault.start_s..=over_s).contains(&time_s)
+        })
+        .collect();
+    // Meant to change the leader, or known to.
+    let changes_leaders = |fault: &&FaultRow| matches!(fault.nemesis.as_str(), "transfer" | "membership");
+    near.iter().any(changes_leaders) || !is_spared(near.into_iter(), looked.record.nodes.len(), Some(leader))
 }

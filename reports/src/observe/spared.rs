@@ -40,7 +40,12 @@ pub(super) fn spared(faults: &[FaultRow], nodes: usize, node: Option<&str>, end_
     stretches
 }
 
-fn is_spared<'f>(in_force: impl Iterator<Item = &'f FaultRow>, nodes: usize, node: Option<&str>) -> bool {
+/// Whether these faults together touch fewer than half of so many nodes and, if one is given, not this node.
+pub(super) fn is_spared<'f>(
+    in_force: impl Iterator<Item = &'f FaultRow>,
+    nodes: usize,
+    node: Option<&str>,
+) -> bool {
     let mut touched: Vec<&str> = Vec::new();
     for fault in in_force {
         match touched_by(fault) {

@@ -206,7 +206,8 @@ fn crashes() {
 #[test]
 fn elections() {
     let calm = [(0, leader("n1")), (20, leader("n2"))];
-    let text = "election ×1: another node came to lead although there was no fault";
+    let text =
+        "election ×1: another node came to lead although no fault had touched the leader or a majority";
     check(&calm, &[text]);
     // The same node, in a term that is not known; too soon after the first one.
     check(&[(0, leader("n1")), (20, leader("n1"))], &[]);
@@ -220,6 +221,18 @@ fn elections() {
         let mut happened = calm.to_vec();
         happened.push((start, Fault("partition", "", length)));
         check(&happened, &expected);
+    }
+    // n1 comes back: it may have led, or it must not unseat n2.
+    for (before, nemesis, target, expected) in [
+        ("n1", "partition", "one", vec![]),
+        ("n2", "partition", "one", vec![text]),
+        ("n2", "partition", "halves", vec![]),
+        ("n2", "kill", "one", vec![text]),
+        ("n2", "packet", "delay", vec![]),
+        ("n2", "transfer", "one", vec![]),
+    ] {
+        let fault = Fault(nemesis, target, 2);
+        check(&[(0, leader(before)), (16, fault), (19, leader("n3"))], &expected);
     }
 }
 
