@@ -83,6 +83,9 @@ pub enum ControlError {
         /// What is wrong, and what to do about it where that is known.
         why: String,
     },
+    /// The store says that it has done something, and has not.
+    #[error("{0}")]
+    Untrue(String),
     /// Anything else, in one line.
     #[error("{0}")]
     Other(String),

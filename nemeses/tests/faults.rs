@@ -321,8 +321,15 @@ async fn what_does_not_take_hold_is_reported() {
         (
             "compact",
             "n2",
-            Flaw::CompactFails,
+            Flaw::CompactLies,
             "failed: n2: the past can still be read",
+            "verified",
+        ),
+        (
+            "compact",
+            "n2",
+            Flaw::CompactRefused,
+            "refused: n2: no leader",
             "verified",
         ),
         (

@@ -6,11 +6,12 @@
 //!
 //! It is over at once, as with `transfer`.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use control::{Ability, Db, ProcessState};
-use history::{Aim, NemesisOutcome};
+use control::{Ability, ControlError, Db, ProcessState};
+use history::{Aim, Hold, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome};
@@ -55,10 +56,34 @@ impl Nemesis for Compact {
                 .or_insert_with(|| "does not run".to_owned());
         }
         let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
-        let compact = |db: Arc<dyn Db>, node| async move { db.compact(node).await.map(drop) };
+        let untrue: Arc<Mutex<BTreeSet<usize>>> = Arc::default();
+        let compact = |db: Arc<dyn Db>, node| {
+            let untrue = untrue.clone();
+            async move {
+                let done = db.compact(node).await;
+                if let Err(ControlError::Untrue(_)) = done {
+                    untrue.lock().unwrap_or_else(PoisonError::into_inner).insert(node);
+                }
+                done.map(drop)
+            }
+        };
         let errors = on_each(ctx, &hit.nodes, compact).await;
+        let untrue = untrue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (lies, refused): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|(node, _)| untrue.contains(node));
+        // A store may refuse, as long as it has not recovered from something else: nothing was broken then.
+        let hit = Hit {
+            nodes: (hit.nodes.iter().copied())
+                .filter(|node| refused.iter().all(|(other, _)| other != node))
+                .collect(),
+            ..hit
+        };
+        if hit.nodes.is_empty() {
+            let hold = Hold::Refused(lines(ctx, refused).join("; "));
+            return Ok(NemesisOutcome { hold, ..nothing() });
+        }
         let detail = format!("compacted {}", hit.describe(ctx));
-        Ok(outcome(ctx, &hit.nodes, detail, lines(ctx, errors)))
+        Ok(outcome(ctx, &hit.nodes, detail, lines(ctx, lies)))
     }
 
     async fn end(&mut self, _ctx: &NemesisContext) -> NemesisOutcome {

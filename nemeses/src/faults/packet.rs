@@ -35,6 +35,8 @@ const WHOM: &[Pick] = &[Pick::One, Pick::Leader, Pick::All];
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// How many datagrams a sample has.
 const SAMPLED: usize = 60;
+/// How many samples must all contradict what was done to a link: one may by chance.
+const SAMPLES: usize = 3;
 /// How large they are on a slow link, and on others.
 const LARGE: usize = 1200;
 const SMALL: usize = 64;
@@ -140,7 +142,7 @@ impl Disturbance {
     }
 
     /// Why a sample of a shaped link contradicts the shape; bounds that hold on a busy machine, which only
-    /// adds delays and losses, and for all but one sample in some thousands.
+    /// adds delays and losses, and for all but one sample in a hundred.
     fn contradiction(&self, sample: &Sample) -> Option<String> {
         let count = sample.sent as f64;
         let share = self.value / 100.0;
@@ -269,10 +271,17 @@ impl Packet {
             rate => Duration::from_secs_f64((SAMPLED * LARGE * 8) as f64 / rate as f64),
         };
         let limit = shape.delay + shape.jitter + queued + LATE;
-        match sample(ctx, link, bytes, limit).await {
-            Ok(sample) => disturbance.contradiction(&sample),
-            Err(why) => Some(why),
+        let mut why = None;
+        for _ in 0..SAMPLES {
+            why = match sample(ctx, link, bytes, limit).await {
+                Ok(sample) => disturbance.contradiction(&sample),
+                Err(why) => return Some(why),
+            };
+            if why.is_none() {
+                break;
+            }
         }
+        why
     }
 }
 

@@ -34,7 +34,8 @@ pub enum Flaw {
     RemoveDoesNothing,
     AddFails,
     TransferDoesNothing,
-    CompactFails,
+    CompactLies,
+    CompactRefused,
 }
 
 /// The cluster.
@@ -336,8 +337,11 @@ impl Operators for Handle {
     }
 
     async fn compact(&self, node: usize) -> Result<String, ControlError> {
-        if self.0.has(Flaw::CompactFails) {
-            return Err(ControlError::Other("the past can still be read".into()));
+        if self.0.has(Flaw::CompactLies) {
+            return Err(ControlError::Untrue("the past can still be read".into()));
+        }
+        if self.0.has(Flaw::CompactRefused) {
+            return Err(ControlError::Other("no leader".into()));
         }
         self.0.note(format!("compact {}", self.0.nodes[node].name));
         Ok(String::new())

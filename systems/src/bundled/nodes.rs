@@ -375,7 +375,7 @@ impl Operators for Nodes {
         };
         match taken.snapshot_index >= applied {
             true => Ok(format!("a snapshot up to entry {}", taken.snapshot_index)),
-            false => Err(ControlError::Other(format!(
+            false => Err(ControlError::Untrue(format!(
                 "the snapshot ends at entry {}, but {applied} entries were applied",
                 taken.snapshot_index
             ))),

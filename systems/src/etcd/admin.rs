@@ -172,7 +172,7 @@ impl Operators for Members {
                 Ok(format!("compacted up to revision {revision}"))
             }
             Err(error) => Err(failed("range", error)),
-            Ok(_) => Err(ControlError::Other(format!(
+            Ok(_) => Err(ControlError::Untrue(format!(
                 "revision {} can still be read after it was compacted",
                 revision - 1
             ))),
