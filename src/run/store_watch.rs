@@ -4,6 +4,7 @@
 //! Invariant: a look never waits longer than its limit, and what has been noted is not noted again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -239,7 +240,8 @@ fn resident_bytes(pid: i32) -> u64 {
     number.unwrap_or(0) * 1024
 }
 
-/// The bytes of the files in a directory and below, of at most [`MOST_FILES`].
+/// The room on the disk that the store's files take in a directory and below, bytes, of at most
+/// [`MOST_FILES`]. What perjury itself puts there does not count, nor what was reserved and not written.
 fn bytes_in(directory: &Path) -> u64 {
     let mut bytes = 0;
     let mut files = 0;
@@ -254,7 +256,8 @@ fn bytes_in(directory: &Path) -> u64 {
             }
             match metadata.is_dir() {
                 true => left.push(entry.path()),
-                false => bytes += metadata.len(),
+                false if control::inside::is_own(&entry.path()) => {}
+                false => bytes += metadata.blocks() * 512,
             }
         }
     }

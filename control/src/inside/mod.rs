@@ -20,6 +20,8 @@ mod torn;
 mod vdso;
 pub mod volume;
 
+pub use store_files::is_own;
+
 use std::ffi::OsString;
 use std::path::Path;
 

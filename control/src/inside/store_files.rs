@@ -37,7 +37,7 @@ pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether a file is perjury's own and not the store's, judged by its name.
-pub(crate) fn is_own(path: &Path) -> bool {
+pub fn is_own(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str);
     name.is_some_and(|name| [SYNCED, UNSYNCED, BALLAST].contains(&name))
 }

@@ -68,9 +68,13 @@ impl Nemesis for Transfer {
         // A store may refuse, as long as it has not recovered from another fault: nothing was broken then. It
         // must not say that it has done what it has not.
         let hold = match done {
-            Ok(()) => leads(ctx, to)
-                .await
-                .map_or_else(Hold::Failed, |()| Hold::Verified),
+            Ok(()) => match leads(ctx, to).await {
+                Some(leader) if leader == to => Hold::Verified,
+                Some(leader) if leader == from => Hold::Failed(format!("{} leads", name(ctx, leader))),
+                // It was handed over, and lost again.
+                Some(_) => Hold::Verified,
+                None => Hold::Refused(format!("{detail}: no node leads after it")),
+            },
             Err(why) => Hold::Refused(format!("{detail}: {why}")),
         };
         Ok(NemesisOutcome {
@@ -98,18 +102,12 @@ impl Transfer {
 }
 
 /// Waits until `to` leads.
-async fn leads(ctx: &NemesisContext, to: usize) -> Result<(), String> {
+async fn leads(ctx: &NemesisContext, to: usize) -> Option<usize> {
     let deadline = Instant::now() + LEADER_LIMIT;
     loop {
         let now = leader(ctx, false).await;
-        if now == Some(to) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(match now {
-                Some(other) => format!("{} leads", name(ctx, other)),
-                None => "no node leads".to_owned(),
-            });
+        if now == Some(to) || Instant::now() > deadline {
+            return now;
         }
         sleep(LEADER_POLL).await;
     }

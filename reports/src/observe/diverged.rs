@@ -40,14 +40,15 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
         nodes.iter().map(line)
     });
     let times = hashes.values().flat_map(BTreeMap::values).copied();
+    let time_s = times.reduce(f64::max);
     vec![Observation {
-        time_s: times.reduce(f64::max),
+        time_s,
         count: more + 1,
         evidence: lines.collect(),
         ..proof(
             Observed::Diverged,
             format!("the nodes' states differ at index {index}{after}{later}"),
-            looked.damage(),
+            looked.damage(time_s),
         )
     }]
 }

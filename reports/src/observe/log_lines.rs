@@ -11,7 +11,7 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     for text in &looked.logs.found {
         let pattern = &text.pattern;
         let observed = match pattern.weight {
-            LogWeight::Proves => proof(Observed::Log, String::new(), looked.damage()),
+            LogWeight::Proves => proof(Observed::Log, String::new(), looked.damage(text.time_s)),
             LogWeight::Told => {
                 let fault = looked.fatal(&text.node, text.time_s);
                 Observation {

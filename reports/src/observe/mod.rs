@@ -73,36 +73,59 @@ impl Looked<'_> {
         })
     }
 
-    /// The first fault that broke what disks promise: after it a store need not know what it wrote.
-    fn damage(&self) -> Option<&FaultRow> {
-        damaging(self.faults).next()
+    /// The first fault that broke what disks promise by `time_s` or, where it is not known when it was, ever:
+    /// after it a store need not know what it wrote.
+    fn damage(&self, time_s: Option<f64>) -> Option<&FaultRow> {
+        let mut damaging = damaging(self.faults);
+        let first = damaging.find(|(_, since_s)| time_s.is_none_or(|time_s| *since_s <= time_s));
+        first.map(|(fault, _)| fault)
     }
 
     /// The last fault that may have made a process end by itself: one that took hold on that node by `time_s`
     /// or, where it is not known when it was, ever.
     fn fatal(&self, node: &str, time_s: Option<f64>) -> Option<&FaultRow> {
         let mut faults = self.faults.iter().filter(|fault| {
-            let before = time_s.is_none_or(|time_s| fault.start_s <= time_s);
+            let (is_fatal, lasts_s) = may_end(fault);
+            let until_s = fault.end_s.map_or(f64::INFINITY, |end_s| end_s + lasts_s);
+            let in_time = time_s.is_none_or(|time_s| (fault.start_s..=until_s).contains(&time_s));
             let on_it = fault.nodes.is_empty() || fault.nodes.iter().any(|name| name == node);
-            FATAL.contains(&fault.nemesis.as_str()) && fault.is_drawn() && before && on_it
+            is_fatal && fault.is_drawn() && in_time && on_it
         });
         faults.next_back()
     }
 }
 
-/// The faults under which a store may rather end than go on: of its disk, its clock, and its place in the
-/// cluster.
-const FATAL: [&str; 5] = ["corrupt", "disk-full", "fsync", "clock", "membership"];
+/// For how long after its end a node may end because of a fault that does no lasting damage, seconds.
+const AFTERMATH_S: f64 = 10.0;
 
-/// The faults that break what disks promise.
-fn damaging(faults: &[FaultRow]) -> impl Iterator<Item = &FaultRow> {
-    faults.iter().filter(|fault| {
-        let damages = match fault.nemesis.as_str() {
-            "corrupt" => true,
-            "fsync" => fault.target.contains("lie"),
-            _ => false,
-        };
-        damages && fault.is_drawn()
+/// Whether a store may rather end than go on under a fault, and for how long after its end: what a disk did
+/// not keep may come to light much later, but not what a clock showed.
+fn may_end(fault: &FaultRow) -> (bool, f64) {
+    match fault.nemesis.as_str() {
+        "corrupt" | "disk-full" => (true, f64::INFINITY),
+        "fsync" => (!fault.target.contains("slow"), f64::INFINITY),
+        "clock" | "membership" => (true, AFTERMATH_S),
+        _ => (false, 0.0),
+    }
+}
+
+/// The faults that break what disks promise, and since when, seconds: a disk that says it has synced has lost
+/// nothing before the power fails.
+fn damaging(faults: &[FaultRow]) -> impl Iterator<Item = (&FaultRow, f64)> {
+    let drawn = faults.iter().filter(|fault| fault.is_drawn());
+    drawn.filter_map(|fault| match fault.nemesis.as_str() {
+        "corrupt" => Some((fault, fault.start_s)),
+        "fsync" if fault.target.contains("lie") => {
+            let loses = |power: &&FaultRow| {
+                power.nemesis == "power"
+                    && power.is_drawn()
+                    && power.start_s >= fault.start_s
+                    && power.nodes.iter().any(|node| fault.nodes.contains(node))
+            };
+            let first = faults.iter().filter(loses).map(|power| power.start_s);
+            Some((fault, first.reduce(f64::min)?))
+        }
+        _ => None,
     })
 }
 

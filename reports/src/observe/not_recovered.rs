@@ -8,7 +8,7 @@ use history::units::{plural, seconds};
 use history::{ErrorClass, Fact, FoundState, History, NodeFound, NotBack, Note, NoteKind, Observed};
 
 use super::{Looked, damaging, observation};
-use crate::results::{FaultHold, Observation};
+use crate::results::{FaultHold, FaultRow, Observation};
 
 pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     let found = not_back(looked.history).filter(|found| excuse(looked, found).is_none());
@@ -69,7 +69,10 @@ fn excuse(looked: &Looked, found: &Found) -> Option<String> {
     if let Some(why) = &fact.operator {
         return Some(format!("the store says that it needs an operator: {why}"));
     }
-    if let Some(fault) = faults.iter().find(|fault| fault.hold == FaultHold::Failed) {
+    // Nothing stays of what operators do.
+    let stays = |fault: &&FaultRow| !matches!(fault.nemesis.as_str(), "transfer" | "compact");
+    let failed = |fault: &&FaultRow| fault.hold == FaultHold::Failed;
+    if let Some(fault) = faults.iter().filter(stays).find(failed) {
         return Some(format!(
             "the fault {} did not work as intended",
             fault.name_and_target()
@@ -84,12 +87,12 @@ fn excuse(looked: &Looked, found: &Found) -> Option<String> {
             None => format!("the process of {} was {}", node.node, state_text(node.state)),
         });
     }
-    if let Some(fault) = damaging(faults).next() {
+    if let Some((fault, _)) = damaging(faults).next() {
         let is_given_up = |name: &String| {
             let mut nodes = fact.nodes.iter();
             nodes.any(|node| node.node == *name && node.given_up)
         };
-        let excused = damaging(faults).flat_map(|fault| &fault.nodes);
+        let excused = damaging(faults).flat_map(|(fault, _)| &fault.nodes);
         let mut damaged: Vec<&String> = excused.collect();
         damaged.sort();
         damaged.dedup();

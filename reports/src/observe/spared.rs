@@ -40,6 +40,15 @@ pub(super) fn spared(faults: &[FaultRow], nodes: usize, node: Option<&str>, end_
     stretches
 }
 
+/// Whether a fault may have kept this node from answering at this time.
+pub(super) fn is_touched(faults: &[FaultRow], node: &str, time_s: f64) -> bool {
+    let in_force = |fault: &&FaultRow| {
+        fault.is_drawn() && fault.start_s <= time_s && fault.end_s.is_none_or(|end_s| time_s <= end_s)
+    };
+    let mut faults = faults.iter().filter(in_force);
+    faults.any(|fault| touched_by(fault).is_none_or(|nodes| nodes.contains(&node)))
+}
+
 /// Whether these faults together touch fewer than half of so many nodes and, if one is given, not this node.
 pub(super) fn is_spared<'f>(
     in_force: impl Iterator<Item = &'f FaultRow>,

@@ -8,7 +8,7 @@
 use history::units::seconds;
 use history::{Hold, NemesisSpan, Note, NoteKind, Observed, Operation};
 
-use super::spared::{Stretch, spared};
+use super::spared::{Stretch, is_touched, spared};
 use super::{Looked, observation};
 use crate::results::Observation;
 
@@ -29,7 +29,14 @@ fn stalls(looked: &Looked) -> Option<Observation> {
     let longest = kinds.into_iter().filter_map(|(what, reads)| {
         let of_kind = |operation: &&Operation| operation.op.is_read_only() == reads;
         let operations: Vec<&Operation> = looked.history.operations.iter().filter(of_kind).collect();
-        Some((what, longest_gap(&operations, &stretches)?))
+        // Who asks a node that a fault holds may wait for it.
+        let asks = |operation: &Operation| {
+            let name = operation
+                .node
+                .and_then(|node| looked.record.nodes.get(usize::from(node)));
+            name.is_none_or(|name| !is_touched(looked.faults, name, seconds(operation.invoked_ns)))
+        };
+        Some((what, longest_gap(&operations, &stretches, asks)?))
     });
     let (what, gap) = longest.max_by(|one, other| one.1.length_s().total_cmp(&other.1.length_s()))?;
     (gap.length_s() > bound_s).then(|| Observation {
@@ -55,7 +62,7 @@ fn silent_nodes(looked: &Looked) -> Vec<Observation> {
         stretches.extend(last_reads(looked));
         let asked = |operation: &&Operation| operation.node.map(usize::from) == Some(index);
         let operations: Vec<&Operation> = looked.history.operations.iter().filter(asked).collect();
-        let gap = longest_gap(&operations, &stretches)?;
+        let gap = longest_gap(&operations, &stretches, |_| true)?;
         (gap.length_s() > bound_s).then(|| Observation {
             time_s: Some(gap.from_s),
             node: Some(name.clone()),
@@ -82,7 +89,7 @@ fn last_reads(looked: &Looked) -> Option<Stretch> {
     let heal = last_heal(looked)?;
     let is_verified = heal.outcome.as_ref()?.hold == Hold::Verified;
     let is_stopped = |(_, note): &(u64, Note)| matches!(note.kind, NoteKind::Stopped | NoteKind::NotBack);
-    if !is_verified || looked.damage().is_some() || looked.history.notes.iter().any(is_stopped) {
+    if !is_verified || looked.damage(None).is_some() || looked.history.notes.iter().any(is_stopped) {
         return None;
     }
     let healed_ns = heal.completed_ns?;
@@ -99,8 +106,13 @@ fn last_heal<'a>(looked: &Looked<'a>) -> Option<&'a NemesisSpan> {
     looked.history.nemesis.iter().rfind(|span| span.op.is_heal())
 }
 
-/// The longest part of a stretch in which none of these operations was answered although some were invoked.
-fn longest_gap(operations: &[&Operation], stretches: &[Stretch]) -> Option<Stretch> {
+/// The longest part of a stretch in which none of these operations was answered although some that count were
+/// invoked.
+fn longest_gap(
+    operations: &[&Operation],
+    stretches: &[Stretch],
+    counts: impl Fn(&Operation) -> bool,
+) -> Option<Stretch> {
     let mut answers: Vec<f64> = (operations.iter())
         .filter(|operation| operation.outcome.is_answer())
         .filter_map(|operation| Some(seconds(operation.completed_ns?.get())))
@@ -109,7 +121,8 @@ fn longest_gap(operations: &[&Operation], stretches: &[Stretch]) -> Option<Stret
     let unanswered = |gap: &Stretch| {
         let asked = operations
             .iter()
-            .filter(|operation| (gap.from_s..gap.to_s).contains(&seconds(operation.invoked_ns)));
+            .filter(|operation| (gap.from_s..gap.to_s).contains(&seconds(operation.invoked_ns)))
+            .filter(|operation| counts(operation));
         asked.take(FEWEST).count() == FEWEST
     };
     let gaps = stretches.iter().flat_map(|stretch| {

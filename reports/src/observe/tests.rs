@@ -262,6 +262,20 @@ fn stalls() {
         happened.push(fault);
         check(&happened, &expected);
     }
+    // Who asks only the node that a fault holds waits for it.
+    for (node, expected) in [(0, vec![]), (1, vec![text])] {
+        let at = |(second, called)| match called {
+            Called(is_answered) => (second, CalledAt(node, is_answered)),
+            other => (second, other),
+        };
+        let mut happened: Vec<At> = silence().into_iter().map(at).collect();
+        happened.push((2, Fault("pause", "one", 13)));
+        let found = looked(&happened, &[], Vec::new());
+        let stalls: Vec<Observation> = (found.into_iter())
+            .filter(|one| one.what == Observed::Stall)
+            .collect();
+        assert_eq!(told(&stalls), expected);
+    }
     // Clients that ask for nothing are answered nothing.
     let asked_little: Vec<At> = silence()
         .into_iter()
@@ -328,16 +342,21 @@ fn two_leaders_in_one_term() {
         &both,
         &["two-leaders! ×1: n1 and n2 led in term 2, which has one leader"],
     );
-    // Frozen and cut-off nodes, and those that were killed, keep their votes; those whose disk lied do not.
-    for (fault, target, mark) in [
-        ("pause", "n1", "!"),
-        ("kill", "n1", "!"),
-        ("power", "all", "!"),
-        ("fsync", "lie", "?"),
-        ("corrupt", "truncate", "?"),
+    // Frozen and cut-off nodes, and those that were killed, keep their votes; those whose disk lied do not
+    // once they have lost their power.
+    let lie_and_power = [(0, Fault("fsync", "lie", 1)), (1, Fault("power", "all", 1))];
+    for (faults, mark) in [
+        (&[(0, Fault("pause", "n1", 1))][..], "!"),
+        (&[(0, Fault("kill", "n1", 1))], "!"),
+        (&[(0, Fault("power", "all", 1))], "!"),
+        (&[(0, Fault("fsync", "lie", 1))], "!"),
+        (&lie_and_power, "?"),
+        (&[(0, Fault("corrupt", "truncate", 1))], "?"),
+        // Too late to have done it.
+        (&[(5, Fault("corrupt", "truncate", 1))], "!"),
     ] {
         let mut happened = both.to_vec();
-        happened.push((0, Fault(fault, target, 1)));
+        happened.extend(faults.iter().cloned());
         check(
             &happened,
             &[&*format!(

@@ -48,13 +48,14 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
         .map(|(term, nodes)| {
             let names: Vec<&str> = nodes.keys().copied().collect();
             let times = nodes.values().filter_map(|(time_s, _)| *time_s);
+            let time_s = times.reduce(f64::max);
             Observation {
-                time_s: times.reduce(f64::max),
+                time_s,
                 evidence: nodes.values().map(|(_, line)| line.clone()).collect(),
                 ..proof(
                     Observed::TwoLeaders,
                     format!("{} led in term {term}, which has one leader", names.join(" and ")),
-                    looked.damage(),
+                    looked.damage(time_s),
                 )
             }
         })
