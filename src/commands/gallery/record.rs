@@ -1,5 +1,6 @@
 //! One trial and what came of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::run::child::Ended;
 const FILE: &str = "gallery.jsonl";
 
 /// A bug, a way to look for it, and the number of the try.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Trial {
     /// The bug's name; `None` for a trial without one.
     pub bug: Option<String>,
@@ -49,9 +50,12 @@ pub struct Record {
 }
 
 impl Trial {
-    /// The seed, which depends on nothing but the number of the try and the user's.
+    /// The seed, another one for each bug, way and try: what one seed draws must not decide for all of them.
     pub fn seed(&self, seed: u64) -> u64 {
-        seed.wrapping_mul(1000).wrapping_add(u64::from(self.run))
+        let text = format!("{seed} {:?} {} {}", self.bug, self.way.name(), self.run);
+        // FNV-1a, and few enough digits to type.
+        let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, hash) >> 32
     }
 }
 
@@ -67,7 +71,7 @@ impl Record {
     }
 }
 
-/// The trials so far.
+/// The trials so far; of one that was done again, the last.
 pub fn read(out: &Path) -> Result<Vec<Record>, Failure> {
     let path = out.join(FILE);
     let text = match std::fs::read_to_string(&path) {
@@ -85,7 +89,12 @@ pub fn read(out: &Path) -> Result<Vec<Record>, Failure> {
             ))
         })
     });
-    records.collect()
+    let mut last: BTreeMap<Trial, Record> = BTreeMap::new();
+    for record in records {
+        let record: Record = record?;
+        last.insert(record.trial.clone(), record);
+    }
+    Ok(last.into_values().collect())
 }
 
 /// Writes down one more.

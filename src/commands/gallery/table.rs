@@ -32,7 +32,10 @@ pub fn markdown(bugs: &[PlantedBug], records: &[Record]) -> String {
         .iter()
         .partition(|bug| bug.seen_by.iter().any(|oracle| *oracle != Oracle::Core));
     table(&mut text, &visible, &ways, records);
-    totals(&mut text, &visible, &ways, records);
+    let _ = writeln!(text);
+    for way in &ways {
+        totals(&mut text, &visible, &hidden, *way, records);
+    }
     if !hidden.is_empty() {
         let _ = writeln!(
             text,
@@ -79,19 +82,25 @@ fn table(text: &mut String, bugs: &[&PlantedBug], ways: &[Way], records: &[Recor
 
 /// `3 of 3, 1.2 s`.
 fn cell(records: &[&Record], way: Way) -> String {
-    let (found, all, times) = counts(records.iter().copied().filter(|record| record.trial.way == way));
+    let of_way = || records.iter().copied().filter(|record| record.trial.way == way);
+    let (found, all, times) = counts(of_way());
     if all == 0 {
         return "not tried".to_owned();
     }
+    let unfinished = match of_way().filter(|record| record.verdict.is_none()).count() {
+        0 => String::new(),
+        count => format!(" ({count} could not be finished)"),
+    };
     match median(&times) {
-        Some(time_s) => format!("{found} of {all}, {time_s:.1} s"),
-        None => format!("{found} of {all}"),
+        Some(time_s) => format!("{found} of {all}, {time_s:.1} s{unfinished}"),
+        None => format!("{found} of {all}{unfinished}"),
     }
 }
 
+/// How many found something, of how many, and when. What could not be finished has found nothing.
 fn counts<'a>(records: impl Iterator<Item = &'a Record>) -> (u64, u64, Vec<Option<f64>>) {
     let (mut found, mut times) = (0, Vec::new());
-    for record in records.filter(|record| record.verdict.is_some()) {
+    for record in records {
         found += u64::from(record.is_found());
         times.push(record.found_s.filter(|_| record.is_found()));
     }
@@ -118,30 +127,35 @@ fn told_by(records: &[&Record]) -> String {
     }
 }
 
-/// How many there are, and the share of trials.
-fn totals(text: &mut String, bugs: &[&PlantedBug], ways: &[Way], records: &[Record]) {
-    let _ = writeln!(text);
-    for way in ways {
+/// How many bugs were found, with an interval over bugs, since trials of one bug are much alike; and how many
+/// there are with those that no test of a running cluster is known to show.
+fn totals(text: &mut String, visible: &[&PlantedBug], hidden: &[&PlantedBug], way: Way, records: &[Record]) {
+    let share = |bugs: &[&PlantedBug]| {
         let (mut most_times, mut tried, mut found, mut all) = (0, 0, 0, 0);
         for bug in bugs {
             let of_bug = records
                 .iter()
-                .filter(|record| record.trial.bug.as_deref() == Some(bug.name) && record.trial.way == *way);
+                .filter(|record| record.trial.bug.as_deref() == Some(bug.name) && record.trial.way == way);
             let (its_found, its_all, _) = counts(of_bug);
             tried += u64::from(its_all > 0);
-            most_times += u64::from(its_all > 0 && 2 * its_found > its_all);
+            most_times += u64::from(2 * its_found > its_all);
             (found, all) = (found + its_found, all + its_all);
         }
-        let (least, most) = interval(found, all);
-        let _ = writeln!(
-            text,
-            "- {}: {found} of {all} trials found the bug ({:.0} to {:.0} %); {most_times} of {tried} bugs were found in \
-             most of their trials.",
-            way.title(),
-            100.0 * least,
-            100.0 * most
-        );
-    }
+        (most_times, tried, found, all)
+    };
+    let (most_times, tried, found, all) = share(visible);
+    let (hidden_most_times, hidden_tried, ..) = share(hidden);
+    let (least, most) = interval(most_times, tried);
+    let _ = writeln!(
+        text,
+        "- {}: {most_times} of {tried} bugs were found in most of their trials ({:.0} to {:.0} %), in {found} of {all} \
+         trials; with those that only tests of the core show, {} of {}.",
+        way.title(),
+        100.0 * least,
+        100.0 * most,
+        most_times + hidden_most_times,
+        tried + hidden_tried
+    );
 }
 
 /// The trials without a bug.
@@ -190,4 +204,63 @@ pub fn put_into(page: &Path, table: &str) -> Result<(), Failure> {
         &text[end..]
     );
     std::fs::write(page, text).map_err(|error| usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::Verdict;
+
+    use super::super::record::Trial;
+    use super::*;
+
+    fn record(bug: Option<&str>, run: u32, verdict: Option<Verdict>) -> Record {
+        Record {
+            trial: Trial {
+                bug: bug.map(str::to_owned),
+                way: Way::Default,
+                run,
+            },
+            command: Vec::new(),
+            verdict,
+            found_by: None,
+            found_s: (verdict == Some(Verdict::Invalid)).then_some(2.0),
+            after: None,
+            went_wrong: None,
+        }
+    }
+
+    #[test]
+    fn what_was_not_finished_and_what_cannot_be_seen_is_counted() {
+        let bugs = (systems::find("bundled").expect("in the list").bugs)();
+        let records = [
+            record(Some("stale-read"), 0, Some(Verdict::Invalid)),
+            record(Some("stale-read"), 1, None),
+            record(Some("stale-read"), 2, None),
+            record(Some("reads-nothing"), 0, Some(Verdict::Invalid)),
+            record(Some("lease-too-long"), 0, Some(Verdict::Invalid)),
+            record(Some("inflight-leak"), 0, Some(Verdict::Valid)),
+            record(None, 0, Some(Verdict::Valid)),
+        ];
+        let text = markdown(&bugs, &records);
+        assert!(text.contains("1 of 3 (2 could not be finished)"), "{text}");
+        let total = "1 of 2 bugs were found in most of their trials (1 to 99 %), in 2 of 4 trials; with those that only \
+                     tests of the core show, 1 of 3.";
+        assert!(text.contains(total), "{text}");
+        assert!(text.contains("0 of 1 trial accused"), "{text}");
+    }
+
+    #[test]
+    fn every_trial_has_a_seed_of_its_own() {
+        let bugs = (systems::find("bundled").expect("in the list").bugs)();
+        let mut seeds = std::collections::BTreeSet::new();
+        for bug in &bugs {
+            for run in 0..5 {
+                assert!(
+                    seeds.insert(record(Some(bug.name), run, None).trial.seed(1)),
+                    "{}",
+                    bug.name
+                );
+            }
+        }
+    }
 }

@@ -81,6 +81,15 @@ pub fn run(args: &HuntArgs) -> CommandResult {
         pool,
     };
     let seed = progress.seed;
+    if let Some(found) = &progress.found {
+        say!(
+            "this hunt has found something already: {} after {:.0} s; see {}",
+            found.by,
+            found.after_s,
+            hunt.place.join("coverage.html").display()
+        );
+        return Ok(Done::Judged(Verdict::Invalid));
+    }
     say!("hunting with seed {seed} in {}", hunt.place.display());
     let Some(violation) = hunt.search(progress)? else {
         return Ok(Done::Fine);
@@ -116,6 +125,11 @@ fn parse(arguments: &[String]) -> Result<TestArgs, Failure> {
         return Err(Failure::Usage(
             "after `--`: the hunt chooses the faults itself; name nemeses with --nemesis before the `--`"
                 .into(),
+        ));
+    }
+    if test.given.iter().any(|flag| flag.id == "runs") {
+        return Err(Failure::Usage(
+            "after `--`: --runs is the hunt's; write it before the `--`".into(),
         ));
     }
     if !test.endpoints.is_empty() {
