@@ -240,8 +240,8 @@ fn resident_bytes(pid: i32) -> u64 {
     number.unwrap_or(0) * 1024
 }
 
-/// The room on the disk that the store's files take in a directory and below, bytes, of at most
-/// [`MOST_FILES`]. What perjury itself puts there does not count, nor what was reserved and not written.
+/// The bytes of the store's files in a directory and below, of at most [`MOST_FILES`]. What perjury itself
+/// puts there does not count, nor what lies in holes.
 fn bytes_in(directory: &Path) -> u64 {
     let mut bytes = 0;
     let mut files = 0;
@@ -257,7 +257,7 @@ fn bytes_in(directory: &Path) -> u64 {
             match metadata.is_dir() {
                 true => left.push(entry.path()),
                 false if control::inside::is_own(&entry.path()) => {}
-                false => bytes += metadata.blocks() * 512,
+                false => bytes += metadata.len().min(metadata.blocks() * 512),
             }
         }
     }

@@ -18,8 +18,9 @@
 //! - Reserved room arrives in whole sectors, as a disk writes them. Where a file ends is the file system's
 //!   matter, and may be any byte.
 //! - Files are the same by their inode and the time of their birth; a name may have passed to another one.
-//! - New files come back in the order in which they were made, and only where no other one is known to have
-//!   been removed or renamed meanwhile: a file system keeps such acts in order.
+//! - New files come back in the order in which they got their names, none after one that cannot, and only
+//!   where no other one is known to have been removed or renamed meanwhile: a file system keeps such acts in
+//!   order.
 //! - What came back is durable.
 //!
 //! Not done: what was overwritten in place, or cut off and written again, stays as it was synced.
@@ -54,6 +55,9 @@ struct Known {
     inode: u64,
     /// Where the file system tells it.
     born_ns: Option<u128>,
+    /// When it got its name, as far as the file system tells: its birth, or what happened to it after it was
+    /// last written.
+    named_ns: i128,
     changed_ns: i128,
     length: u64,
     mode: u32,
@@ -67,11 +71,19 @@ struct Known {
 impl Known {
     fn new(path: String, meta: &Metadata) -> Known {
         let born = meta.created().ok();
+        let born_ns = born.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()));
+        let ns = |seconds: i64, ns: i64| i128::from(seconds) * 1_000_000_000 + i128::from(ns);
+        let changed_ns = ns(meta.ctime(), meta.ctime_nsec());
+        let is_renamed = changed_ns > ns(meta.mtime(), meta.mtime_nsec());
         Known {
             path,
             inode: meta.ino(),
-            born_ns: born.and_then(|time| Some(time.duration_since(UNIX_EPOCH).ok()?.as_nanos())),
-            changed_ns: i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec()),
+            born_ns,
+            named_ns: match born_ns.and_then(|born_ns| i128::try_from(born_ns).ok()) {
+                Some(born_ns) if !is_renamed => born_ns,
+                _ => changed_ns,
+            },
+            changed_ns,
             length: meta.len(),
             mode: meta.mode() & 0o7777,
             owner: (meta.uid(), meta.gid()),
@@ -157,10 +169,19 @@ pub(super) fn leave(data: &Path, remembered: &Path, seed: u64) -> io::Result<u64
     });
     new.retain(|(file, bytes)| file.from == 0 && (file.length == 0 || !bytes.is_empty()));
     if in_order {
-        new.sort_by_key(|(file, _)| (file.born_ns, file.inode));
-        new.truncate(rng.random_range(0..=new.len()));
+        new.sort_by_key(|(file, _)| (file.named_ns, file.inode));
+        let mut count = rng.random_range(0..=new.len());
+        // Of those that got their names at one time, as far as clocks tell, which was first is not known.
+        while count > 0 && count < new.len() && new[count - 1].0.named_ns == new[count].0.named_ns {
+            count -= 1;
+        }
+        new.truncate(count);
         for (file, bytes) in new {
-            torn += u64::from(bring_back(data, file, bytes, &mut rng)?);
+            match bring_back(data, file, bytes, &mut rng)? {
+                Some(is_torn) => torn += u64::from(is_torn),
+                // Its directory is lost, and with it all that was done later.
+                None => break,
+            }
         }
     }
     fs::remove_file(remembered)?;
@@ -221,11 +242,12 @@ fn content(bytes: &[u8]) -> usize {
         .map_or(0, |last| last + 1)
 }
 
-/// Makes a new file with a part of what it held. Gives whether it is torn.
-fn bring_back(data: &Path, file: &Known, bytes: &[u8], rng: &mut impl Rng) -> io::Result<bool> {
+/// Makes a new file with a part of what it held. Gives whether it is torn; nothing where its directory is
+/// lost.
+fn bring_back(data: &Path, file: &Known, bytes: &[u8], rng: &mut impl Rng) -> io::Result<Option<bool>> {
     let path = data.join(&file.path);
     let Some(folder) = path.parent().filter(|folder| folder.is_dir()) else {
-        return Ok(false);
+        return Ok(None);
     };
     let part = arrived(&[], 0, bytes, 0, rng);
     let target = File::create_new(&path)?;
@@ -236,7 +258,7 @@ fn bring_back(data: &Path, file: &Known, bytes: &[u8], rng: &mut impl Rng) -> io
     }
     target.sync_all()?;
     File::open(folder)?.sync_all()?;
-    Ok(part.map_or(!bytes.is_empty(), |part| part.is_torn))
+    Ok(Some(part.map_or(!bytes.is_empty(), |part| part.is_torn)))
 }
 
 /// The files of the store below `data`, by their paths. Names that are not UTF-8 are left out.

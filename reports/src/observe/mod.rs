@@ -19,6 +19,7 @@ mod stalls;
 mod tests;
 mod two_leaders;
 
+use history::units::seconds;
 use history::{Bound, History, Observed, TestRecord};
 
 use crate::node_logs::NodeLogs;
@@ -67,10 +68,30 @@ impl Looked<'_> {
         let mut asked = self.record.fail_on.iter().filter(|fail| fail.what == what);
         let given = asked.find_map(|fail| fail.bound);
         given.or(match what.bound() {
-            Bound::Seconds(default) => Some(self.record.recovers_within_s.unwrap_or(default)),
+            Bound::Seconds(default) => {
+                let usual_s = self.record.recovers_within_s.unwrap_or(default);
+                Some(usual_s.max(SLOW_ANSWERS * self.slow_answer_s()))
+            }
             Bound::Bytes(default) => Some(default),
             Bound::None | Bound::Share => None,
         })
+    }
+
+    /// How long all but one answer in a hundred took at most, seconds: on a machine without time for its
+    /// processes everything takes long.
+    fn slow_answer_s(&self) -> f64 {
+        let operations = self.history.operations.iter();
+        let mut latencies: Vec<u64> = operations
+            .filter(|operation| operation.outcome.is_answer())
+            .filter_map(|operation| Some(operation.completed_ns?.get() - operation.invoked_ns))
+            .collect();
+        // Of few answers the slowest may be the stall itself.
+        if latencies.len() < 1000 {
+            return 0.0;
+        }
+        let place = (latencies.len() - 1) * 99 / 100;
+        let (_, latency_ns, _) = latencies.select_nth_unstable(place);
+        seconds(*latency_ns)
     }
 
     /// The first fault that broke what disks promise by `time_s` or, where it is not known when it was, ever:
@@ -94,6 +115,9 @@ impl Looked<'_> {
         faults.next_back()
     }
 }
+
+/// As many slow answers are no stall: a recovery is made of some dozens of messages and syncs.
+const SLOW_ANSWERS: f64 = 30.0;
 
 /// For how long after its end a node may end because of a fault that does no lasting damage, seconds.
 const AFTERMATH_S: f64 = 10.0;
