@@ -339,6 +339,31 @@ fn a_disk_loses_power_also_while_others_hold_a_copy_of_its_mount() {
 }
 
 #[test]
+fn a_disk_that_had_room_has_room_after_a_loss_of_power() {
+    let dir = tempfile::tempdir().unwrap();
+    if !can(dir.path(), "local", "power") {
+        return;
+    }
+    std::fs::remove_dir_all(dir.path().join("runs")).unwrap();
+    // While nothing runs that syncs, the disks get room again; and then they lose their power.
+    let faults = [
+        ("disk-full", 1000, 1000),
+        ("kill", 1500, 1500),
+        ("power", 2200, 300),
+    ];
+    let schedule: String = faults
+        .iter()
+        .map(|(nemesis, at, lasts)| {
+            format!("[[fault]]\nat = '{at}ms'\nlasts = '{lasts}ms'\nnemesis = '{nemesis}'\ntarget = 'all'\n")
+        })
+        .collect();
+    std::fs::write(dir.path().join("full.toml"), schedule).unwrap();
+    let args = "test --env local --nodes 3 --schedule full.toml --time-limit 5s";
+    let output = perjury(dir.path(), args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
 fn a_store_whose_disk_did_not_come_back_is_not_accused() {
     // Up to which call, from the fourth on, a mount fails: until the disks are tried again, or always.
     for last in [6, 1000] {

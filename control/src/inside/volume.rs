@@ -67,6 +67,11 @@ pub fn image(directory: &Path) -> PathBuf {
     directory.join("data.img")
 }
 
+/// A file that says that no ballast filled the disk when the power was cut.
+fn had_room(directory: &Path) -> PathBuf {
+    directory.join("data.had-room")
+}
+
 /// What its files held when the power was cut, on the host's disk until the power is back.
 fn remembered(directory: &Path) -> PathBuf {
     directory.join("data.remembered")
@@ -169,6 +174,9 @@ pub fn cut_power(directory: &Path) -> Result<(), ControlError> {
     let data = data(directory);
     let cut = || {
         torn::remember(&data, &remembered(directory))?;
+        if !data.join(BALLAST).exists() {
+            File::create(had_room(directory))?;
+        }
         match fs::write(data.join(UNSYNCED), b"unsynced") {
             // Another fault has filled the disk: then there is nothing that might survive.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
@@ -217,6 +225,10 @@ pub fn restore_power(directory: &Path, seed: u64) -> Result<Survived, ControlErr
         std::thread::sleep(Duration::from_millis(5));
     }
     mount(directory)?;
+    free_again(directory).map_err(|source| ControlError::System {
+        what: format!("cannot make room in {}", data.display()),
+        source,
+    })?;
     let holds = |name: &str| fs::read(data.join(name)).is_ok_and(|content| !content.is_empty());
     let mut survived = Survived {
         synced: holds(SYNCED),
@@ -230,6 +242,20 @@ pub fn restore_power(directory: &Path, seed: u64) -> Result<Survived, ControlErr
             source,
         })?;
     Ok(survived)
+}
+
+/// Makes room again that there was when the power was cut: that the ballast was removed before may be among
+/// what was not synced. No process writes yet, so this may sync.
+fn free_again(directory: &Path) -> io::Result<()> {
+    if fs::remove_file(had_room(directory)).is_err() {
+        return Ok(());
+    }
+    let data = data(directory);
+    match fs::remove_file(data.join(BALLAST)) {
+        Ok(()) => File::open(&data)?.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a loop device has this file (sysfs, `block/loop*/loop/backing_file`). The devices are not opened,
