@@ -81,8 +81,8 @@ pub struct Entry {
     /// Within which time it goes on after a fault, as perjury sets it up: some elections, with a wide margin
     /// for a busy machine. What takes longer is told; `None` for the bounds that fit any store.
     pub recovers_within: Option<Duration>,
-    /// Nemeses that are known to make it fail, and how: they take part only where the user names them, so that
-    /// a test finds what is not known yet.
+    /// Nemeses that are known to make it fail, and how: they take part only where the user names them, so
+    /// that a test finds what is not known yet.
     pub fails_under: &'static [(&'static str, &'static str)],
     /// Finds the store's program; `None` where there is nothing to find.
     pub locate: Option<Locate>,
@@ -91,7 +91,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether this is something that operators do to stores, and nobody can do to this one.
+    /// Whether this is something that operators do to stores, and it is not known how to do it to this one.
     pub fn lacks(&self, ability: Ability) -> bool {
         ability.is_of_store() && !self.abilities.contains(&ability)
     }

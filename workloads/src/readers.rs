@@ -2,8 +2,8 @@
 //!
 //! They go on reading where a write would block. A thread that gets no answer is, as far as it can tell, on a
 //! side without a majority: there it writes like the others, because what a leader that is cut off appends,
-//! and nobody else has, is what goes wrong when it comes back. Not for counters, where an add of which nobody
-//! knows whether it was done explains one that was lost.
+//! and no other node has, is what goes wrong when it comes back. Not for counters, where an add of which it
+//! is unknown whether it was done explains one that was lost.
 
 use generator::{Context, Thread};
 use history::{EventKind, Failure, Outcome};

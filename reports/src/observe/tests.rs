@@ -317,7 +317,7 @@ fn silent_nodes() {
         run(10..19, None, Some((12, Fault("kill", "one", 3)))),
         text("10.0")
     );
-    // It never comes back: nobody asks while the store is healed, which is no silence.
+    // It never comes back: no client asks while the store is healed, which is no silence.
     assert_eq!(run(18..24, Some(20), None), none);
     assert_eq!(run(18..30, Some(20), None), none);
     assert_eq!(run(18..30, Some(15), None), text("10.0"));
