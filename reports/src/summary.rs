@@ -27,12 +27,14 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis, lo
     let mut faults = fault_rows(history);
     let answers = Answers::new(record, history);
     add_recoveries(&answers, &mut faults);
+    let latency = latencies(history);
     let looked = Looked {
         record,
         history,
         faults: &faults,
         logs,
         availability: answers.availability(),
+        latency: &latency,
     };
     let observations = observe(&looked);
     let availability = looked.availability;
@@ -73,7 +75,7 @@ pub fn summarize(record: &TestRecord, history: &History, analysis: &Analysis, lo
         operations,
         operations_total,
         errors: errors(history),
-        latency: latencies(history),
+        latency,
         main_phase_s,
         ok_ops_per_s,
         availability,

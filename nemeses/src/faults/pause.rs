@@ -10,33 +10,20 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use control::ProcessState;
-use history::{Aim, NemesisOutcome, Pick};
+use history::{Aim, NemesisOutcome};
 use rand_chacha::ChaCha8Rng;
 
 use crate::act::{lines, nodes_in, nothing, on_each, outcome, settle};
 use crate::alongside::Alongside;
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
-use crate::target::{PROCESSES, Targets, row};
+use crate::target::processes;
 use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "pause",
     description: "freezes processes with SIGSTOP, and lets them go on with SIGCONT",
-    targets: Targets {
-        picks: &[
-            row(Pick::One, 1, 1),
-            row(Pick::Minority, 3, 1),
-            row(Pick::Majority, 3, 1),
-            row(Pick::All, 1, 3),
-            row(Pick::Leader, 1, 3),
-            row(Pick::MinorityWithLeader, 3, 0),
-            row(Pick::MinorityWithoutLeader, 3, 0),
-            row(Pick::MajorityWithLeader, 3, 0),
-            row(Pick::MajorityWithoutLeader, 3, 0),
-        ],
-        ..PROCESSES
-    },
+    targets: processes!(one: 1, minority: 1, majority: 1, all: 3, leader: 3),
     needs: &[],
     by_default: true,
     often: 2,

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use control::inside::FsyncMode;
 use control::inside::volume::Survived;
 use control::{Ability, ProcessState};
-use history::{Aim, NemesisOutcome, Pick};
+use history::{Aim, NemesisOutcome};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::sleep;
@@ -27,27 +27,14 @@ use crate::alongside::Alongside;
 use crate::tamper::{disk, restore_power, set_fsync};
 use crate::target::hit::Hit;
 use crate::target::nodes::names;
-use crate::target::{PROCESSES, Targets, row};
+use crate::target::processes;
 use crate::{Entry, Nemesis, NemesisContext};
 
 pub(super) const ENTRY: Entry = Entry {
     name: "power",
     description: "cuts the power of nodes: what was not synced is gone or torn; then starts them again",
     // What the others still know heals what one has lost.
-    targets: Targets {
-        picks: &[
-            row(Pick::One, 1, 1),
-            row(Pick::Minority, 3, 1),
-            row(Pick::Majority, 3, 2),
-            row(Pick::All, 1, 4),
-            row(Pick::Leader, 1, 1),
-            row(Pick::MinorityWithLeader, 3, 0),
-            row(Pick::MinorityWithoutLeader, 3, 0),
-            row(Pick::MajorityWithLeader, 3, 0),
-            row(Pick::MajorityWithoutLeader, 3, 0),
-        ],
-        ..PROCESSES
-    },
+    targets: processes!(one: 1, minority: 1, majority: 2, all: 4, leader: 1),
     needs: &[Ability::Power],
     by_default: true,
     often: 1,

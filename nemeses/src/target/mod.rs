@@ -58,25 +58,33 @@ pub enum Names {
     NodesAndLinks,
 }
 
-/// The targets of faults that hit processes. `all` and `leader` come more often because restarting all nodes,
-/// and losing the leader, is what elections go wrong at.
-pub(crate) const PROCESSES: Targets = Targets {
-    picks: &[
-        row(Pick::One, 1, 1),
-        row(Pick::Minority, 3, 1),
-        row(Pick::Majority, 3, 2),
-        row(Pick::All, 1, 2),
-        row(Pick::Leader, 1, 2),
-        row(Pick::MinorityWithLeader, 3, 0),
-        row(Pick::MinorityWithoutLeader, 3, 0),
-        row(Pick::MajorityWithLeader, 3, 0),
-        row(Pick::MajorityWithoutLeader, 3, 0),
-    ],
-    kinds: &[],
-    whom: &[],
-    names: Names::Nodes,
-    examples: &["n1+n3"],
-};
+/// The targets of faults that hit processes, with how often each comes in the default mix.
+macro_rules! processes {
+    (one: $one:literal, minority: $minority:literal, majority: $majority:literal, all: $all:literal, leader: $leader:literal) => {
+        $crate::target::Targets {
+            picks: &[
+                $crate::target::row(history::Pick::One, 1, $one),
+                $crate::target::row(history::Pick::Minority, 3, $minority),
+                $crate::target::row(history::Pick::Majority, 3, $majority),
+                $crate::target::row(history::Pick::All, 1, $all),
+                $crate::target::row(history::Pick::Leader, 1, $leader),
+                $crate::target::row(history::Pick::MinorityWithLeader, 3, 0),
+                $crate::target::row(history::Pick::MinorityWithoutLeader, 3, 0),
+                $crate::target::row(history::Pick::MajorityWithLeader, 3, 0),
+                $crate::target::row(history::Pick::MajorityWithoutLeader, 3, 0),
+            ],
+            kinds: &[],
+            whom: &[],
+            names: $crate::target::Names::Nodes,
+            examples: &["n1+n3"],
+        }
+    };
+}
+pub(crate) use processes;
+
+/// The usual ones. `all` and `leader` come more often because restarting all nodes, and losing the leader, is
+/// what elections go wrong at.
+pub(crate) const PROCESSES: Targets = processes!(one: 1, minority: 1, majority: 2, all: 2, leader: 2);
 
 pub(crate) const fn row(pick: Pick, min_nodes: usize, weight: usize) -> Row {
     Row {

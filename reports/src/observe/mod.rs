@@ -19,11 +19,10 @@ mod stalls;
 mod tests;
 mod two_leaders;
 
-use history::units::seconds;
 use history::{Bound, History, Observed, TestRecord};
 
 use crate::node_logs::NodeLogs;
-use crate::results::{Availability, FaultRow, Observation};
+use crate::results::{Availability, FaultRow, LatencyRow, Observation};
 
 /// Each kind of observation, in the order in which they are reported.
 const ALL: &[fn(&Looked) -> Vec<Observation>] = &[
@@ -45,6 +44,7 @@ pub(crate) struct Looked<'a> {
     pub faults: &'a [FaultRow],
     pub logs: &'a NodeLogs,
     pub availability: Option<Availability>,
+    pub latency: &'a [LatencyRow],
 }
 
 /// Everything that was observed. Those that the user asked for fail the run.
@@ -77,21 +77,15 @@ impl Looked<'_> {
         })
     }
 
-    /// How long all but one answer in a hundred took at most, seconds: on a machine without time for its
-    /// processes everything takes long.
+    /// How long all but one answer in a hundred took at most, seconds, to the kind of operation that was done
+    /// soonest: on a machine without time for its processes everything takes long. Nothing of few answers,
+    /// whose slowest may be the stall itself.
     fn slow_answer_s(&self) -> f64 {
-        let operations = self.history.operations.iter();
-        let mut latencies: Vec<u64> = operations
-            .filter(|operation| operation.outcome.is_answer())
-            .filter_map(|operation| Some(operation.completed_ns?.get() - operation.invoked_ns))
-            .collect();
-        // Of few answers the slowest may be the stall itself.
-        if latencies.len() < 1000 {
-            return 0.0;
-        }
-        let place = (latencies.len() - 1) * 99 / 100;
-        let (_, latency_ns, _) = latencies.select_nth_unstable(place);
-        seconds(*latency_ns)
+        let kinds = self.latency.iter().filter(|row| row.count >= MANY_ANSWERS);
+        kinds
+            .map(|row| row.latency_ms_p99 / 1e3)
+            .reduce(f64::min)
+            .unwrap_or(0.0)
     }
 
     /// The first fault that broke what disks promise by `time_s` or, where it is not known when it was, ever:
@@ -118,6 +112,8 @@ impl Looked<'_> {
 
 /// As many slow answers are no stall: a recovery is made of some dozens of messages and syncs.
 const SLOW_ANSWERS: f64 = 30.0;
+/// So many answers of a kind say how long they take.
+const MANY_ANSWERS: u64 = 1000;
 
 /// For how long after its end a node may end because of a fault that does no lasting damage, seconds.
 const AFTERMATH_S: f64 = 10.0;

@@ -8,7 +8,7 @@ use history::{
 use super::{Looked, observe};
 use crate::measure::faults::fault_rows;
 use crate::node_logs::{FoundText, NodeLogs};
-use crate::results::{Availability, Observation};
+use crate::results::{Availability, LatencyRow, Observation};
 
 /// Something at a second.
 type At = (u64, Happened);
@@ -132,6 +132,15 @@ fn history(happened: &[At]) -> History {
 }
 
 fn looked(happened: &[At], fail_on: &[(Observed, Option<f64>)], logs: Vec<FoundText>) -> Vec<Observation> {
+    looked_at(happened, fail_on, logs, &[])
+}
+
+fn looked_at(
+    happened: &[At],
+    fail_on: &[(Observed, Option<f64>)],
+    logs: Vec<FoundText>,
+    latency: &[LatencyRow],
+) -> Vec<Observation> {
     let history = history(happened);
     let record = TestRecord {
         system: "etcd".into(),
@@ -146,6 +155,7 @@ fn looked(happened: &[At], fail_on: &[(Observed, Option<f64>)], logs: Vec<FoundT
         history: &history,
         faults: &fault_rows(&history),
         logs: &NodeLogs { found: logs },
+        latency,
         availability: Some(Availability {
             slice_ms: 100.0,
             share_of_time: 0.9,
@@ -261,6 +271,27 @@ fn stalls() {
         let mut happened = silence();
         happened.push(fault);
         check(&happened, &expected);
+    }
+    // Where everything is slow it is no stall, unless the user says so; a few slow answers say nothing.
+    for (count, p99_ms, fail_on, expected) in [
+        (5000, 500.0, &[][..], vec![]),
+        (5000, 300.0, &[], vec![text]),
+        (500, 500.0, &[], vec![text]),
+        (5000, 500.0, &[(Observed::Stall, Some(6.0))], vec![text]),
+    ] {
+        let row = LatencyRow {
+            f: history::OpKind::Write,
+            count,
+            latency_ms_p50: 1.0,
+            latency_ms_p90: 1.0,
+            latency_ms_p99: p99_ms,
+            latency_ms_p999: p99_ms,
+            latency_ms_max: p99_ms,
+        };
+        assert_eq!(
+            told(&looked_at(&silence(), fail_on, Vec::new(), &[row])),
+            expected
+        );
     }
     // Who asks only the node that a fault holds waits for it.
     for (node, expected) in [(0, vec![]), (1, vec![text])] {

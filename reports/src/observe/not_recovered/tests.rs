@@ -124,6 +124,7 @@ impl Case {
             history: &history,
             faults: &faults,
             logs: &NodeLogs::default(),
+            latency: &[],
             availability: None,
         };
         (observe(&looked), excused(&looked))
