@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::NemesisContext;
+use crate::tamper::set_clock;
 use crate::target::nodes::{by_name, names};
 
 /// How long one call to a node may take.
@@ -82,11 +83,11 @@ pub(crate) async fn settle(
     }
 }
 
-/// Waits until the store runs on `node`, where it was started just now. `false` if it ended by itself
-/// instead: that is the store's doing, and no failure of the fault's end.
+/// Waits until the store runs on `node`, where it was started just now, and sees the clock of its node. `false`
+/// if it ended by itself instead: that is the store's doing, and no failure of the fault's end.
 ///
 /// # Errors
-/// When neither shows in time.
+/// When neither shows in time, or its clock cannot be shifted.
 pub(crate) async fn comes_up(ctx: &NemesisContext, node: usize) -> Result<bool, String> {
     // A process that someone else's command starts need not be there yet when the command has ended.
     let may_be_late = ctx.environment.kind().is_foreign();
@@ -95,7 +96,11 @@ pub(crate) async fn comes_up(ctx: &NemesisContext, node: usize) -> Result<bool, 
         ended = state == ProcessState::Gone;
         state == ProcessState::Running || ended && !may_be_late
     });
-    settled.await.map(|()| !ended)
+    settled.await?;
+    if let Some(shift) = ctx.holds.clock(node).filter(|_| !ended) {
+        set_clock(ctx, node, shift).await?;
+    }
+    Ok(!ended)
 }
 
 /// The nodes whose process is in a state that `wanted` accepts. A node whose state cannot be found out is

@@ -1,5 +1,5 @@
-//! What faults know of each other: which nodes are kept down, and by which nemesis, and which nodes are not
-//! members.
+//! What faults know of each other: which nodes are kept down, and by which nemesis, which nodes are not members,
+//! and whose clocks are shifted.
 //!
 //! ```text
 //! kill n3    ├──── keeps n3 down ────┤          the node starts when the last one lets go of it
@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use control::Node;
+use control::inside::ClockShift;
 
 /// Nodes that must be left alone, each with the reason.
 pub type Taken = BTreeMap<usize, String>;
@@ -30,6 +31,8 @@ struct Held {
     down: BTreeMap<usize, BTreeSet<&'static str>>,
     /// The nodes that are not members.
     removed: BTreeSet<usize>,
+    /// How the clocks of nodes are shifted, also of processes that start there.
+    clocks: BTreeMap<usize, ClockShift>,
 }
 
 impl Holds {
@@ -84,6 +87,21 @@ impl Holds {
     /// Says which nodes are not members.
     pub fn set_removed(&self, nodes: impl IntoIterator<Item = usize>) {
         self.lock().removed = nodes.into_iter().collect();
+    }
+
+    /// The clocks of these nodes are shifted from now on.
+    pub fn shift_clocks(&self, nodes: &[usize], shift: ClockShift) {
+        self.lock().clocks.extend(nodes.iter().map(|&node| (node, shift)));
+    }
+
+    /// The clocks of these nodes are right from now on.
+    pub fn clocks_are_right(&self, nodes: &[usize]) {
+        self.lock().clocks.retain(|node, _| !nodes.contains(node));
+    }
+
+    /// How the clock of a node is shifted.
+    pub fn clock(&self, node: usize) -> Option<ClockShift> {
+        self.lock().clocks.get(&node).copied()
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {

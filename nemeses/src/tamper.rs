@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use control::Command;
-use control::inside::FsyncCounts;
+use control::inside::{ClockShift, FsyncCounts};
 
 use crate::NemesisContext;
 
@@ -65,4 +65,35 @@ pub(crate) async fn set_fsync(
     args.extend(mode.map(|mode| format!("--mode={mode}")));
     let printed = tamper(ctx, node, args).await?;
     serde_json::from_slice(&printed).map_err(|error| format!("the counts of fsync cannot be read: {error}"))
+}
+
+/// Shifts the clocks of all processes of a node, and reads back how they are shifted. How many there are.
+pub(crate) async fn set_clock(ctx: &NemesisContext, node: usize, shift: ClockShift) -> Result<usize, String> {
+    let processes = ctx.db.processes(node).await;
+    for process in &processes {
+        let args = [
+            "clock".to_owned(),
+            format!("--pid={}", process.pid),
+            format!("--offset-ns={}", shift.offset_ns),
+            format!("--drift-ppm={}", shift.drift_ppm),
+        ];
+        let printed = match tamper(ctx, node, args).await {
+            // It has ended meanwhile, by itself or by another fault.
+            Err(_) if !ctx.db.processes(node).await.contains(process) => continue,
+            printed => printed?,
+        };
+        let found: ClockShift = serde_json::from_slice(&printed).map_err(|error| {
+            format!(
+                "the clock of process {} cannot be read back: {error}",
+                process.pid
+            )
+        })?;
+        if found != shift {
+            return Err(format!(
+                "process {} sees {found:?} instead of {shift:?}",
+                process.pid
+            ));
+        }
+    }
+    Ok(processes.len())
 }

@@ -661,6 +661,33 @@ async fn a_node_starts_when_the_last_fault_lets_go_of_it() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_sees_the_clock_of_its_node() {
+    use NemesisAction::{Start, Stop};
+    let world = World::new(5, &[]);
+    let ctx = world.context();
+    let mut faults = every_fault(2, 0).nemeses;
+    let shifted = || {
+        let tampered = world.tampered.lock().expect("no test thread panicked");
+        let processes = tampered.keys().filter(|(what, _)| what == "clock");
+        processes.map(|(_, pid)| pid.clone()).collect::<Vec<_>>()
+    };
+    for (name, action, target, clocks) in [
+        ("clock", Start, "jump=50@n1", vec!["1000"]),
+        ("kill", Start, "n1+n2", vec![]),
+        ("kill", Stop, "n1+n2", vec!["1000"]),
+        ("power", Start, "n1", vec![]),
+        ("power", Stop, "n1", vec!["1000"]),
+        ("kill", Start, "n1", vec![]),
+        ("clock", Stop, "jump=50@n1", vec![]),
+        ("kill", Stop, "n1", vec![]),
+    ] {
+        let outcome = faults.invoke(&ctx, &act(name, action, target)).await;
+        assert_eq!(held(&outcome), "verified", "{name} {action:?}");
+        assert_eq!(shifted(), clocks, "{name} {action:?}");
+    }
+}
+
 #[test]
 fn faults_overlap_as_the_rules_allow() {
     let never = [

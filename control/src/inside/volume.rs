@@ -85,19 +85,31 @@ pub(crate) fn can_lose_power() -> Result<(), String> {
     if !cfg!(target_os = "linux") {
         return Err("a node's filesystem can lose power only on Linux".into());
     }
-    if !nix::unistd::geteuid().is_root() {
+    const LOOP_CONTROL: &str = "/dev/loop-control";
+    if !is_root_of_the_host() {
         return Err("mounting a filesystem for each node takes root; run as root".into());
     }
-    if !Path::new("/dev/loop-control").exists() {
-        return Err(
-            "there are no loop devices here; run `modprobe loop`, or run where /dev/loop-control exists"
-                .into(),
-        );
+    if let Err(error) = File::options().read(true).write(true).open(LOOP_CONTROL) {
+        return Err(match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!(
+                    "there are no loop devices here; run `modprobe loop`, or run where {LOOP_CONTROL} exists"
+                )
+            }
+            _ => format!("{LOOP_CONTROL} cannot be opened ({error}); run as root of the host"),
+        });
     }
     match program("mkfs.ext4") {
         Some(_) => Ok(()),
         None => Err("mkfs.ext4 is missing; install the package e2fsprogs".into()),
     }
+}
+
+/// Whether this is root, and not only in a user namespace of its own, where a filesystem on a device cannot be
+/// mounted (user_namespaces(7)): there, not every user is mapped.
+fn is_root_of_the_host() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    nix::unistd::geteuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 fn program(name: &str) -> Option<PathBuf> {

@@ -53,6 +53,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("local_links", |directory| local(directory, local_links)),
     ("hidden_iptables", hidden_iptables),
     ("threads_come_later", threads_come_later),
+    ("what_it_can_it_can", what_it_can_it_can),
 ];
 
 const ALL: [usize; 5] = [0, 1, 2, 3, 4];
@@ -112,6 +113,26 @@ fn on<F: Future<Output = Done>>(
             format!("left after the tear-down: {children:?}"),
         )?;
         Ok(environment.tear_down().await?)
+    })
+}
+
+/// Inside, an unprivileged user looks like root; whatever can be had there is tried. Power was promised to
+/// ordinary users once, and every run in which it had a turn was `unknown`.
+fn what_it_can_it_can(directory: &Path) -> Done {
+    inside(directory, LinkChoice::Switch, async |environment| {
+        for ability in [Ability::Power, Ability::Fill] {
+            match environment.can(ability) {
+                Ok(()) => {
+                    let place = directory.join(format!("{ability:?}"));
+                    std::fs::create_dir(&place)?;
+                    let mut options = OpenOptions::new(1, &place);
+                    options.abilities = [ability].into();
+                    control::open(EnvKind::Local, &options)?.tear_down().await?;
+                }
+                Err(why) => println!("{ability:?} not here: {why}"),
+            }
+        }
+        Ok(())
     })
 }
 

@@ -6,7 +6,8 @@
 //! updates (Jepsen 2013).
 //!
 //! The machine's own clock is never touched: each process is led to see another one (see
-//! [`control::inside`]). A process that is started anew sees the real clock again.
+//! [`control::inside`]). A process that is started while the fault lasts sees the shifted clock soon after, as on
+//! a machine whose clock is wrong.
 //!
 //! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `jump`, `jump=-30000@leader` (milliseconds),
 //! `drift=50000@n1` (microseconds a second), `strobe@minority`.
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 
 use crate::act::{name, nothing, outcome};
 use crate::alongside::Alongside;
-use crate::tamper::tamper;
+use crate::tamper::set_clock;
 use crate::target::kinds::{Kind, Values, draw, names_of};
 use crate::target::nodes::names;
 use crate::target::{Names, Targets};
@@ -128,10 +129,11 @@ impl Nemesis for Clock {
         };
         let hit = &drawn.hit.nodes;
         self.shifted.extend(hit);
+        ctx.holds.shift_clocks(hit, shift);
         let mut errors = Vec::new();
         let mut processes = 0;
         for &node in hit {
-            match set(ctx, node, shift).await {
+            match set_clock(ctx, node, shift).await {
                 Ok(count) => processes += count,
                 Err(why) => errors.push(format!("{}: {why}", name(ctx, node))),
             }
@@ -165,12 +167,13 @@ impl Nemesis for Clock {
             let _ = task.await;
         }
         let nodes: Vec<usize> = std::mem::take(&mut self.shifted).into_iter().collect();
+        ctx.holds.clocks_are_right(&nodes);
         if nodes.is_empty() {
             return nothing();
         }
         let mut errors = Vec::new();
         for &node in &nodes {
-            if let Err(why) = set(ctx, node, ClockShift::default()).await {
+            if let Err(why) = set_clock(ctx, node, ClockShift::default()).await {
                 self.shifted.insert(node);
                 errors.push(format!("{}: {why}", name(ctx, node)));
             }
@@ -188,40 +191,9 @@ async fn strobe(ctx: NemesisContext, nodes: Vec<usize>, shift: ClockShift, mut e
         is_shifted = !is_shifted;
         let shift = if is_shifted { shift } else { ClockShift::default() };
         for &node in &nodes {
-            if let Err(why) = set(&ctx, node, shift).await {
+            if let Err(why) = set_clock(&ctx, node, shift).await {
                 tracing::debug!("strobing {}: {why}", name(&ctx, node));
             }
         }
     }
-}
-
-/// Shifts the clocks of all processes of a node, and reads back how they are shifted. How many there are.
-async fn set(ctx: &NemesisContext, node: usize, shift: ClockShift) -> Result<usize, String> {
-    let processes = ctx.db.processes(node).await;
-    for process in &processes {
-        let args = [
-            "clock".to_owned(),
-            format!("--pid={}", process.pid),
-            format!("--offset-ns={}", shift.offset_ns),
-            format!("--drift-ppm={}", shift.drift_ppm),
-        ];
-        let printed = match tamper(ctx, node, args).await {
-            // It has ended meanwhile, by itself or by another fault.
-            Err(_) if !ctx.db.processes(node).await.contains(process) => continue,
-            printed => printed?,
-        };
-        let found: ClockShift = serde_json::from_slice(&printed).map_err(|error| {
-            format!(
-                "the clock of process {} cannot be read back: {error}",
-                process.pid
-            )
-        })?;
-        if found != shift {
-            return Err(format!(
-                "process {} sees {found:?} instead of {shift:?}",
-                process.pid
-            ));
-        }
-    }
-    Ok(processes.len())
 }

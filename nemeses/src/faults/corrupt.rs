@@ -29,7 +29,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep};
 
-use crate::act::{name, nodes_in, outcome, settle};
+use crate::act::{comes_up, name, nodes_in, outcome, settle};
 use crate::alongside::Alongside;
 use crate::tamper::tamper;
 use crate::target::kinds::{Kind, kind_of};
@@ -238,6 +238,9 @@ fn spare(ctx: &NemesisContext, node: usize) -> String {
 /// Starts a node; says whether it stays up.
 async fn start(ctx: &NemesisContext, node: usize) -> Result<bool, String> {
     ctx.db.start(node).await.map_err(|error| error.to_string())?;
+    if !comes_up(ctx, node).await? {
+        return Ok(false);
+    }
     let deadline = Instant::now() + RUNS_AFTER;
     while Instant::now() < deadline {
         sleep(POLL).await;

@@ -55,7 +55,21 @@ pub struct World {
     pub calls: Mutex<Vec<String>>,
 }
 
+/// The number of the process on a node.
+fn pid(node: usize) -> i32 {
+    1000 + node as i32
+}
+
 impl World {
+    /// A process that ended takes its clock with it.
+    fn forget_clock(&self, node: usize) {
+        let key = ("clock".to_owned(), pid(node).to_string());
+        self.tampered
+            .lock()
+            .expect("no test thread panicked")
+            .remove(&key);
+    }
+
     pub fn new(nodes: usize, flaws: &[Flaw]) -> Arc<World> {
         Arc::new(World {
             nodes: Node::numbered(nodes),
@@ -384,6 +398,7 @@ impl Db for Handle {
         if !self.0.has(Flaw::KillDoesNothing) {
             let alive = [ProcessState::Running, ProcessState::Stopped];
             self.0.set("kill", node, &alive, ProcessState::Gone);
+            self.0.forget_clock(node);
         }
         Ok(())
     }
@@ -434,7 +449,7 @@ impl Db for Handle {
         match self.0.states.lock().expect("no test thread panicked")[node] {
             ProcessState::Gone => Vec::new(),
             _ => vec![Pid {
-                pid: 1000 + node as i32,
+                pid: pid(node),
                 started: 1,
             }],
         }
