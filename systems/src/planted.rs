@@ -22,7 +22,7 @@ pub struct PlantedBug {
     pub nemesis: &'static str,
     /// The workload that shows it, as after `--workload`.
     pub workload: &'static str,
-    /// More flags of `perjury test` that it takes to show it.
+    /// More flags of `perjury test` that it takes to show it, each with its value: `--nodes 4`.
     pub test_flags: &'static [&'static str],
     /// Flags that each node gets when the bug is on.
     pub node_flags: &'static [&'static str],
@@ -59,7 +59,8 @@ impl PlantedBug {
         if self.workload != USUAL_WORKLOAD {
             arguments.extend(["--workload".to_owned(), self.workload.to_owned()]);
         }
-        arguments.extend(self.test_flags.iter().map(|flag| (*flag).to_owned()));
+        let words = self.test_flags.iter().flat_map(|flag| flag.split(' '));
+        arguments.extend(words.map(str::to_owned));
         arguments
     }
 

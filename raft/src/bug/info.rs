@@ -132,7 +132,7 @@ pub struct Runs {
     pub nemesis: &'static str,
     /// As after `--workload`.
     pub workload: &'static str,
-    /// More flags of `perjury test`, such as `--nodes`.
+    /// More flags of `perjury test`, each with its value: `--nodes 4`.
     pub test_flags: &'static [&'static str],
     /// Flags that each node gets when the bug is on, such as `--snapshot-every`.
     pub node_flags: &'static [&'static str],

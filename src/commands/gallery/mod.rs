@@ -208,3 +208,19 @@ fn schedule(out: &Path, bug: &PlantedBug) -> Result<PathBuf, Failure> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SYSTEM;
+
+    #[test]
+    fn what_suits_a_bug_is_a_test_that_can_be_run() {
+        let system = systems::find(SYSTEM).unwrap();
+        for bug in (system.bugs)() {
+            let line = ["perjury", "test", SYSTEM, "--time-limit=60s"].map(str::to_owned);
+            let line = line.into_iter().chain(bug.arguments("a-schedule.toml"));
+            let refused = crate::plan::flags::parse(line).err();
+            assert!(refused.is_none(), "{}: {}", bug.name, refused.unwrap());
+        }
+    }
+}
