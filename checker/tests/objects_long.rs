@@ -269,7 +269,7 @@ fn guessed(object: &mut dyn Object) -> &'static str {
         info_per_mille: 0,
         fail_per_mille: 0,
     };
-    guess(&simulate(&mut rng, shape, object)).unwrap().name
+    guess(&simulate(&mut rng, shape, object)).unwrap().entry.name
 }
 
 #[test]
@@ -313,9 +313,12 @@ fn models_are_guessed_from_operations_and_values() {
     };
     assert_eq!(guessed(&mut queue), "unordered-queue");
     let write = |value| operation(0, common::write(value), ok(), 0, 1);
-    assert_eq!(guess(&history(vec![write(1)])).unwrap().name, "register");
+    assert_eq!(guess(&history(vec![write(1)])).unwrap().entry.name, "register");
     let cas = operation(0, common::cas(0, 1), ok(), 2, 3);
-    assert_eq!(guess(&history(vec![write(1), cas])).unwrap().name, "cas-register");
+    assert_eq!(
+        guess(&history(vec![write(1), cas])).unwrap().entry.name,
+        "cas-register"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod common;
 use checker::engine::search::{Limits, Searched, search};
 use checker::{Algorithm, Decision, Rule, Verdict, check_key, engine::validate};
 use common::*;
+use history::{OPEN, Op, Outcome, Value};
 use std::collections::BTreeMap;
 
 /// What came out how often; a generator that stops making something interesting is found out by the asserts
@@ -55,6 +56,46 @@ fn agree(seeds: std::ops::Range<u64>, most: usize, unique: bool) -> Tally {
         }
     }
     tally
+}
+
+/// It brings a value that is there already, but nobody ever wrote what it expects.
+#[test]
+fn a_cas_that_cannot_have_happened_changes_nothing() {
+    let mut exact = 0;
+    for seed in 0..20_000 {
+        let mut history = random_history(seed, 7, true);
+        let before = check_key(&history, &all(&history), &options());
+        let written = history
+            .operations
+            .iter()
+            .find_map(|operation| match &operation.op {
+                Op::Write { value, .. } | Op::Cas { new: value, .. } => Some(value.clone()),
+                _ => None,
+            });
+        let Some(new) = written else { continue };
+        let place = seed % (2 * history.operations.len() as u64);
+        let later = |position: u64| position + u64::from(position >= place && position != OPEN);
+        for operation in &mut history.operations {
+            operation.invoked = later(operation.invoked);
+            operation.completed = later(operation.completed);
+        }
+        let mut open = history.operations[0].clone();
+        (open.process, open.outcome) = (99, Outcome::unrecorded());
+        (open.invoked, open.completed) = (place, OPEN);
+        let (key, expected) = (Value::Nil, Value::Int(999));
+        open.op = Op::Cas { key, expected, new };
+        history.operations.push(open);
+        history.operations.sort_by_key(|operation| operation.invoked);
+        let (decision, algorithm) = check_key(&history, &all(&history), &options());
+        assert_eq!(
+            decision.verdict(),
+            before.0.verdict(),
+            "seed {seed}\n{history:#?}"
+        );
+        assert_eq!(algorithm, before.1, "seed {seed}\n{history:#?}");
+        exact += usize::from(algorithm == Algorithm::REGISTER_EXACT);
+    }
+    assert!(exact > 10_000, "{exact}");
 }
 
 #[test]

@@ -154,10 +154,10 @@ impl HistoryBuilder {
         self.history
     }
 
-    /// The operation that `process` has open, unless an `info` has ended it.
-    pub(crate) fn open_operation(&mut self, process: u64) -> Option<&mut Operation> {
+    /// The index of the operation that `process` has open, unless an `info` has ended it.
+    pub(crate) fn open_index(&self, process: u64) -> Option<usize> {
         match self.open.get(&process) {
-            Some((index, false)) => Some(&mut self.history.operations[*index]),
+            Some((index, false)) => Some(*index),
             _ => None,
         }
     }

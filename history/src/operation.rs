@@ -68,6 +68,8 @@ pub struct History {
     /// A reader gave processes new numbers because they continued after an `info`: which process did what is
     /// uncertain.
     pub is_renumbered: bool,
+    /// Something was taken out of queues of which no operation tells: by drains that did not end.
+    pub lacks_what_was_taken: bool,
 }
 
 impl NemesisSpan {

@@ -7,7 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A register's content, or an argument of an operation.
 ///
-/// In JSON: `null`, a number, a string or an array. `Nil` is what a register holds before its first write.
+/// Unlike values are never equal: the text `"1"` is not the integer, and the text `"true"` is not the form `true`. A
+/// set is not a list: whoever reads a list where a set was written was not told what was written.
+///
+/// In JSON: `null`, a whole number, a string or an array; a set, a map and a form are objects with one field of that
+/// name: `{"set":[1,2]}`, `{"map":[["a",1]]}`, `{"form":":kept"}`. `Nil` is what a register holds before its first
+/// write.
 ///
 /// It takes 16 bytes: a history holds several of them for each operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +26,13 @@ pub enum Value {
     Text(Arc<String>),
     /// Several values: what a set or a list holds, or the answers of a transaction.
     List(Arc<Vec<Value>>),
+    /// Values without an order: each once, in ascending order.
+    Set(Arc<Vec<Value>>),
+    /// Names and what they stand for: each name once, in ascending order.
+    Map(Arc<Vec<(Value, Value)>>),
+    /// Anything else, as EDN writes it, each in one way only: `true`, `:name`, `1.5`, `1/2`, `\a`, `#inst "…"`, an
+    /// integer of more than 64 bits.
+    Form(Arc<String>),
 }
 
 /// The name of the object that an operation addresses. `Key::Nil` means the only object of a history.
@@ -35,6 +47,58 @@ impl Value {
     /// Several values.
     pub fn list(values: Vec<Value>) -> Self {
         Value::List(Arc::new(values))
+    }
+
+    /// Values without an order; what is there twice counts once.
+    pub fn set(mut values: Vec<Value>) -> Self {
+        values.sort_unstable();
+        values.dedup();
+        Value::Set(Arc::new(values))
+    }
+
+    /// Names and what they stand for; of two equal names the first one counts.
+    pub fn map(mut pairs: Vec<(Value, Value)>) -> Self {
+        pairs.sort_by(|one, other| one.0.cmp(&other.0));
+        pairs.dedup_by(|later, first| later.0 == first.0);
+        Value::Map(Arc::new(pairs))
+    }
+
+    /// What EDN writes so. The spelling must be the only one that such a form is given.
+    pub fn form(spelling: &str) -> Self {
+        Value::Form(Arc::new(spelling.to_owned()))
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(is_true: bool) -> Self {
+        Value::form(if is_true { "true" } else { "false" })
+    }
+
+    /// A floating-point number, in its shortest spelling. One that is whole is not an integer.
+    pub fn float(number: f64) -> Self {
+        match number {
+            _ if number.is_nan() => Value::form("##NaN"),
+            f64::INFINITY => Value::form("##Inf"),
+            f64::NEG_INFINITY => Value::form("##-Inf"),
+            // There is one zero.
+            _ if number == 0.0 => Value::form("0.0"),
+            _ => Value::Form(Arc::new(format!("{number:?}"))),
+        }
+    }
+
+    /// The elements of a list or of a set.
+    pub fn elements(&self) -> Option<&[Value]> {
+        match self {
+            Value::List(values) | Value::Set(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// The name of a keyword, without its colon.
+    pub fn keyword(&self) -> Option<&str> {
+        match self {
+            Value::Form(form) => form.strip_prefix(':'),
+            _ => None,
+        }
     }
 
     /// Whether this is [`Value::Nil`].
@@ -55,15 +119,30 @@ impl fmt::Display for Value {
             Value::Nil => f.write_str("nil"),
             Value::Int(value) => write!(f, "{value}"),
             Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(values) => {
-                f.write_str("[")?;
-                for (number, value) in values.iter().enumerate() {
-                    let space = if number == 0 { "" } else { " " };
-                    write!(f, "{space}{value}")?;
+            Value::Form(form) => f.write_str(form),
+            Value::List(values) => write!(f, "[{}]", Spaced(values)),
+            Value::Set(values) => write!(f, "#{{{}}}", Spaced(values)),
+            Value::Map(pairs) => {
+                f.write_str("{")?;
+                for (number, (name, value)) in pairs.iter().enumerate() {
+                    let comma = if number == 0 { "" } else { ", " };
+                    write!(f, "{comma}{name} {value}")?;
                 }
-                f.write_str("]")
+                f.write_str("}")
             }
         }
+    }
+}
+
+struct Spaced<'a>(&'a [Value]);
+
+impl fmt::Display for Spaced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, value) in self.0.iter().enumerate() {
+            let space = if number == 0 { "" } else { " " };
+            write!(f, "{space}{value}")?;
+        }
+        Ok(())
     }
 }
 
@@ -75,12 +154,24 @@ impl schemars::JsonSchema for Value {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A value or a key: null, a whole number, a text, or a list of values.",
+            "description": "A value or a key: null, a whole number, a text, a list of values; or an object with one \
+                            field: a set of values, a map as a list of pairs, or any other form as EDN writes it.",
             "anyOf": [
                 { "type": "null" },
                 { "type": "integer" },
                 { "type": "string" },
                 { "type": "array", "items": generator.subschema_for::<Value>() },
+                {
+                    "type": "object",
+                    "properties": {
+                        "set": { "type": "array", "items": generator.subschema_for::<Value>() },
+                        "map": { "type": "array", "items": generator.subschema_for::<(Value, Value)>() },
+                        "form": { "type": "string" },
+                    },
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "additionalProperties": false,
+                },
             ],
         })
     }
@@ -95,6 +186,9 @@ impl Serialize for Value {
             Value::Int(value) => s.serialize_i64(*value),
             Value::Text(text) => s.serialize_str(text),
             Value::List(values) => s.collect_seq(values.iter()),
+            Value::Set(values) => s.collect_map([("set", values)]),
+            Value::Map(pairs) => s.collect_map([("map", pairs)]),
+            Value::Form(form) => s.collect_map([("form", form.as_str())]),
         }
     }
 }
@@ -106,7 +200,9 @@ impl<'de> Deserialize<'de> for Value {
             type Value = Value;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("null, an integer, a string or an array of these")
+                f.write_str(
+                    "null, an integer, a string, an array of these, or an object with a set, a map or a form",
+                )
             }
 
             fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
@@ -133,6 +229,22 @@ impl<'de> Deserialize<'de> for Value {
                     values.push(value);
                 }
                 Ok(Value::list(values))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let Some(name) = map.next_key::<String>()? else {
+                    return Err(de::Error::invalid_length(0, &self));
+                };
+                let value = match name.as_str() {
+                    "set" => Value::set(map.next_value()?),
+                    "map" => Value::map(map.next_value()?),
+                    "form" => Value::Form(map.next_value()?),
+                    other => return Err(de::Error::unknown_field(other, &["set", "map", "form"])),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(value),
+                    Some(_) => Err(de::Error::invalid_length(2, &self)),
+                }
             }
         }
         d.deserialize_any(Visitor)

@@ -26,6 +26,10 @@ fn int(number: i64) -> Value {
     Value::Int(number)
 }
 
+fn form(spelling: &str) -> Value {
+    Value::form(spelling)
+}
+
 fn text(text: &str) -> Value {
     Value::text(text)
 }
@@ -44,42 +48,44 @@ fn forms_become_values() {
         ("12N", int(12)),
         ("9223372036854775807", int(i64::MAX)),
         ("-9223372036854775808", int(i64::MIN)),
-        ("9223372036854775808", text("9223372036854775808")),
+        ("9223372036854775808", form("9223372036854775808")),
         (
             "-123456789012345678901234567890N",
-            text("-123456789012345678901234567890"),
+            form("-123456789012345678901234567890"),
         ),
         ("0x1F", int(31)),
         ("-0xff", int(-255)),
         ("017", int(15)),
         ("2r101", int(5)),
         ("36rZZ", int(35 * 36 + 35)),
-        ("1/2", text("1/2")),
-        ("1.5", text("1.5")),
-        ("-1.5e-3", text("-1.5e-3")),
-        ("1M", text("1M")),
-        ("##NaN", text("##NaN")),
-        ("true", text("true")),
-        ("false", text("false")),
-        (":x", text(":x")),
-        (":a.b/c-d", text(":a.b/c-d")),
-        ("sym/bol", text("sym/bol")),
-        ("-", text("-")),
-        ("->x", text("->x")),
+        ("1/2", form("1/2")),
+        ("1.5", form("1.5")),
+        ("-1.50e-3", form("-0.0015")),
+        ("10M", form("1E1M")),
+        ("##NaN", form("##NaN")),
+        ("true", form("true")),
+        ("false", form("false")),
+        (":x", form(":x")),
+        (":a.b/c-d", form(":a.b/c-d")),
+        ("sym/bol", form("sym/bol")),
+        ("-", form("-")),
+        ("->x", form("->x")),
         (r#""""#, text("")),
         (r#""x y""#, text("x y")),
         (r#""a\n\t\"\\\u00e9\ud83d\ude00z""#, text("a\n\t\"\\é😀z")),
         ("\"two\nlines\"", text("two\nlines")),
-        (r"\a", text(r"\a")),
-        (r"\newline", text(r"\newline")),
-        (r"[\( \)]", list([text(r"\("), text(r"\)")])),
+        (r"\a", form(r"\a")),
+        (r"\newline", form("\\\n")),
+        (r"\u0041", form(r"\A")),
+        (r"\o101", form(r"\A")),
+        (r"[\( \)]", list([form(r"\("), form(r"\)")])),
         ("[]", list([])),
         ("[1 [2 (3)]]", list([int(1), list([int(2), list([int(3)])])])),
         ("[1,2,,3]", list([int(1), int(2), int(3)])),
-        ("#{3 1 2}", list([int(1), int(2), int(3)])),
+        ("#{3 1 2}", Value::set(vec![int(1), int(2), int(3)])),
         (
             "{:b 2, :a 1}",
-            list([list([text(":a"), int(1)]), list([text(":b"), int(2)])]),
+            Value::map(vec![(form(":a"), int(1)), (form(":b"), int(2))]),
         ),
         ("#_ignored 4", int(4)),
         ("#_#_a b 4", int(4)),
@@ -88,12 +94,13 @@ fn forms_become_values() {
         ("^:meta 6", int(6)),
         ("^{:a 1} [7]", list([int(7)])),
         (
-            r#"#inst "2015-01-01T00:00:00Z""#,
-            text(r#"#inst "2015-01-01T00:00:00Z""#),
+            r#"#inst "2015-01-01T01:00:00.000+01:00""#,
+            form(r#"#inst "2015-01-01T00:00:00Z""#),
         ),
-        (r#"#uuid "f81d4fae""#, text(r#"#uuid "f81d4fae""#)),
+        (r#"#uuid "F81d4fae""#, form(r#"#uuid "f81d4fae""#)),
+        (r#"#my/tag "x""#, form(r#"#my/tag "x""#)),
         ("#my.Tuple[1 2]", list([int(1), int(2)])),
-        ("#:ns{:a 1}", list([list([text(":a"), int(1)])])),
+        ("#:ns{:a 1}", Value::map(vec![(form(":a"), int(1))])),
     ];
     for (form, expected) in cases {
         assert_eq!(value_of(form), Ok(expected), "{form}");
@@ -112,7 +119,8 @@ fn malformed_forms_are_named() {
         ("\"abc", "h.edn:1: the file ends in the string that line 1 opens"),
         ("\n[1\n2", "h.edn:3: unexpected `}`"),
         ("#{1 1}", "h.edn:1: a set that holds 1 twice"),
-        ("{:a}", "h.edn:1: the map's key \":a\" has no value"),
+        ("{:a 1 :a 1}", "h.edn:1: a map that has the key :a twice"),
+        ("{:a}", "h.edn:1: the map's key :a has no value"),
         (":", "h.edn:1: a keyword without a name"),
         ("@x", "h.edn:1: unexpected `@`"),
         (

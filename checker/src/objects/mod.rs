@@ -60,13 +60,23 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     MODELS.iter().find(|entry| entry.name == name)
 }
 
-/// The model that a history suggests, if one does: the first of the list that understands all its operations
-/// and finds its values in what was written and answered. Where two fit, the one that promises less.
-pub fn guess(history: &History) -> Option<&'static Entry> {
+/// A model that was chosen because a history looks like its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess {
+    /// The model.
+    pub entry: &'static Entry,
+    /// Why the history may be another's, if it may. An accusation by this model is none then.
+    pub doubt: Option<&'static str>,
+}
+
+/// The first model that understands all operations of a history that looks like its own.
+pub fn guess(history: &History) -> Option<Guess> {
     let seen = Seen::new(history);
-    MODELS
+    let entry = MODELS
         .iter()
-        .find(|entry| entry.stranger(history).is_none() && (entry.suits)(&seen))
+        .find(|entry| entry.stranger(history).is_none() && (entry.suits)(&seen))?;
+    let doubt = seen.doubt();
+    Some(Guess { entry, doubt })
 }
 
 /// What every object of a history held at first, if it is one of `entry`'s and the user names nothing else:

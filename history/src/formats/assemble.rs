@@ -11,19 +11,27 @@
 //! - If a process continues after an `info`, that operation stays open forever, and what follows belongs to a
 //!   new process (Jepsen itself gives it a new number). This hides only the order of that process' own
 //!   operations.
-//! - A drain that returned n elements becomes n dequeues, each as long as the drain, by n separate processes.
+//! - A drain takes all there is: one that returned n elements becomes n dequeues and one that found nothing, each as
+//!   long as the drain, by separate processes. A drain within which its process dequeues is only a name for these
+//!   dequeues and for having found nothing at its end. What a drain took that did not end is unknown.
+//! - A completion answers what its process has asked. In a keyed history it should repeat the key; where it does not,
+//!   its key is that of the invocation. Whether a list of two that begins with the key is such a tuple or an answer
+//!   is decided for each kind of operation, by whether other answers are lists that are no tuples.
+//! - What the operations of locks name in their invocations is the lock, unless each process only ever names what no
+//!   other one does: then it is the client.
 //! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
 //!   becomes the span's target; whether the fault took hold is unknown, so the span has no outcome.
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Remark;
-use super::jepsen::{self, Record, What};
+use super::jepsen::{self, Function, Record, What, Who};
+use crate::units::plural;
 use crate::{
     Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp, NemesisSpan,
-    OPEN, Op, Operation, Outcome, Process, Value,
+    OPEN, Op, OpKind, Operation, Outcome, Process, Value, tell,
 };
 
 /// The first number for processes that the file does not name; the numbers are made small at the end.
@@ -39,30 +47,84 @@ pub(crate) struct Assembler {
     records: u64,
     last_ns: Option<u64>,
     timeless: u64,
+    /// The numbers of processes that are known by their names.
+    named: FxHashMap<Box<str>, u64>,
     /// The number under which a process continues after an `info`.
     renamed: FxHashMap<u64, u64>,
     invented: u64,
     reused: u64,
     draining: FxHashMap<u64, Drain>,
-    drains: Vec<(Drain, Vec<Value>, u64, u64)>,
-    empty_drains: u64,
+    drains: Vec<Ended>,
+    crashed_drains: u64,
     acting: Option<usize>,
     nil_reads: u64,
+    /// Whether a key is a list although nothing settles that values are tuples.
+    tuples: Tuples,
+    /// What the invocations of locks' operations name, by the operation's index; and how many name nothing.
+    locks: FxHashMap<usize, Value>,
+    nameless_locks: u64,
+    /// How many completions say something else than their invocations, with the first of them.
+    others: u64,
+    other: Option<String>,
+    asides: u64,
     /// The fields that are not used, with their counts.
     pub ignored_fields: BTreeMap<String, u64>,
     /// Lines that are not operations.
     pub other_lines: u64,
+    /// Remarks about the file as a whole.
+    pub about: Vec<Remark>,
 }
 
 #[derive(Debug)]
 struct Drain {
-    line: usize,
     key: Key,
     invoked: u64,
     invoked_ns: u64,
+    /// Its process dequeues within it.
+    is_name: bool,
+}
+
+/// A drain that ended.
+#[derive(Debug)]
+struct Ended {
+    drain: Drain,
+    elements: Vec<Value>,
+    completed: u64,
+    completed_ns: u64,
+}
+
+/// How the values of a keyed history are read.
+#[derive(Debug, Default)]
+struct Tuples {
+    /// Whether values are tuples of keys.
+    is_keyed: bool,
+    /// Some key is a list, as it would be if pairs were only values.
+    are_doubtful: bool,
+    /// Something settles that they are tuples.
+    are_proved: bool,
+    /// All keys, once it is asked for them.
+    keys: Option<FxHashSet<Key>>,
+    /// The operations whose completions did not repeat their key.
+    lost: Vec<usize>,
+    /// The kinds of operations some of whose answers are lists, and no tuples.
+    answered_plainly: Vec<OpKind>,
+}
+
+/// Why no history can be made.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Values are not tuples after all.
+    NotKeyed,
 }
 
 impl Assembler {
+    /// Makes a history whose values are tuples of keys, or are not.
+    pub fn new(is_keyed: bool) -> Assembler {
+        let mut assembler = Assembler::default();
+        assembler.tuples.is_keyed = is_keyed;
+        assembler
+    }
+
     /// Takes the next record.
     ///
     /// # Errors
@@ -71,76 +133,177 @@ impl Assembler {
         let time_ns = self.time(record.time_ns);
         self.records += 1;
         match record.what {
-            What::Invoke { process, op } => {
-                let process = self.begin(process)?;
-                self.event(time_ns, process, EventKind::Invoke { op, node: None })
-            }
-            What::Ok { process, op, answer } => {
-                let process = self.current(process);
-                if let (Some(open), Some(op)) = (self.builder.open_operation(process), op) {
-                    jepsen::complete(&mut open.op, op)?;
-                    self.nil_reads +=
-                        u64::from(matches!(open.op, Op::Read { .. }) && answer == Some(Value::Nil));
+            What::Invoke {
+                who,
+                op,
+                named,
+                proves_tuples,
+            } => {
+                let process = self.begin(&who, true)?;
+                self.tuples.invoked(op.key(), proves_tuples);
+                if matches!(op, Op::Acquire { .. } | Op::Release { .. }) {
+                    let index = self.builder.history_mut().operations.len();
+                    self.nameless_locks += u64::from(named.is_none());
+                    self.locks.extend(named.map(|name| (index, name)));
                 }
-                self.event(time_ns, process, EventKind::Complete(jepsen::succeeded(answer)))
+                self.event(time_ns, &who, process, EventKind::Invoke { op, node: None })
             }
-            What::End { process, outcome } => {
-                let process = self.current(process);
-                if let Some(drain) = self.draining.remove(&process) {
-                    return match outcome {
-                        Outcome::Info(_) => Err(unknown_drain(drain.line)),
-                        _ => Ok(()),
-                    };
-                }
-                self.event(time_ns, process, EventKind::Complete(outcome))
+            What::Ok {
+                who,
+                f,
+                key,
+                value,
+                token,
+            } => {
+                let process = self.current(&who);
+                let answer = match self.builder.open_index(process) {
+                    Some(index) => self.answer(index, f, key, value, token)?,
+                    None => None,
+                };
+                self.event(
+                    time_ns,
+                    &who,
+                    process,
+                    EventKind::Complete(jepsen::succeeded(answer)),
+                )
             }
-            What::InvokeDrain { process, key } => {
-                let process = self.begin(process)?;
-                if self.builder.open_operation(process).is_some() {
-                    return Err(overlap(process));
+            What::End { who, outcome } => {
+                let process = self.current(&who);
+                if self.builder.open_index(process).is_none()
+                    && let Some(drain) = self.draining.remove(&process)
+                {
+                    match outcome {
+                        // Its dequeues tell what it took.
+                        _ if drain.is_name => {}
+                        Outcome::Info(_) => self.crashed_drains += 1,
+                        _ => {}
+                    }
+                    return Ok(());
                 }
-                let invoked = self.builder.position();
+                self.event(time_ns, &who, process, EventKind::Complete(outcome))
+            }
+            What::InvokeDrain { who, key } => {
+                let process = self.begin(&who, false)?;
+                if self.builder.open_index(process).is_some() {
+                    return Err(overlap(&who));
+                }
                 let drain = Drain {
-                    line: record.line,
                     key,
-                    invoked,
+                    invoked: self.builder.position(),
                     invoked_ns: time_ns,
+                    is_name: false,
                 };
                 self.draining.insert(process, drain);
                 Ok(())
             }
-            What::OkDrain { process, elements } => {
-                let process = self.current(process);
-                let drain = self.draining.remove(&process).ok_or_else(|| orphan(process))?;
-                let elements = match elements {
-                    Value::List(elements) => elements.to_vec(),
+            What::OkDrain { who, elements } => {
+                let process = self.current(&who);
+                let drain = self.draining.remove(&process).ok_or_else(|| orphan(&who))?;
+                let elements = match self.without_key(&drain.key, elements) {
+                    _ if drain.is_name => Vec::new(),
+                    Value::Nil => Vec::new(),
+                    Value::List(elements) | Value::Set(elements) => elements.to_vec(),
                     other => return Err(format!("a drain must return a list of elements, not {other}")),
                 };
-                self.empty_drains += u64::from(elements.is_empty());
-                self.drains
-                    .push((drain, elements, self.builder.position(), time_ns));
+                self.drains.push(Ended {
+                    drain,
+                    elements,
+                    completed: self.builder.position(),
+                    completed_ns: time_ns,
+                });
                 Ok(())
             }
             What::Nemesis { name, detail } => {
                 self.nemesis(time_ns, &name, &detail);
                 Ok(())
             }
+            What::Aside => {
+                self.asides += 1;
+                Ok(())
+            }
         }
     }
 
-    /// The history and the remarks about it.
-    ///
-    /// # Errors
-    /// When it ends in the middle of a drain: the line of the drain and the reason.
-    pub fn finish(mut self, keyed: bool) -> Result<(History, Vec<Remark>), (usize, String)> {
-        if let Some(line) = self.draining.values().map(|drain| drain.line).min() {
-            return Err((line, unknown_drain(line)));
+    /// What a drain returned, taken out of its tuple.
+    fn without_key(&self, key: &Key, elements: Value) -> Value {
+        match jepsen::tuple(&Function::Drain, &elements) {
+            Some((of, rest)) if self.tuples.is_keyed && of == *key => rest,
+            _ => elements,
         }
-        let remarks = self.remarks(keyed && self.builder.position() > 0);
+    }
+
+    /// What an operation was answered, by its completion.
+    fn answer(
+        &mut self,
+        index: usize,
+        f: OpKind,
+        key: Option<Key>,
+        value: Option<Value>,
+        token: Option<Value>,
+    ) -> Result<Option<Value>, String> {
+        let history = self.builder.history_mut();
+        let op = &history.operations[index].op;
+        if op.kind() != f {
+            return Err(format!("a {} was invoked, and a {f} completes", op.kind()));
+        }
+        if let Some(key) = key.filter(|key| !key.is_nil() && key != op.key()) {
+            return Err(format!("key {} was invoked, and key {key} completes", op.key()));
+        }
+        let value = match self.tuples.is_keyed {
+            true => self.tuples.answered(index, f, value, history)?,
+            false => value,
+        };
+        let op = &mut history.operations[index].op;
+        let told = jepsen::operation(f, op.key().clone(), value.clone());
+        let (completed, mut answer) = match (f, told) {
+            (OpKind::Watch, told) => told.map(|(op, answer)| (Some(op), answer))?,
+            (_, Ok((completed, answer))) => (Some(completed), answer),
+            // What is no pair and no transaction does not repeat what was asked.
+            (_, Err(_)) => (None, None),
+        };
+        if let (Op::Txn { micro_ops, .. }, Some(Op::Txn { micro_ops: told, .. })) = (&*op, &completed) {
+            let target = |op: &crate::MicroOp| (std::mem::discriminant(op), op.key().clone());
+            if !micro_ops.iter().map(target).eq(told.iter().map(target)) {
+                return Err("the micro-operations that complete are not those that were invoked".to_owned());
+            }
+        }
+        let is_silent = value.as_ref().is_none_or(Value::is_nil);
+        if f == OpKind::Acquire {
+            let is_repeated = self
+                .locks
+                .get(&index)
+                .is_some_and(|name| Some(name) == answer.as_ref());
+            answer = token
+                .filter(|token| matches!(token, Value::Int(_)))
+                .or(answer.filter(|_| !is_repeated));
+        }
+        if !jepsen::complete(op, completed) && !is_silent {
+            self.others += 1;
+            let value = || tell::value(value.as_ref().unwrap_or(&Value::Nil));
+            let asked = || tell::short(&history.operations[index]);
+            self.other
+                .get_or_insert_with(|| format!("`{}`, which completes with {}", asked(), value()));
+        }
+        self.nil_reads += u64::from(f == OpKind::Read && answer == Some(Value::Nil));
+        Ok(answer)
+    }
+
+    /// The history and the remarks about it.
+    pub fn finish(mut self) -> Result<(History, Vec<Remark>), Refusal> {
+        if self.tuples.is_keyed && self.tuples.are_doubtful && !self.tuples.are_proved {
+            return Err(Refusal::NotKeyed);
+        }
+        self.crashed_drains += self.draining.len() as u64;
+        let mut remarks = self.remarks();
         let mut history = self.builder.finish();
+        self.tuples.put_back(&mut history);
+        if self.nameless_locks == 0 && !self.locks.is_empty() {
+            remarks.push(name_locks(&mut history, self.locks));
+        }
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
         history.is_timeless = self.timeless > 0 && self.timeless == self.records;
         history.is_renumbered = self.reused > 0;
+        history.lacks_what_was_taken = self.crashed_drains > 0;
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
@@ -155,11 +318,26 @@ impl Assembler {
         Ok((history, remarks))
     }
 
-    fn remarks(&self, keyed: bool) -> Vec<Remark> {
-        let mut remarks = Vec::new();
-        if keyed {
+    fn remarks(&mut self) -> Vec<Remark> {
+        let mut remarks = std::mem::take(&mut self.about);
+        if self.tuples.is_keyed && self.builder.position() > 0 {
             remarks
                 .push("every value is a [key value] tuple, so that keys are taken to be independent".into());
+        }
+        if !self.tuples.lost.is_empty() {
+            remarks.push(Remark::Text(format!(
+                "{} without their keys: each is taken to be about the key that was invoked",
+                plural(self.tuples.lost.len() as u64, "completion")
+            )));
+        }
+        if let Some(other) = &self.other {
+            remarks.push(Remark::Text(format!(
+                "{} something else than what was asked, such as {other}; what was asked counts",
+                match self.others {
+                    1 => "1 completion says".to_owned(),
+                    count => format!("{count} completions say"),
+                }
+            )));
         }
         if self.reused > 0 {
             remarks.push(Remark::Text(format!(
@@ -167,15 +345,24 @@ impl Assembler {
                 self.reused
             )));
         }
-        if !self.drains.is_empty() {
-            let elements: usize = self.drains.iter().map(|(_, elements, ..)| elements.len()).sum();
-            let empty = match self.empty_drains {
-                0 => String::new(),
-                empty => format!("; {empty} returned nothing and were left out"),
-            };
+        if !self.named.is_empty() {
             remarks.push(Remark::Text(format!(
-                "{} drains became {elements} dequeues{empty}",
-                self.drains.len()
+                "{} known by a name got a number",
+                plural(self.named.len() as u64, "process")
+            )));
+        }
+        if !self.drains.is_empty() {
+            let elements: usize = self.drains.iter().map(|ended| ended.elements.len()).sum();
+            remarks.push(Remark::Text(format!(
+                "{} became {}; each of them found nothing more at its end",
+                plural(self.drains.len() as u64, "drain"),
+                plural(elements as u64, "dequeue")
+            )));
+        }
+        if self.crashed_drains > 0 {
+            remarks.push(Remark::Text(format!(
+                "{} did not end, and nobody knows what they took: what is missing may have been taken by them",
+                plural(self.crashed_drains, "drain")
             )));
         }
         if self.nil_reads > 0 {
@@ -187,6 +374,12 @@ impl Assembler {
             } else {
                 "not every operation has a time: the others take the time before them".into()
             });
+        }
+        if self.asides > 0 {
+            remarks.push(Remark::Text(format!(
+                "{} that clients logged were left out",
+                plural(self.asides, "line")
+            )));
         }
         if !self.ignored_fields.is_empty() {
             let fields: Vec<String> = self
@@ -220,14 +413,18 @@ impl Assembler {
         time_ns
     }
 
-    /// The number under which `process` begins an operation.
-    fn begin(&mut self, process: u64) -> Result<u64, String> {
-        if process >= INVENTED {
-            return Err(format!("the process number {process} is too large"));
-        }
-        let current = self.current(process);
-        if self.draining.contains_key(&current) {
-            return Err(overlap(process));
+    /// The number under which a process begins an operation, or a drain.
+    fn begin(&mut self, who: &Who, may_be_in_drain: bool) -> Result<u64, String> {
+        let known = self.known(who);
+        let current = match known {
+            Some(number) => self.renamed.get(&number).copied().unwrap_or(number),
+            None => self.introduce(who),
+        };
+        if let Some(drain) = self.draining.get_mut(&current) {
+            if !may_be_in_drain {
+                return Err(overlap(who));
+            }
+            drain.is_name = true;
         }
         if !self.builder.is_retired(current) {
             return Ok(current);
@@ -235,33 +432,48 @@ impl Assembler {
         let number = INVENTED + self.invented;
         self.invented += 1;
         self.reused += 1;
-        self.renamed.insert(process, number);
+        self.renamed.insert(known.unwrap_or(current), number);
         Ok(number)
     }
 
-    fn current(&self, process: u64) -> u64 {
-        if self.renamed.is_empty() {
-            return process;
+    /// The number of a process, before any `info`; `None` if its name is new.
+    fn known(&self, who: &Who) -> Option<u64> {
+        match who {
+            Who::Client(number) if *number < INVENTED => Some(*number),
+            Who::Client(number) => self.named.get(number.to_string().as_str()).copied(),
+            Who::Named(name) | Who::Keyword(name) => self.named.get(name).copied(),
+            Who::Nemesis => None,
         }
-        self.renamed.get(&process).copied().unwrap_or(process)
     }
 
-    fn event(&mut self, time_ns: u64, process: u64, kind: EventKind) -> Result<(), String> {
-        let shown = if process < INVENTED {
-            process
-        } else {
-            let renamed = self.renamed.iter().find(|(_, number)| **number == process);
-            renamed.map_or(process, |(process, _)| *process)
+    fn introduce(&mut self, who: &Who) -> u64 {
+        let number = INVENTED + self.invented;
+        self.invented += 1;
+        self.named.insert(who.to_string().into(), number);
+        number
+    }
+
+    /// The number under which a process has begun what it now completes.
+    fn current(&self, who: &Who) -> u64 {
+        let Some(number) = self.known(who) else {
+            return u64::MAX;
         };
+        if self.renamed.is_empty() {
+            return number;
+        }
+        self.renamed.get(&number).copied().unwrap_or(number)
+    }
+
+    fn event(&mut self, time_ns: u64, who: &Who, process: u64, kind: EventKind) -> Result<(), String> {
         let event = Event {
             time_ns,
             process: Process::Client(process),
             kind,
         };
         self.builder.push(event).map_err(|error| match error {
-            HistoryError::Overlap { .. } => overlap(shown),
-            HistoryError::Orphan { .. } => orphan(shown),
-            HistoryError::Number { .. } => format!("the process number {shown} is too large"),
+            HistoryError::Overlap { .. } => overlap(who),
+            HistoryError::Orphan { .. } => orphan(who),
+            HistoryError::Number { .. } => format!("the process number {who} is too large"),
         })
     }
 
@@ -300,17 +512,112 @@ impl Assembler {
     }
 }
 
-/// Puts the dequeues of drains into the history. Later positions are shifted to make room for the additional
-/// ones, so that all positions stay distinct.
-fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, invented: &mut u64) {
+impl Tuples {
+    fn invoked(&mut self, key: &Key, proves: bool) {
+        if !self.is_keyed {
+            return;
+        }
+        self.are_proved |= proves;
+        self.are_doubtful |= matches!(key, Value::List(_));
+        if let Some(keys) = &mut self.keys {
+            keys.insert(key.clone());
+        }
+    }
+
+    /// What a completion of the operation at `index` says, without its key.
+    fn answered(
+        &mut self,
+        index: usize,
+        f: OpKind,
+        value: Option<Value>,
+        history: &History,
+    ) -> Result<Option<Value>, String> {
+        let own = history.operations[index].op.key();
+        let Some(value) = value else { return Ok(None) };
+        match jepsen::tuple(&Function::Op(f), &value) {
+            Some((key, rest)) if key == *own => return Ok(Some(rest)),
+            Some((key, _)) => {
+                let all = || {
+                    history
+                        .operations
+                        .iter()
+                        .map(|operation| operation.op.key().clone())
+                };
+                if self.keys.get_or_insert_with(|| all().collect()).contains(&key) {
+                    return Err(format!("key {own} was invoked, and key {key} completes"));
+                }
+            }
+            None => {}
+        }
+        self.lost.push(index);
+        if matches!(value, Value::List(_)) && !self.answered_plainly.contains(&f) {
+            self.answered_plainly.push(f);
+        }
+        Ok(Some(value))
+    }
+
+    /// Makes answers of what was taken for tuples, where other answers to operations of that kind are lists that are
+    /// none.
+    fn put_back(&self, history: &mut History) {
+        if self.answered_plainly.is_empty() {
+            return;
+        }
+        let lost: FxHashSet<usize> = self.lost.iter().copied().collect();
+        for (index, operation) in history.operations.iter_mut().enumerate() {
+            if self.answered_plainly.contains(&operation.op.kind())
+                && !lost.contains(&index)
+                && let Outcome::Ok(answer) = &mut operation.outcome
+                && let Some(rest) = answer.value.take()
+            {
+                answer.value = Some(Value::list(vec![operation.op.key().clone(), rest]));
+            }
+        }
+    }
+}
+
+/// Gives operations of locks the names that they were invoked with as keys, unless each process only ever names what
+/// no other one does, as it does if it says who it is.
+fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
+    let mut users: FxHashMap<&Value, FxHashSet<u32>> = FxHashMap::default();
+    let mut used: FxHashMap<u32, FxHashSet<&Value>> = FxHashMap::default();
+    for (index, name) in &names {
+        let process = history.operations[*index].process;
+        users.entry(name).or_default().insert(process);
+        used.entry(process).or_default().insert(name);
+    }
+    let are_clients = used.len() > 1
+        && users.values().all(|users| users.len() == 1)
+        && used.values().all(|used| used.len() == 1);
+    if are_clients {
+        return "what is acquired and released is named by each process in its own way: the names are taken for those \
+                of the processes, and there is one lock"
+            .into();
+    }
+    for (index, name) in names {
+        if let Op::Acquire { key } | Op::Release { key } = &mut history.operations[index].op
+            && key.is_nil()
+        {
+            *key = name;
+        }
+    }
+    "what is acquired and released has a name, which several processes use: it is taken for the lock's".into()
+}
+
+/// Puts the dequeues of drains into the history, and that each drain found nothing more. Later positions are shifted to
+/// make room for the additional ones, so that all positions stay distinct.
+fn expand(history: &mut History, mut drains: Vec<Ended>, invented: &mut u64) {
     if drains.is_empty() {
         return;
     }
+    // A dequeue that is answered with nil has found nothing.
+    drains
+        .iter_mut()
+        .for_each(|ended| ended.elements.push(Value::Nil));
     // A drain took no position: n dequeues need n positions before its invocation point, n before its end.
     let mut room: Vec<(u64, u64)> = Vec::with_capacity(drains.len() * 2);
-    for (drain, elements, completed, _) in &drains {
-        room.push((drain.invoked, elements.len() as u64));
-        room.push((*completed, elements.len() as u64));
+    for ended in &drains {
+        room.push((ended.drain.invoked, ended.elements.len() as u64));
+        room.push((ended.completed, ended.elements.len() as u64));
     }
     room.sort_by_key(|(position, _)| *position);
     let mut total = 0;
@@ -347,22 +654,22 @@ fn expand(history: &mut History, drains: Vec<(Drain, Vec<Value>, u64, u64)>, inv
     // widens both.
     let starts: Vec<u64> = drains
         .iter()
-        .map(|(drain, elements, ..)| place(drain.invoked, elements.len() as u64))
+        .map(|ended| place(ended.drain.invoked, ended.elements.len() as u64))
         .collect();
-    for ((drain, elements, completed, completed_ns), start) in drains.into_iter().zip(starts) {
-        let end = place(completed, elements.len() as u64);
-        for (number, element) in (0u64..).zip(elements) {
+    for (ended, start) in drains.into_iter().zip(starts) {
+        let end = place(ended.completed, ended.elements.len() as u64);
+        for (number, element) in (0u64..).zip(ended.elements) {
             history.operations.push(Operation {
                 // Memory holds fewer elements than there are numbers.
                 process: (INVENTED + *invented) as u32,
                 op: Op::Dequeue {
-                    key: drain.key.clone(),
+                    key: ended.drain.key.clone(),
                 },
                 outcome: Outcome::ok_value(element),
                 invoked: start + number,
                 completed: end + number,
-                invoked_ns: drain.invoked_ns,
-                completed_ns: Some(completed_ns.into()),
+                invoked_ns: ended.drain.invoked_ns,
+                completed_ns: Some(ended.completed_ns.into()),
                 node: None,
             });
             *invented += 1;
@@ -388,14 +695,10 @@ fn nemesis_action(name: &str) -> (&str, NemesisAction) {
     }
 }
 
-fn overlap(process: u64) -> String {
-    format!("process {process} invokes while its previous operation is still open")
+fn overlap(who: &Who) -> String {
+    format!("process {who} invokes while its previous operation is still open")
 }
 
-fn orphan(process: u64) -> String {
-    format!("process {process} completes an operation that it never invoked, or has completed before")
-}
-
-fn unknown_drain(line: usize) -> String {
-    format!("it is unknown what the drain in line {line} took, so it cannot be expressed as dequeues")
+fn orphan(who: &Who) -> String {
+    format!("process {who} completes an operation that it never invoked, or has completed before")
 }

@@ -1,8 +1,8 @@
 //! Jepsen's `history.edn`: operation maps, in brackets or one after the other.
 //!
-//! Fields (a namespace is ignored): `:process` (a number or `:nemesis`), `:type`, `:f`, `:value`, `:time`
-//! (nanoseconds), `:error`, `:key`. `:index` is not needed; all other fields are counted in the remarks. An
-//! operation may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
+//! Fields (a namespace is ignored): `:process` (a number, a text or the keyword of a nemesis), `:type` (a keyword or a
+//! text), `:f`, `:value`, `:time` (nanoseconds or a date), `:index`, `:error`, `:key`, `:token`; all other fields are
+//! counted in the remarks. An operation may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
 //!
 //! A `:fail` did not happen, and that includes a failed cas: Jepsen does not say why it failed.
 
@@ -10,7 +10,7 @@ use std::io::Write;
 
 use super::edn_syntax::{Reader, SyntaxError};
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, interpret};
+use super::jepsen::{Function, Kind, RawOp, Style, Who, interpret, time_ns};
 use super::{ExportError, Format, replay};
 use crate::{History, Process, Value};
 
@@ -112,18 +112,24 @@ fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp
             }
             b"value" => raw.value.replace(reader.value()?).is_some(),
             b"key" => raw.key.replace(reader.value()?).is_some(),
+            b"token" => raw.token.replace(reader.value()?).is_some(),
             b"error" => raw.error.replace(reader.value()?).is_some(),
             b"time" => {
                 let twice = raw.time_ns.is_some();
-                raw.time_ns = time_ns(reader)?;
+                raw.time_ns = match time_ns(&reader.value()?) {
+                    Ok(time_ns) => time_ns,
+                    Err(reason) => return reader.error(reason),
+                };
                 twice
             }
+            b"index" => match reader.value()? {
+                Value::Int(index) => raw.index.replace(index).is_some(),
+                _ => false,
+            },
             _ => {
                 reader.value()?;
-                if local != b"index" {
-                    let name = format!(":{}", String::from_utf8_lossy(name));
-                    *passed_over.fields.entry(name).or_default() += 1;
-                }
+                let name = format!(":{}", String::from_utf8_lossy(name));
+                *passed_over.fields.entry(name).or_default() += 1;
                 false
             }
         };
@@ -137,28 +143,23 @@ fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp
     Ok(raw)
 }
 
-fn process(reader: &mut Reader<'_>) -> Result<Process, SyntaxError> {
-    match reader.value()? {
-        Value::Int(number @ 0..) => Ok(Process::Client(number as u64)),
-        Value::Text(name) if name.as_str() == ":nemesis" => Ok(Process::Nemesis),
-        other => reader.error(format!("the process must be a number or :nemesis, not {other}")),
+fn process(reader: &mut Reader<'_>) -> Result<Who, SyntaxError> {
+    let value = reader.value()?;
+    match Who::parse(&value) {
+        Some(who) => Ok(who),
+        None => reader.error(format!("the process must be a number or a name, not {value}")),
     }
 }
 
 fn kind(reader: &mut Reader<'_>) -> Result<Kind, SyntaxError> {
-    let name = match reader.keyword()? {
-        Some(name) => name,
-        None => {
-            let value = reader.value()?;
-            return reader.error(format!("the type must be a keyword, not {value}"));
-        }
+    let value = reader.value()?;
+    let name = match &value {
+        Value::Text(name) | Value::Form(name) => name.trim_start_matches(':'),
+        _ => "",
     };
-    match Kind::parse(name) {
+    match Kind::parse(name.as_bytes()) {
         Some(kind) => Ok(kind),
-        None => reader.error(format!(
-            "unknown type :{} (known: :invoke :ok :fail :info)",
-            String::from_utf8_lossy(name)
-        )),
+        None => reader.error(format!("unknown type {value} (known: :invoke :ok :fail :info)")),
     }
 }
 
@@ -171,27 +172,14 @@ fn function(reader: &mut Reader<'_>) -> Result<Option<Function>, SyntaxError> {
     }
     Ok(match reader.value()? {
         Value::Nil => None,
-        Value::Text(name) => Some(Function::parse(&name)),
+        Value::Text(name) | Value::Form(name) => Some(Function::parse(&name)),
         other => Some(Function::Other(other.to_string().into())),
     })
 }
 
-/// Nanoseconds. Jepsen's first events may come before the start of its clock.
-fn time_ns(reader: &mut Reader<'_>) -> Result<Option<u64>, SyntaxError> {
-    match reader.value()? {
-        Value::Nil => Ok(None),
-        Value::Int(time) => Ok(Some(time.max(0) as u64)),
-        Value::Text(text) => match text.parse::<f64>() {
-            Ok(time) => Ok(Some(time as u64)),
-            Err(_) => reader.error(format!("the time must be a number, not {}", Value::Text(text))),
-        },
-        other => reader.error(format!("the time must be a number, not {other}")),
-    }
-}
-
 fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
     let keyed = super::keyed(history, FORMAT.name)?;
-    let name = |name: &str| format!(":{name}");
+    let name = |name: &str| Value::form(&format!(":{name}"));
     let mut line = String::new();
     for (index, event) in replay::events(history).into_iter().enumerate() {
         line.clear();
@@ -215,12 +203,12 @@ fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Writes a value. Text that is a keyword is written as one.
+/// Writes a value.
 fn put(line: &mut String, value: &Value) {
     match value {
         Value::Nil => line.push_str("nil"),
         Value::Int(number) => line.push_str(&number.to_string()),
-        Value::Text(text) if is_keyword(text) => line.push_str(text),
+        Value::Form(form) => line.push_str(form),
         Value::Text(text) => {
             line.push('"');
             for character in text.chars() {
@@ -235,25 +223,30 @@ fn put(line: &mut String, value: &Value) {
             }
             line.push('"');
         }
-        Value::List(values) => {
-            line.push('[');
-            for (number, value) in values.iter().enumerate() {
+        Value::List(values) => put_all(line, "[", values, ']'),
+        Value::Set(values) => put_all(line, "#{", values, '}'),
+        Value::Map(pairs) => {
+            line.push('{');
+            for (number, (name, value)) in pairs.iter().enumerate() {
                 if number > 0 {
-                    line.push(' ');
+                    line.push_str(", ");
                 }
+                put(line, name);
+                line.push(' ');
                 put(line, value);
             }
-            line.push(']');
+            line.push('}');
         }
     }
 }
 
-fn is_keyword(text: &str) -> bool {
-    text.strip_prefix(':').is_some_and(|name| {
-        name.starts_with(|first: char| first.is_ascii_alphabetic())
-            && name
-                .chars()
-                .all(|character| character.is_ascii_alphanumeric() || "-_.*+!?/".contains(character))
-            && !name.ends_with('/')
-    })
+fn put_all(line: &mut String, open: &str, values: &[Value], close: char) {
+    line.push_str(open);
+    for (number, value) in values.iter().enumerate() {
+        if number > 0 {
+            line.push(' ');
+        }
+        put(line, value);
+    }
+    line.push(close);
 }

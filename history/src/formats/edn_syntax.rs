@@ -3,17 +3,17 @@
 //! Source: the EDN specification (github.com/edn-format/edn) and, where it is silent, what Clojure's own
 //! reader does (hexadecimal, octal and radix integers, ratios, `##Inf`, `^metadata`, `#:namespaced{…}` maps).
 //!
-//! How a form becomes a [`Value`]: nil, integers that fit into 64 bits and strings are themselves; lists and
-//! vectors are lists; sets are sorted lists; maps are sorted lists of pairs; a tagged collection is that
-//! collection. Everything else (keywords, symbols, booleans, floats, ratios, characters, integers that do not
-//! fit, other tagged values) becomes text as it is written in the file, so that equal forms stay equal and
-//! unequal ones unequal; only the string `":x"` cannot be distinguished from the keyword `:x`.
+//! How a form becomes a [`Value`]: nil, integers that fit into 64 bits, strings, sets and maps are themselves; lists
+//! and vectors are lists, which Clojure calls equal; a tagged collection is that collection. Everything else (keywords,
+//! symbols, booleans, floats, ratios, characters, integers that do not fit, other tagged values) is a
+//! [`Value::Form`] in one spelling, so that equal forms stay equal and unequal ones unequal.
 //!
 //! Invariants: never panics, whatever the bytes; recursion is at most [`MAX_DEPTH`] deep; memory is bounded
 //! by a constant times the length of the input.
 
 use rustc_hash::FxHashMap;
 
+use super::{instant, number};
 use crate::Value;
 
 /// How deep forms may be nested.
@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
                 if let Some(value) = self.keywords.get(token) {
                     return Ok(value.clone());
                 }
-                let value = self.text(token)?;
+                let value = self.form(token)?;
                 self.keywords.insert(token, value.clone());
                 Ok(value)
             }
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
                 if rest.is_empty() {
                     return self.error("a character is missing after \\");
                 }
-                self.text(&[b"\\", rest].concat())
+                self.character(rest)
             }
             Some(byte @ (b']' | b')' | b'}')) => self.error(format!("unexpected `{}`", char::from(byte))),
             Some(byte)
@@ -228,7 +228,7 @@ impl<'a> Reader<'a> {
             {
                 match self.token() {
                     b"nil" => Ok(Value::Nil),
-                    token => self.text(token),
+                    token => self.form(token),
                 }
             }
             Some(byte) => self.error(format!("unexpected `{}`", char::from(byte).escape_default())),
@@ -236,10 +236,39 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&self, bytes: &[u8]) -> Result<Value> {
+        self.utf8(bytes).map(Value::text)
+    }
+
+    fn form(&self, bytes: &[u8]) -> Result<Value> {
+        self.utf8(bytes).map(Value::form)
+    }
+
+    fn utf8<'b>(&self, bytes: &'b [u8]) -> Result<&'b str> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Value::text(text)),
+            Ok(text) => Ok(text),
             Err(_) => self.error("text that is not UTF-8"),
         }
+    }
+
+    /// A character by what follows its backslash: itself, its name, or its number.
+    fn character(&self, name: &[u8]) -> Result<Value> {
+        let name = self.utf8(name)?;
+        let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
+        let meant = match name {
+            "newline" => Some('\n'),
+            "space" => Some(' '),
+            "tab" => Some('\t'),
+            "return" => Some('\r'),
+            "backspace" => Some('\u{8}'),
+            "formfeed" => Some('\u{c}'),
+            _ if name.len() == 5 && name.starts_with('u') => number(&name[1..], 16),
+            _ if name.len() > 1 && name.starts_with('o') => number(&name[1..], 8),
+            _ => None,
+        };
+        Ok(match meant {
+            Some(character) => Value::form(&format!("\\{character}")),
+            None => Value::form(&format!("\\{name}")),
+        })
     }
 
     /// The forms up to `end`; the opening bracket is next.
@@ -271,37 +300,51 @@ impl<'a> Reader<'a> {
         let mut pairs = Vec::with_capacity(forms.len() / 2);
         while let Some(key) = forms.next() {
             match forms.next() {
-                Some(value) => pairs.push(Value::list(vec![key, value])),
+                Some(value) => pairs.push((key, value)),
                 None => return self.error(format!("the map's key {key} has no value")),
             }
         }
         pairs.sort_unstable();
-        Ok(Value::list(pairs))
+        match pairs.windows(2).find(|two| two[0].0 == two[1].0) {
+            Some(two) => self.error(format!("a map that has the key {} twice", two[0].0)),
+            None => Ok(Value::map(pairs)),
+        }
+    }
+
+    fn set(&mut self) -> Result<Value> {
+        let mut values = self.sequence(b'}')?;
+        values.sort_unstable();
+        match values.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => self.error(format!("a set that holds {} twice", pair[0])),
+            None => Ok(Value::set(values)),
+        }
     }
 
     fn dispatched(&mut self) -> Result<Value> {
-        let start = self.at;
         match self.bytes.get(self.at + 1) {
             Some(b'{') => {
                 self.at += 1;
-                let mut values = self.sequence(b'}')?;
-                values.sort_unstable();
-                match values.windows(2).find(|pair| pair[0] == pair[1]) {
-                    Some(pair) => self.error(format!("a set that holds {} twice", pair[0])),
-                    None => Ok(Value::list(values)),
-                }
+                self.set()
             }
             Some(b'#') => {
                 let token = self.token();
-                self.text(token)
+                self.form(token)
             }
             Some(byte) if *byte == b':' || byte.is_ascii_alphabetic() => {
-                self.token();
+                let tag = self.token();
                 let value = self.nested(Self::value)?;
-                match value {
-                    Value::List(_) => Ok(value),
-                    _ => self.text(&self.bytes[start..self.at]),
-                }
+                let tag = self.utf8(tag)?;
+                Ok(match (&value, tag) {
+                    (Value::List(_) | Value::Set(_) | Value::Map(_), _) => value,
+                    (Value::Text(text), "#inst") => {
+                        let spelling = instant::spelling(text);
+                        Value::form(&format!("#inst {:?}", spelling.as_ref().unwrap_or(text)))
+                    }
+                    (Value::Text(text), "#uuid") => {
+                        Value::form(&format!("#uuid {:?}", text.to_ascii_lowercase()))
+                    }
+                    _ => Value::form(&format!("{tag} {value}")),
+                })
             }
             _ => self.error("`#` must begin a set, a tag, a discarded form or a symbolic value"),
         }
@@ -326,7 +369,7 @@ impl<'a> Reader<'a> {
             return Ok(Value::Int(if negative { -number } else { number }));
         }
         let token = self.token();
-        match rare_number(token) {
+        match std::str::from_utf8(token).ok().and_then(number::parse) {
             Some(value) => Ok(value),
             None => self.error(format!("`{}` is not a number", String::from_utf8_lossy(token))),
         }
@@ -392,52 +435,4 @@ impl<'a> Reader<'a> {
             _ => self.error("a \\u escape that is not a character"),
         }
     }
-}
-
-/// Numbers that are not plain decimal integers of at most 18 digits.
-fn rare_number(token: &[u8]) -> Option<Value> {
-    let text = std::str::from_utf8(token).ok()?;
-    let unsigned = text.trim_start_matches(['+', '-']);
-    let negative = text.starts_with('-');
-    let integer = |digits: &str, radix: u32| -> Option<Value> {
-        let all_digits = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
-        let signed = if negative {
-            format!("-{digits}")
-        } else {
-            digits.to_owned()
-        };
-        all_digits.then(|| match i64::from_str_radix(&signed, radix) {
-            Ok(number) => Value::Int(number),
-            Err(_) => Value::text(text.trim_end_matches('N')),
-        })
-    };
-    let digits = unsigned.strip_suffix('N').unwrap_or(unsigned);
-    if let Some(digits) = digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
-        return integer(digits, 16);
-    }
-    if let Some(octal) = digits.strip_prefix('0').filter(|rest| !rest.is_empty())
-        && let Some(value) = integer(octal, 8)
-    {
-        return Some(value);
-    }
-    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return if digits.len() > 1 && digits.starts_with('0') {
-            None
-        } else {
-            integer(digits, 10)
-        };
-    }
-    if let Some((radix, digits)) = digits.split_once(['r', 'R']) {
-        let radix = radix.parse().ok().filter(|radix| (2..=36).contains(radix))?;
-        return integer(digits, radix);
-    }
-    if let Some((numerator, denominator)) = unsigned.split_once('/') {
-        let is_integer = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        return (is_integer(numerator) && is_integer(denominator)).then(|| Value::text(text));
-    }
-    let float = unsigned.strip_suffix('M').unwrap_or(unsigned);
-    let is_float = float
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
-    (is_float && float.parse::<f64>().is_ok()).then(|| Value::text(text))
 }

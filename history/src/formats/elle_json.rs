@@ -8,9 +8,10 @@ use std::fmt;
 use std::io::Write;
 
 use serde::de::{self, Deserialize, Deserializer};
+use serde::{Serialize, Serializer};
 
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, Unreadable, interpret};
+use super::jepsen::{Function, Kind, RawOp, Style, Unreadable, Who, interpret, time_ns};
 use super::{ExportError, Format, replay};
 use crate::{History, Process, Value};
 
@@ -145,13 +146,17 @@ impl<'de> Deserialize<'de> for Fields {
                         }
                         "value" => raw.value.replace(value).is_some(),
                         "key" => raw.key.replace(value).is_some(),
+                        "token" => raw.token.replace(value).is_some(),
                         "error" => raw.error.replace(value).is_some(),
                         "time" => {
                             let twice = raw.time_ns.is_some();
-                            raw.time_ns = time_ns(value).map_err(de::Error::custom)?;
+                            raw.time_ns = time_ns(&value).map_err(de::Error::custom)?;
                             twice
                         }
-                        "index" => false,
+                        "index" => match value {
+                            Value::Int(index) => raw.index.replace(index).is_some(),
+                            _ => false,
+                        },
                         _ => {
                             others.push(name.clone());
                             false
@@ -168,14 +173,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-fn process(value: Value) -> Result<Process, String> {
-    match value {
-        Value::Int(number @ 0..) => Ok(Process::Client(number as u64)),
-        Value::Text(name) if name.trim_start_matches(':') == "nemesis" => Ok(Process::Nemesis),
-        other => Err(format!(
-            "the process must be a number or \"nemesis\", not {other}"
-        )),
-    }
+fn process(value: Value) -> Result<Who, String> {
+    Who::parse(&value).ok_or_else(|| format!("the process must be a number or a name, not {value}"))
 }
 
 fn kind(value: Value) -> Result<Kind, String> {
@@ -194,19 +193,7 @@ fn function(value: Value) -> Option<Function> {
     }
 }
 
-fn time_ns(value: Value) -> Result<Option<u64>, String> {
-    match value {
-        Value::Nil => Ok(None),
-        Value::Int(time) => Ok(Some(time.max(0) as u64)),
-        Value::Text(text) => match text.parse::<f64>() {
-            Ok(time) => Ok(Some(time as u64)),
-            Err(_) => Err(format!("the time must be a number, not {}", Value::Text(text))),
-        },
-        other => Err(format!("the time must be a number, not {other}")),
-    }
-}
-
-/// Any JSON as a value, as in EDN: what has no counterpart becomes text, objects sorted lists of pairs.
+/// Any JSON as a value, as in EDN.
 struct Loose(Value);
 
 impl<'de> Deserialize<'de> for Loose {
@@ -224,7 +211,7 @@ impl<'de> Deserialize<'de> for Loose {
             }
 
             fn visit_bool<E: de::Error>(self, value: bool) -> Result<Loose, E> {
-                Ok(Loose(Value::text(if value { "true" } else { "false" })))
+                Ok(Loose(Value::boolean(value)))
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Loose, E> {
@@ -233,12 +220,22 @@ impl<'de> Deserialize<'de> for Loose {
 
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<Loose, E> {
                 Ok(Loose(
-                    i64::try_from(value).map_or_else(|_| Value::text(&value.to_string()), Value::Int),
+                    i64::try_from(value).map_or_else(|_| Value::form(&value.to_string()), Value::Int),
                 ))
             }
 
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<Loose, E> {
-                Ok(Loose(Value::text(&format!("{value:?}"))))
+                // JSON has one kind of number: what Lua and JavaScript write as 1.0 is 1.
+                const EXACT: f64 = (1_u64 << 53) as f64;
+                if value.fract() != 0.0 {
+                    return Ok(Loose(Value::float(value)));
+                }
+                match value.abs() <= EXACT {
+                    true => Ok(Loose(Value::Int(value as i64))),
+                    false => Err(E::custom(format!(
+                        "{value:e} is too large a number to be told from the next one; write it as a text"
+                    ))),
+                }
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Loose, E> {
@@ -256,20 +253,47 @@ impl<'de> Deserialize<'de> for Loose {
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Loose, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((name, Loose(value))) = map.next_entry::<String, Loose>()? {
-                    pairs.push(Value::list(vec![Value::text(&name), value]));
+                    pairs.push((Value::text(&name), value));
                 }
-                pairs.sort_unstable();
-                Ok(Loose(Value::list(pairs)))
+                Ok(Loose(Value::map(pairs)))
             }
         }
         d.deserialize_any(Visitor)
     }
 }
 
+/// A value as JSON has it: sets are arrays, maps are objects where their names are texts, and forms that JSON has are
+/// themselves; other forms are texts.
+struct Plain<'a>(&'a Value);
+
+impl Serialize for Plain<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let is_named =
+            |pairs: &[(Value, Value)]| pairs.iter().all(|(name, _)| matches!(name, Value::Text(_)));
+        match self.0 {
+            Value::List(values) | Value::Set(values) => s.collect_seq(values.iter().map(Plain)),
+            Value::Map(pairs) if is_named(pairs) => {
+                s.collect_map(pairs.iter().map(|(name, value)| match name {
+                    Value::Text(name) => (name.as_str(), Plain(value)),
+                    _ => ("", Plain(value)),
+                }))
+            }
+            Value::Map(pairs) => s.collect_seq(pairs.iter().map(|(name, value)| [Plain(name), Plain(value)])),
+            Value::Form(form) => match (form.as_str(), form.parse::<f64>()) {
+                ("true", _) => s.serialize_bool(true),
+                ("false", _) => s.serialize_bool(false),
+                (_, Ok(number)) if number.is_finite() && number.fract() != 0.0 => s.serialize_f64(number),
+                _ => s.serialize_str(form),
+            },
+            value => value.serialize(s),
+        }
+    }
+}
+
 /// Faults are left out: Elle has no use for them.
 fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
     let keyed = super::keyed(history, NAME)?;
-    let name = |name: &str| name.to_owned();
+    let name = |name: &str| Value::text(name);
     let mut index = 0u64;
     for event in replay::events(history) {
         let Process::Client(process) = event.process else {
@@ -283,7 +307,7 @@ fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
         )?;
         for (field, value) in [("value", event.value(keyed, name)), ("error", event.error(name))] {
             if let Some(value) = value {
-                let value = serde_json::to_string(&value).map_err(std::io::Error::from)?;
+                let value = serde_json::to_string(&Plain(&value)).map_err(std::io::Error::from)?;
                 write!(out, ",\"{field}\":{value}")?;
             }
         }

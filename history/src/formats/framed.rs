@@ -7,15 +7,24 @@
 //!
 //! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly
 //! refuted by the first operation.
+//!
+//! The order of events is the order of the file: harnesses write an event when they see it, and read the clock at another
+//! moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files that were sorted in another
+//! way:
+//! - Where every operation has an `:index` of its own and these do not ascend, their order counts (jepsen.history:
+//!   indices ascend).
+//! - Where no operation in the file overlaps another one, but their times go back, their times count: the file lists
+//!   operation by operation, or process by process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use super::assemble::Assembler;
-use super::jepsen::{Record, Style, Unreadable, What};
+use super::assemble::{Assembler, Refusal};
+use super::jepsen::{Record, Style, Unreadable, What, Who};
 use super::source::Source;
 use super::{ImportError, Read};
 use crate::parallel_lines::for_each_block;
+use crate::{History, Ns, OPEN, Operation};
 
 /// What a parser finds.
 pub(crate) enum Item {
@@ -39,8 +48,18 @@ pub(crate) struct PassedOver {
 pub(crate) enum Stop {
     /// The history is not keyed.
     NotKeyed,
+    /// The lines are not in their order, which is this one.
+    Unsorted(Order),
     /// Something is wrong in a line.
     Wrong(usize, String),
+}
+
+/// What gives events their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Lines,
+    Indices,
+    Times,
 }
 
 /// Reads bytes that begin in the given line and passes each item to the last argument.
@@ -60,28 +79,46 @@ impl Stop {
 /// Reads all of `source`.
 pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<Read, ImportError> {
     let keyed = Style { keyed: true, ..style };
+    let mut order = Order::Lines;
     match in_blocks(source, keyed, parser)? {
         Ok(read) => return Ok(read),
         Err(Stop::NotKeyed) => {}
-        Err(Stop::Wrong(..)) => {
-            if let Ok(read) = as_a_whole(&source.all()?, keyed, parser) {
-                return Ok(read);
+        Err(stop) => {
+            if let Stop::Unsorted(other) = stop {
+                order = other;
+            }
+            match as_a_whole(&source.all()?, keyed, order, parser) {
+                Ok(read) => return Ok(read),
+                Err(Stop::Unsorted(other)) => {
+                    order = other;
+                    if let Ok(read) = as_a_whole(&source.all()?, keyed, order, parser) {
+                        return Ok(read);
+                    }
+                }
+                Err(_) => {}
             }
         }
     }
-    if let Ok(read) = in_blocks(source, style, parser)? {
-        return Ok(read);
+    match in_blocks(source, style, parser)? {
+        Ok(read) => return Ok(read),
+        Err(Stop::Unsorted(other)) => order = other,
+        Err(_) => {}
     }
-    as_a_whole(&source.all()?, style, parser).map_err(|stop| match stop {
+    let bytes = source.all()?;
+    let read = match as_a_whole(&bytes, style, order, parser) {
+        Err(Stop::Unsorted(other)) => as_a_whole(&bytes, style, other, parser),
+        read => read,
+    };
+    read.map_err(|stop| match stop {
         Stop::Wrong(line, reason) => source.malformed(line, reason),
-        Stop::NotKeyed => source.malformed(1, "the history is not keyed"),
+        Stop::NotKeyed | Stop::Unsorted(_) => source.malformed(1, "the history is not keyed"),
     })
 }
 
 type Attempt = Result<Read, Stop>;
 
 fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
-    let mut whole = Whole::default();
+    let mut whole = Whole::new(style, Order::Lines);
     let mut lines_before = 0;
     let stopped = for_each_block(
         source.reader()?,
@@ -111,14 +148,14 @@ fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attemp
     );
     Ok(match stopped.map_err(|error| source.error(error))? {
         Some(stop) => Err(stop),
-        None => whole.finish(style, lines_before + 1),
+        None => whole.finish(lines_before + 1),
     })
 }
 
-fn as_a_whole(bytes: &[u8], style: Style, parser: Parser) -> Attempt {
+fn as_a_whole(bytes: &[u8], style: Style, order: Order, parser: Parser) -> Attempt {
     let mut whole = Whole {
         begun: Some(HashMap::new()),
-        ..Whole::default()
+        ..Whole::new(style, order)
     };
     let mut passed_over = PassedOver::default();
     let end = parser(bytes, 1, style, &mut passed_over, &mut |item| whole.take(item));
@@ -134,7 +171,7 @@ fn as_a_whole(bytes: &[u8], style: Style, parser: Parser) -> Attempt {
         (stop, _) => stop,
     })?;
     whole.pass_over(passed_over);
-    whole.finish(style, memchr::memchr_iter(b'\n', bytes).count() + 1)
+    whole.finish(memchr::memchr_iter(b'\n', bytes).count() + 1)
 }
 
 impl Item {
@@ -148,18 +185,41 @@ impl Item {
 }
 
 /// The sequence of operations, in or without brackets.
-#[derive(Default)]
 struct Whole {
     assembler: Assembler,
+    order: Order,
+    /// The last index.
+    last_index: i64,
+    /// Whether every operation so far has an index.
+    is_indexed: bool,
+    /// Whether some operation has no time.
+    lacks_time: bool,
+    /// The operations, if they must be sorted first.
+    records: Vec<Record>,
     items: u64,
     /// The bracket that must still close.
     open: Option<u8>,
     closed: bool,
     /// Where each process began what it has not completed, if errors are to say so.
-    begun: Option<HashMap<u64, usize>>,
+    begun: Option<HashMap<Who, usize>>,
 }
 
 impl Whole {
+    fn new(style: Style, order: Order) -> Whole {
+        Whole {
+            assembler: Assembler::new(style.keyed),
+            order,
+            last_index: i64::MIN,
+            is_indexed: true,
+            lacks_time: false,
+            records: Vec::new(),
+            items: 0,
+            open: None,
+            closed: false,
+            begun: None,
+        }
+    }
+
     fn take(&mut self, item: Item) -> Result<(), Stop> {
         self.items += 1;
         match item {
@@ -171,23 +231,21 @@ impl Whole {
                         "something follows the end of the list".to_owned(),
                     ));
                 }
-                let Some(begun) = &mut self.begun else {
-                    return (self.assembler.push(record)).map_err(|reason| Stop::Wrong(line, reason));
-                };
-                let invoked = match &record.what {
-                    What::Invoke { process, .. } | What::InvokeDrain { process, .. } => {
-                        begun.insert(*process, line)
+                self.is_indexed &= record.index.is_some();
+                self.lacks_time |= record.time_ns.is_none();
+                match self.order {
+                    Order::Lines if record.index.is_some_and(|index| index <= self.last_index) => {
+                        Err(Stop::Unsorted(Order::Indices))
                     }
-                    What::Ok { process, .. } | What::End { process, .. } | What::OkDrain { process, .. } => {
-                        begun.remove(process);
-                        None
+                    Order::Lines => {
+                        self.last_index = record.index.unwrap_or(self.last_index);
+                        self.push(record)
                     }
-                    What::Nemesis { .. } => None,
-                };
-                self.assembler.push(record).map_err(|reason| match invoked {
-                    Some(before) => Stop::Wrong(line, format!("{reason} (since line {before})")),
-                    None => Stop::Wrong(line, reason),
-                })
+                    Order::Indices | Order::Times => {
+                        self.records.push(record);
+                        Ok(())
+                    }
+                }
             }
             Item::Bracket { byte, .. } if matches!(byte, b'[' | b'(') && self.items == 1 => {
                 self.open = Some(if byte == b'[' { b']' } else { b')' });
@@ -215,13 +273,85 @@ impl Whole {
         self.assembler.other_lines += passed_over.lines;
     }
 
-    fn finish(self, style: Style, last_line: usize) -> Attempt {
+    fn push(&mut self, record: Record) -> Result<(), Stop> {
+        let line = record.line;
+        let Some(begun) = &mut self.begun else {
+            return (self.assembler.push(record)).map_err(|reason| Stop::Wrong(line, reason));
+        };
+        let invoked = match &record.what {
+            What::Invoke { who, .. } | What::InvokeDrain { who, .. } => begun.insert(who.clone(), line),
+            What::Ok { who, .. } | What::End { who, .. } | What::OkDrain { who, .. } => {
+                begun.remove(who);
+                None
+            }
+            What::Nemesis { .. } | What::Aside => None,
+        };
+        self.assembler.push(record).map_err(|reason| match invoked {
+            Some(before) => Stop::Wrong(line, format!("{reason} (since line {before})")),
+            None => Stop::Wrong(line, reason),
+        })
+    }
+
+    /// Takes what had to be sorted first.
+    fn sort(&mut self) -> Result<(), Stop> {
+        let mut records = std::mem::take(&mut self.records);
+        let about = match self.order {
+            Order::Lines => return Ok(()),
+            Order::Indices => {
+                let mut indices: Vec<Option<i64>> = records.iter().map(|record| record.index).collect();
+                indices.sort_unstable();
+                match self.is_indexed && indices.windows(2).all(|two| two[0] != two[1]) {
+                    true => {
+                        records.sort_by_key(|record| record.index);
+                        "the lines do not stand in the order of their :index; the order of the indices counts"
+                    }
+                    false => {
+                        "the lines do not stand in the order of their :index, but not every operation has one of its \
+                         own: the order of the lines counts"
+                    }
+                }
+            }
+            Order::Times => {
+                // Where an operation ends when another one begins, they are taken to overlap.
+                let is_end = |record: &Record| {
+                    matches!(
+                        record.what,
+                        What::Ok { .. } | What::End { .. } | What::OkDrain { .. }
+                    )
+                };
+                records.sort_by_key(|record| (record.time_ns, is_end(record)));
+                "no operation in the file overlaps another one, but by their times they do: the order of the times \
+                 counts"
+            }
+        };
+        self.assembler.about.push(about.into());
+        records.into_iter().try_for_each(|record| self.push(record))
+    }
+
+    fn finish(mut self, last_line: usize) -> Attempt {
         if let Some(byte) = self.open {
             let reason = format!("the file ends before the `{}` of its list", char::from(byte));
             return Err(Stop::Wrong(last_line, reason));
         }
-        self.assembler
-            .finish(style.keyed)
-            .map_err(|(line, reason)| Stop::Wrong(line, reason))
+        self.sort()?;
+        let is_in_doubt = self.order == Order::Lines && !self.is_indexed && !self.lacks_time;
+        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::NotKeyed)?;
+        if is_in_doubt && is_listed_apart(&history) {
+            return Err(Stop::Unsorted(Order::Times));
+        }
+        Ok((history, remarks))
     }
+}
+
+/// Whether no operation with a known outcome overlaps another one although their times go back.
+fn is_listed_apart(history: &History) -> bool {
+    let times = |operation: &Operation| [Some(operation.invoked_ns), operation.completed_ns.map(Ns::get)];
+    let mut latest = 0;
+    let mut goes_back = false;
+    for time_ns in history.operations.iter().flat_map(times).flatten() {
+        goes_back |= time_ns < latest;
+        latest = latest.max(time_ns);
+    }
+    let overlap = |two: &[Operation]| two[0].completed != OPEN && two[0].completed > two[1].invoked;
+    goes_back && !history.operations.windows(2).any(overlap)
 }

@@ -1,28 +1,38 @@
-//! Lines of a Jepsen log: `INFO  jepsen.util - 0 :invoke :write 3`.
+//! Lines of a Jepsen log: `INFO  jepsen.util - 0 :invoke :write 3`, and of its history.txt: `0 :invoke :write 3`.
 //!
-//! `jepsen.util` and an optional dash are followed by process, type, operation and value, separated by white
-//! space, and an optional error text. If the value is unknown, its place holds the reason: `:info :write
-//! :timed-out`.
+//! The name of the logger, `jepsen.util` or `jepsen.print`, is followed by a colon or a dash (`jepsen.util: 0 …`), then
+//! by process, type, operation and value, separated by white space, and an optional error text. If the value is unknown,
+//! its place holds the reason: `:info :write :timed-out`. A date at the beginning of the line is the operation's time.
+//! In a history.txt, whose every line is an operation, there is nothing before the process.
 //!
-//! A failed cas is taken as the answer that the value was not the expected one, as Porcupine's etcd model
-//! does, whose test data this format is. Lines that are not operations are counted.
+//! A failed cas that gives no other reason is taken as the answer that the value was not the expected one, as
+//! Porcupine's etcd model does. Lines that are not operations are counted. What an operation with an unknown outcome
+//! carries plays no role, and need not be readable.
+//!
+//! Sources: Porcupine's test data; `jepsen.util/log-op` and `jepsen.print`, whose fields are separated by tabs;
+//! Jepsen's `store.clj`, which sets the log's pattern.
 
-use super::Format;
 use super::edn_syntax::Reader;
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, interpret};
-use crate::{Process, Value};
+use super::jepsen::{Function, Kind, RawOp, Style, Who, interpret};
+use super::{Format, instant};
+use crate::Value;
 
-const MARK: &[u8] = b"jepsen.util";
+/// The loggers whose lines are operations.
+const LOGGERS: [&[u8]; 2] = [b"jepsen.util", b"jepsen.print"];
 
 pub(super) const FORMAT: Format = Format {
     name: "jepsen-log",
-    about: "lines of a Jepsen log (Porcupine's etcd test data)",
+    about: "lines of a Jepsen log, or its history.txt",
     loses: "it is only read",
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| {
-        !matches!(head.first.first(), Some(b'{' | b'#')) && memchr::memmem::find(head.bytes, MARK).is_some()
+        !matches!(head.first.first(), Some(b'{' | b'#'))
+            && (LOGGERS
+                .iter()
+                .any(|logger| memchr::memmem::find(head.bytes, logger).is_some())
+                || begin(head.first).is_some())
     },
     read: |source| {
         framed::read(
@@ -44,32 +54,36 @@ fn parse(
     passed_over: &mut PassedOver,
     emit: &mut dyn FnMut(Item) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let mark = memchr::memmem::Finder::new(MARK);
+    let loggers = LOGGERS.map(memchr::memmem::Finder::new);
     let mut rest = bytes;
     let mut line = line;
     while !rest.is_empty() {
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let text = &rest[..end];
         rest = rest.get(end + 1..).unwrap_or_default();
-        let operation = mark.find(text).map(|position| &text[position + MARK.len()..]);
-        match operation.and_then(begin) {
-            Some((process, kind, f, value)) => {
-                let mut reader = Reader::new(value, line);
-                let mut raw = RawOp {
+        let logged = loggers.iter().find_map(|logger| {
+            let position = logger.find(text)?;
+            Some(&text[position + logger.needle().len()..])
+        });
+        match begin(logged.unwrap_or(text)) {
+            Some((who, kind, f, value)) => {
+                let raw = RawOp {
                     line,
-                    process: Some(process),
+                    process: Some(who),
                     kind: Some(kind),
                     f: Some(f),
+                    time_ns: instant::of_log_line(text).and_then(|time| u64::try_from(time).ok()),
                     ..RawOp::default()
                 };
-                if reader.peek()?.is_none() {
-                    return Err(Stop::Wrong(line, "the operation has no value".to_owned()));
-                }
-                raw.value = Some(reader.value()?);
-                let rest = reader.rest().trim_ascii();
-                if !rest.is_empty() {
-                    raw.error = Some(Value::text(&String::from_utf8_lossy(rest)));
-                }
+                let raw = match with_value(raw, value, line) {
+                    // What it was is unknown anyway.
+                    Err((raw, _)) if kind == Kind::Info => RawOp {
+                        error: Some(Value::text(String::from_utf8_lossy(value).trim())),
+                        ..raw
+                    },
+                    Err((_, stop)) => return Err(stop),
+                    Ok(raw) => raw,
+                };
                 let record = interpret(raw, style).map_err(|problem| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
             }
@@ -80,26 +94,48 @@ fn parse(
     Ok(())
 }
 
+/// The operation with the value and the reason that follow it on its line; what there was of it, and what is wrong.
+fn with_value(mut raw: RawOp, text: &[u8], line: usize) -> Result<RawOp, (RawOp, Stop)> {
+    let mut reader = Reader::new(text, line);
+    match reader.peek() {
+        Ok(None) => {
+            let stop = Stop::Wrong(line, "the operation has no value".to_owned());
+            return Err((raw, stop));
+        }
+        Ok(Some(_)) => {}
+        Err(error) => return Err((raw, error.into())),
+    }
+    match reader.value() {
+        Ok(value) => raw.value = Some(value),
+        Err(error) => return Err((raw, error.into())),
+    }
+    let rest = reader.rest().trim_ascii();
+    if !rest.is_empty() {
+        raw.error = Some(Value::text(&String::from_utf8_lossy(rest)));
+    }
+    Ok(raw)
+}
+
 /// Process, type and operation, and what follows them; `None` if the line is no operation.
-fn begin(text: &[u8]) -> Option<(Process, Kind, Function, &[u8])> {
+fn begin(text: &[u8]) -> Option<(Who, Kind, Function, &[u8])> {
     let text = text.trim_ascii_start();
-    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let text = text
+        .strip_prefix(b"-")
+        .or(text.strip_prefix(b":\t"))
+        .or(text.strip_prefix(b": "))
+        .unwrap_or(text);
     let (process, text) = word(text)?;
-    let process = match process {
-        b":nemesis" => Process::Nemesis,
-        // Nineteen digits may not fit.
-        digits if digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit) => Process::Client(
-            digits
-                .iter()
-                .fold(0, |number, digit| number * 10 + u64::from(digit - b'0')),
-        ),
-        _ => return None,
+    let name = std::str::from_utf8(process).ok()?;
+    let who = match name.parse::<u64>() {
+        Ok(number) => Who::Client(number),
+        Err(_) if name.starts_with(':') => Who::parse(&Value::form(name))?,
+        Err(_) => return None,
     };
     let (kind, text) = word(text)?;
     let kind = Kind::parse(kind.strip_prefix(b":")?)?;
     let (f, text) = word(text)?;
     let f = std::str::from_utf8(f.strip_prefix(b":")?).ok()?;
-    Some((process, kind, Function::parse(f), text))
+    Some((who, kind, Function::parse(f), text))
 }
 
 /// The next word and what follows it.

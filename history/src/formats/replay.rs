@@ -216,7 +216,7 @@ impl<'a> Told<'a> {
     }
 
     /// The field `value`, which is absent if a completed read has no value. `keyword` writes a name.
-    pub fn value(&self, keyed: bool, keyword: fn(&str) -> String) -> Option<Value> {
+    pub fn value(&self, keyed: bool, keyword: fn(&str) -> Value) -> Option<Value> {
         let operation = match self.what {
             What::Operation(operation, _) => operation,
             What::Note((_, note)) => return Some(Value::text(&note.detail)),
@@ -268,7 +268,7 @@ impl<'a> Told<'a> {
                         MicroOp::Write { key, value } => ("w", key, value),
                         MicroOp::Append { key, value } => ("append", key, value),
                     };
-                    Value::list(vec![Value::text(&keyword(name)), key.clone(), value.clone()])
+                    Value::list(vec![keyword(name), key.clone(), value.clone()])
                 };
                 Some(Value::list(micro_ops.iter().enumerate().map(step).collect()))
             }
@@ -281,13 +281,12 @@ impl<'a> Told<'a> {
     }
 
     /// The field `error`.
-    pub fn error(&self, keyword: fn(&str) -> String) -> Option<Value> {
-        let name = |name: &str| Value::text(&keyword(name));
+    pub fn error(&self, keyword: fn(&str) -> Value) -> Option<Value> {
         let (operation, _) = self.operation()?;
         match (&operation.outcome, self.kind) {
             (_, Kind::Invoke) | (Outcome::Ok(_), _) => None,
             (Outcome::Fail(Failure::Mismatch { current }), _) => {
-                let parts = std::iter::once(name("mismatch")).chain(current.clone());
+                let parts = std::iter::once(keyword("mismatch")).chain(current.clone());
                 Some(Value::list(parts.collect()))
             }
             (Outcome::Fail(Failure::Error(reason)) | Outcome::Info(reason), _) => {
@@ -300,7 +299,7 @@ impl<'a> Told<'a> {
                     return Some(plain).filter(|plain| !plain.is_nil());
                 }
                 let message = Value::text(&reason.message);
-                Some(Value::list(vec![name(reason.class.name()), message]))
+                Some(Value::list(vec![keyword(reason.class.name()), message]))
             }
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn other_initial(history: &History, analysis: &Analysis, entry: &Entr
     let argument = match value {
         Value::Nil | Value::Int(_) => value.to_string(),
         Value::Text(text) => format!("'{text}'"),
-        Value::List(_) => format!("'{value}'"),
+        _ => format!("'{value}'"),
     };
     Some(format!(
         "if the store holds {value} at first, say --initial {argument}"

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use checker::objects::{self, Entry, MODELS};
-use checker::{Options, Verdict};
+use checker::{Analysis, Options, Verdict};
 use history::formats::{self, FORMATS, Imported, JOURNAL, Remark};
 use history::units::{duration, plural};
 use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
@@ -124,6 +124,58 @@ fn initial(imported: &Imported, entry: &Entry) -> Value {
     }
 }
 
+/// The model that a history is judged by.
+struct Chosen {
+    entry: &'static Entry,
+    /// How it was found, for people.
+    how: &'static str,
+    /// Why it may be the wrong one.
+    doubt: Option<&'static str>,
+}
+
+/// Takes an accusation back that something else than the store may explain.
+fn withdraw(analysis: &mut Analysis, why: &str) {
+    analysis.verdict = Verdict::Unknown;
+    analysis.orders.clear();
+    analysis.conflicts.clear();
+    analysis.conflicts_total = 0;
+    analysis.still = None;
+    analysis.unknown.push((Value::Nil, why.to_owned()));
+}
+
+/// What keeps a history from being judged as it stands: what was not recorded, or what nobody was told.
+fn reserve(analysis: &mut Analysis, history: &History, chosen: &Chosen) {
+    if analysis.verdict == Verdict::Invalid {
+        if chosen.entry.owned && history.is_renumbered {
+            withdraw(
+                analysis,
+                "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner",
+            );
+        } else if history.lacks_what_was_taken {
+            withdraw(
+                analysis,
+                "what is missing may have been taken by a drain that did not end",
+            );
+        } else if let Some(doubt) = chosen.doubt {
+            withdraw(analysis, doubt);
+        }
+        return;
+    }
+    let is_answered = history
+        .operations
+        .iter()
+        .any(|operation| operation.outcome.is_answer());
+    if history.operations.is_empty() {
+        // Everything explains nothing.
+        withdraw(analysis, "there is no operation, so there is nothing to judge");
+    } else if !is_answered && analysis.verdict == Verdict::Valid {
+        withdraw(
+            analysis,
+            "no operation was answered, so there is nothing that could be wrong: too little happened",
+        );
+    }
+}
+
 /// How the histories are to be judged.
 struct Request<'a> {
     args: &'a CheckArgs,
@@ -138,17 +190,20 @@ impl Request<'_> {
     }
 
     /// The model to judge by, and how it was found.
-    fn entry(
-        &self,
-        path: &Path,
-        record: Option<&TestRecord>,
-        history: &History,
-    ) -> Result<(&'static Entry, &'static str), Failure> {
+    fn model(&self, path: &Path, record: Option<&TestRecord>, history: &History) -> Result<Chosen, Failure> {
+        let chosen = |entry, how| Chosen {
+            entry,
+            how,
+            doubt: None,
+        };
         match (self.model, record) {
-            (Some(entry), _) => Ok((entry, "")),
-            (None, Some(record)) => Ok((run_model(record)?, " (the run's)")),
+            (Some(entry), _) => Ok(chosen(entry, "")),
+            (None, Some(record)) => Ok(chosen(run_model(record)?, " (the run's)")),
             (None, None) => match objects::guess(history) {
-                Some(entry) => Ok((entry, " (guessed)")),
+                Some(guess) => Ok(Chosen {
+                    doubt: guess.doubt,
+                    ..chosen(guess.entry, " (guessed)")
+                }),
                 None => Err(Failure::Usage(format!(
                     "{}: no model suits its operations; name one with --model (see `perjury list`)",
                     input::name(path)
@@ -191,14 +246,16 @@ impl Request<'_> {
         };
         let mut imported = import(path, format)?;
         let read = began.elapsed();
-        let (entry, found_by) = self.entry(path, record, &imported.history)?;
+        let chosen = self.model(path, record, &imported.history)?;
+        let entry = chosen.entry;
         self.fits(path, entry, &imported.history)?;
         let initial = match &self.initial {
             Some(initial) => initial.clone(),
             None => initial(&imported, entry),
         };
-        // In a journal nil is an answer like any other: there was no value.
-        if imported.format != JOURNAL {
+        // In a journal nil is an answer like any other: there was no value. And other objects than registers know
+        // what it stands for: the empty list, nought.
+        if imported.format != JOURNAL && (entry.initial)().is_nil() {
             forget_nil_reads(&mut imported, &initial, self.initial.is_some());
         }
         if let (Some(record), Some(given)) = (record, &self.initial) {
@@ -221,21 +278,7 @@ impl Request<'_> {
         };
         let mut analysis = judging::within(&imported.history, options, self.args.into());
         let judged = began.elapsed();
-        if entry.owned && analysis.verdict == Verdict::Invalid && imported.history.is_renumbered {
-            analysis.verdict = Verdict::Unknown;
-            analysis.orders.clear();
-            analysis.conflicts.clear();
-            analysis.conflicts_total = 0;
-            analysis.still = None;
-            let why = "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner";
-            analysis.unknown.push((Value::Nil, why.to_owned()));
-        }
-        if imported.history.operations.is_empty() {
-            // Everything explains nothing.
-            analysis.verdict = Verdict::Unknown;
-            let why = "there is no operation, so there is nothing to judge".to_owned();
-            analysis.unknown.push((Value::Nil, why));
-        }
+        reserve(&mut analysis, &imported.history, &chosen);
         if self.initial.is_none()
             && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {
@@ -250,11 +293,12 @@ impl Request<'_> {
             false => String::new(),
         };
         say!(
-            "  {}{keys}, read as {} in {}; model {}{found_by}, {initial} at first; {} in {}",
+            "  {}{keys}, read as {} in {}; model {}{}, {initial} at first; {} in {}",
             plural(imported.history.operations.len() as u64, "operation"),
             imported.format,
             duration(read.as_nanos() as u64),
             entry.name,
+            chosen.how,
             decided_by(&analysis),
             duration(judged.as_nanos() as u64)
         );

@@ -280,7 +280,7 @@ fn name(key: &Key) -> String {
         Value::Nil => "r".to_owned(),
         Value::Int(number) => number.to_string(),
         Value::Text(text) => text.to_string(),
-        Value::List(_) => key.to_string(),
+        other => other.to_string(),
     }
 }
 

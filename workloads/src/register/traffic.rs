@@ -28,6 +28,13 @@ const STALL_NS: u64 = 100_000_000;
 /// must.
 const EXPECT_LAST: f64 = 0.9;
 
+/// In one register in so many a cas sometimes expects what nobody ever wrote, and brings what was seen last. It must
+/// fail; a store that takes it for the repetition of a cas that has happened says that it succeeded. There, values are
+/// no longer unique while such a cas is open, which makes judging while the run goes on harder.
+const REPEATS: i64 = 8;
+/// The share of such cas among those on these registers.
+const REPEATED_CAS: f64 = 0.1;
+
 /// Reads, writes and cas without end. See the [module above](super).
 pub(super) struct Traffic {
     rng: ChaCha8Rng,
@@ -74,6 +81,7 @@ impl Traffic {
         let (number, register) = self.registers.get(place);
         let key = Value::Int(number);
         let expected = register.expectation(&mut self.rng);
+        let seen_last = register.recent.back().copied().unwrap_or_default();
         let is_chain = number % CHAINS == 1;
         let may_write = !is_chain || !register.is_begun;
         let in_doubt = std::mem::take(&mut register.in_doubt);
@@ -91,7 +99,13 @@ impl Traffic {
         }
         let is_cas = drawn >= read + write || !may_write;
         let new = Value::Int(self.next_value + 1);
+        let is_repeat = number % REPEATS == REPEATS - 2 && self.rng.random_bool(REPEATED_CAS);
         let op = match expected {
+            Some(_) if is_cas && is_repeat => Op::Cas {
+                key,
+                expected: new,
+                new: Value::Int(seen_last),
+            },
             Some(expected) if is_cas => Op::Cas {
                 key,
                 expected: Value::Int(expected),

@@ -53,11 +53,22 @@ fn a_good_share_of_cas_succeeds_under_contention() {
 #[test]
 fn no_value_is_written_twice() {
     let run = run(&options(2, 10), 20_000);
+    let is_new = |value: &Value| matches!(value, Value::Int(_));
     let mut written = BTreeSet::new();
+    let mut repeated = Vec::new();
     for (_, _, op) in run.ops() {
-        if let Op::Write { value: new, .. } | Op::Cas { new, .. } = op {
-            assert!(written.insert(new.clone()), "{op}");
+        if let Op::Write { value: new, .. } | Op::Cas { new, .. } = op
+            && !written.insert(new.clone())
+        {
+            assert!(matches!(op, Op::Cas { .. }), "{op}");
+            repeated.push(op);
         }
+    }
+    // What these cas expect is written by nobody, so that they must fail.
+    assert!(repeated.len() > 10 && repeated.len() < 400, "{}", repeated.len());
+    for op in repeated {
+        let Op::Cas { expected, .. } = op else { continue };
+        assert!(is_new(expected) && !written.contains(expected), "{op}");
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Nil => Some(0),
         Value::Int(value) => Some(*value),
-        Value::Text(_) | Value::List(_) => None,
+        _ => None,
     }
 }
 

@@ -26,7 +26,10 @@ pub(crate) const ENTRY: Entry = Entry {
     promise: "strictly serializable",
     operations: &[OpKind::Txn, OpKind::Read, OpKind::Append],
     per_key: false,
-    suits: |seen| seen.txn_appended || (seen.element_appended && !seen.txn_written),
+    suits: |seen| {
+        let is_list = seen.element_appended || seen.list_read && seen.kinds.contains(&OpKind::Append);
+        seen.txn_appended || is_list && !seen.txn_written || seen.only_reads_lists()
+    },
     initial: || Value::list(Vec::new()),
     initial_is: |initial| Ok(begins_empty(initial)?),
     owned: false,

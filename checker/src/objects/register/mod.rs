@@ -37,7 +37,10 @@ pub(crate) const CAS_REGISTER: Entry = Entry {
     promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: true,
-    suits: |seen| !seen.is_versioned() && (seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty()),
+    suits: |seen| {
+        let is_own = seen.kinds.contains(&OpKind::Cas) || seen.kinds.is_empty();
+        !seen.is_versioned() && seen.is_of_registers() && is_own
+    },
     initial: || Value::Nil,
     initial_is: |_| Ok(()),
     owned: false,
@@ -54,7 +57,7 @@ pub(crate) const REGISTER: Entry = Entry {
     about: "a register with read and write",
     promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write],
-    suits: |seen| !seen.is_versioned(),
+    suits: |seen| !seen.is_versioned() && seen.is_of_registers(),
     ..CAS_REGISTER
 };
 

@@ -189,6 +189,8 @@ impl Prepared {
     /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a
     /// definite operation or by an open cas that is itself kept.
     ///
+    /// An open cas that expects what nobody ever wrote cannot have happened, whatever others see.
+    ///
     /// Leaving out an open operation whose value no one saw is sound: take it out of any linearization, and
     /// nothing that stood behind it can tell. Only a cas that failed without telling what it found
     /// ([`Step::lacks`]) might.
@@ -197,6 +199,11 @@ impl Prepared {
             keep: vec![true; self.steps.len()],
             seen_by: vec![NO_STEP; self.values],
         };
+        let mut is_written = vec![false; self.values];
+        is_written[INITIAL as usize] = true;
+        for step in &self.steps {
+            is_written[step.writes as usize] = true;
+        }
         let mut open_writers: FxHashMap<ValueId, Vec<StepId>> = FxHashMap::default();
         for (number, step) in self.numbered() {
             if !step.is_open() {
@@ -204,7 +211,8 @@ impl Prepared {
                 continue;
             }
             needed.keep[number as usize] = false;
-            if let Some(value) = step.written() {
+            let can_be = step.seen().is_none_or(|expected| is_written[expected as usize]);
+            if let Some(value) = step.written().filter(|_| can_be) {
                 open_writers.entry(value).or_default().push(number);
             }
         }

@@ -43,8 +43,7 @@ impl Set {
 pub(crate) fn elements(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Nil => Some(&[]),
-        Value::List(values) => Some(values),
-        Value::Int(_) | Value::Text(_) => None,
+        other => other.elements(),
     }
 }
 

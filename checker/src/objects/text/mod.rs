@@ -25,7 +25,7 @@ pub(crate) const ENTRY: Entry = Entry {
     promise: "linearizable",
     operations: &[OpKind::Read, OpKind::Write, OpKind::Append],
     per_key: true,
-    suits: |_| true,
+    suits: |seen| !seen.list_read && seen.kinds.contains(&OpKind::Append),
     initial: || Value::text(""),
     initial_is: |initial| text(initial).map(drop).ok_or_else(|| WRONG_INITIAL.to_owned()),
     owned: false,

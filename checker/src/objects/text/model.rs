@@ -83,7 +83,7 @@ pub(super) fn text(value: &Value) -> Option<Arc<String>> {
     match value {
         Value::Nil => Some(Arc::default()),
         Value::Text(text) => Some(text.clone()),
-        Value::Int(_) | Value::List(_) => None,
+        _ => None,
     }
 }
 

@@ -168,7 +168,7 @@ fn versioned(answer: &Value) -> Option<(i64, &Value)> {
             [Value::Int(version), value] => Some((*version, value)),
             _ => None,
         },
-        Value::Int(_) | Value::Text(_) => None,
+        _ => None,
     }
 }
 
