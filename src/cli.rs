@@ -293,8 +293,8 @@ pub struct HuntArgs {
     /// How long to look for fewer and shorter faults once a violation was found.
     #[arg(long, default_value = "5m", value_parser = parse_duration, value_name = "TIME")]
     pub shrink_limit: Duration,
-    /// The nemeses to draw from, such as `kill,partition:leader,clock`; by default every one that works here
-    /// but `corrupt`.
+    /// The nemeses to draw from, such as `kill,partition:leader,clock`; by default every one that works
+    /// here.
     #[arg(long, value_name = "LIST")]
     pub nemesis: Option<String>,
     /// How many runs are made at a time; by default one for every two processors.

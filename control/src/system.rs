@@ -26,6 +26,8 @@ pub struct SystemOptions {
     pub read_mode: Option<String>,
     /// What the store demands of its clients.
     pub access: Access,
+    /// The run's seed, for a store that is set up differently from run to run.
+    pub seed: u64,
 }
 
 /// What a store demands of its clients. It is neither printed nor recorded.

@@ -29,18 +29,17 @@ fn edn() {
             "{:process 1, :type :ack}",
             "h:2: unknown type :ack (known: :invoke :ok :fail :info)",
         ),
-        ("{:process 1, :type 3}", "h:2: the type must be a keyword, not 3"),
+        (
+            "{:process 1, :type 3}",
+            "h:2: unknown type 3 (known: :invoke :ok :fail :info)",
+        ),
         (
             "{:process -1}",
-            "h:2: the process must be a number or :nemesis, not -1",
+            "h:2: the process must be a number or a name, not -1",
         ),
         (
-            "{:process :client}",
-            "h:2: the process must be a number or :nemesis, not \":client\"",
-        ),
-        (
-            "{:process 4294967296, :type :invoke, :f :read}",
-            "h:2: the process number 4294967296 is too large",
+            "{:process [1]}",
+            "h:2: the process must be a number or a name, not [1]",
         ),
         (
             "{:process 1, :process 1}",
@@ -91,14 +90,6 @@ fn edn() {
             "{:process 1, :type :invoke\n{:process 2, :type :invoke}\n",
             "h:2: the file ends (line 4) before the operation that begins here: \
              the file ends in the middle of a form",
-        ),
-        (
-            "\n{:process 1, :type :invoke, :f :drain}",
-            "h:3: it is unknown what the drain in line 3 took, so it cannot be expressed as dequeues",
-        ),
-        (
-            "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :info, :f :drain}",
-            "h:3: it is unknown what the drain in line 2 took, so it cannot be expressed as dequeues",
         ),
         (
             "{:process 1, :type :invoke, :f :drain}\n{:process 1, :type :ok, :f :drain, :value 1}",
@@ -196,7 +187,7 @@ fn other_formats() {
             "elle-json",
             json,
             "{\"process\":1.5}",
-            "h:2: the process must be a number or \"nemesis\", not \"1.5\"",
+            "h:2: the process must be a number or a name, not 1.5",
         ),
         (
             "elle-json",
@@ -214,7 +205,7 @@ fn other_formats() {
             "elle-json",
             json,
             "{\"time\":\"now\"}",
-            "h:2: the time must be a number, not \"now\"",
+            "h:2: the time must be a number or a date, not \"now\"",
         ),
         (
             "elle-json",

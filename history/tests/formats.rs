@@ -77,14 +77,14 @@ fn elle_cli_json() {
         operations[3].op,
         Op::Write {
             key: Key::Nil,
-            value: Value::text("true")
+            value: Value::boolean(true)
         }
     );
     assert_eq!(
         operations[4].op,
         Op::Write {
             key: Key::Nil,
-            value: Value::text("1.5")
+            value: Value::form("1.5")
         }
     );
     assert!(

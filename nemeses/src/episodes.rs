@@ -33,6 +33,10 @@ use crate::overlap::{self, Timed};
 const ALONE: f64 = 0.35;
 /// The share of overlapping faults that hit the nodes that the first one hit, where that can be.
 const SAME_NODES: f64 = 0.35;
+/// How often a fault that meets another one begins within [`SOON_NS`] of it: before the store has noticed the first one.
+const SOON: f64 = 0.4;
+/// About as long as a store waits until it elects another leader, nanoseconds.
+const SOON_NS: u64 = 400_000_000;
 /// The least and the greatest factor by which the times of an episode differ from the usual ones: an answer
 /// that comes only after the heal is heard if the fault was shorter than the client's patience.
 const SCALE: (f64, f64) = (0.3, 1.2);
@@ -189,7 +193,10 @@ impl Episodes {
         let hold_ns = self.hold_ns(other);
         let whole_ns = first.end_ns;
         let within = |share: f64| (whole_ns as f64 * share) as u64;
-        let begin_ns = within(self.rng.random_range(0.05..0.7));
+        let begin_ns = match self.rng.random_bool(SOON) {
+            true => self.rng.random_range(0..=within(0.7).min(SOON_NS)),
+            false => within(self.rng.random_range(0.05..0.7)),
+        };
         let is_again = first.fault == other;
         // Operators often act on what has just come back.
         let ways = match self.faults[other].entry.alongside.needs_quorum {

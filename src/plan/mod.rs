@@ -67,7 +67,7 @@ impl Plan {
             }
         }
         check_workload(&args, system, workload)?;
-        let options = system_options::system_options(&args, system)?;
+        let mut options = system_options::system_options(&args, system)?;
         let hosts = hosts::of_test(&args)?;
         check_env(&args, system)?;
         let nodes = node_count(&args, &options, &hosts);
@@ -106,6 +106,7 @@ impl Plan {
             ));
         }
         let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+        options.seed = seed;
         let concurrency = parse_concurrency(&args.concurrency, nodes)?;
         if let Some(rate) = args.rate
             && !(rate.is_finite() && rate > 0.0)

@@ -56,6 +56,7 @@ pub fn system_options(args: &TestArgs, system: &systems::Entry) -> Result<System
         endpoints,
         read_mode: read_mode(args.read_mode.as_deref(), system)?,
         access: access(args)?,
+        ..SystemOptions::default()
     })
 }
 

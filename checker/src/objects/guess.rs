@@ -49,9 +49,10 @@ impl Seen {
         (!self.list_read || self.list_written) && (!self.map_read || self.map_written)
     }
 
-    /// Whether it only consists of reads that answer with lists.
+    /// Whether it only consists of reads, and some answer with lists.
     pub fn only_reads_lists(&self) -> bool {
-        self.list_read && !self.integer_read && self.kinds.iter().eq([&OpKind::Read])
+        let is_read = |kind: &OpKind| matches!(kind, OpKind::Read | OpKind::Txn);
+        self.list_read && !self.integer_read && !self.txn_written && self.kinds.iter().all(is_read)
     }
 
     /// Why what it looks like may be something else: the models that were chosen by its looks alone may then wrong it.
@@ -101,9 +102,22 @@ impl Seen {
                 Op::Append { value, .. } => seen.element_appended |= !matches!(value, Value::Text(_)),
                 Op::Acquire { .. } => seen.token |= matches!(answer(operation), Some(Value::Int(_))),
                 Op::Txn { micro_ops, .. } => {
-                    for op in micro_ops {
+                    let answers = answer(operation).and_then(Value::elements).unwrap_or_default();
+                    let answers = answers.iter().map(Some).chain(std::iter::repeat(None));
+                    for (op, answer) in micro_ops.iter().zip(answers) {
                         seen.txn_appended |= matches!(op, MicroOp::Append { .. });
-                        seen.txn_written |= matches!(op, MicroOp::Write { .. });
+                        match (op, answer) {
+                            (MicroOp::Write { value, .. }, _) => {
+                                seen.txn_written = true;
+                                seen.list_written |= value.elements().is_some();
+                                seen.map_written |= matches!(value, Value::Map(_));
+                            }
+                            (MicroOp::Read { .. }, Some(Value::List(_) | Value::Set(_))) => {
+                                seen.list_read = true
+                            }
+                            (MicroOp::Read { .. }, Some(Value::Map(_))) => seen.map_read = true,
+                            _ => {}
+                        }
                     }
                 }
                 _ => {}

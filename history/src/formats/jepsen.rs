@@ -60,10 +60,12 @@ impl Who {
             Value::Text(name) | Value::Form(name) if name.trim_start_matches(':').starts_with("nemesis") => {
                 Some(Who::Nemesis)
             }
-            Value::Form(form) => Some(match form.strip_prefix(':') {
-                Some(name) => Who::Keyword(name.into()),
-                None => Who::Named(form.as_str().into()),
-            }),
+            Value::Form(form) => match form.strip_prefix(':') {
+                Some(name) => Some(Who::Keyword(name.into())),
+                None => form
+                    .starts_with(char::is_alphabetic)
+                    .then(|| Who::Named(form.as_str().into())),
+            },
             Value::Text(name) => Some(match name.parse() {
                 Ok(number) => Who::Client(number),
                 Err(_) => Who::Named(name.as_str().into()),

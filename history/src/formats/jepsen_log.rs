@@ -67,7 +67,7 @@ fn parse(
         });
         match begin(logged.unwrap_or(text)) {
             Some((who, kind, f, value)) => {
-                let raw = RawOp {
+                let mut raw = RawOp {
                     line,
                     process: Some(who),
                     kind: Some(kind),
@@ -75,15 +75,13 @@ fn parse(
                     time_ns: instant::of_log_line(text).and_then(|time| u64::try_from(time).ok()),
                     ..RawOp::default()
                 };
-                let raw = match with_value(raw, value, line) {
+                match read_value(&mut raw, value, line) {
                     // What it was is unknown anyway.
-                    Err((raw, _)) if kind == Kind::Info => RawOp {
-                        error: Some(Value::text(String::from_utf8_lossy(value).trim())),
-                        ..raw
-                    },
-                    Err((_, stop)) => return Err(stop),
-                    Ok(raw) => raw,
-                };
+                    Err(_) if kind == Kind::Info => {
+                        raw.error = Some(Value::text(String::from_utf8_lossy(value).trim()));
+                    }
+                    read => read?,
+                }
                 let record = interpret(raw, style).map_err(|problem| Stop::at(line, problem))?;
                 emit(Item::Op(record))?;
             }
@@ -94,26 +92,18 @@ fn parse(
     Ok(())
 }
 
-/// The operation with the value and the reason that follow it on its line; what there was of it, and what is wrong.
-fn with_value(mut raw: RawOp, text: &[u8], line: usize) -> Result<RawOp, (RawOp, Stop)> {
+/// Adds the value that follows on the line, and the reason that may stand behind it.
+fn read_value(raw: &mut RawOp, text: &[u8], line: usize) -> Result<(), Stop> {
     let mut reader = Reader::new(text, line);
-    match reader.peek() {
-        Ok(None) => {
-            let stop = Stop::Wrong(line, "the operation has no value".to_owned());
-            return Err((raw, stop));
-        }
-        Ok(Some(_)) => {}
-        Err(error) => return Err((raw, error.into())),
+    if reader.peek()?.is_none() {
+        return Err(Stop::Wrong(line, "the operation has no value".to_owned()));
     }
-    match reader.value() {
-        Ok(value) => raw.value = Some(value),
-        Err(error) => return Err((raw, error.into())),
-    }
+    raw.value = Some(reader.value()?);
     let rest = reader.rest().trim_ascii();
     if !rest.is_empty() {
         raw.error = Some(Value::text(&String::from_utf8_lossy(rest)));
     }
-    Ok(raw)
+    Ok(())
 }
 
 /// Process, type and operation, and what follows them; `None` if the line is no operation.

@@ -6,11 +6,16 @@ use history::units::seconds;
 use history::{NoteKind, Observed};
 
 use super::spared::is_spared;
-use super::{Looked, observation};
+use super::{Looked, SLOW_ANSWERS, observation};
 use crate::results::{FaultRow, Observation};
 
-/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds.
+/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds; longer where
+/// everything takes long.
 const SETTLES_S: f64 = 5.0;
+
+fn settles_s(looked: &Looked) -> f64 {
+    SETTLES_S.max(SLOW_ANSWERS * looked.slow_answer_s())
+}
 
 pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     let leaders = looked
@@ -21,6 +26,7 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
     let leaders: Vec<(f64, &str, Option<u64>)> = leaders
         .map(|(time_ns, note)| (seconds(*time_ns), note.node.as_str(), note.term))
         .collect();
+    let settles_s = settles_s(looked);
     let mut found: Vec<Observation> = Vec::new();
     for pair in leaders.windows(2) {
         let [(_, before, old_term), (time_s, after, term)] = pair else {
@@ -28,7 +34,7 @@ pub(super) fn observe(looked: &Looked) -> Vec<Observation> {
         };
         // The same node may have been elected again.
         let is_elected = before != after || old_term.is_some() && term.is_some() && old_term != term;
-        if !is_elected || *time_s < leaders[0].0 + SETTLES_S || may_be_a_fault(looked, *time_s, before) {
+        if !is_elected || *time_s < leaders[0].0 + settles_s || may_be_a_fault(looked, *time_s, before) {
             continue;
         }
         let line = format!("{time_s:.1} s: {after} came to lead after {before}");
@@ -59,9 +65,10 @@ const NO_FAULT: &str = "although no fault had touched the leader or a majority";
 /// Whether faults may have brought about that this leader lost its leadership.
 fn may_be_a_fault(looked: &Looked, time_s: f64, leader: &str) -> bool {
     let drawn = looked.faults.iter().filter(|fault| fault.is_drawn());
+    let settles_s = settles_s(looked);
     let near: Vec<&FaultRow> = drawn
         .filter(|fault| {
-            let over_s = fault.end_s.map_or(f64::INFINITY, |end_s| end_s + SETTLES_S);
+            let over_s = fault.end_s.map_or(f64::INFINITY, |end_s| end_s + settles_s);
             (fault.start_s..=over_s).contains(&time_s)
         })
         .collect();

@@ -273,20 +273,20 @@ fn stalls() {
         check(&happened, &expected);
     }
     // Where everything is slow it is no stall, unless the user says so; a few slow answers say nothing.
-    for (count, p99_ms, fail_on, expected) in [
-        (5000, 500.0, &[][..], vec![]),
-        (5000, 300.0, &[], vec![text]),
-        (500, 500.0, &[], vec![text]),
-        (5000, 500.0, &[(Observed::Stall, Some(6.0))], vec![text]),
+    for (count, p90_ms, fail_on, expected) in [
+        (500, 500.0, &[][..], vec![]),
+        (500, 300.0, &[], vec![text]),
+        (100, 500.0, &[], vec![text]),
+        (500, 500.0, &[(Observed::Stall, Some(6.0))], vec![text]),
     ] {
         let row = LatencyRow {
             f: history::OpKind::Write,
             count,
             latency_ms_p50: 1.0,
-            latency_ms_p90: 1.0,
-            latency_ms_p99: p99_ms,
-            latency_ms_p999: p99_ms,
-            latency_ms_max: p99_ms,
+            latency_ms_p90: p90_ms,
+            latency_ms_p99: 9_000.0,
+            latency_ms_p999: 9_000.0,
+            latency_ms_max: 9_000.0,
         };
         assert_eq!(
             told(&looked_at(&silence(), fail_on, Vec::new(), &[row])),

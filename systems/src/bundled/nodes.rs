@@ -33,8 +33,8 @@ pub(super) struct Nodes {
     pub(super) urls: Vec<String>,
     /// The planted bugs that are switched on, as on the command line.
     bug: Option<String>,
-    /// What the nodes need for them to show.
-    flags_of_bugs: Vec<&'static str>,
+    /// What the nodes need for them to show, and how much each keeps.
+    flags: Vec<&'static str>,
     /// What all keys of this run begin with.
     pub(super) prefix: String,
     http: reqwest::Client,
@@ -49,6 +49,8 @@ struct Status {
     version: String,
     #[serde(default)]
     applied: u64,
+    #[serde(default)]
+    snapshot_index: u64,
     #[serde(default)]
     members: Vec<Member>,
     /// The last terms that it led; older releases do not say.
@@ -146,7 +148,7 @@ impl Nodes {
                 true => format!("perjury/{}/", random_name()),
                 false => String::new(),
             },
-            flags_of_bugs: flags_of_bugs(options.bug.as_deref().unwrap_or_default()),
+            flags: flags(options.bug.as_deref().unwrap_or_default(), options.seed),
             bug: options.bug.clone(),
             http: http::client(STATUS_LIMIT, &Access::default())?,
             environment,
@@ -231,10 +233,34 @@ impl Nodes {
     }
 }
 
-/// The flags of the nodes that a list of bugs calls for.
-fn flags_of_bugs(list: &str) -> Vec<&'static str> {
-    let bugs = list.split(',').filter_map(raft::bug::Bug::from_name);
-    bugs.flat_map(|bug| bug.info().runs.node_flags).copied().collect()
+/// How much a node keeps before it makes a snapshot, and before it begins a new segment of its log: as it is by itself in
+/// every other run, and else so little that both happen within a minute, at any rate of writes. (FoundationDB's
+/// simulation draws its knobs; etcd's robustness tests draw the number of entries of a snapshot.)
+const LIMITS: [&[&str]; 4] = [
+    &[],
+    &[],
+    &[
+        "--snapshot-every=5000",
+        "--keep-entries=500",
+        "--segment-bytes=1MiB",
+    ],
+    &[
+        "--snapshot-every=500",
+        "--keep-entries=50",
+        "--segment-bytes=64KiB",
+    ],
+];
+
+/// The flags of the nodes that a list of bugs calls for, or else those that the seed draws.
+fn flags(bugs: &str, seed: u64) -> Vec<&'static str> {
+    let bugs = bugs.split(',').filter_map(raft::bug::Bug::from_name);
+    let of_bugs: Vec<&str> = bugs.flat_map(|bug| bug.info().runs.node_flags).copied().collect();
+    // Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4): seeds in a row draw different ones.
+    let drawn = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62;
+    match of_bugs.is_empty() {
+        true => LIMITS[drawn as usize].to_vec(),
+        false => of_bugs,
+    }
 }
 
 #[async_trait]
@@ -263,7 +289,7 @@ impl Store for Nodes {
                 .map(|(peer, id)| format!("--peer={id}={peer}")),
         );
         args.extend(self.bug.iter().map(|bug| format!("--bug={bug}")));
-        args.extend(self.flags_of_bugs.iter().map(|flag| (*flag).to_owned()));
+        args.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
         vec![Daemon {
             program: remote.own_binary().into(),
             args: args.into_iter().map(Into::into).collect(),
@@ -363,7 +389,9 @@ impl Operators for Nodes {
         struct Taken {
             snapshot_index: u64,
         }
-        let applied = self.status(node).await.map_or(0, |status| status.applied);
+        let before = self.status(node).await;
+        let applied = before.as_ref().map_or(0, |status| status.applied);
+        let had = before.map_or(0, |status| status.snapshot_index);
         let deadline = Instant::now() + OPERATION_LIMIT;
         let taken: Taken = loop {
             match self.order(node, "snapshot", &serde_json::json!({})).await {
@@ -373,6 +401,12 @@ impl Operators for Nodes {
                 taken => break taken?,
             }
         };
+        // A node that was started just now has applied nothing that its snapshot does not hold.
+        if taken.snapshot_index == had {
+            return Err(ControlError::Other(format!(
+                "there is nothing new since its snapshot, which ends at entry {had}"
+            )));
+        }
         match taken.snapshot_index >= applied {
             true => Ok(format!("a snapshot up to entry {}", taken.snapshot_index)),
             false => Err(ControlError::Untrue(format!(

@@ -24,7 +24,7 @@ pub(crate) const ENTRY: Entry = Entry {
     promise: "strictly serializable",
     operations: &[OpKind::Txn, OpKind::Read, OpKind::Write, OpKind::Cas],
     per_key: false,
-    suits: |seen| !seen.txn_appended,
+    suits: |seen| !seen.txn_appended && seen.is_of_registers(),
     initial: || Value::Int(0),
     initial_is: |_| Ok(()),
     owned: false,
