@@ -61,7 +61,7 @@ fn agree(seeds: std::ops::Range<u64>, most: usize, unique: bool) -> Tally {
 /// It brings a value that is there already, but nobody ever wrote what it expects.
 #[test]
 fn a_cas_that_cannot_have_happened_changes_nothing() {
-    let mut exact = 0;
+    let (mut exact, mut all_exact) = (0, 0);
     for seed in 0..20_000 {
         let mut history = random_history(seed, 7, true);
         let before = check_key(&history, &all(&history), &options());
@@ -92,10 +92,11 @@ fn a_cas_that_cannot_have_happened_changes_nothing() {
             before.0.verdict(),
             "seed {seed}\n{history:#?}"
         );
-        assert_eq!(algorithm, before.1, "seed {seed}\n{history:#?}");
+        all_exact += usize::from(before.1 == Algorithm::REGISTER_EXACT);
         exact += usize::from(algorithm == Algorithm::REGISTER_EXACT);
     }
-    assert!(exact > 10_000, "{exact}");
+    // Values are no longer unique only where no operation but such cas brings one.
+    assert!(exact > 10_000 && exact > all_exact * 98 / 100, "{exact}");
 }
 
 #[test]

@@ -189,7 +189,8 @@ impl Prepared {
     /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a
     /// definite operation or by an open cas that is itself kept.
     ///
-    /// An open cas that expects what nobody ever wrote cannot have happened, whatever others see.
+    /// An open cas that expects what nobody ever wrote cannot have happened. It is left out where another operation
+    /// writes what it brings, so that this is written once; else it explains why nobody can have seen that.
     ///
     /// Leaving out an open operation whose value no one saw is sound: take it out of any linearization, and
     /// nothing that stood behind it can tell. Only a cas that failed without telling what it found
@@ -204,6 +205,13 @@ impl Prepared {
         for step in &self.steps {
             is_written[step.writes as usize] = true;
         }
+        let is_impossible = |step: &Step| {
+            step.is_open() && step.seen().is_some_and(|expected| !is_written[expected as usize])
+        };
+        let mut can_be_written = vec![false; self.values];
+        for step in &self.steps {
+            can_be_written[step.writes as usize] |= !is_impossible(step);
+        }
         let mut open_writers: FxHashMap<ValueId, Vec<StepId>> = FxHashMap::default();
         for (number, step) in self.numbered() {
             if !step.is_open() {
@@ -211,7 +219,7 @@ impl Prepared {
                 continue;
             }
             needed.keep[number as usize] = false;
-            let can_be = step.seen().is_none_or(|expected| is_written[expected as usize]);
+            let can_be = !is_impossible(step) || !can_be_written[step.writes as usize];
             if let Some(value) = step.written().filter(|_| can_be) {
                 open_writers.entry(value).or_default().push(number);
             }

@@ -212,10 +212,31 @@ impl<'a> Facts<'a> {
                     .map(|value| (value, 0)),
             );
         }
-        for &index in indices {
-            if let Some(count) = writes(of(index)).and_then(|value| writers.get_mut(value)) {
-                *count += 1;
+        // An open cas that expects what nobody wrote can have written nothing: it counts only where no other operation
+        // writes its value.
+        let written: FxHashSet<&Value> = indices.iter().filter_map(|&index| writes(of(index))).collect();
+        let is_impossible = |operation: &Operation| match &operation.op {
+            Op::Cas { expected, .. } => {
+                operation.outcome.is_info() && expected != initial && !written.contains(expected)
             }
+            _ => false,
+        };
+        let mut impossible: Vec<&Value> = Vec::new();
+        for &index in indices {
+            let Some(value) = writes(of(index)) else { continue };
+            match writers.get_mut(value) {
+                Some(_) if is_impossible(of(index)) => impossible.push(value),
+                Some(count) => *count += 1,
+                None => {}
+            }
+        }
+        let alone: FxHashSet<&Value> = impossible
+            .iter()
+            .copied()
+            .filter(|value| writers[value] == 0)
+            .collect();
+        for value in impossible.into_iter().filter(|value| alone.contains(value)) {
+            *writers.entry(value).or_default() += 1;
         }
 
         // An open operation happened if it alone can have written what one that happened saw.
