@@ -4,7 +4,7 @@ use history::History;
 
 use crate::engine::search::{Limits, Searched, Stuck, search};
 use crate::engine::validate;
-use crate::model::{Calls, Recorded};
+use crate::model::{Call, Calls, Model, Recorded};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Conflict, Decision, Rule};
 
@@ -18,6 +18,19 @@ pub(crate) fn by_search<M: Recorded>(
     let calls = Calls::read(model, history, indices);
     let found = search(model, &calls.calls, limits);
     (searched(model, history, &calls, found), Algorithm::SEARCH)
+}
+
+/// Likewise, but another model is searched in place of `model`, to which the same orders of `seen`, call by
+/// call the same as `calls`, are possible. What is said is re-checked with `model`.
+pub(crate) fn by_search_of<M: Recorded, S: Model>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    (other, seen): (&S, &[Call<S::Op>]),
+    limits: &Limits,
+) -> (Decision, Algorithm) {
+    let found = search(other, seen, limits);
+    (searched(model, history, calls, found), Algorithm::SEARCH)
 }
 
 /// What a search found, in terms of the history, and re-checked.
