@@ -103,8 +103,8 @@ fn a_hard_key_keeps_no_other_from_being_judged() {
     for key in 0..4 {
         turns.push(hard_counter(key));
     }
-    let add = |amount| (add(99, amount), ok());
-    turns.push(vec![vec![add(5)], vec![read(99, Value::Int(0))]].concat());
+    turns.push(vec![(add(99, 5), ok())]);
+    turns.push(vec![read(99, Value::Int(0))]);
     let operations = in_turn(turns);
     for early_stop in [false, true] {
         let options = Options {
@@ -202,6 +202,34 @@ fn a_value_that_was_queued_twice_hides_nothing() {
     }
 }
 
+/// Equal values of which one begins first and the other one ends first, among many others.
+#[test]
+fn values_queued_twice_at_the_same_time_are_decided() {
+    let (key, count) = (|| Key::Nil, 14);
+    let values: Vec<i64> = (0..count)
+        .map(|number| if number % 5 == 4 { 4 } else { number })
+        .collect();
+    let mut taken: Vec<i64> = values.clone();
+    taken.rotate_left(5);
+    for spoilt in [false, true] {
+        // All are put in at the same time, and end in the opposite order.
+        let enqueue = |place: u64| {
+            let value = Value::Int(values[place as usize]);
+            operation(place, Op::Enqueue { key: key(), value }, ok(), place, 100 - place)
+        };
+        let mut operations: Vec<Operation> = (0..count as u64).map(enqueue).collect();
+        for (place, &value) in (0..).zip(&taken) {
+            let value = if spoilt && place == 13 { taken[0] } else { value };
+            let outcome = Outcome::ok_value(Value::Int(value));
+            let (from, to) = (200 + 2 * place, 201 + 2 * place);
+            operations.push(operation(50, Op::Dequeue { key: key() }, outcome, from, to));
+        }
+        let analysis = judged("fifo-queue", operations);
+        let expected = if spoilt { Verdict::Invalid } else { Verdict::Valid };
+        assert_eq!(analysis.verdict, expected, "{analysis:?}");
+    }
+}
+
 #[test]
 fn what_nobody_wrote_is_found_behind_many_open_operations() {
     let open = |op: (Op, Outcome)| vec![(op.0, info())];
@@ -292,7 +320,7 @@ fn long_queues_with_repeated_values_are_valid() {
         long(name, 20_000, 5, 0, &|| {
             Box::new(objects::Queue {
                 is_fifo,
-                values: Values::Few,
+                values: Values::Rarely,
                 last: 0,
                 holds: Default::default(),
             })

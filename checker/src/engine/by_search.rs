@@ -1,8 +1,10 @@
 //! What the search over all orders finds out about an object, in terms of the history, and re-checked.
 
-use history::History;
+use history::{History, OPEN};
 
+use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::{Limits, Searched, Stuck, search};
+use crate::engine::second_opinion::{Replay, replay};
 use crate::engine::validate;
 use crate::model::{Call, Calls, Model, Recorded};
 use crate::sentence::{Sentence, op, sentence};
@@ -31,6 +33,25 @@ pub(crate) fn by_search_of<M: Recorded, S: Model>(
 ) -> (Decision, Algorithm) {
     let found = search(other, seen, limits);
     (searched(model, history, calls, found), Algorithm::SEARCH)
+}
+
+/// The decision that there is no order of all calls, which was found out in a way that tells no more than one
+/// of them, as far as replaying them does not refute it.
+pub(crate) fn no_order_of_all<M: Recorded>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    number: usize,
+    why: Sentence,
+) -> Decision {
+    let confirmed = match replay(model, &calls.calls, OPEN - 1) {
+        Replay::Possible => {
+            return Decision::Unknown("internal: the conflict is wrong: there is an order".to_owned());
+        }
+        outcome => outcome == Replay::Impossible,
+    };
+    let found = Contradiction::whole(Rule::NoOrder, vec![number], vec![why]);
+    publish::conflict(history, calls, found, Vec::new(), confirmed)
 }
 
 /// What a search found, in terms of the history, and re-checked.

@@ -25,6 +25,8 @@ pub enum Values {
     Fresh,
     /// One of a few.
     Few,
+    /// New but for one in fifty, which was there not long ago.
+    Rarely,
 }
 
 impl Values {
@@ -33,6 +35,8 @@ impl Values {
         match self {
             Values::Fresh => *last,
             Values::Few => rng.random_range(1..4),
+            Values::Rarely if rng.random_ratio(1, 50) => *last - rng.random_range(1..10),
+            Values::Rarely => *last,
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Counters to which different amounts are added, and from which nothing is ever subtracted (or the other way
-//! round): exact within a limit of work.
+//! Counters to which different amounts are added: exact within a limit of work, where the order of the reads is
+//! known.
 //!
-//! The count never falls, so the reads stand in the order of what they show. Between two of them stand
-//! additions that make up the difference, in any order; what is left comes behind the last read, or not at
-//! all if it is open. Only sums count, so all that is to be chosen is between which reads each addition
-//! stands. Then one look back decides ([`chain`]): the choice is an order iff nothing that must come later had
-//! completed before something else began. (Choosing is subset sum: R. M. Karp, "Reducibility among
+//! It is known where nothing is ever subtracted (or nothing but subtracted): the count never falls, so the
+//! reads stand in the order of what they show. And where no two reads run at the same time. Between two of
+//! them stand additions that make up the difference, in any order; what is left comes behind the last read,
+//! or not at all if it is open. Only sums count, so all that is to be chosen is between which reads each
+//! addition stands. Then one look back decides ([`chain`]): the choice is an order iff nothing that must come
+//! later had completed before something else began. (Choosing is subset sum: R. M. Karp, "Reducibility among
 //! combinatorial problems", 1972; sums of the second half of what can be chosen are tabulated, after E.
 //! Horowitz and S. Sahni, J. ACM 21, 1974.)
 
@@ -13,13 +14,13 @@ use history::{History, OPEN};
 use rustc_hash::FxHashSet;
 
 use super::model::{Counter, CounterOp};
+use crate::engine::by_search::no_order_of_all;
 use crate::engine::chain::{self, Ranked};
-use crate::engine::publish::{self, Contradiction};
+use crate::engine::publish;
 use crate::engine::search::Limits;
-use crate::engine::second_opinion::{Replay, replay};
-use crate::model::Calls;
+use crate::model::{Call, Calls};
 use crate::sentence::{op, sentence};
-use crate::verdict::{Decision, Rule};
+use crate::verdict::Decision;
 
 /// How many choices are looked at, at most.
 const MOST_WORK: u64 = 4_000_000;
@@ -28,7 +29,7 @@ const MOST_CALLS: usize = 500;
 /// Of how many additions all sums are tabulated.
 const TABULATED: usize = 12;
 
-/// Judges a counter that only grows or only falls; `None` if it does neither, or the search must help.
+/// Judges a counter; `None` if the search must help.
 pub(super) fn decide(
     counter: &Counter,
     history: &History,
@@ -40,7 +41,7 @@ pub(super) fn decide(
     }
     let mut sums = Sums::new(counter, calls)?;
     if let Err(late) = sums.rank_reads() {
-        return no_choice(counter, history, calls, late);
+        return Some(no_choice(counter, history, calls, late));
     }
     let end = sums.levels.len();
     let found = Choice {
@@ -73,33 +74,20 @@ pub(super) fn decide(
                 .reads
                 .iter()
                 .min_by_key(|&&number| calls.calls[number].finish)?;
-            no_choice(counter, history, calls, *first)
+            Some(no_choice(counter, history, calls, *first))
         }
         Chosen::GaveUp => None,
     }
 }
 
 /// The decision that there is no choice of additions, as far as a read shows it.
-fn no_choice(
-    counter: &Counter,
-    history: &History,
-    calls: &Calls<CounterOp>,
-    read: usize,
-) -> Option<Decision> {
-    let confirmed = match replay(counter, &calls.calls, OPEN - 1) {
-        Replay::Possible => {
-            let why = "internal: the conflict is wrong: there is an order".to_owned();
-            return Some(Decision::Unknown(why));
-        }
-        outcome => outcome == Replay::Impossible,
-    };
+fn no_choice(counter: &Counter, history: &History, calls: &Calls<CounterOp>, read: usize) -> Decision {
     let why = sentence![
         "No choice of the additions makes up what ",
         op(read),
         " and all other reads show."
     ];
-    let found = Contradiction::whole(Rule::NoOrder, vec![read], vec![why]);
-    Some(publish::conflict(history, calls, found, Vec::new(), confirmed))
+    no_order_of_all(counter, history, calls, read, why)
 }
 
 /// An addition.
@@ -124,25 +112,16 @@ struct Sums<'a> {
     initial: i128,
     /// By their starts.
     adds: Vec<Add>,
-    /// By what they show; counts are turned round where the counter falls.
+    /// In their order; counts are turned round where the counter only falls.
     levels: Vec<Level>,
 }
 
 impl<'a> Sums<'a> {
-    /// `None` if something is added and something subtracted.
+    /// `None` if the order of the reads is not known.
     fn new(counter: &Counter, calls: &'a Calls<CounterOp>) -> Option<Self> {
-        let mut sign = 0;
-        for call in &calls.calls {
-            if let CounterOp::Add(amount) = call.op
-                && amount != 0
-            {
-                if sign != 0 && sign != amount.signum() {
-                    return None;
-                }
-                sign = amount.signum();
-            }
-        }
-        let sign = if sign < 0 { -1 } else { 1 };
+        let adds = |sign: i64| move |call: &Call<CounterOp>| matches!(call.op, CounterOp::Add(amount) if amount.signum() == sign);
+        let (grows, falls) = (calls.calls.iter().any(adds(1)), calls.calls.iter().any(adds(-1)));
+        let sign = if falls && !grows { -1 } else { 1 };
         let mut sums = Sums {
             calls,
             initial: sign * i128::from(counter.initial),
@@ -163,18 +142,42 @@ impl<'a> Sums<'a> {
                 CounterOp::Read(seen) => reads.push((sign * i128::from(seen), number)),
             }
         }
+        sums.adds.sort_unstable_by_key(|add| add.start);
+        match grows && falls {
+            true => sums.levels_by_time(reads).then_some(sums),
+            false => {
+                sums.levels_by_count(reads);
+                Some(sums)
+            }
+        }
+    }
+
+    fn levels_by_count(&mut self, mut reads: Vec<(i128, usize)>) {
         reads.sort_unstable();
         for (count, number) in reads {
-            match sums.levels.last_mut().filter(|level| level.count == count) {
+            match self.levels.last_mut().filter(|level| level.count == count) {
                 Some(level) => level.reads.push(number),
-                None => sums.levels.push(Level {
+                None => self.levels.push(Level {
                     count,
                     reads: vec![number],
                 }),
             }
         }
-        sums.adds.sort_unstable_by_key(|add| add.start);
-        Some(sums)
+    }
+
+    /// Whether no two reads run at the same time.
+    fn levels_by_time(&mut self, mut reads: Vec<(i128, usize)>) -> bool {
+        let call = |&(_, number): &(i128, usize)| &self.calls.calls[number];
+        reads.sort_unstable_by_key(|read| call(read).start);
+        let is_known = reads
+            .windows(2)
+            .all(|pair| call(&pair[0]).finish < call(&pair[1]).start);
+        let level = |(count, number)| Level {
+            count,
+            reads: vec![number],
+        };
+        self.levels = reads.into_iter().map(level).collect();
+        is_known
     }
 
     fn ranked_reads(&self) -> Vec<Ranked> {
@@ -272,8 +275,8 @@ struct Choice<'a> {
 struct Gap {
     level: usize,
     adds: Vec<Add>,
-    /// From each place on, how much there is in all.
-    rest: Vec<i128>,
+    /// From each place on, how much can be subtracted and added in all.
+    rest: Vec<[i128; 2]>,
     /// From which place on all sums are known, and these.
     tail: usize,
     sums: FxHashSet<i128>,
@@ -354,7 +357,8 @@ impl Choice<'_> {
                 Filled::InVain | Filled::Not => Filled::InVain,
             });
         };
-        let is_short = sum < 0 || sum > gap.rest[place];
+        let [least, most] = gap.rest[place];
+        let is_short = sum < least || sum > most;
         let is_odd = place == gap.tail && !gap.sums.contains(&sum);
         if is_short || is_odd || gap.dead.contains(&(place, sum, bar)) {
             return Ok(Filled::Not);
@@ -381,9 +385,10 @@ impl Choice<'_> {
 
 impl Gap {
     fn new(level: usize, adds: Vec<Add>) -> Self {
-        let mut rest = vec![0; adds.len() + 1];
+        let mut rest = vec![[0, 0]; adds.len() + 1];
         for place in (0..adds.len()).rev() {
-            rest[place] = rest[place + 1] + adds[place].amount;
+            let ([least, most], amount) = (rest[place + 1], adds[place].amount);
+            rest[place] = [least + amount.min(0), most + amount.max(0)];
         }
         let tail = adds.len().saturating_sub(TABULATED);
         let mut sums = FxHashSet::from_iter([0]);

@@ -10,7 +10,7 @@ mod unwritten;
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::{by_search, by_search_of};
+use crate::engine::by_search::by_search_of;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
 use crate::engine::search::Limits;
@@ -59,11 +59,9 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
             return decided;
         }
         let decided = exact::decide(history, &calls).or_else(|| unwritten::refute(history, &calls));
-        decided.unwrap_or_else(|| match SeenLists::new(&calls.calls) {
-            Some((seen, seen_calls)) => {
-                by_search_of(&ListAppend, history, &calls, (&seen, &seen_calls), limits)
-            }
-            None => by_search(&ListAppend, history, indices, limits),
+        decided.unwrap_or_else(|| {
+            let (seen, seen_calls) = SeenLists::new(&calls.calls);
+            by_search_of(&ListAppend, history, &calls, (&seen, &seen_calls), limits)
         })
     };
     components::decide(

@@ -1,10 +1,10 @@
-//! Lists as far as anybody can tell them apart: each a beginning of an answer, or none ([`Answers`]).
+//! Lists as far as anybody can tell them apart: each a beginning of an answer, or none ([`Answers`]), and its
+//! version where somebody asked for it.
 //!
-//! For the search, as in `objects/text/seen`. Versions count what was appended whether anybody saw it or not,
-//! so lists whose versions were asked for are searched as they are.
+//! For the search, as in `objects/text/seen`.
 
 use history::{Key, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::model::ListMicro;
 use crate::engine::answers::{Answers, Beginning};
@@ -13,7 +13,16 @@ use crate::model::{Call, Effect, Model, array_bytes};
 /// Lists of which nothing is known but what answers can show.
 pub(super) struct SeenLists<'a> {
     answers: Vec<Answers<'a, Value>>,
-    initial: Vec<Option<Beginning>>,
+    initial: Vec<SeenList>,
+}
+
+/// What is known of one list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SeenList {
+    /// The beginning of an answer that it is, if it is one.
+    is: Option<Beginning>,
+    /// How many transactions appended to it, if anybody asks.
+    version: i64,
 }
 
 /// One step of what is done to [`SeenLists`]; lists by number.
@@ -21,53 +30,69 @@ pub(super) struct SeenLists<'a> {
 pub(super) enum SeenMicro<'a> {
     /// A list was seen to be this.
     Read(u32, Option<Beginning>),
-    /// This was put behind a list.
-    Append(u32, &'a Value),
+    /// This was put behind a list, which adds so much to its version.
+    Append(u32, &'a Value, i64),
+    /// A list was seen to have this version.
+    Version(u32, i64),
 }
 
 impl<'a> SeenLists<'a> {
-    /// The lists of these calls, and what they do to them; `None` if they tell versions.
-    pub fn new(calls: &'a [Call<Vec<ListMicro>>]) -> Option<(Self, Vec<Call<Vec<SeenMicro<'a>>>>)> {
+    /// The lists of these calls, and what they do to them.
+    pub fn new(calls: &'a [Call<Vec<ListMicro>>]) -> (Self, Vec<Call<Vec<SeenMicro<'a>>>>) {
         let mut numbers: FxHashMap<&Key, u32> = FxHashMap::default();
         let mut answers: Vec<Vec<&[Value]>> = Vec::new();
+        let mut has_version: FxHashSet<u32> = FxHashSet::default();
         for micro in calls.iter().flat_map(|call| &call.op) {
+            // A list that nobody looks at has no number.
+            let (ListMicro::Read(key, _) | ListMicro::Version(key, ..)) = micro else {
+                continue;
+            };
+            let number = *numbers.entry(key).or_insert(answers.len() as u32);
+            if number as usize == answers.len() {
+                answers.push(Vec::new());
+            }
             match micro {
-                ListMicro::Read(key, seen) => {
-                    let number = *numbers.entry(key).or_insert(answers.len() as u32) as usize;
-                    if number == answers.len() {
-                        answers.push(Vec::new());
-                    }
-                    answers[number].push(seen);
-                }
-                ListMicro::Append(..) => {}
-                ListMicro::Version(..) => return None,
+                ListMicro::Read(_, seen) => answers[number as usize].push(seen),
+                _ => drop(has_version.insert(number)),
             }
         }
         let answers: Vec<Answers<Value>> = answers.into_iter().map(Answers::new).collect();
-        let micro = |micro: &'a ListMicro| match micro {
+        let micro = |op: &'a [ListMicro], place: usize| match &op[place] {
             ListMicro::Read(key, seen) => {
                 let number = numbers[key];
                 Some(SeenMicro::Read(number, answers[number as usize].find(seen)))
             }
-            // A list that nobody looks at has no number.
-            ListMicro::Append(key, element) => Some(SeenMicro::Append(*numbers.get(key)?, element)),
-            ListMicro::Version(..) => None,
+            ListMicro::Version(key, version, _) => Some(SeenMicro::Version(numbers[key], *version)),
+            ListMicro::Append(key, element) => {
+                let number = *numbers.get(key)?;
+                // Each transaction counts once, whatever it appends.
+                let is_again =
+                    |micro: &ListMicro| matches!(micro, ListMicro::Append(other, _) if other == key);
+                let counts = has_version.contains(&number) && !op[..place].iter().any(is_again);
+                Some(SeenMicro::Append(number, element, counts.into()))
+            }
         };
         let call = |call: &'a Call<Vec<ListMicro>>| Call {
-            op: call.op.iter().filter_map(micro).collect(),
+            op: (0..call.op.len())
+                .filter_map(|place| micro(&call.op, place))
+                .collect(),
             start: call.start,
             finish: call.finish,
         };
         let calls = calls.iter().map(call).collect();
-        let initial = answers.iter().map(|answers| answers.find(&[])).collect();
-        Some((SeenLists { answers, initial }, calls))
+        let empty = |answers: &Answers<Value>| SeenList {
+            is: answers.find(&[]),
+            version: 0,
+        };
+        let initial = answers.iter().map(empty).collect();
+        (SeenLists { answers, initial }, calls)
     }
 }
 
 impl<'a> Model for SeenLists<'a> {
     type Op = Vec<SeenMicro<'a>>;
     /// What each list is.
-    type State = Vec<Option<Beginning>>;
+    type State = Vec<SeenList>;
 
     const LOOPS: bool = true;
 
@@ -77,11 +102,14 @@ impl<'a> Model for SeenLists<'a> {
 
     fn apply(&self, state: &mut Self::State, op: &Self::Op) -> bool {
         op.iter().all(|micro| match micro {
-            SeenMicro::Read(list, seen) => state[*list as usize] == *seen,
-            SeenMicro::Append(list, element) => {
-                let list = *list as usize;
-                let more = std::slice::from_ref(*element);
-                state[list] = state[list].and_then(|at| self.answers[list].longer(at, more));
+            SeenMicro::Read(list, seen) => state[*list as usize].is == *seen,
+            SeenMicro::Version(list, version) => state[*list as usize].version == *version,
+            SeenMicro::Append(list, element, more) => {
+                let number = *list as usize;
+                let list = &mut state[number];
+                let element = std::slice::from_ref(*element);
+                list.is = list.is.and_then(|at| self.answers[number].longer(at, element));
+                list.version += more;
                 true
             }
         })
@@ -95,6 +123,6 @@ impl<'a> Model for SeenLists<'a> {
     }
 
     fn heap_bytes(&self, state: &Self::State) -> usize {
-        array_bytes::<Option<Beginning>>(state.capacity())
+        array_bytes::<SeenList>(state.capacity())
     }
 }

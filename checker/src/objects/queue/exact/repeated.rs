@@ -5,17 +5,21 @@
 //! took it out, the n-th that came out may be taken for the n-th that went in: what is first in is first out,
 //! and without an order they are all the same. Then every value is put in once ([`super`]).
 //!
-//! Where one began first and another one ended first, both arrangements are tried: an order that is found is
-//! one, and if none is found the search must help.
+//! Where one began first and another one ended first, both arrangements are tried, value by value where they
+//! contradict themselves: an order that is found is one, a contradiction among other values stands, and
+//! otherwise the search must help.
 
 use history::{OPEN, Value};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::op::QueueOp;
 use super::{Found, Queue};
 use crate::engine::publish::{Contradiction, Judged};
 use crate::engine::supply::Supply;
 use crate::model::{Call, Calls};
+
+/// How many arrangements are tried.
+const MOST_ARRANGEMENTS: usize = 100;
 
 /// Where a value went in and came out, by call number.
 #[derive(Default)]
@@ -50,22 +54,40 @@ fn try_judge(calls: &Calls<QueueOp>, is_fifo: bool) -> Result<Judged, Judged> {
     if has_takes {
         return Err(Judged::Other);
     }
-    for key in [by_start, by_finish] {
-        let mut is_certain = true;
+    // Values whose operations are arranged by how they end, not by how they begin.
+    let mut by_end: FxHashSet<&Value> = FxHashSet::default();
+    for _ in 0..MOST_ARRANGEMENTS {
         let mut queue = Queue::empty(calls, is_fifo);
         queue.empties.clone_from(&empties);
-        for (value, ways) in &mut by_value {
-            is_certain &= arrange(calls, &mut ways.into, key) & arrange(calls, &mut ways.out, key);
+        let mut unclear: FxHashSet<&Value> = FxHashSet::default();
+        for (&value, ways) in &mut by_value {
+            let key = if by_end.contains(value) {
+                by_finish
+            } else {
+                by_start
+            };
+            let is_clear = arrange(calls, &mut ways.into, key) & arrange(calls, &mut ways.out, key);
+            unclear.extend((!is_clear).then_some(value));
             queue.pair(value, ways);
         }
         queue.items.sort_unstable_by_key(|item| item.into[0]);
-        let fits = queue.items.iter().all(|item| item.out[1] > item.into[0]);
-        let judged = if fits { queue.judge() } else { Ok(None) };
-        match judged {
-            Ok(Some(order)) => return Ok(Judged::Order(order)),
-            Err(found) if is_certain => return Err(Judged::Contradiction(found)),
-            _ if is_certain => break,
-            _ => {}
+        let misfit = queue.items.iter().find(|item| item.out[1] < item.into[0]);
+        let about = match misfit.map(|item| item.value.clone()) {
+            Some(value) => vec![value],
+            None => match queue.judge() {
+                Ok(Some(order)) => return Ok(Judged::Order(order)),
+                Ok(None) => break,
+                Err(found) if !found.about.iter().any(|value| unclear.contains(value)) => {
+                    return Err(Judged::Contradiction(found));
+                }
+                Err(found) => found.about,
+            },
+        };
+        let unclear = unclear.into_iter().filter(|value| about.contains(value));
+        let before = by_end.len();
+        by_end.extend(unclear);
+        if by_end.len() == before {
+            break;
         }
     }
     Err(Judged::Other)
