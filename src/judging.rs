@@ -7,7 +7,7 @@ use std::thread::Scope;
 use std::time::Duration;
 
 use checker::objects::{self, Entry};
-use checker::{Analysis, Limits, Options};
+use checker::{Analysis, Limits, Options, Verdict};
 use history::units::{duration, plural, size};
 use history::{Answer, History, Operation, Outcome, TestRecord, Value};
 
@@ -115,14 +115,21 @@ pub fn verdict(history: &History, options: &Options, limits: Within) -> Analysis
 /// Adds to a verdict what the history still is, and what became of what was written. Where that takes a
 /// while the user is told.
 pub fn explain(history: &History, options: &Options, limits: Within, analysis: &mut Analysis) {
+    // What was too large to be judged is not looked at either.
+    if analysis.keys == 0 {
+        return;
+    }
+    let is_invalid = analysis.verdict == Verdict::Invalid;
     let stop = Arc::new(AtomicBool::new(false));
     let left = limits.memory.saturating_sub(resident_bytes());
     let options = bounded(options, left, &stop);
     std::thread::scope(|scope| {
         let timer = after(scope, limits.still_time, || stop.store(true, Ordering::Relaxed));
-        let told = after(scope, SILENCE, || {
-            let most = duration(limits.still_time.as_nanos() as u64);
-            grumble!("perjury: the verdict stands; looking for {most} at most which weaker models hold");
+        let told = is_invalid.then(|| {
+            after(scope, SILENCE, move || {
+                let most = duration(limits.still_time.as_nanos() as u64);
+                grumble!("perjury: the verdict stands; looking for {most} at most which weaker models hold");
+            })
         });
         checker::explain(history, &options, analysis);
         drop((timer, told));

@@ -193,7 +193,7 @@ fn counters() {
         ("counter-exact", 5000),
         ("counter-bounds", 1000),
         ("counter-sums", 5000),
-        ("search", 1000),
+        ("search", 200),
     ];
     tally.expect(
         &algorithms,
