@@ -406,6 +406,36 @@ fn a_page_shows_the_order_that_was_judged() {
     }
 }
 
+/// Nobody waits for what an invalid history still is, and nobody is told to type a long value.
+#[test]
+fn a_verdict_does_not_wait_for_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let event = |process: usize, kind: &str, f: &str, value: &str| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
+    };
+    // Many additions at the same time, and two reads that contradict each other.
+    let adds =
+        |kind: &'static str| (0..40).map(move |number| event(number, kind, "add", &number.to_string()));
+    let mut text: String = adds("invoke").collect();
+    for seen in ["#{1 2}", "#{2 3}"] {
+        text += &(event(50, "invoke", "read", "nil") + &event(50, "ok", "read", seen));
+    }
+    text.extend(adds("ok"));
+    std::fs::write(dir.path().join("slow.edn"), text).unwrap();
+    let began = std::time::Instant::now();
+    let told = said(dir.path(), &["check", "slow.edn"], 1);
+    assert!(told.contains("diverged"), "{told}");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{told}");
+
+    let many: Vec<String> = (0..300).map(|number| number.to_string()).collect();
+    let seen = format!("#{{{}}}", many.join(" "));
+    let text = event(0, "invoke", "read", "nil") + &event(0, "ok", "read", &seen);
+    std::fs::write(dir.path().join("flood.edn"), text).unwrap();
+    let told = said(dir.path(), &["check", "--model", "set", "flood.edn"], 1);
+    assert!(!told.contains("--initial"), "{told}");
+    assert!(told.lines().all(|line| line.len() < 400), "{told}");
+}
+
 #[test]
 fn hints_for_those_who_were_misunderstood() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,8 @@
 //! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
 //! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of
 //!    transactions get all operations at once, and split them into components that share no key
-//!    (`engine/components`).
+//!    (`engine/components`). Either are judged in slices of work, so that a hard one keeps no other from being
+//!    judged (`engine/slices`).
 //! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
 //!    `unknown`.
 //! 4. The model's `decide` tries its ways ([`Entry::ways`]) in this order, until one decides:
@@ -13,15 +14,15 @@
 //!    | `cas-register` | `objects/register` | register-exact, counting, search |
 //!    | `register` | `objects/register` | register-exact, counting, search |
 //!    | `versioned-register` | `objects/versioned` | versioned-register-exact, search |
-//!    | `list-append` | `objects/list` | list-revisions, list-append-exact, search |
-//!    | `multi-register` | `objects/multi` | register-exact, counting, search |
-//!    | `kv-append` | `objects/text` | append-exact, search |
+//!    | `list-append` | `objects/list` | list-revisions, list-append-exact, unwritten, search |
+//!    | `multi-register` | `objects/multi` | register-exact, counting, unwritten, search |
+//!    | `kv-append` | `objects/text` | append-exact, unwritten, search |
 //!    | `fenced-lock` | `objects/locks` | fenced-lock-exact, search |
 //!    | `mutex` | `objects/locks` | mutex-exact |
 //!    | `lock` | `objects/locks` | lock-exact, search |
 //!    | `lease` | `objects/locks` | lease-exact, search |
 //!    | `set` | `objects/set` | set-exact, search |
-//!    | `counter` | `objects/counter` | counter-bounds, counter-exact, search |
+//!    | `counter` | `objects/counter` | counter-bounds, counter-exact, counter-sums, search |
 //!    | `unordered-queue` | `objects/queue` | unordered-queue-exact, search |
 //!    | `fifo-queue` | `objects/queue` | fifo-queue-exact, search |
 //!    | `unique-ids` | `objects/ids` | unique-ids-exact, search |
@@ -39,11 +40,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use history::{History, Key, Value};
-use rayon::prelude::*;
 
 use crate::analysis::Analysis;
 use crate::consistency;
 use crate::engine::search::Limits;
+use crate::engine::slices;
 use crate::model::finish;
 use crate::objects::{self, Entry};
 use crate::partition::partition;
@@ -149,7 +150,7 @@ fn keys(history: &History, model: &Entry, survey: &Survey) -> Vec<(Key, Vec<usiz
     }
 }
 
-/// Judges the keys in parallel.
+/// Judges the keys in parallel, and in slices ([`slices`]).
 fn decide_all(
     history: &History,
     keys: &[(Key, Vec<usize>)],
@@ -161,24 +162,23 @@ fn decide_all(
     if options.early_stop {
         options.limits.stop.push(settled.clone());
     }
-    keys.par_iter()
-        .map(|(_, indices)| {
-            let (decision, algorithm) = if survey.in_time {
-                decide(history, indices, &options)
-            } else {
-                check_key(history, indices, &options)
-            };
-            let decision = match decision {
-                Decision::Invalid(_) => {
-                    settled.store(true, Ordering::Relaxed);
-                    decision
-                }
-                Decision::Valid(_) if !options.keep_orders => Decision::Valid(Vec::new()),
-                Decision::Valid(_) | Decision::Unknown(_) => decision,
-            };
-            (decision, algorithm)
-        })
-        .collect()
+    let judge = |(_, indices): &(Key, Vec<usize>), limits: &Limits| {
+        let (decision, algorithm) = if survey.in_time {
+            decide(history, indices, &options, limits)
+        } else {
+            check_in_time(history, indices, &options, limits)
+        };
+        let decision = match decision {
+            Decision::Invalid(_) => {
+                settled.store(true, Ordering::Relaxed);
+                decision
+            }
+            Decision::Valid(_) if !options.keep_orders => Decision::Valid(Vec::new()),
+            Decision::Valid(_) | Decision::Unknown(_) => decision,
+        };
+        (decision, algorithm)
+    };
+    slices::judge(keys, &options.limits, options.early_stop, judge)
 }
 
 /// Judges the operations `indices` of `history`, which must all address one object and be of the kinds that
@@ -187,6 +187,16 @@ fn decide_all(
 /// # Panics
 /// If an index is not one of the history's.
 pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+    check_in_time(history, indices, options, &options.limits)
+}
+
+/// Likewise, within other limits than those of the options.
+fn check_in_time(
+    history: &History,
+    indices: &[usize],
+    options: &Options,
+    limits: &Limits,
+) -> (Decision, Algorithm) {
     for &index in indices {
         let operation = &history.operations[index];
         if finish(operation) <= operation.invoked {
@@ -194,11 +204,11 @@ pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (De
             return (Decision::Unknown(why), Algorithm::NONE);
         }
     }
-    decide(history, indices, options)
+    decide(history, indices, options, limits)
 }
 
 /// Judges operations that are of kinds that the model understands.
-fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
+fn decide(history: &History, indices: &[usize], options: &Options, limits: &Limits) -> (Decision, Algorithm) {
     if options.model.readable.is_some() {
         let operations = indices.iter().map(|&index| &history.operations[index]);
         if let Some(why) = operations
@@ -209,7 +219,7 @@ fn decide(history: &History, indices: &[usize], options: &Options) -> (Decision,
         }
     }
     let model = options.model;
-    let (decision, by) = (model.decide)(history, indices, &options.initial(), &options.limits);
+    let (decision, by) = (model.decide)(history, indices, &options.initial(), limits);
     debug_assert!(
         model.ways.contains(&by) || by == Algorithm::NONE || (by == Algorithm::COMPONENTS && !model.per_key),
         "{model:?} decides by {by}, which its ways do not name"

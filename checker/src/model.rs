@@ -53,6 +53,11 @@ pub trait Model {
     /// What the object holds.
     type State: Clone + Eq + Hash + Debug;
 
+    /// Whether the search asks of every operation that may change something whether it changes the state at
+    /// hand, which makes branching where it does not needless. Worth its while where states are small, and
+    /// operations often leave them as they are.
+    const LOOPS: bool = false;
+
     /// What it holds at first.
     fn init(&self) -> Self::State;
 

@@ -127,6 +127,8 @@ impl Algorithm {
     pub const SEARCH: Algorithm = Algorithm("search");
     /// Counting how often values come back.
     pub const COUNTING: Algorithm = Algorithm("counting");
+    /// Looking for what cannot have been written, whatever the order was.
+    pub const UNWRITTEN: Algorithm = Algorithm("unwritten");
     /// Several, each on operations that share no key with the others'.
     pub const COMPONENTS: Algorithm = Algorithm("components");
     /// None: the key is `unknown`.

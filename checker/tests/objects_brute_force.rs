@@ -180,9 +180,11 @@ fn ids() {
 #[test]
 fn counters() {
     let tally = agree("counter", &Counter::default(), 7, |seed| {
-        let amounts = match seed % 4 {
+        let amounts = match seed % 8 {
             0 | 1 => vec![1],
             2 => vec![-2, 0],
+            3 | 4 => vec![1, 2, 4, 0, 3],
+            5 => vec![-5, -1, -2],
             _ => vec![1, 2, -1],
         };
         Box::new(objects::Counter { amounts, count: 0 })
@@ -190,7 +192,8 @@ fn counters() {
     let algorithms = [
         ("counter-exact", 5000),
         ("counter-bounds", 1000),
-        ("search", 1000),
+        ("counter-sums", 5000),
+        ("search", 200),
     ];
     tally.expect(
         &algorithms,
@@ -321,9 +324,10 @@ fn fifo_queues() {
         (Rule::Duplicate, 50),
         (Rule::Lost, 500),
         (Rule::OutOfOrder, 500),
-        (Rule::NoOrder, 100),
+        (Rule::TooOften, 30),
+        (Rule::NoOrder, 20),
     ];
-    tally.expect(&[("fifo-queue-exact", 15_000), ("search", 1000)], &rules);
+    tally.expect(&[("fifo-queue-exact", 35_000), ("search", 300)], &rules);
 }
 
 #[test]
@@ -334,8 +338,9 @@ fn unordered_queues() {
         (Rule::Duplicate, 50),
         (Rule::Lost, 500),
         (Rule::OutOfOrder, 500),
+        (Rule::TooOften, 30),
     ];
-    tally.expect(&[("unordered-queue-exact", 15_000), ("search", 1000)], &rules);
+    tally.expect(&[("unordered-queue-exact", 35_000), ("search", 300)], &rules);
 }
 
 #[test]
@@ -343,6 +348,7 @@ fn texts() {
     let tally = agree("kv-append", &KvAppend::default(), 7, |seed| {
         Box::new(objects::Text {
             writes: seed % 3 == 0,
+            few: seed % 4 == 0,
             ..objects::Text::default()
         })
     });
@@ -352,9 +358,10 @@ fn texts() {
         (Rule::Diverged, 200),
         (Rule::Lost, 500),
         (Rule::OutOfOrder, 100),
-        (Rule::NoOrder, 500),
+        (Rule::NoOrder, 300),
     ];
-    tally.expect(&[("append-exact", 10_000), ("search", 2000)], &rules);
+    let algorithms = [("append-exact", 10_000), ("unwritten", 500), ("search", 2000)];
+    tally.expect(&algorithms, &rules);
 }
 
 #[test]
@@ -521,15 +528,20 @@ fn several_registers() {
         ))
     });
     tally.expect(
-        &[("search", 5000), ("register-exact", 1000), ("components", 500)],
-        &[],
+        &[
+            ("search", 5000),
+            ("register-exact", 1000),
+            ("components", 500),
+            ("unwritten", 1000),
+        ],
+        &[(Rule::NeverWritten, 500), (Rule::OutOfOrder, 200)],
     );
 }
 
 #[test]
 fn several_lists() {
     let tally = agree("list-append", &ListAppend, 6, |seed| {
-        let values = if seed % 8 == 0 { Values::Few } else { Values::Fresh };
+        let values = if seed % 3 == 0 { Values::Few } else { Values::Fresh };
         Box::new(Objects::new(
             true,
             values,
@@ -543,9 +555,11 @@ fn several_lists() {
         (Rule::Lost, 100),
         (Rule::OutOfOrder, 500),
         (Rule::Cycle, 500),
+        (Rule::TooOften, 20),
         (Rule::NoOrder, 100),
     ];
-    tally.expect(&[("list-append-exact", 30_000), ("search", 300)], &rules);
+    let algorithms = [("list-append-exact", 25_000), ("unwritten", 200), ("search", 500)];
+    tally.expect(&algorithms, &rules);
 }
 
 /// Whether of each list equal versions have equal revisions and greater ones greater ones, by all pairs.

@@ -1,10 +1,12 @@
 //! What the search over all orders finds out about an object, in terms of the history, and re-checked.
 
-use history::History;
+use history::{History, OPEN};
 
+use crate::engine::publish::{self, Contradiction};
 use crate::engine::search::{Limits, Searched, Stuck, search};
+use crate::engine::second_opinion::{Replay, replay};
 use crate::engine::validate;
-use crate::model::{Calls, Recorded};
+use crate::model::{Call, Calls, Model, Recorded};
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::{Algorithm, Conflict, Decision, Rule};
 
@@ -18,6 +20,38 @@ pub(crate) fn by_search<M: Recorded>(
     let calls = Calls::read(model, history, indices);
     let found = search(model, &calls.calls, limits);
     (searched(model, history, &calls, found), Algorithm::SEARCH)
+}
+
+/// Likewise, but another model is searched in place of `model`, to which the same orders of `seen`, call by
+/// call the same as `calls`, are possible. What is said is re-checked with `model`.
+pub(crate) fn by_search_of<M: Recorded, S: Model>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    (other, seen): (&S, &[Call<S::Op>]),
+    limits: &Limits,
+) -> (Decision, Algorithm) {
+    let found = search(other, seen, limits);
+    (searched(model, history, calls, found), Algorithm::SEARCH)
+}
+
+/// The decision that there is no order of all calls, which was found out in a way that tells no more than one
+/// of them, as far as replaying them does not refute it.
+pub(crate) fn no_order_of_all<M: Recorded>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    number: usize,
+    why: Sentence,
+) -> Decision {
+    let confirmed = match replay(model, &calls.calls, OPEN - 1) {
+        Replay::Possible => {
+            return Decision::Unknown("internal: the conflict is wrong: there is an order".to_owned());
+        }
+        outcome => outcome == Replay::Impossible,
+    };
+    let found = Contradiction::whole(Rule::NoOrder, vec![number], vec![why]);
+    publish::conflict(history, calls, found, Vec::new(), confirmed)
 }
 
 /// What a search found, in terms of the history, and re-checked.

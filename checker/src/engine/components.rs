@@ -10,23 +10,26 @@ use std::collections::BinaryHeap;
 
 use history::{History, Key};
 use petgraph::unionfind::UnionFind;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
+use crate::engine::search::Limits;
+use crate::engine::slices;
 use crate::model::finish;
 use crate::verdict::{Algorithm, Decision, Linearization};
 
-/// Judges the components of the operations at `indices`, each by `decide`, and merges the decisions. `keys`
-/// calls back with every key that an operation addresses.
+/// Judges the components of the operations at `indices`, each by `decide`, in slices ([`slices`]), and merges
+/// the decisions. `keys` calls back with every key that an operation addresses.
 pub(crate) fn decide(
     history: &History,
     indices: &[usize],
+    limits: &Limits,
     keys: impl Fn(usize, &mut dyn FnMut(&Key)),
-    decide: impl Fn(&[usize]) -> (Decision, Algorithm) + Sync,
+    decide: impl Fn(&[usize], &Limits) -> (Decision, Algorithm) + Sync,
 ) -> (Decision, Algorithm) {
     let components = components(indices, keys);
-    let decisions: Vec<(Decision, Algorithm)> =
-        components.par_iter().map(|indices| decide(indices)).collect();
+    let decisions = slices::judge(&components, limits, true, |indices, limits| {
+        decide(indices, limits)
+    });
     let mut algorithms: Vec<Algorithm> = decisions.iter().map(|(_, algorithm)| *algorithm).collect();
     algorithms.dedup();
     let mut orders = Vec::with_capacity(decisions.len());

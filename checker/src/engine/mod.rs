@@ -1,6 +1,7 @@
 //! What judges objects without knowing any: the search over all orders, shapes of order that special
 //! algorithms share, and what checks again what they found.
 
+pub(crate) mod answers;
 pub(crate) mod by_search;
 pub(crate) mod chain;
 pub(crate) mod components;
@@ -12,4 +13,6 @@ pub(crate) mod radix;
 pub mod search;
 pub(crate) mod second_opinion;
 pub(crate) mod sections;
+pub(crate) mod slices;
+pub(crate) mod supply;
 pub mod validate;

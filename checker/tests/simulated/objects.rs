@@ -25,6 +25,8 @@ pub enum Values {
     Fresh,
     /// One of a few.
     Few,
+    /// New but for one in fifty, which was there not long ago.
+    Rarely,
 }
 
 impl Values {
@@ -33,6 +35,8 @@ impl Values {
         match self {
             Values::Fresh => *last,
             Values::Few => rng.random_range(1..4),
+            Values::Rarely if rng.random_ratio(1, 50) => *last - rng.random_range(1..10),
+            Values::Rarely => *last,
         }
     }
 }
@@ -274,10 +278,12 @@ impl Object for Ids {
     }
 }
 
-/// A text, which is also written where `writes`.
+/// A text, which is also written where `writes`. Pieces come again where `few`, and then the same text can be
+/// made of them in several ways.
 #[derive(Default)]
 pub struct Text {
     pub writes: bool,
+    pub few: bool,
     pub last: i64,
     pub holds: String,
 }
@@ -285,7 +291,10 @@ pub struct Text {
 impl Object for Text {
     fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
         self.last += 1;
-        let value = Value::text(&format!("{};", self.last));
+        let value = match self.few {
+            true => Value::text(["a", "b", "ab", "ba", ""][rng.random_range(0..5)]),
+            false => Value::text(&format!("{};", self.last)),
+        };
         match rng.random_range(0..6) {
             0..3 => read(),
             3 if self.writes => Op::Write { key: KEY, value },

@@ -11,8 +11,11 @@ use history::{History, Value};
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
 
-/// What contradicts what, what is undecided, and which weaker models hold.
-pub(super) fn findings(history: &History, analysis: &Analysis) -> String {
+/// A value that is longer is not proposed: nobody would type it.
+const LONGEST_ARGUMENT: usize = 40;
+
+/// What contradicts what, and what is undecided.
+pub(super) fn why(history: &History, analysis: &Analysis) -> String {
     let mut text = String::new();
     for conflict in analysis.conflicts.iter().take(MOST_CONFLICTS) {
         if conflict.key.is_nil() {
@@ -37,6 +40,12 @@ pub(super) fn findings(history: &History, analysis: &Analysis) -> String {
             let _ = writeln!(text, "  key {key}: {why}");
         }
     }
+    text
+}
+
+/// What became of what was written, and which weaker models hold.
+pub(super) fn words(history: &History, analysis: &Analysis) -> String {
+    let mut text = String::new();
     for sentence in &analysis.account {
         let _ = writeln!(text, "  {sentence}");
     }
@@ -62,6 +71,9 @@ pub(super) fn other_initial(history: &History, analysis: &Analysis, entry: &Entr
     });
     let value = values.next()??;
     if !values.all(|other| other == Some(value)) || (entry.initial_is)(value).is_err() {
+        return None;
+    }
+    if value.to_string().len() > LONGEST_ARGUMENT {
         return None;
     }
     let argument = match value {

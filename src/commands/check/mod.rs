@@ -5,7 +5,7 @@
 //!  page      whether the page may be written where the user wants it
 //!            ─── only then anything is judged ───
 //!  judging   the model's answer within the limits of time and memory
-//!  findings  what the terminal shows
+//!  findings  what the terminal shows: the verdict and why at once, and then what the history still is
 //! ```
 
 mod findings;
@@ -25,7 +25,7 @@ use crate::exit::{CommandResult, Done, Failure};
 use crate::input::{self, Input, import};
 use crate::judging::{self, run_model};
 use crate::output::say;
-use findings::{decided_by, findings};
+use findings::decided_by;
 use page::Target;
 
 /// Judges each history and prints why. The exit code is the merged verdict.
@@ -103,7 +103,7 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
         model: run_model(record)?,
         ..Options::default()
     };
-    let analysis = judging::within(&imported.history, options, args.into());
+    let analysis = judging::within(&imported.history, &options, args.into());
     let logs = reports::NodeLogs::read(run, record, imported.history.end_ns);
     let results = reports::summarize(record, &imported.history, &analysis, &logs);
     say!("{}", reports::summary_text(&results).trim_end());
@@ -276,7 +276,7 @@ impl Request<'_> {
             keep_orders: target.is_some(),
             ..Options::default()
         };
-        let mut analysis = judging::within(&imported.history, options, self.args.into());
+        let mut analysis = judging::verdict(&imported.history, &options, self.args.into());
         let judged = began.elapsed();
         reserve(&mut analysis, &imported.history, &chosen);
         if self.initial.is_none()
@@ -302,10 +302,10 @@ impl Request<'_> {
             decided_by(&analysis),
             duration(judged.as_nanos() as u64)
         );
-        let found = findings(&imported.history, &analysis);
-        if !found.is_empty() {
-            say!("{}", found.trim_end());
-        }
+        print(&findings::why(&imported.history, &analysis));
+        // The verdict waits for no more words.
+        judging::explain(&imported.history, &options, self.args.into(), &mut analysis);
+        print(&findings::words(&imported.history, &analysis));
         for remark in &imported.remarks {
             say!("  note: {remark}");
         }
@@ -313,6 +313,13 @@ impl Request<'_> {
             page::draw(target, &name, &imported, &analysis, record)?;
         }
         Ok(analysis.verdict)
+    }
+}
+
+/// Says what is said in lines, if anything is.
+fn print(lines: &str) {
+    if !lines.is_empty() {
+        say!("{}", lines.trim_end());
     }
 }
 

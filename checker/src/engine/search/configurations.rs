@@ -3,8 +3,8 @@
 //! A configuration is a row of words: state and spent open calls, the tip of its trace, and two bits for
 //! every slot:
 //! - `gone`: the call has been used to change the state, so that it cannot be used any more;
-//! - `free`: nothing is owed to the call any more. It was used, or it is pure and was legal at some moment,
-//!   or it overwrites and another overwriting call was used while it ran: it can always stand immediately
+//! - `free`: nothing is owed to the call any more. It was used, or it was legal at some moment at which it
+//!   changed nothing, or it overwrites and another overwriting call was used while it ran: it can always stand immediately
 //!   before that one.
 //!
 //! Invariants:

@@ -9,6 +9,8 @@
 //!   definite one goes before an open one, and open ones are only counted.
 //! - A call that overwrites ([`crate::Effect::Overwrite`]) is settled when another one that overwrites is
 //!   linearized: it can stand immediately before that one, where no one notices.
+//! - A call that changes nothing in the state at hand is settled there ([`Model::LOOPS`]): it can stand there,
+//!   where no one notices, unless it is used later.
 //! - A configuration is dropped if another one has the same state, owes less and has lost less.
 //! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only
 //!   some of them can show that a history is linearizable, passes that join them can show that it is not.
@@ -59,14 +61,22 @@ impl Default for Limits {
     }
 }
 
+/// How the reason begins why a search gave up that used all its steps.
+pub(crate) const OUT_OF_STEPS: &str = "the limit of steps was reached";
+
 impl Limits {
+    /// Whether the caller wants it to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.iter().any(|stop| stop.load(Ordering::Relaxed))
+    }
+
     /// Why to give up, if there is a reason.
     fn reached(&self, steps: u64, bytes: usize) -> Option<&'static str> {
         if steps > self.steps {
-            Some("the limit of steps was reached")
+            Some(OUT_OF_STEPS)
         } else if bytes > self.memory_bytes {
             Some("the limit of memory was reached")
-        } else if self.stop.iter().any(|stop| stop.load(Ordering::Relaxed)) {
+        } else if self.is_stopped() {
             Some("the search was stopped")
         } else {
             None

@@ -395,6 +395,9 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                 Effect::Change => {}
             }
             set(&mut self.changing, item.slot);
+            if M::LOOPS {
+                self.forget_legal();
+            }
         }
         if !self.active_at.contains_key(&item.class) {
             self.active_at.insert(item.class, self.active.len());
@@ -416,7 +419,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         for number in 0..self.now.len() {
             row.clear();
             row.extend_from_slice(self.now.row(number).words());
-            self.settle_pure(&mut row);
+            self.settle(&mut row);
             let now = Row::of(&row);
             let (is_free, is_gone) = (now.is_free(slot), now.is_gone(slot));
             if is_free {
@@ -453,9 +456,10 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         self.now.len() > 0
     }
 
-    /// Marks running pure calls that are legal as settled.
-    fn settle_pure(&mut self, row: &mut [u64]) {
-        if self.pure.is_empty() {
+    /// Marks running calls as settled that are legal and change nothing: pure ones, and others that happen to
+    /// do nothing in this state. These may be wanted later all the same.
+    fn settle(&mut self, row: &mut [u64]) {
+        if self.pure.is_empty() && !M::LOOPS {
             return;
         }
         let state = row[0] as StateId;
@@ -470,6 +474,14 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                         for &slot in &self.running[class as usize] {
                             set(&mut self.legal_words[at..], slot);
                         }
+                    }
+                }
+                for &class in self.active.iter().filter(|_| M::LOOPS) {
+                    let running = &self.running[class as usize];
+                    if !running.is_empty() && self.table.stays(state, class) {
+                        running
+                            .iter()
+                            .for_each(|&slot| set(&mut self.legal_words[at..], slot));
                     }
                 }
                 self.legal.insert(state, at);
@@ -551,7 +563,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
                     after.clear();
                     after.extend_from_slice(&row);
                     self.linearize(&mut after, class, used, state, event);
-                    self.settle_pure(&mut after);
+                    self.settle(&mut after);
                     let done = match is_pure {
                         true => Row::of(&after).is_free(slot),
                         false => used == slot,
@@ -568,15 +580,17 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
 
     /// Which call of a class comes next: the running one that finishes first, else an open one ([`NO_SLOT`]).
     ///
-    /// Where configurations are joined, that one may be available although nothing is owed to it any more;
-    /// then the first one to which something is owed may be the better choice.
+    /// Where configurations are joined, or calls were settled that did nothing, that one may be available
+    /// although nothing is owed to it any more; then the first one to which something is owed may be the
+    /// better choice.
     fn usable(&self, row: &[u64], class: Class) -> [Option<u32>; 2] {
         let row = Row::of(row);
         let running = &self.running[class as usize];
         if let Some(&first) = running.iter().find(|&&slot| !row.is_gone(slot)) {
-            let owed = match self.mode {
-                Mode::Broad if row.is_free(first) => running.iter().find(|&&slot| !row.is_free(slot)),
-                _ => None,
+            let may_differ = M::LOOPS || self.mode == Mode::Broad;
+            let owed = match may_differ && row.is_free(first) {
+                true => running.iter().find(|&&slot| !row.is_free(slot)),
+                false => None,
             };
             return [Some(first), owed.copied()];
         }
@@ -632,6 +646,9 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             if let Some(&moved) = self.active.get(place) {
                 self.active_at.insert(moved, place);
             }
+        }
+        if M::LOOPS {
+            self.forget_legal();
         }
     }
 

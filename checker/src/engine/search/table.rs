@@ -93,6 +93,11 @@ impl<'a, M: Model> Table<'a, M> {
         self.next(state, class) != Next::NONE
     }
 
+    /// Whether the operation is possible and certainly changes nothing.
+    pub fn stays(&mut self, state: StateId, class: Class) -> bool {
+        self.next(state, class) == Next(state)
+    }
+
     /// The states that the operation leads to, one by one: `place` counts from 0 until there is none.
     pub fn step(&mut self, state: StateId, class: Class, place: usize) -> Option<StateId> {
         match self.next(state, class) {

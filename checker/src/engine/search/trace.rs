@@ -89,8 +89,9 @@ impl Trace {
     /// The linearization of the events before number `until` that the branch with this `tip` stands for, by
     /// call numbers, and where in it the last change stands.
     ///
-    /// The branch holds only calls that were chosen. A pure call goes where it first was legal, and an
-    /// overwriting one that was not chosen goes immediately before the first one that was.
+    /// The branch holds only calls that were chosen. A call that changes nothing goes where that first was so,
+    /// and an overwriting one that was not chosen goes immediately before the first one that was, at the
+    /// latest.
     pub fn order<M: Model>(
         &self,
         tip: u32,
@@ -112,13 +113,14 @@ impl Trace {
 
         let effect = |call: u32| plan.effects[plan.items[call as usize].class as usize];
         let mut order = Vec::with_capacity(plan.items.len());
-        // Running pure calls, and running overwriting ones that were not chosen, neither placed yet.
-        let (mut pure, mut unchosen): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        // Running pure calls and others that were not chosen, among them those that overwrite, none placed yet.
+        let (mut idle, mut unchosen): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut state = Table::<M>::INITIAL;
         let mut chosen = chosen.into_iter().peekable();
         for (number, event) in plan.events[..until].iter().enumerate() {
             while let Some(node) = chosen.next_if(|node| node.event as usize == number) {
-                place_legal(&mut pure, &mut order, state, plan, table);
+                place_idle(&mut idle, &mut order, state, plan, table);
+                place_idle(&mut unchosen, &mut order, state, plan, table);
                 if effect(node.call) == Effect::Overwrite {
                     order.append(&mut unchosen);
                 }
@@ -129,12 +131,14 @@ impl Trace {
                 && plan.items[call as usize].finish != OPEN
             {
                 match effect(call) {
-                    Effect::Pure => pure.push(call),
+                    Effect::Pure => idle.push(call),
                     Effect::Overwrite if !is_chosen[call as usize] => unchosen.push(call),
-                    _ => {}
+                    Effect::Change if M::LOOPS && !is_chosen[call as usize] => idle.push(call),
+                    Effect::Overwrite | Effect::Change => {}
                 }
             }
-            place_legal(&mut pure, &mut order, state, plan, table);
+            place_idle(&mut idle, &mut order, state, plan, table);
+            place_idle(&mut unchosen, &mut order, state, plan, table);
         }
         for node in chosen {
             order.push(node.call);
@@ -143,19 +147,23 @@ impl Trace {
     }
 }
 
-/// Moves the pure calls that are legal in `state` to the end of the order.
-fn place_legal<M: Model>(
-    pure: &mut Vec<u32>,
+/// Moves the calls that change nothing in `state` to the end of the order.
+fn place_idle<M: Model>(
+    calls: &mut Vec<u32>,
     order: &mut Vec<u32>,
     state: StateId,
     plan: &Plan<M::Op>,
     table: &mut Table<M>,
 ) {
-    pure.retain(|&call| {
-        let legal = table.is_legal(state, plan.items[call as usize].class);
-        if legal {
+    calls.retain(|&call| {
+        let class = plan.items[call as usize].class;
+        let is_idle = match plan.effects[class as usize] {
+            Effect::Pure => table.is_legal(state, class),
+            Effect::Change | Effect::Overwrite => M::LOOPS && table.stays(state, class),
+        };
+        if is_idle {
             order.push(call);
         }
-        !legal
+        !is_idle
     });
 }

@@ -2,6 +2,7 @@
 
 mod exact;
 mod model;
+mod sums;
 
 use history::{History, OpKind, Value};
 
@@ -18,6 +19,7 @@ pub use model::{Counter, CounterOp};
 
 const BOUNDS: Algorithm = Algorithm("counter-bounds");
 const EXACT: Algorithm = Algorithm("counter-exact");
+const SUMS: Algorithm = Algorithm("counter-sums");
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "counter",
@@ -45,7 +47,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = integer(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))
     },
-    ways: &[BOUNDS, EXACT, Algorithm::SEARCH],
+    ways: &[BOUNDS, EXACT, SUMS, Algorithm::SEARCH],
     decide,
 };
 
@@ -58,8 +60,11 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     if let Some(conflict) = exact::out_of_bounds(&counter, history, &calls) {
         return (conflict, BOUNDS);
     }
-    match exact::equal_amounts(&counter, history, &calls) {
-        Some(decision) => (decision, EXACT),
+    if let Some(decision) = exact::equal_amounts(&counter, history, &calls) {
+        return (decision, EXACT);
+    }
+    match sums::decide(&counter, history, &calls, limits) {
+        Some(decision) => (decision, SUMS),
         None => by_search(&counter, history, indices, limits),
     }
 }

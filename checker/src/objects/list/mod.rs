@@ -4,11 +4,13 @@ mod exact;
 mod model;
 mod proof;
 mod revisions;
+mod seen;
+mod unwritten;
 
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::by_search;
+use crate::engine::by_search::by_search_of;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
 use crate::engine::search::Limits;
@@ -17,6 +19,7 @@ use crate::objects::entry::Entry;
 use crate::objects::multi::keys;
 use crate::verdict::{Algorithm, Decision};
 use model::{begins_empty, readable};
+use seen::SeenLists;
 
 pub use model::{AppendedList, ListAppend, ListMicro};
 
@@ -40,7 +43,12 @@ pub(crate) const ENTRY: Entry = Entry {
         begins_empty(initial)?;
         Ok(by_frontier(ListAppend, limits))
     },
-    ways: &[revisions::ALGORITHM, exact::ALGORITHM, Algorithm::SEARCH],
+    ways: &[
+        revisions::ALGORITHM,
+        exact::ALGORITHM,
+        Algorithm::UNWRITTEN,
+        Algorithm::SEARCH,
+    ],
     decide,
 };
 
@@ -48,16 +56,21 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     if let Err(why) = begins_empty(initial) {
         return (Decision::Unknown(why.to_owned()), Algorithm::NONE);
     }
-    let decide = |indices: &[usize]| {
+    let decide = |indices: &[usize], limits: &Limits| {
         let calls = Calls::read(&ListAppend, history, indices);
         if let Some(decided) = revisions::refute(history, &calls) {
             return decided;
         }
-        exact::decide(history, &calls).unwrap_or_else(|| by_search(&ListAppend, history, indices, limits))
+        let decided = exact::decide(history, &calls).or_else(|| unwritten::refute(history, &calls));
+        decided.unwrap_or_else(|| {
+            let (seen, seen_calls) = SeenLists::new(&calls.calls);
+            by_search_of(&ListAppend, history, &calls, (&seen, &seen_calls), limits)
+        })
     };
     components::decide(
         history,
         indices,
+        limits,
         |index, see| keys(&history.operations[index].op, see),
         decide,
     )

@@ -101,6 +101,21 @@ pub(crate) fn holds(calls: &Calls<Vec<ListMicro>>, found: &Contradiction) -> boo
 
 /// Whether no lists without the elements that a transaction appends explain what it saw.
 fn is_at_odds(op: &[ListMicro]) -> bool {
+    let lists = before(op);
+    let appends_again = |micro: &ListMicro| match micro {
+        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.elements.contains(element)),
+        ListMicro::Read(..) | ListMicro::Version(..) => false,
+    };
+    op.iter().any(appends_again) || contradicts_itself(op)
+}
+
+/// Whether no lists at all explain what a transaction saw.
+pub(super) fn contradicts_itself(op: &[ListMicro]) -> bool {
+    !ListAppend.apply(&mut before(op), &op.to_vec())
+}
+
+/// The lists that a transaction must have found, as far as it shows them.
+fn before(op: &[ListMicro]) -> BTreeMap<Key, AppendedList> {
     let mut lists: BTreeMap<Key, AppendedList> = BTreeMap::new();
     let mut own: FxHashMap<&Key, usize> = FxHashMap::default();
     let (mut is_read, mut is_counted) = (FxHashSet::default(), FxHashSet::default());
@@ -122,9 +137,5 @@ fn is_at_odds(op: &[ListMicro]) -> bool {
             }
         }
     }
-    let appends_again = |micro: &ListMicro| match micro {
-        ListMicro::Append(key, element) => lists.get(key).is_some_and(|list| list.elements.contains(element)),
-        ListMicro::Read(..) | ListMicro::Version(..) => false,
-    };
-    op.iter().any(appends_again) || !ListAppend.apply(&mut lists.clone(), &op.to_vec())
+    lists
 }

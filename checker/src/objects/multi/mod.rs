@@ -1,19 +1,22 @@
 //! Several registers that transactions read and write together (`multi-register`).
 
 mod model;
+mod seen;
+mod unwritten;
 
 use history::{History, MicroOp, Op, OpKind, Operation, Outcome, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::by_search;
+use crate::engine::by_search::by_search_of;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
 use crate::engine::search::Limits;
-use crate::model::answer;
+use crate::model::{Calls, answer};
 use crate::objects::entry::Entry;
 use crate::objects::register::CAS_REGISTER;
 use crate::verdict::{Algorithm, Decision};
 use model::readable;
+use seen::SeenRegisters;
 
 pub use model::{MultiRegister, RegisterMicro};
 pub(crate) use model::{began_with_nil, is_answered, keys, object};
@@ -44,7 +47,12 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = initial.clone();
         Ok(by_frontier(MultiRegister { initial }, limits))
     },
-    ways: &[Algorithm::REGISTER_EXACT, Algorithm::COUNTING, Algorithm::SEARCH],
+    ways: &[
+        Algorithm::REGISTER_EXACT,
+        Algorithm::COUNTING,
+        Algorithm::UNWRITTEN,
+        Algorithm::SEARCH,
+    ],
     decide,
 };
 
@@ -56,19 +64,25 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
         operations: history.operations.iter().map(plain).collect(),
         ..History::default()
     };
-    let decide = |indices: &[usize]| {
+    let decide = |indices: &[usize], limits: &Limits| {
         let is_plain = |&index: &usize| plain.operations[index].op.kind() != OpKind::Txn;
         let mut keys = indices.iter().map(|&index| plain.operations[index].op.key());
         let first = keys.next();
         if indices.iter().all(is_plain) && keys.all(|key| Some(key) == first) {
             (CAS_REGISTER.decide)(&plain, indices, initial, limits)
         } else {
-            by_search(&registers, history, indices, limits)
+            let calls = Calls::read(&registers, history, indices);
+            if let Some(decision) = unwritten::refute(&registers, history, &calls) {
+                return (decision, Algorithm::UNWRITTEN);
+            }
+            let (seen, seen_calls) = SeenRegisters::new(&registers, &calls.calls);
+            by_search_of(&registers, history, &calls, (&seen, &seen_calls), limits)
         }
     };
     components::decide(
         history,
         indices,
+        limits,
         |index, see| keys(&history.operations[index].op, see),
         decide,
     )

@@ -3,19 +3,22 @@
 mod exact;
 mod fifo;
 mod op;
+mod seen;
 mod unordered;
 
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::by_search;
+use crate::engine::by_search::{by_search, no_order_of_all, searched};
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Judged};
-use crate::engine::search::Limits;
+use crate::engine::search::{Limits, Searched, search};
 use crate::model::Calls;
 use crate::objects::entry::Entry;
+use crate::sentence::{op, sentence};
 use crate::verdict::{Algorithm, Decision};
 use op::{initial_values, readable};
+use seen::SeenFifo;
 
 pub use fifo::FifoQueue;
 pub use op::QueueOp;
@@ -56,8 +59,37 @@ fn decide_fifo(
         true => exact::judge(&calls, true).judged,
         false => Judged::Other,
     };
-    publish::publish(&queue, history, &calls, judged, FIFO_EXACT)
-        .unwrap_or_else(|| by_search(&queue, history, indices, limits))
+    publish::publish(&queue, history, &calls, judged, FIFO_EXACT).unwrap_or_else(|| {
+        let decision = search_fifo(&queue, history, &calls, limits);
+        (decision, Algorithm::SEARCH)
+    })
+}
+
+/// Searches without what the dequeues rule out. That ends sooner, and may end before the operations do that
+/// contradict each other, so it is not always known where.
+fn search_fifo(queue: &FifoQueue, history: &History, calls: &Calls<QueueOp>, limits: &Limits) -> Decision {
+    /// How many steps it may take to say it better.
+    const STEPS: u64 = 1 << 18;
+    let (seen, seen_calls) = SeenFifo::new(queue, &calls.calls);
+    let stuck = match search(&seen, &seen_calls, limits) {
+        Searched::Stuck(stuck) => stuck,
+        found => return searched(queue, history, calls, found),
+    };
+    let few = Limits {
+        steps: limits.steps.min(STEPS),
+        ..limits.clone()
+    };
+    match search(queue, &calls.calls, &few) {
+        Searched::GaveUp(_) => {
+            let why = sentence![
+                "No order explains ",
+                op(stuck.operation),
+                " together with all that was taken out."
+            ];
+            no_order_of_all(queue, history, calls, stuck.operation, why)
+        }
+        found => searched(queue, history, calls, found),
+    }
 }
 
 const UNORDERED_EXACT: Algorithm = Algorithm("unordered-queue-exact");

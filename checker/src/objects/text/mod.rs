@@ -2,11 +2,13 @@
 
 mod exact;
 mod model;
+mod seen;
+mod unwritten;
 
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::by_search;
+use crate::engine::by_search::by_search_of;
 use crate::engine::frontier::by_frontier;
 use crate::engine::publish::{self, Judged};
 use crate::engine::search::Limits;
@@ -14,6 +16,7 @@ use crate::model::Calls;
 use crate::objects::entry::Entry;
 use crate::verdict::{Algorithm, Decision};
 use model::{WRONG_INITIAL, readable, text};
+use seen::SeenText;
 
 pub use model::{KvAppend, KvAppendOp};
 
@@ -45,7 +48,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
         Ok(by_frontier(KvAppend { initial }, limits))
     },
-    ways: &[EXACT, Algorithm::SEARCH],
+    ways: &[EXACT, Algorithm::UNWRITTEN, Algorithm::SEARCH],
     decide,
 };
 
@@ -63,6 +66,12 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
             let decision = exact::invalid(&text, history, &calls, found);
             (decision, EXACT)
         }
-        Judged::Other => by_search(&text, history, indices, limits),
+        Judged::Other => {
+            if let Some(decision) = unwritten::refute(&text, history, &calls) {
+                return (decision, Algorithm::UNWRITTEN);
+            }
+            let (seen, seen_calls) = SeenText::new(&text, &calls.calls);
+            by_search_of(&text, history, &calls, (&seen, &seen_calls), limits)
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Queues whose values are put in once each: exact, O(n log n).
+//! Queues whose values are put in once each, or can be taken for such ([`repeated`]): exact, O(n log n).
 //!
 //! A. Bouajjani, M. Emmi, C. Enea and J. Hamza, "On reducing linearizability to state reachability", ICALP
 //! 2015, name the patterns that make a queue wrong: a value that no one put in, one taken twice, two values
@@ -17,6 +17,7 @@
 //!   moments chosen, the earliest and the latest moments are tried; if neither will do, and nothing forces a
 //!   contradiction, the search must help.
 
+mod repeated;
 mod why;
 
 use history::{OPEN, Value};
@@ -31,6 +32,20 @@ pub(crate) struct Found {
     pub judged: Judged,
     /// What the dequeues of unknown outcome that take part took, by number.
     pub taken: Vec<(usize, Value)>,
+}
+
+/// Why values cannot be followed one by one.
+enum Trouble {
+    /// Some were put in more than once.
+    Repeated,
+    /// It is known already.
+    Judged(Judged),
+}
+
+impl From<Judged> for Trouble {
+    fn from(judged: Judged) -> Trouble {
+        Trouble::Judged(judged)
+    }
 }
 
 /// One value's way through the queue.
@@ -63,7 +78,8 @@ enum Because {
 pub(crate) fn judge(calls: &Calls<QueueOp>, is_fifo: bool) -> Found {
     let mut queue = match Queue::new(calls, is_fifo) {
         Ok(queue) => queue,
-        Err(judged) => {
+        Err(Trouble::Repeated) => return repeated::judge(calls, is_fifo),
+        Err(Trouble::Judged(judged)) => {
             return Found {
                 judged,
                 taken: Vec::new(),
@@ -97,22 +113,27 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Follows every value.
-    fn new(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Judged> {
-        let mut queue = Queue {
+    /// One into which nothing was put yet.
+    fn empty(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Self {
+        Queue {
             calls,
             is_fifo,
             items: Vec::new(),
             empties: Vec::new(),
             takes: Vec::new(),
-        };
+        }
+    }
+
+    /// Follows every value.
+    fn new(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Trouble> {
+        let mut queue = Queue::empty(calls, is_fifo);
         let mut by_value: FxHashMap<&Value, (Option<usize>, Option<usize>)> = FxHashMap::default();
         let mut twice = None;
         for (number, call) in calls.calls.iter().enumerate() {
             match &call.op {
                 QueueOp::Enqueue(value) => {
                     if by_value.entry(value).or_default().0.replace(number).is_some() {
-                        return Err(Judged::Other);
+                        return Err(Trouble::Repeated);
                     }
                 }
                 QueueOp::Dequeue(value) => {
@@ -121,11 +142,11 @@ impl<'a> Queue<'a> {
                 }
                 QueueOp::Empty => queue.empties.push(number),
                 QueueOp::Take if call.finish == OPEN => queue.takes.push(number),
-                QueueOp::Take => return Err(Judged::Other),
+                QueueOp::Take => return Err(Judged::Other.into()),
             }
         }
         if let Some((value, one, other)) = twice {
-            return Err(Judged::Contradiction(queue.taken_twice(value, one, other)));
+            return Err(Judged::Contradiction(queue.taken_twice(value, one, other)).into());
         }
         queue
             .takes
@@ -134,12 +155,12 @@ impl<'a> Queue<'a> {
             let item = match way {
                 (Some(enqueue), dequeue) => queue.item(value, enqueue, dequeue),
                 (None, Some(dequeue)) => {
-                    return Err(Judged::Contradiction(queue.phantom(value, dequeue)));
+                    return Err(Judged::Contradiction(queue.phantom(value, dequeue)).into());
                 }
                 (None, None) => continue,
             };
             if item.out[1] < item.into[0] {
-                return Err(Judged::Contradiction(queue.too_early(&item)));
+                return Err(Judged::Contradiction(queue.too_early(&item)).into());
             }
             // What no one saw may as well never have been put in.
             if item.dequeue.is_some() || calls.calls[item.enqueue].finish != OPEN {

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Because, Deadline, Item, Queue};
 use crate::engine::publish::Contradiction;
+use crate::engine::supply::at_most;
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
@@ -39,6 +40,17 @@ impl Queue<'_> {
             " took the same value, which was enqueued at most once."
         ];
         self.contradiction(Rule::Duplicate, vec![one, other], vec![value.clone()], vec![why])
+    }
+
+    pub(crate) fn taken_too_often(&self, value: &Value, dequeue: usize, most: usize) -> Contradiction {
+        let why = sentence![
+            op(dequeue),
+            format!(
+                " took {value} out more often than it can have been put in by then: {}.",
+                at_most(most)
+            )
+        ];
+        self.contradiction(Rule::TooOften, vec![dequeue], vec![value.clone()], vec![why])
     }
 
     pub(crate) fn too_early(&self, item: &Item) -> Contradiction {
