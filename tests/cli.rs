@@ -406,7 +406,7 @@ fn a_page_shows_the_order_that_was_judged() {
     }
 }
 
-/// Nobody waits for what an invalid history still is, and nobody is told to type a long value.
+/// No one waits for what an invalid history still is, and no one is told to type a long value.
 #[test]
 fn a_verdict_does_not_wait_for_words() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,8 +3,8 @@
 //! 1. Does the model know all kinds of operations? If not, the history is `unknown`.
 //! 2. The operations are split by key ([`partition`]), and the keys judged in parallel. Models of
 //!    transactions get all operations at once, and split them into components that share no key
-//!    (`engine/components`). Either are judged in slices of work, so that a hard one keeps no other from being
-//!    judged (`engine/slices`).
+//!    (`engine/components`). Either are judged in slices of work, so that a hard one keeps no other from
+//!    being judged (`engine/slices`).
 //! 3. Does every operation of the key end after it begins, and can the model read its values? If not, it is
 //!    `unknown`.
 //! 4. The model's `decide` tries its ways ([`Entry::ways`]) in this order, until one decides:
@@ -166,7 +166,11 @@ fn decide_all(
         let (decision, algorithm) = if survey.in_time {
             decide(history, indices, &options, limits)
         } else {
-            check_in_time(history, indices, &options, limits)
+            let options = Options {
+                limits: limits.clone(),
+                ..options.clone()
+            };
+            check_key(history, indices, &options)
         };
         let decision = match decision {
             Decision::Invalid(_) => {
@@ -187,16 +191,6 @@ fn decide_all(
 /// # Panics
 /// If an index is not one of the history's.
 pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (Decision, Algorithm) {
-    check_in_time(history, indices, options, &options.limits)
-}
-
-/// Likewise, within other limits than those of the options.
-fn check_in_time(
-    history: &History,
-    indices: &[usize],
-    options: &Options,
-    limits: &Limits,
-) -> (Decision, Algorithm) {
     for &index in indices {
         let operation = &history.operations[index];
         if finish(operation) <= operation.invoked {
@@ -204,7 +198,7 @@ fn check_in_time(
             return (Decision::Unknown(why), Algorithm::NONE);
         }
     }
-    decide(history, indices, options, limits)
+    decide(history, indices, options, &options.limits)
 }
 
 /// Judges operations that are of kinds that the model understands.

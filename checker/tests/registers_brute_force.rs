@@ -58,7 +58,7 @@ fn agree(seeds: std::ops::Range<u64>, most: usize, unique: bool) -> Tally {
     tally
 }
 
-/// It brings a value that is there already, but nobody ever wrote what it expects.
+/// It brings a value that is there already, but no one ever wrote what it expects.
 #[test]
 fn a_cas_that_cannot_have_happened_changes_nothing() {
     let (mut exact, mut all_exact) = (0, 0);

@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A register's content, or an argument of an operation.
 ///
-/// Unlike values are never equal: the text `"1"` is not the integer, and the text `"true"` is not the form `true`. A
-/// set is not a list: whoever reads a list where a set was written was not told what was written.
+/// Unlike values are never equal: the text `"1"` is not the integer, and the text `"true"` is not the form
+/// `true`. A set is not a list: a client that reads a list where a set was written was not told what was written.
 ///
-/// In JSON: `null`, a whole number, a string or an array; a set, a map and a form are objects with one field of that
-/// name: `{"set":[1,2]}`, `{"map":[["a",1]]}`, `{"form":":kept"}`. `Nil` is what a register holds before its first
-/// write.
+/// In JSON: `null`, a whole number, a string or an array; a set, a map and a form are objects with one field
+/// of that name: `{"set":[1,2]}`, `{"map":[["a",1]]}`, `{"form":":kept"}`. `Nil` is what a register holds
+/// before its first write.
 ///
 /// It takes 16 bytes: a history holds several of them for each operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,8 +30,8 @@ pub enum Value {
     Set(Arc<Vec<Value>>),
     /// Names and what they stand for: each name once, in ascending order.
     Map(Arc<Vec<(Value, Value)>>),
-    /// Anything else, as EDN writes it, each in one way only: `true`, `:name`, `1.5`, `1/2`, `\a`, `#inst "…"`, an
-    /// integer of more than 64 bits.
+    /// Anything else, as EDN writes it, each in one way only: `true`, `:name`, `1.5`, `1/2`, `\a`, `#inst
+    /// "…"`, an integer of more than 64 bits.
     Form(Arc<String>),
 }
 

@@ -83,8 +83,8 @@ pub(crate) async fn settle(
     }
 }
 
-/// Waits until the store runs on `node`, where it was started just now, and sees the clock of its node. `false`
-/// if it ended by itself instead: that is the store's doing, and no failure of the fault's end.
+/// Waits until the store runs on `node`, where it was started just now, and sees the clock of its node.
+/// `false` if it ended by itself instead: that is the store's doing, and no failure of the fault's end.
 ///
 /// # Errors
 /// When neither shows in time, or its clock cannot be shifted.

@@ -33,7 +33,8 @@ use crate::overlap::{self, Timed};
 const ALONE: f64 = 0.35;
 /// The share of overlapping faults that hit the nodes that the first one hit, where that can be.
 const SAME_NODES: f64 = 0.35;
-/// How often a fault that meets another one begins within [`SOON_NS`] of it: before the store has noticed the first one.
+/// How often a fault that meets another one begins within [`SOON_NS`] of it: before the store has noticed the
+/// first one.
 const SOON: f64 = 0.4;
 /// About as long as a store waits until it elects another leader, nanoseconds.
 const SOON_NS: u64 = 400_000_000;

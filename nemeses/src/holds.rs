@@ -1,5 +1,5 @@
-//! What faults know of each other: which nodes are kept down, and by which nemesis, which nodes are not members,
-//! and whose clocks are shifted.
+//! What faults know of each other: which nodes are kept down, and by which nemesis, which nodes are not
+//! members, and whose clocks are shifted.
 //!
 //! ```text
 //! kill n3    ├──── keeps n3 down ────┤          the node starts when the last one lets go of it

@@ -13,7 +13,7 @@ use history::{ErrorClass, Key, Observed, OpKind, TestRecord, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The version of the form of `results.json`.
-pub const SCHEMA_VERSION: u32 = 4;
+pub const SCHEMA_VERSION: u32 = 5;
 
 /// The most operations that link a conflict together and are written out.
 pub(crate) const MOST_LINKS: usize = 100;

@@ -9,8 +9,8 @@
 //! Linearizability is local (Herlihy and Wing 1990, theorem 1), so each key is judged alone; few operations a
 //! key keep that cheap, and many threads on few keys make the operations meet, which is what shows bugs.
 //!
-//! Invariant: no value is written twice in a run, to any key, but by a cas that must fail. Each value that was read
-//! names the write that it saw, and the judgement is exact in O(n log n).
+//! Invariant: no value is written twice in a run, to any key, but by a cas that must fail. Each value that
+//! was read names the write that it saw, and the judgement is exact in O(n log n).
 
 mod traffic;
 

@@ -1,8 +1,8 @@
 //! What can be told apart of a sequence that only grows: how much of which answer it is.
 //!
 //! A text or list that is the beginning of no answer never becomes one by putting more behind it, so from
-//! there on nobody can tell it from any other such, until something replaces it. One state stands for them
-//! all ([`None`]). Leaving out what nobody can tell apart changes no verdict: states are merged that allow
+//! there on no one can tell it from any other such, until something replaces it. One state stands for them
+//! all ([`None`]). Leaving out what no one can tell apart changes no verdict: states are merged that allow
 //! the same operations for ever (bisimulation; R. Milner, "Communication and concurrency", 1989, section 4),
 //! and there are no more of them than beginnings of answers, whatever ran at the same time.
 

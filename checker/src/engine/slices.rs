@@ -1,8 +1,8 @@
 //! Several objects judged in slices of work, so that a hard one keeps no other from being judged.
 //!
 //! Each gets so many steps of the search, those that ran out of them get eight times as many in the next
-//! round, and so on: what is easy to decide is decided first, whatever stands before it, and what is hard takes
-//! little more than twice its steps at worst. (Iterative deepening: R. E. Korf, "Depth-first
+//! round, and so on: what is easy to decide is decided first, whatever stands before it, and what is hard
+//! takes little more than twice its steps at worst. (Iterative deepening: R. E. Korf, "Depth-first
 //! iterative-deepening", Artificial Intelligence 27, 1985.)
 //!
 //! Invariant: slices count steps, never time, so the answer is the same on every machine, unless the caller

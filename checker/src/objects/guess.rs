@@ -55,7 +55,8 @@ impl Seen {
         self.list_read && !self.integer_read && !self.txn_written && self.kinds.iter().all(is_read)
     }
 
-    /// Why what it looks like may be something else: the models that were chosen by its looks alone may then wrong it.
+    /// Why what it looks like may be something else: the models that were chosen by its looks alone may then
+    /// wrong it.
     pub fn doubt(&self) -> Option<&'static str> {
         (self.is_versioned() && self.pairs_of_written).then_some(
             "its reads may answer with [version value], or with two of the values that were written, as rows of a table: \

@@ -111,7 +111,7 @@ impl Object for Counter {
     }
 }
 
-/// Any lock. Without owners anybody releases at any time.
+/// Any lock. Without owners anyone releases at any time.
 #[derive(Default)]
 pub struct Lock {
     pub has_owners: bool,

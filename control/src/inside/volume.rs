@@ -105,8 +105,8 @@ pub(crate) fn can_lose_power() -> Result<(), String> {
     }
 }
 
-/// Whether this is root, and not only in a user namespace of its own, where a filesystem on a device cannot be
-/// mounted (user_namespaces(7)): there, not every user is mapped.
+/// Whether this is root, and not only in a user namespace of its own, where a filesystem on a device cannot
+/// be mounted (user_namespaces(7)): there, not every user is mapped.
 fn is_root_of_the_host() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     nix::unistd::geteuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"])

@@ -11,14 +11,16 @@
 //! - If a process continues after an `info`, that operation stays open forever, and what follows belongs to a
 //!   new process (Jepsen itself gives it a new number). This hides only the order of that process' own
 //!   operations.
-//! - A drain takes all there is: one that returned n elements becomes n dequeues and one that found nothing, each as
-//!   long as the drain, by separate processes. A drain within which its process dequeues is only a name for these
-//!   dequeues and for having found nothing at its end. What a drain took that did not end is unknown.
-//! - A completion answers what its process has asked. In a keyed history it should repeat the key; where it does not,
-//!   its key is that of the invocation. Whether a list of two that begins with the key is such a tuple or an answer
-//!   is decided for each kind of operation, by whether other answers are lists that are no tuples.
-//! - What the operations of locks name in their invocations is the lock, unless each process only ever names what no
-//!   other one does: then it is the client.
+//! - A drain takes all there is: one that returned n elements becomes n dequeues and one that found nothing,
+//!   each as long as the drain, by separate processes. A drain within which its process dequeues is only a
+//!   name for these dequeues and for having found nothing at its end. What a drain took that did not end is
+//!   unknown.
+//! - A completion answers what its process has asked. In a keyed history it should repeat the key; where it
+//!   does not, its key is that of the invocation. Whether a list of two that begins with the key is such a
+//!   tuple or an answer is decided for each kind of operation, by whether other answers are lists that are no
+//!   tuples.
+//! - What the operations of locks name in their invocations is the lock, unless each process only ever names
+//!   what no other one does: then it is the client.
 //! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
 //!   becomes the span's target; whether the fault took hold is unknown, so the span has no outcome.
 
@@ -361,7 +363,7 @@ impl Assembler {
         }
         if self.crashed_drains > 0 {
             remarks.push(Remark::Text(format!(
-                "{} did not end, and nobody knows what they took: what is missing may have been taken by them",
+                "{} did not end, and no one knows what they took: what is missing may have been taken by them",
                 plural(self.crashed_drains, "drain")
             )));
         }
@@ -556,8 +558,8 @@ impl Tuples {
         Ok(Some(value))
     }
 
-    /// Makes answers of what was taken for tuples, where other answers to operations of that kind are lists that are
-    /// none.
+    /// Makes answers of what was taken for tuples, where other answers to operations of that kind are lists
+    /// that are none.
     fn put_back(&self, history: &mut History) {
         if self.answered_plainly.is_empty() {
             return;
@@ -575,8 +577,8 @@ impl Tuples {
     }
 }
 
-/// Gives operations of locks the names that they were invoked with as keys, unless each process only ever names what
-/// no other one does, as it does if it says who it is.
+/// Gives operations of locks the names that they were invoked with as keys, unless each process only ever
+/// names what no other one does, as it does if it says who it is.
 fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
     let mut users: FxHashMap<&Value, FxHashSet<u32>> = FxHashMap::default();
     let mut used: FxHashMap<u32, FxHashSet<&Value>> = FxHashMap::default();
@@ -603,8 +605,8 @@ fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
     "what is acquired and released has a name, which several processes use: it is taken for the lock's".into()
 }
 
-/// Puts the dequeues of drains into the history, and that each drain found nothing more. Later positions are shifted to
-/// make room for the additional ones, so that all positions stay distinct.
+/// Puts the dequeues of drains into the history, and that each drain found nothing more. Later positions are
+/// shifted to make room for the additional ones, so that all positions stay distinct.
 fn expand(history: &mut History, mut drains: Vec<Ended>, invented: &mut u64) {
     if drains.is_empty() {
         return;

@@ -1,8 +1,9 @@
 //! Jepsen's `history.edn`: operation maps, in brackets or one after the other.
 //!
-//! Fields (a namespace is ignored): `:process` (a number, a text or the keyword of a nemesis), `:type` (a keyword or a
-//! text), `:f`, `:value`, `:time` (nanoseconds or a date), `:index`, `:error`, `:key`, `:token`; all other fields are
-//! counted in the remarks. An operation may be a record (`#jepsen.history.Op{…}`, `#knossos.op.Op{…}`).
+//! Fields (a namespace is ignored): `:process` (a number, a text or the keyword of a nemesis), `:type` (a
+//! keyword or a text), `:f`, `:value`, `:time` (nanoseconds or a date), `:index`, `:error`, `:key`, `:token`;
+//! all other fields are counted in the remarks. An operation may be a record (`#jepsen.history.Op{…}`,
+//! `#knossos.op.Op{…}`).
 //!
 //! A `:fail` did not happen, and that includes a failed cas: Jepsen does not say why it failed.
 

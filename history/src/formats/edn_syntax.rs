@@ -3,10 +3,11 @@
 //! Source: the EDN specification (github.com/edn-format/edn) and, where it is silent, what Clojure's own
 //! reader does (hexadecimal, octal and radix integers, ratios, `##Inf`, `^metadata`, `#:namespaced{…}` maps).
 //!
-//! How a form becomes a [`Value`]: nil, integers that fit into 64 bits, strings, sets and maps are themselves; lists
-//! and vectors are lists, which Clojure calls equal; a tagged collection is that collection. Everything else (keywords,
-//! symbols, booleans, floats, ratios, characters, integers that do not fit, other tagged values) is a
-//! [`Value::Form`] in one spelling, so that equal forms stay equal and unequal ones unequal.
+//! How a form becomes a [`Value`]: nil, integers that fit into 64 bits, strings, sets and maps are
+//! themselves; lists and vectors are lists, which Clojure calls equal; a tagged collection is that
+//! collection. Everything else (keywords, symbols, booleans, floats, ratios, characters, integers that do not
+//! fit, other tagged values) is a [`Value::Form`] in one spelling, so that equal forms stay equal and unequal
+//! ones unequal.
 //!
 //! Invariants: never panics, whatever the bytes; recursion is at most [`MAX_DEPTH`] deep; memory is bounded
 //! by a constant times the length of the input.

@@ -262,8 +262,8 @@ impl<'de> Deserialize<'de> for Loose {
     }
 }
 
-/// A value as JSON has it: sets are arrays, maps are objects where their names are texts, and forms that JSON has are
-/// themselves; other forms are texts.
+/// A value as JSON has it: sets are arrays, maps are objects where their names are texts, and forms that JSON
+/// has are themselves; other forms are texts.
 struct Plain<'a>(&'a Value);
 
 impl Serialize for Plain<'_> {

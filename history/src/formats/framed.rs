@@ -8,13 +8,13 @@
 //! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly
 //! refuted by the first operation.
 //!
-//! The order of events is the order of the file: harnesses write an event when they see it, and read the clock at another
-//! moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files that were sorted in another
-//! way:
-//! - Where every operation has an `:index` of its own and these do not ascend, their order counts (jepsen.history:
-//!   indices ascend).
-//! - Where no operation in the file overlaps another one, but their times go back, their times count: the file lists
-//!   operation by operation, or process by process.
+//! The order of events is the order of the file: harnesses write an event when they see it, and read the
+//! clock at another moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files
+//! that were sorted in another way:
+//! - Where every operation has an `:index` of its own and these do not ascend, their order counts
+//!   (jepsen.history: indices ascend).
+//! - Where no operation in the file overlaps another one, but their times go back, their times count: the
+//!   file lists operation by operation, or process by process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;

@@ -1,7 +1,7 @@
 //! Instants as text: EDN's `#inst`, dates in place of times, and the time at the beginning of a log line.
 //!
-//! Source: RFC 3339; EDN's `#inst` is such a time, and Clojure's reader also takes one that is cut off after the
-//! year, the month, the day, the hour or the minute, in UTC.
+//! Source: RFC 3339; EDN's `#inst` is such a time, and Clojure's reader also takes one that is cut off after
+//! the year, the month, the day, the hour or the minute, in UTC.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -17,8 +17,8 @@ pub(crate) fn spelling(text: &str) -> Option<String> {
     timestamp(text).map(|instant| instant.to_string())
 }
 
-/// The date and time at the beginning of a log line, as log4j writes them: `2024-03-01 10:00:00,120{GMT}`. Where the
-/// zone stands behind it makes no difference to how far two lines are apart.
+/// The date and time at the beginning of a log line, as log4j writes them: `2024-03-01 10:00:00,120{GMT}`.
+/// Where the zone stands behind it makes no difference to how far two lines are apart.
 pub(crate) fn of_log_line(line: &[u8]) -> Option<i128> {
     const LENGTH: usize = "2024-03-01 10:00:00".len();
     let stamp = std::str::from_utf8(line.get(..LENGTH)?).ok()?;

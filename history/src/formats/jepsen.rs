@@ -36,8 +36,8 @@ pub(crate) enum Who {
     Client(u64),
     /// A client that is known by a name.
     Named(Box<str>),
-    /// A keyword: the name of a nemesis, since every process that is no number is one (jepsen.history); but others
-    /// name their clients so.
+    /// A keyword: the name of a nemesis, since every process that is no number is one (jepsen.history); but
+    /// others name their clients so.
     Keyword(Box<str>),
     Nemesis,
 }
@@ -75,8 +75,8 @@ impl Who {
     }
 }
 
-/// Nanoseconds, for the field `time`. `None` for no time, which negative ones stand for (jepsen.history), and for
-/// what comes before the start of the clock.
+/// Nanoseconds, for the field `time`. `None` for no time, which negative ones stand for (jepsen.history), and
+/// for what comes before the start of the clock.
 ///
 /// # Errors
 /// What it is instead.
@@ -131,7 +131,8 @@ pub(crate) struct Style {
     pub only_kv: bool,
 }
 
-/// An operation map, interpreted as far as it can be by itself. What a completion means depends on what was invoked.
+/// An operation map, interpreted as far as it can be by itself. What a completion means depends on what was
+/// invoked.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub line: usize,
@@ -351,7 +352,7 @@ fn invocation(
         {
             None => return Err(Unreadable::NotKeyed),
             Some((key, rest)) => {
-                // Nobody asks for an answer by giving a pair whose second half is nil.
+                // No one asks for an answer by giving a pair whose second half is nil.
                 let proves = f.is_answered() && rest.is_nil();
                 (key, Some(rest), proves)
             }
@@ -373,9 +374,9 @@ fn invocation(
     })
 }
 
-/// Takes a tuple of `jepsen.independent` apart: the key and the rest, which must suit the operation, so that a cas
-/// `[old new]` alone and a transaction of two micro-operations are no tuples. A cas may also be written flat, as
-/// `[key old new]`.
+/// Takes a tuple of `jepsen.independent` apart: the key and the rest, which must suit the operation, so that
+/// a cas `[old new]` alone and a transaction of two micro-operations are no tuples. A cas may also be written
+/// flat, as `[key old new]`.
 pub(crate) fn tuple(f: &Function, value: &Value) -> Option<(Key, Value)> {
     let Value::List(parts) = value else { return None };
     match (f, parts.as_slice()) {
@@ -578,8 +579,9 @@ pub(crate) fn reason(error: Value) -> std::sync::Arc<Reason> {
     Reason::new(class, message)
 }
 
-/// What a completion says beyond its invocation. What was asked counts; only what was left open there is taken from
-/// the completion (`knossos.history/complete`). An answer such as "OK", true or a new total is not what was asked.
+/// What a completion says beyond its invocation. What was asked counts; only what was left open there is
+/// taken from the completion (`knossos.history/complete`). An answer such as "OK", true or a new total is not
+/// what was asked.
 ///
 /// `false` if the completion says something else than the invocation.
 pub(crate) fn complete(invoked: &mut Op, completed: Option<Op>) -> bool {

@@ -1,16 +1,18 @@
-//! Lines of a Jepsen log: `INFO  jepsen.util - 0 :invoke :write 3`, and of its history.txt: `0 :invoke :write 3`.
+//! Lines of a Jepsen log: `INFO  jepsen.util - 0 :invoke :write 3`, and of its history.txt: `0 :invoke :write
+//! 3`.
 //!
-//! The name of the logger, `jepsen.util` or `jepsen.print`, is followed by a colon or a dash (`jepsen.util: 0 …`), then
-//! by process, type, operation and value, separated by white space, and an optional error text. If the value is unknown,
-//! its place holds the reason: `:info :write :timed-out`. A date at the beginning of the line is the operation's time.
-//! In a history.txt, whose every line is an operation, there is nothing before the process.
+//! The name of the logger, `jepsen.util` or `jepsen.print`, is followed by a colon or a dash (`jepsen.util: 0
+//! …`), then by process, type, operation and value, separated by white space, and an optional error text. If
+//! the value is unknown, its place holds the reason: `:info :write :timed-out`. A date at the beginning of
+//! the line is the operation's time. In a history.txt, whose every line is an operation, there is nothing
+//! before the process.
 //!
 //! A failed cas that gives no other reason is taken as the answer that the value was not the expected one, as
-//! Porcupine's etcd model does. Lines that are not operations are counted. What an operation with an unknown outcome
-//! carries plays no role, and need not be readable.
+//! Porcupine's etcd model does. Lines that are not operations are counted. What an operation with an unknown
+//! outcome carries plays no role, and need not be readable.
 //!
-//! Sources: Porcupine's test data; `jepsen.util/log-op` and `jepsen.print`, whose fields are separated by tabs;
-//! Jepsen's `store.clj`, which sets the log's pattern.
+//! Sources: Porcupine's test data; `jepsen.util/log-op` and `jepsen.print`, whose fields are separated by
+//! tabs; Jepsen's `store.clj`, which sets the log's pattern.
 
 use super::edn_syntax::Reader;
 use super::framed::{self, Item, PassedOver, Stop};

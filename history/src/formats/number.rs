@@ -1,8 +1,8 @@
 //! Numbers, each in one spelling only.
 //!
-//! Source: the EDN specification and Clojure's reader: integers in any radix up to 36, `N` behind those of any size,
-//! ratios, floating-point numbers, and decimals of any size with `M`. What Clojure's `=` calls equal is equal here: 1.50
-//! and 1.5, 1/2 and 2/4, but not 1 and 1.0, and not 1.5 and 1.5M.
+//! Source: the EDN specification and Clojure's reader: integers in any radix up to 36, `N` behind those of
+//! any size, ratios, floating-point numbers, and decimals of any size with `M`. What Clojure's `=` calls
+//! equal is equal here: 1.50 and 1.5, 1/2 and 2/4, but not 1 and 1.0, and not 1.5 and 1.5M.
 
 use crate::Value;
 
@@ -49,7 +49,8 @@ pub(crate) fn parse(token: &str) -> Option<Value> {
     token.parse().ok().filter(|_| is_float).map(Value::float)
 }
 
-/// An integer; one that does not fit into 64 bits is a form in decimal, or in the radix in which it is written.
+/// An integer; one that does not fit into 64 bits is a form in decimal, or in the radix in which it is
+/// written.
 fn integer(negative: bool, digits: &str, radix: u32) -> Option<Value> {
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
         return None;

@@ -6,8 +6,8 @@
 //! updates (Jepsen 2013).
 //!
 //! The machine's own clock is never touched: each process is led to see another one (see
-//! [`control::inside`]). A process that is started while the fault lasts sees the shifted clock soon after, as on
-//! a machine whose clock is wrong.
+//! [`control::inside`]). A process that is started while the fault lasts sees the shifted clock soon after,
+//! as on a machine whose clock is wrong.
 //!
 //! Targets are `KIND`, `KIND=VALUE`, and either with `@WHOM`: `jump`, `jump=-30000@leader` (milliseconds),
 //! `drift=50000@n1` (microseconds a second), `strobe@minority`.

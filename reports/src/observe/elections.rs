@@ -9,8 +9,8 @@ use super::spared::is_spared;
 use super::{Looked, SLOW_ANSWERS, observation};
 use crate::results::{FaultRow, Observation};
 
-/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds; longer where
-/// everything takes long.
+/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds; longer
+/// where everything takes long.
 const SETTLES_S: f64 = 5.0;
 
 fn settles_s(looked: &Looked) -> f64 {

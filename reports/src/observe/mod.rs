@@ -77,10 +77,10 @@ impl Looked<'_> {
         })
     }
 
-    /// How long nine of ten answers took at most, seconds, to the kind of operation that took longest: on a machine
-    /// without time for its processes everything takes long, and with a slow disk every update does, elections among
-    /// them. What less than a tenth of the operations met, a stall, does not lengthen it. Nothing of few answers, whose
-    /// slowest may be the stall itself.
+    /// How long nine of ten answers took at most, seconds, to the kind of operation that took longest: on a
+    /// machine without time for its processes everything takes long, and with a slow disk every update does,
+    /// elections among them. What less than a tenth of the operations met, a stall, does not lengthen it.
+    /// Nothing of few answers, whose slowest may be the stall itself.
     fn slow_answer_s(&self) -> f64 {
         let kinds = self.latency.iter().filter(|row| row.count >= MANY_ANSWERS);
         kinds.map(|row| row.latency_ms_p90 / 1e3).fold(0.0, f64::max)

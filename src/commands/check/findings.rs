@@ -11,7 +11,7 @@ use history::{History, Value};
 /// How many conflicts are told in full.
 const MOST_CONFLICTS: usize = 3;
 
-/// A value that is longer is not proposed: nobody would type it.
+/// A value that is longer is not proposed: no one would type it.
 const LONGEST_ARGUMENT: usize = 40;
 
 /// What contradicts what, and what is undecided.

@@ -143,7 +143,7 @@ fn withdraw(analysis: &mut Analysis, why: &str) {
     analysis.unknown.push((Value::Nil, why.to_owned()));
 }
 
-/// What keeps a history from being judged as it stands: what was not recorded, or what nobody was told.
+/// What keeps a history from being judged as it stands: what was not recorded, or what no one was told.
 fn reserve(analysis: &mut Analysis, history: &History, chosen: &Chosen) {
     if analysis.verdict == Verdict::Invalid {
         if chosen.entry.owned && history.is_renumbered {
@@ -253,8 +253,8 @@ impl Request<'_> {
             Some(initial) => initial.clone(),
             None => initial(&imported, entry),
         };
-        // In a journal nil is an answer like any other: there was no value. And other objects than registers know
-        // what it stands for: the empty list, nought.
+        // In a journal nil is an answer like any other: there was no value. And other objects than registers
+        // know what it stands for: the empty list, nought.
         if imported.format != JOURNAL && (entry.initial)().is_nil() {
             forget_nil_reads(&mut imported, &initial, self.initial.is_some());
         }

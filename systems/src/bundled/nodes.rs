@@ -233,9 +233,10 @@ impl Nodes {
     }
 }
 
-/// How much a node keeps before it makes a snapshot, and before it begins a new segment of its log: as it is by itself in
-/// every other run, and else so little that both happen within a minute, at any rate of writes. (FoundationDB's
-/// simulation draws its knobs; etcd's robustness tests draw the number of entries of a snapshot.)
+/// How much a node keeps before it makes a snapshot, and before it begins a new segment of its log: as it is
+/// by itself in every other run, and else so little that both happen within a minute, at any rate of writes.
+/// (FoundationDB's simulation draws its knobs; etcd's robustness tests draw the number of entries of a
+/// snapshot.)
 const LIMITS: [&[&str]; 4] = [
     &[],
     &[],

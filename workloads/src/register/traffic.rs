@@ -28,9 +28,10 @@ const STALL_NS: u64 = 100_000_000;
 /// must.
 const EXPECT_LAST: f64 = 0.9;
 
-/// In one register in so many a cas sometimes expects what nobody ever wrote, and brings what was seen last. It must
-/// fail; a store that takes it for the repetition of a cas that has happened says that it succeeded. There, values are
-/// no longer unique while such a cas is open, which makes judging while the run goes on harder.
+/// In one register in so many a cas sometimes expects what no one ever wrote, and brings what was seen last.
+/// It must fail; a store that takes it for the repetition of a cas that has happened says that it succeeded.
+/// There, values are no longer unique while such a cas is open, which makes judging while the run goes on
+/// harder.
 const REPEATS: i64 = 8;
 /// The share of such cas among those on these registers.
 const REPEATED_CAS: f64 = 0.1;
@@ -57,7 +58,7 @@ struct Register {
     recent: VecDeque<i64>,
     /// Whether updates stood still since it was read.
     in_doubt: bool,
-    /// Whether it was written, as far as anybody knows.
+    /// Whether it was written, as far as anyone knows.
     is_begun: bool,
 }
 

@@ -64,7 +64,7 @@ fn no_value_is_written_twice() {
             repeated.push(op);
         }
     }
-    // What these cas expect is written by nobody, so that they must fail.
+    // What these cas expect is written by no one, so that they must fail.
     assert!(repeated.len() > 10 && repeated.len() < 400, "{}", repeated.len());
     for op in repeated {
         let Op::Cas { expected, .. } = op else { continue };

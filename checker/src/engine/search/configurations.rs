@@ -4,8 +4,8 @@
 //! every slot:
 //! - `gone`: the call has been used to change the state, so that it cannot be used any more;
 //! - `free`: nothing is owed to the call any more. It was used, or it was legal at some moment at which it
-//!   changed nothing, or it overwrites and another overwriting call was used while it ran: it can always stand immediately
-//!   before that one.
+//!   changed nothing, or it overwrites and another overwriting call was used while it ran: it can always
+//!   stand immediately before that one.
 //!
 //! Invariants:
 //! - `gone` is within `free`, and both are 0 in slots where nothing runs.

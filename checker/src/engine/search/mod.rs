@@ -9,8 +9,8 @@
 //!   definite one goes before an open one, and open ones are only counted.
 //! - A call that overwrites ([`crate::Effect::Overwrite`]) is settled when another one that overwrites is
 //!   linearized: it can stand immediately before that one, where no one notices.
-//! - A call that changes nothing in the state at hand is settled there ([`Model::LOOPS`]): it can stand there,
-//!   where no one notices, unless it is used later.
+//! - A call that changes nothing in the state at hand is settled there ([`Model::LOOPS`]): it can stand
+//!   there, where no one notices, unless it is used later.
 //! - A configuration is dropped if another one has the same state, owes less and has lost less.
 //! - Where the set of configurations grows too large, it is bounded from both sides: passes that keep only
 //!   some of them can show that a history is linearizable, passes that join them can show that it is not.

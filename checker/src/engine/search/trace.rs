@@ -89,8 +89,8 @@ impl Trace {
     /// The linearization of the events before number `until` that the branch with this `tip` stands for, by
     /// call numbers, and where in it the last change stands.
     ///
-    /// The branch holds only calls that were chosen. A call that changes nothing goes where that first was so,
-    /// and an overwriting one that was not chosen goes immediately before the first one that was, at the
+    /// The branch holds only calls that were chosen. A call that changes nothing goes where that first was
+    /// so, and an overwriting one that was not chosen goes immediately before the first one that was, at the
     /// latest.
     pub fn order<M: Model>(
         &self,
@@ -113,7 +113,8 @@ impl Trace {
 
         let effect = |call: u32| plan.effects[plan.items[call as usize].class as usize];
         let mut order = Vec::with_capacity(plan.items.len());
-        // Running pure calls and others that were not chosen, among them those that overwrite, none placed yet.
+        // Running pure calls and others that were not chosen, among them those that overwrite, none placed
+        // yet.
         let (mut idle, mut unchosen): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut state = Table::<M>::INITIAL;
         let mut chosen = chosen.into_iter().peekable();

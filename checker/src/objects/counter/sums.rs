@@ -1,5 +1,5 @@
-//! Counters to which different amounts are added: exact within a limit of work, where the order of the reads is
-//! known.
+//! Counters to which different amounts are added: exact within a limit of work, where the order of the reads
+//! is known.
 //!
 //! It is known where nothing is ever subtracted (or nothing but subtracted): the count never falls, so the
 //! reads stand in the order of what they show. And where no two reads run at the same time. Between two of

@@ -1,5 +1,5 @@
-//! Lists as far as anybody can tell them apart: each a beginning of an answer, or none ([`Answers`]), and its
-//! version where somebody asked for it.
+//! Lists as far as anyone can tell them apart: each a beginning of an answer, or none ([`Answers`]), and its
+//! version where someone asked for it.
 //!
 //! For the search, as in `objects/text/seen`.
 
@@ -21,7 +21,7 @@ pub(super) struct SeenLists<'a> {
 pub(super) struct SeenList {
     /// The beginning of an answer that it is, if it is one.
     is: Option<Beginning>,
-    /// How many transactions appended to it, if anybody asks.
+    /// How many transactions appended to it, if anyone asks.
     version: i64,
 }
 
@@ -43,7 +43,7 @@ impl<'a> SeenLists<'a> {
         let mut answers: Vec<Vec<&[Value]>> = Vec::new();
         let mut has_version: FxHashSet<u32> = FxHashSet::default();
         for micro in calls.iter().flat_map(|call| &call.op) {
-            // A list that nobody looks at has no number.
+            // A list that no one looks at has no number.
             let (ListMicro::Read(key, _) | ListMicro::Version(key, ..)) = micro else {
                 continue;
             };

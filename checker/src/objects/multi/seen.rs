@@ -1,6 +1,6 @@
-//! Registers as far as anybody can tell them apart: values that no one compared with anything are one.
+//! Registers as far as anyone can tell them apart: values that no one compared with anything are one.
 //!
-//! For the search: a register that nobody reads is always the same, and so are all that nobody reads again in
+//! For the search: a register that no one reads is always the same, and so are all that no one reads again in
 //! it. Values are merged that allow the same operations for ever, which changes no verdict.
 
 use history::{Key, Value};
@@ -44,7 +44,7 @@ impl SeenRegisters {
             }
         }
         let value = |key: &Key, value: &Value| values.get(&(key, value)).copied().unwrap_or(0);
-        // A register that nobody looks at has no number.
+        // A register that no one looks at has no number.
         let micro = |micro: &RegisterMicro| match micro {
             RegisterMicro::Read(key, seen) => Some(SeenMicro::Read(keys[key], value(key, seen))),
             RegisterMicro::Not(key, other) => Some(SeenMicro::Not(keys[key], value(key, other))),

@@ -4,7 +4,7 @@
 //! - A transaction contradicts itself: it reads something else than it wrote or read just before ("internal"
 //!   in K. Kingsbury and P. Alvaro, Elle, VLDB 2020, section 4).
 //! - It reads what the register did not hold at first, and what no other transaction that had begun by then
-//!   can have left there: nobody wrote it, only a failed operation did (G1a of A. Adya, "Weak consistency",
+//!   can have left there: no one wrote it, only a failed operation did (G1a of A. Adya, "Weak consistency",
 //!   1999), or only transactions that wrote something else to it afterwards (G1b).
 
 use history::{History, Key, Value};
@@ -22,7 +22,7 @@ pub(super) fn refute(
     history: &History,
     calls: &Calls<Vec<RegisterMicro>>,
 ) -> Option<Decision> {
-    let found = itself(calls).or_else(|| nobodys(registers, calls))?;
+    let found = itself(calls).or_else(|| of_no_other(registers, calls))?;
     Some(match holds(registers, &calls.calls, &found) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
         false => Decision::Unknown(format!("internal: the conflict is wrong: {}", found.rule)),
@@ -50,8 +50,8 @@ fn itself(calls: &Calls<Vec<RegisterMicro>>) -> Option<Contradiction> {
     Some(Contradiction::whole(Rule::OutOfOrder, vec![number], vec![why]))
 }
 
-/// A transaction that saw what nobody else can have left.
-fn nobodys(registers: &MultiRegister, calls: &Calls<Vec<RegisterMicro>>) -> Option<Contradiction> {
+/// A transaction that saw what no other one can have left.
+fn of_no_other(registers: &MultiRegister, calls: &Calls<Vec<RegisterMicro>>) -> Option<Contradiction> {
     // The two that began first of those that leave a value: a transaction does not find what it leaves
     // itself.
     let mut left: FxHashMap<(&Key, &Value), [Option<usize>; 2]> = FxHashMap::default();
@@ -69,7 +69,7 @@ fn nobodys(registers: &MultiRegister, calls: &Calls<Vec<RegisterMicro>>) -> Opti
             let can_be = |other: usize| other != number && start(other) < call.finish;
             let first = left.get(&(key, value)).copied().unwrap_or_default();
             if *value != registers.initial && !first.into_iter().flatten().any(can_be) {
-                return Some(nobody(number, key, value));
+                return Some(left_by_none(number, key, value));
             }
         }
     }
@@ -100,7 +100,7 @@ fn leaves(op: &[RegisterMicro]) -> impl Iterator<Item = (&Key, &Value)> {
     })
 }
 
-fn nobody(reader: usize, key: &Key, value: &Value) -> Contradiction {
+fn left_by_none(reader: usize, key: &Key, value: &Value) -> Contradiction {
     let why = sentence![
         op(reader),
         format!(" saw {value} in {key}, which no other operation can have left there by then.")

@@ -24,7 +24,7 @@ pub(super) struct SeenFifo {
 /// What is done to a [`SeenFifo`]; values by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SeenOp {
-    /// Nothing that anybody could tell.
+    /// Nothing that anyone could tell.
     Nothing,
     /// This was put in.
     Enqueue(u32),

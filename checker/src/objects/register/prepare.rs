@@ -189,8 +189,9 @@ impl Prepared {
     /// Which steps must be kept: all definite ones, and an open write or cas if what it wrote was seen by a
     /// definite operation or by an open cas that is itself kept.
     ///
-    /// An open cas that expects what nobody ever wrote cannot have happened. It is left out where another operation
-    /// writes what it brings, so that this is written once; else it explains why nobody can have seen that.
+    /// An open cas that expects what no one ever wrote cannot have happened. It is left out where another
+    /// operation writes what it brings, so that this is written once; else it explains why no one can have
+    /// seen that.
     ///
     /// Leaving out an open operation whose value no one saw is sound: take it out of any linearization, and
     /// nothing that stood behind it can tell. Only a cas that failed without telling what it found

@@ -212,8 +212,8 @@ impl<'a> Facts<'a> {
                     .map(|value| (value, 0)),
             );
         }
-        // An open cas that expects what nobody wrote can have written nothing: it counts only where no other operation
-        // writes its value.
+        // An open cas that expects what no one wrote can have written nothing: it counts only where no other
+        // operation writes its value.
         let written: FxHashSet<&Value> = indices.iter().filter_map(|&index| writes(of(index))).collect();
         let is_impossible = |operation: &Operation| match &operation.op {
             Op::Cas { expected, .. } => {

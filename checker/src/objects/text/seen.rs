@@ -1,4 +1,4 @@
-//! Texts as far as anybody can tell them apart: a beginning of an answer, or none ([`Answers`]).
+//! Texts as far as anyone can tell them apart: a beginning of an answer, or none ([`Answers`]).
 //!
 //! For the search: what is appended to a text that no one will see leads nowhere new, so appends that run at
 //! the same time and are seen in one order are followed in that order only.

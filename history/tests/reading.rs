@@ -1,0 +1,339 @@
+//! What people's files leave open, and how it is read.
+
+use std::path::Path;
+
+use history::formats::{Imported, read_bytes};
+use history::{ErrorClass, Key, Op, Outcome, Value};
+
+fn read(text: &str, format: &str) -> Imported {
+    read_bytes(text.as_bytes(), Path::new("h"), Some(format))
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn list(values: impl IntoIterator<Item = i64>) -> Value {
+    Value::list(values.into_iter().map(Value::Int).collect())
+}
+
+const NO_KEY: Key = Key::Nil;
+
+/// The history of these lines; `N:` begins an event of process N.
+fn events(lines: &[(&str, &str, &str, &str)]) -> Imported {
+    let text: Vec<String> = lines
+        .iter()
+        .map(|(process, kind, f, value)| {
+            format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}")
+        })
+        .collect();
+    read(&text.join("\n"), "edn")
+}
+
+fn told(imported: &Imported) -> Vec<(Op, Outcome)> {
+    let operations = imported.history.operations.iter();
+    operations
+        .map(|operation| (operation.op.clone(), operation.outcome.clone()))
+        .collect()
+}
+
+fn remarks(imported: &Imported) -> String {
+    let remarks: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
+    remarks.join("\n")
+}
+
+#[test]
+fn a_drain_that_crashed_leaves_what_it_took_open() {
+    for end in [vec![], vec![("1", "info", "drain", "nil")]] {
+        let mut lines = vec![
+            ("0", "invoke", "enqueue", "10"),
+            ("0", "ok", "enqueue", "10"),
+            ("1", "invoke", "drain", "nil"),
+        ];
+        lines.extend(end);
+        let imported = events(&lines);
+        assert_eq!(imported.history.operations.len(), 1);
+        assert!(imported.history.lacks_what_was_taken);
+        assert!(remarks(&imported).contains("1 drain did not end"), "{imported:?}");
+    }
+}
+
+#[test]
+fn a_drain_with_dequeues_inside_is_their_name() {
+    let imported = events(&[
+        ("1", "invoke", "drain", "nil"),
+        ("1", "invoke", "dequeue", "nil"),
+        ("1", "ok", "dequeue", "10"),
+        ("1", "invoke", "dequeue", "nil"),
+        ("1", "fail", "dequeue", "nil"),
+        ("1", "ok", "drain", ":exhausted"),
+    ]);
+    let outcomes: Vec<Outcome> = told(&imported).into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes.len(), 3);
+    assert!(
+        outcomes.contains(&Outcome::ok_value(10.into())) && outcomes.contains(&Outcome::ok_value(Value::Nil))
+    );
+    assert!(!imported.history.lacks_what_was_taken);
+}
+
+#[test]
+fn keys_may_be_anything_and_completions_may_lose_them() {
+    let read_of = |key: Value| Op::Read { key };
+    let pair = |one: &str, other: i64| Value::list(vec![Value::text(one), other.into()]);
+    // (the events, the first operation's key and answer)
+    type Case<'a> = (&'a [(&'a str, &'a str, &'a str, &'a str)], Value, Option<Value>);
+    let cases: [Case; 7] = [
+        (
+            &[
+                ("0", "invoke", "read", "[[\"a\" 1] nil]"),
+                ("0", "ok", "read", "[[\"a\" 1] 7]"),
+            ],
+            pair("a", 1),
+            Some(7.into()),
+        ),
+        (
+            &[
+                ("0", "invoke", "read", "[{:a 1} nil]"),
+                ("0", "ok", "read", "[{:a 1} nil]"),
+            ],
+            Value::map(vec![(Value::form(":a"), 1.into())]),
+            Some(Value::Nil),
+        ),
+        // The key is lost.
+        (
+            &[("0", "invoke", "read", "[3 nil]"), ("0", "ok", "read", "nil")],
+            3.into(),
+            Some(Value::Nil),
+        ),
+        (
+            &[("0", "invoke", "read", "[0 nil]"), ("0", "ok", "read", "[7 8]")],
+            0.into(),
+            Some(list([7, 8])),
+        ),
+        (
+            &[("0", "invoke", "read", "[0 nil]"), ("0", "ok", "read", "[7 8 9]")],
+            0.into(),
+            Some(list([7, 8, 9])),
+        ),
+        // Others' answers are lists, so this one is, too.
+        (
+            &[
+                ("0", "invoke", "read", "[0 nil]"),
+                ("0", "ok", "read", "[0 8]"),
+                ("0", "invoke", "read", "[0 nil]"),
+                ("0", "ok", "read", "[0 8 9]"),
+            ],
+            0.into(),
+            Some(list([0, 8])),
+        ),
+        // A nil does not make lists of tuples.
+        (
+            &[
+                ("0", "invoke", "read", "[0 nil]"),
+                ("0", "ok", "read", "[0 8]"),
+                ("0", "invoke", "read", "[0 nil]"),
+                ("0", "ok", "read", "nil"),
+            ],
+            0.into(),
+            Some(8.into()),
+        ),
+    ];
+    for (lines, key, answer) in cases {
+        let imported = events(lines);
+        let expected = (read_of(key), Outcome::Ok(history::Answer { value: answer }));
+        assert_eq!(told(&imported)[0], expected, "{lines:?}");
+    }
+    // A pair is no tuple where nothing proves it.
+    let imported = events(&[
+        ("0", "invoke", "write", "[[1 2] 3]"),
+        ("0", "ok", "write", "[[1 2] 3]"),
+    ]);
+    assert_eq!(*told(&imported)[0].0.key(), NO_KEY);
+    // A cas may be written flat.
+    let imported = events(&[
+        ("0", "invoke", "cas", "[\"k\" 1 2]"),
+        ("0", "ok", "cas", "[\"k\" 1 2]"),
+    ]);
+    let (key, expected, new) = (Value::text("k"), 1.into(), 2.into());
+    assert_eq!(told(&imported), [(Op::Cas { key, expected, new }, Outcome::ok())]);
+}
+
+#[test]
+fn what_was_asked_counts_and_not_what_is_answered() {
+    for answer in ["\"OK\"", "true", "7"] {
+        for (f, asked) in [
+            ("write", "1"),
+            ("add", "1"),
+            ("enqueue", "1"),
+            ("append", "1"),
+            ("cas", "[0 1]"),
+        ] {
+            let imported = events(&[("0", "invoke", f, asked), ("0", "ok", f, answer)]);
+            let silent = events(&[("0", "invoke", f, asked), ("0", "ok", f, asked)]);
+            assert_eq!(told(&imported), told(&silent), "{f} {answer}");
+            assert!(
+                remarks(&imported).contains("1 completion says something else"),
+                "{f} {answer}"
+            );
+            assert_eq!(remarks(&silent).matches("says something else").count(), 0);
+        }
+    }
+}
+
+#[test]
+fn names_of_locks_are_no_tokens() {
+    let named = |first: &str, second: &str| {
+        let imported = events(&[
+            ("0", "invoke", "acquire", first),
+            ("0", "ok", "acquire", first),
+            ("0", "invoke", "release", first),
+            ("0", "ok", "release", first),
+            ("1", "invoke", "acquire", second),
+            ("1", "ok", "acquire", second),
+        ]);
+        told(&imported)
+            .into_iter()
+            .map(|(op, outcome)| (op.key().clone(), outcome))
+            .collect::<Vec<_>>()
+    };
+    // Both ask for one lock; or each says who it is.
+    assert_eq!(named("4", "4"), vec![(4.into(), Outcome::ok()); 3]);
+    assert_eq!(named("4", "5"), vec![(NO_KEY, Outcome::ok()); 3]);
+    // A token may have a field of its own.
+    let with_token = "{:process 0, :type :invoke, :f :acquire, :value 0}
+        {:process 0, :type :ok, :f :acquire, :value 0, :token 10}";
+    assert_eq!(
+        read(with_token, "edn").history.operations[0].outcome,
+        Outcome::ok_value(10.into())
+    );
+}
+
+#[test]
+fn the_order_of_the_lines_may_be_another() {
+    let line = |process: u32, kind: &str, f: &str, more: &str| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value 1{more}}}")
+    };
+    let first = |lines: Vec<String>| {
+        let imported = read(&lines.join("\n"), "edn");
+        (
+            imported.history.operations[0].op.kind().name().to_owned(),
+            remarks(&imported),
+        )
+    };
+    // Indices of their own count.
+    let by_index = |indices: [u32; 4]| {
+        let index = |number: usize| format!(", :index {}", indices[number]);
+        first(vec![
+            line(0, "invoke", "read", &index(0)),
+            line(0, "ok", "read", &index(1)),
+            line(1, "invoke", "write", &index(2)),
+            line(1, "ok", "write", &index(3)),
+        ])
+    };
+    assert_eq!(by_index([0, 1, 2, 3]).0, "read");
+    let (f, told) = by_index([2, 3, 0, 1]);
+    assert!(
+        f == "write" && told.contains("the order of the indices counts"),
+        "{told}"
+    );
+    let (f, told) = by_index([0, 0, 1, 1]);
+    assert!(
+        f == "read" && told.contains("the order of the lines counts"),
+        "{told}"
+    );
+    // So do times where the file lists operation by operation.
+    let by_time = |times: [u32; 4]| {
+        let time = |number: usize| format!(", :time {}", times[number]);
+        first(vec![
+            line(0, "invoke", "read", &time(0)),
+            line(0, "ok", "read", &time(1)),
+            line(1, "invoke", "write", &time(2)),
+            line(1, "ok", "write", &time(3)),
+        ])
+    };
+    assert_eq!(by_time([1, 2, 3, 4]).0, "read");
+    let (f, told) = by_time([5, 9, 3, 7]);
+    assert!(
+        f == "write" && told.contains("the order of the times counts"),
+        "{told}"
+    );
+    // Where operations overlap in the file, the clock was read at another moment.
+    let overlapping = vec![
+        line(0, "invoke", "read", ", :time 5"),
+        line(1, "invoke", "write", ", :time 3"),
+        line(0, "ok", "read", ", :time 9"),
+        line(1, "ok", "write", ", :time 7"),
+    ];
+    assert_eq!(first(overlapping).0, "read");
+}
+
+#[test]
+fn processes_may_have_names() {
+    let imported = events(&[
+        (":nemesis-2", "info", "start", "nil"),
+        ("\"w\"", "invoke", "write", "1"),
+        (":client", "invoke", "write", "2"),
+        ("5", "invoke", "write", "3"),
+        ("\"w\"", "ok", "write", "1"),
+        ("5000000000", "invoke", "write", "4"),
+        ("5", "info", "log", "\"a word\""),
+    ]);
+    let processes = imported
+        .history
+        .operations
+        .iter()
+        .map(|operation| operation.process);
+    assert_eq!(processes.collect::<Vec<_>>(), [6, 7, 5, 8]);
+    assert_eq!(imported.history.operations[0].outcome, Outcome::ok());
+    assert_eq!(imported.history.nemesis.len(), 1);
+    assert!(remarks(&imported).contains("1 line that clients logged were left out"));
+}
+
+#[test]
+fn times_may_be_dates_or_none() {
+    let at = |time: &str| {
+        let text = format!("{{:process 0, :type :invoke, :f :read, :value nil, :time {time}}}");
+        let history = read(&text, "edn").history;
+        (history.operations[0].invoked_ns, history.is_timeless)
+    };
+    // Shown from the first event on.
+    assert_eq!(at("#inst \"2020-01-01T00:00:00Z\""), (0, false));
+    assert_eq!(at("\"2020-01-01T00:00:00.5Z\""), (0, false));
+    assert_eq!(at("12.5"), (12, false));
+    assert_eq!(at("-1"), (0, true));
+}
+
+#[test]
+fn logs_are_read_whatever_their_logger_is() {
+    let two = |begin: &str, gap: &str| {
+        let text = format!("{begin}0{gap}:invoke{gap}:write{gap}7\n{begin}0{gap}:ok{gap}:write{gap}7\n");
+        let imported = read_bytes(text.as_bytes(), Path::new("jepsen.log"), None).unwrap();
+        assert_eq!(imported.format, "jepsen-log", "{text}");
+        imported.history
+    };
+    for begin in [
+        "INFO  jepsen.util - ",
+        "2024-03-01 10:00:00,120{GMT}\tINFO\t[jepsen worker 0] jepsen.util: ",
+        "2024-03-01 10:00:00,120{GMT}\tINFO\t[jepsen worker 0] jepsen.print: ",
+        "",
+    ] {
+        let history = two(begin, "\t");
+        assert_eq!(history.operations.len(), 1, "{begin}");
+        assert_eq!(history.is_timeless, !begin.starts_with('2'), "{begin}");
+    }
+    let log = |line: &str| {
+        read(
+            &format!("INFO jepsen.util - 1 :invoke :cas [3 4]\n{line}"),
+            "jepsen-log",
+        )
+    };
+    let outcome = |line: &str| log(line).history.operations[0].outcome.clone();
+    assert_eq!(
+        outcome("INFO jepsen.util - 1 :fail :cas [3 4]"),
+        Outcome::mismatch(None)
+    );
+    // It compared nothing.
+    assert_eq!(
+        outcome("INFO jepsen.util - 1 :fail :cas [3 4] :connection-refused"),
+        Outcome::fail(ErrorClass::ConnectionRefused, ":connection-refused")
+    );
+    // What no one knows need not be readable.
+    assert!(outcome("INFO jepsen.util - 1 :info :cas #<SocketException reset>").is_info());
+}
