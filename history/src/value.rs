@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A register's content, or an argument of an operation.
 ///
 /// Unlike values are never equal: the text `"1"` is not the integer, and the text `"true"` is not the form
-/// `true`. A set is not a list: a client that reads a list where a set was written was not told what was written.
+/// `true`. A set is not a list: a client that reads a list where a set was written was not told what was
+/// written.
 ///
 /// In JSON: `null`, a whole number, a string or an array; a set, a map and a form are objects with one field
 /// of that name: `{"set":[1,2]}`, `{"map":[["a",1]]}`, `{"form":":kept"}`. `Nil` is what a register holds

@@ -35,16 +35,16 @@ pub(crate) struct Found {
 }
 
 /// Why values cannot be followed one by one.
-enum Trouble {
+enum Unfit {
     /// Some were put in more than once.
     Repeated,
     /// It is known already.
     Judged(Judged),
 }
 
-impl From<Judged> for Trouble {
-    fn from(judged: Judged) -> Trouble {
-        Trouble::Judged(judged)
+impl From<Judged> for Unfit {
+    fn from(judged: Judged) -> Unfit {
+        Unfit::Judged(judged)
     }
 }
 
@@ -78,8 +78,8 @@ enum Because {
 pub(crate) fn judge(calls: &Calls<QueueOp>, is_fifo: bool) -> Found {
     let mut queue = match Queue::new(calls, is_fifo) {
         Ok(queue) => queue,
-        Err(Trouble::Repeated) => return repeated::judge(calls, is_fifo),
-        Err(Trouble::Judged(judged)) => {
+        Err(Unfit::Repeated) => return repeated::judge(calls, is_fifo),
+        Err(Unfit::Judged(judged)) => {
             return Found {
                 judged,
                 taken: Vec::new(),
@@ -125,7 +125,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Follows every value.
-    fn new(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Trouble> {
+    fn new(calls: &'a Calls<QueueOp>, is_fifo: bool) -> Result<Self, Unfit> {
         let mut queue = Queue::empty(calls, is_fifo);
         let mut by_value: FxHashMap<&Value, (Option<usize>, Option<usize>)> = FxHashMap::default();
         let mut twice = None;
@@ -133,7 +133,7 @@ impl<'a> Queue<'a> {
             match &call.op {
                 QueueOp::Enqueue(value) => {
                     if by_value.entry(value).or_default().0.replace(number).is_some() {
-                        return Err(Trouble::Repeated);
+                        return Err(Unfit::Repeated);
                     }
                 }
                 QueueOp::Dequeue(value) => {
