@@ -75,6 +75,12 @@ impl HistoryBuilder {
         self.position
     }
 
+    /// Takes the next position for something that is no event, so that it has a place of its own among them.
+    pub(crate) fn take_position(&mut self) -> u64 {
+        self.position += 1;
+        self.position - 1
+    }
+
     /// Takes the next event.
     ///
     /// # Errors

@@ -60,12 +60,30 @@ pub fn value(value: &Value) -> String {
     /// So many elements or letters are shown at each end of a longer value.
     const SHOWN: usize = 8;
     let list = |values: &[Value]| values.iter().map(self::value).collect::<Vec<_>>().join(" ");
+    let pair = |(name, held): &(Value, Value)| format!("{} {}", self::value(name), self::value(held));
+    let map = |pairs: &[(Value, Value)]| pairs.iter().map(pair).collect::<Vec<_>>().join(", ");
+    let open = if matches!(value, Value::Set(_)) {
+        ("#{", '}')
+    } else {
+        ("[", ']')
+    };
     match value {
-        Value::List(values) if values.len() > 3 * SHOWN => {
+        Value::List(values) | Value::Set(values) if values.len() > 3 * SHOWN => {
             let (head, tail) = (&values[..SHOWN], &values[values.len() - SHOWN..]);
-            format!("[{} … {}] ({} elements)", list(head), list(tail), values.len())
+            let (begin, end) = open;
+            format!(
+                "{begin}{} … {}{end} ({} elements)",
+                list(head),
+                list(tail),
+                values.len()
+            )
         }
-        Value::List(values) => format!("[{}]", list(values)),
+        Value::List(values) | Value::Set(values) => format!("{}{}{}", open.0, list(values), open.1),
+        Value::Map(pairs) if pairs.len() > 2 * SHOWN => {
+            let (head, tail) = (&pairs[..SHOWN], &pairs[pairs.len() - SHOWN..]);
+            format!("{{{} … {}}} ({} names)", map(head), map(tail), pairs.len())
+        }
+        Value::Map(pairs) => format!("{{{}}}", map(pairs)),
         Value::Text(text) if text.chars().count() > 8 * SHOWN => {
             let letters: Vec<char> = text.chars().collect();
             let head: String = letters[..3 * SHOWN].iter().collect();

@@ -429,9 +429,9 @@ fn drains_become_dequeues_that_span_them() {
             (2, 3, 10),
             (3, 4, 11),
             (4, 5, 12),
-            (0, 6, 7),
-            (5, 8, 13),
-            (0, 14, OPEN)
+            (0, 7, 8),
+            (5, 14, 16),
+            (0, 19, OPEN)
         ]
     );
     let drained = operations[1..5].iter().chain([&operations[6]]);

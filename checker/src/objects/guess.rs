@@ -93,7 +93,12 @@ impl Seen {
                     Some(Value::Int(_)) => (seen.integer_read, seen.other_read) = (true, true),
                     Some(Value::Set(_)) => (seen.list_read, seen.other_read) = (true, true),
                     Some(Value::Map(_)) => (seen.map_read, seen.other_read) = (true, true),
-                    Some(Value::Text(_) | Value::Form(_)) => seen.other_read = true,
+                    Some(Value::Form(form)) => {
+                        let digits = form.strip_prefix('-').unwrap_or(form);
+                        seen.integer_read |= digits.bytes().all(|byte| byte.is_ascii_digit());
+                        seen.other_read = true;
+                    }
+                    Some(Value::Text(_)) => seen.other_read = true,
                     Some(Value::Nil) | None => {}
                 },
                 Op::Write { value, .. } | Op::Cas { new: value, .. } => {

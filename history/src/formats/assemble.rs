@@ -127,6 +127,11 @@ impl Assembler {
         assembler
     }
 
+    /// Whether it is certain that values are tuples of keys.
+    pub fn has_proved_tuples(&self) -> bool {
+        self.tuples.are_proved
+    }
+
     /// Takes the next record.
     ///
     /// # Errors
@@ -191,7 +196,7 @@ impl Assembler {
                 }
                 let drain = Drain {
                     key,
-                    invoked: self.builder.position(),
+                    invoked: self.builder.take_position(),
                     invoked_ns: time_ns,
                     is_name: false,
                 };
@@ -210,7 +215,7 @@ impl Assembler {
                 self.drains.push(Ended {
                     drain,
                     elements,
-                    completed: self.builder.position(),
+                    completed: self.builder.take_position(),
                     completed_ns: time_ns,
                 });
                 Ok(())
@@ -615,7 +620,7 @@ fn expand(history: &mut History, mut drains: Vec<Ended>, invented: &mut u64) {
     drains
         .iter_mut()
         .for_each(|ended| ended.elements.push(Value::Nil));
-    // A drain took no position: n dequeues need n positions before its invocation point, n before its end.
+    // A drain took a position for its invocation and one for its end: n dequeues need n of each.
     let mut room: Vec<(u64, u64)> = Vec::with_capacity(drains.len() * 2);
     for ended in &drains {
         room.push((ended.drain.invoked, ended.elements.len() as u64));
@@ -641,25 +646,12 @@ fn expand(history: &mut History, mut drains: Vec<Ended>, invented: &mut u64) {
             operation.completed = moved(operation.completed);
         }
     }
-    // Several drains may begin or end at the same position: each takes its own part of the room there.
-    let mut taken: FxHashMap<u64, u64> = FxHashMap::default();
-    let mut place = |position: u64, count: u64| {
-        let before = match room.partition_point(|(at, _)| *at < position) {
-            0 => 0,
-            number => sums[number - 1],
-        };
-        let taken = taken.entry(position).or_default();
-        *taken += count;
-        position + before + *taken - count
+    let place = |position: u64| match room.partition_point(|(at, _)| *at < position) {
+        0 => position,
+        before => position + sums[before - 1],
     };
-    // Invocations come first: a drain that ends where another begins then stays concurrent with it, which
-    // widens both.
-    let starts: Vec<u64> = drains
-        .iter()
-        .map(|ended| place(ended.drain.invoked, ended.elements.len() as u64))
-        .collect();
-    for (ended, start) in drains.into_iter().zip(starts) {
-        let end = place(ended.completed, ended.elements.len() as u64);
+    for ended in drains {
+        let (start, end) = (place(ended.drain.invoked), place(ended.completed));
         for (number, element) in (0u64..).zip(ended.elements) {
             history.operations.push(Operation {
                 // Memory holds fewer elements than there are numbers.

@@ -50,6 +50,8 @@ pub(crate) enum Stop {
     NotKeyed,
     /// The lines are not in their order, which is this one.
     Unsorted(Order),
+    /// Something is wrong in a line, and something before it has settled that values are tuples of keys.
+    WrongTuple(usize, String),
     /// Something is wrong in a line.
     Wrong(usize, String),
 }
@@ -91,10 +93,13 @@ pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<
                 Ok(read) => return Ok(read),
                 Err(Stop::Unsorted(other)) => {
                     order = other;
-                    if let Ok(read) = as_a_whole(&source.all()?, keyed, order, parser) {
-                        return Ok(read);
+                    match as_a_whole(&source.all()?, keyed, order, parser) {
+                        Ok(read) => return Ok(read),
+                        Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
+                        Err(_) => {}
                     }
                 }
+                Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
                 Err(_) => {}
             }
         }
@@ -110,7 +115,7 @@ pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<
         read => read,
     };
     read.map_err(|stop| match stop {
-        Stop::Wrong(line, reason) => source.malformed(line, reason),
+        Stop::Wrong(line, reason) | Stop::WrongTuple(line, reason) => source.malformed(line, reason),
         Stop::NotKeyed | Stop::Unsorted(_) => source.malformed(1, "the history is not keyed"),
     })
 }
@@ -275,20 +280,23 @@ impl Whole {
 
     fn push(&mut self, record: Record) -> Result<(), Stop> {
         let line = record.line;
-        let Some(begun) = &mut self.begun else {
-            return (self.assembler.push(record)).map_err(|reason| Stop::Wrong(line, reason));
-        };
-        let invoked = match &record.what {
+        let invoked = self.begun.as_mut().and_then(|begun| match &record.what {
             What::Invoke { who, .. } | What::InvokeDrain { who, .. } => begun.insert(who.clone(), line),
             What::Ok { who, .. } | What::End { who, .. } | What::OkDrain { who, .. } => {
                 begun.remove(who);
                 None
             }
             What::Nemesis { .. } | What::Aside => None,
+        });
+        let Err(mut reason) = self.assembler.push(record) else {
+            return Ok(());
         };
-        self.assembler.push(record).map_err(|reason| match invoked {
-            Some(before) => Stop::Wrong(line, format!("{reason} (since line {before})")),
-            None => Stop::Wrong(line, reason),
+        if let Some(before) = invoked {
+            reason += &format!(" (since line {before})");
+        }
+        Err(match self.assembler.has_proved_tuples() {
+            true => Stop::WrongTuple(line, reason),
+            false => Stop::Wrong(line, reason),
         })
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn out_of_bounds(
         }
     }
     events.sort_unstable();
-    let initial = i128::from(counter.initial);
+    let initial = counter.initial;
     // Of what was added: what began and what completed so far, additions and subtractions apart.
     let (mut more_began, mut more_done, mut less_began, mut less_done) = (0i128, 0i128, 0i128, 0i128);
     // The bounds at its start of each read.
@@ -67,7 +67,7 @@ pub(crate) fn out_of_bounds(
                 };
                 let lowest = more_before + less_began;
                 let highest = less_before + more_began;
-                if !(lowest..=highest).contains(&i128::from(seen)) {
+                if !(lowest..=highest).contains(&seen) {
                     let sentences = vec![
                         sentence![op(number), " lies outside the possible range."],
                         match lowest == highest {
@@ -105,7 +105,7 @@ fn confirmed(
     found: Contradiction,
 ) -> Decision {
     let read = &calls.calls[found.shown[0]];
-    let (mut lowest, mut highest) = (i128::from(counter.initial), i128::from(counter.initial));
+    let (mut lowest, mut highest) = (counter.initial, counter.initial);
     for call in &calls.calls {
         let CounterOp::Add(amount) = call.op else { continue };
         let amount = i128::from(amount);
@@ -118,7 +118,7 @@ fn confirmed(
         }
     }
     match read.op {
-        CounterOp::Read(seen) if !(lowest..=highest).contains(&i128::from(seen)) => {
+        CounterOp::Read(seen) if !(lowest..=highest).contains(&seen) => {
             publish::conflict(history, calls, found, Vec::new(), true)
         }
         _ => Decision::Unknown("internal: the conflict is wrong: the read is within its bounds".to_owned()),
@@ -169,8 +169,8 @@ struct Blocked {
 
 impl Walk<'_> {
     /// How many adds a read shows, if any number of them makes what it shows.
-    fn count(&self, seen: i64) -> Option<usize> {
-        let added = i128::from(seen) - i128::from(self.counter.initial);
+    fn count(&self, seen: i128) -> Option<usize> {
+        let added = seen - self.counter.initial;
         if self.amount == 0 {
             return (added == 0).then_some(0);
         }

@@ -13,7 +13,7 @@ use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::Entry;
 use crate::verdict::{Algorithm, Decision};
-use model::{WRONG_INITIAL, integer, readable};
+use model::{WRONG_INITIAL, count, readable};
 
 pub use model::{Counter, CounterOp};
 
@@ -29,13 +29,13 @@ pub(crate) const ENTRY: Entry = Entry {
     per_key: true,
     suits: |_| true,
     initial: || Value::Int(0),
-    initial_is: |initial| integer(initial).map(drop).ok_or_else(|| WRONG_INITIAL.to_owned()),
+    initial_is: |initial| count(initial).map(drop).ok_or_else(|| WRONG_INITIAL.to_owned()),
     owned: false,
     readable: Some(readable),
     weaken: |history, initial, limits| {
         Ok(sequential(
             &Counter {
-                initial: integer(initial).ok_or(WRONG_INITIAL)?,
+                initial: count(initial).ok_or(WRONG_INITIAL)?,
             },
             true,
             history,
@@ -44,7 +44,7 @@ pub(crate) const ENTRY: Entry = Entry {
     },
     account: None,
     monitor: |initial, limits| {
-        let initial = integer(initial).ok_or(WRONG_INITIAL)?;
+        let initial = count(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))
     },
     ways: &[BOUNDS, EXACT, SUMS, Algorithm::SEARCH],
@@ -52,7 +52,7 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
-    let Some(initial) = integer(initial) else {
+    let Some(initial) = count(initial) else {
         return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let counter = Counter { initial };

@@ -13,7 +13,7 @@ use crate::model::{Effect, Model, Recorded, answer};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counter {
     /// Where it begins.
-    pub initial: i64,
+    pub initial: i128,
 }
 
 /// What can be done to a [`Counter`].
@@ -22,7 +22,7 @@ pub enum CounterOp {
     /// So much was added.
     Add(i64),
     /// It was seen to stand here.
-    Read(i64),
+    Read(i128),
 }
 
 impl Model for Counter {
@@ -31,7 +31,7 @@ impl Model for Counter {
     type State = i128;
 
     fn init(&self) -> i128 {
-        self.initial.into()
+        self.initial
     }
 
     fn apply(&self, state: &mut i128, op: &CounterOp) -> bool {
@@ -40,7 +40,7 @@ impl Model for Counter {
                 *state += i128::from(amount);
                 true
             }
-            CounterOp::Read(seen) => *state == i128::from(seen),
+            CounterOp::Read(seen) => *state == seen,
         }
     }
 
@@ -60,15 +60,16 @@ impl Recorded for Counter {
     fn op(&self, operation: &Operation) -> Option<CounterOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
-                Some(CounterOp::Add(integer(value)?))
+                Some(CounterOp::Add(amount(value)?))
             }
-            (Op::Read { .. }, Outcome::Ok(_)) => Some(CounterOp::Read(integer(answer(operation)?)?)),
+            (Op::Read { .. }, Outcome::Ok(_)) => Some(CounterOp::Read(count(answer(operation)?)?)),
             _ => None,
         }
     }
 }
 
-pub(super) fn integer(value: &Value) -> Option<i64> {
+/// What can be added at once.
+fn amount(value: &Value) -> Option<i64> {
     match value {
         Value::Nil => Some(0),
         Value::Int(value) => Some(*value),
@@ -76,12 +77,33 @@ pub(super) fn integer(value: &Value) -> Option<i64> {
     }
 }
 
+/// Where a counter can stand. Many additions of 64 bits go beyond 64 bits; none go as far as [`FARTHEST`], which
+/// stands for everything beyond it.
+pub(super) fn count(value: &Value) -> Option<i128> {
+    let Value::Form(form) = value else {
+        return amount(value).map(i128::from);
+    };
+    let digits = form.strip_prefix('-').unwrap_or(form);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let farthest = if form.starts_with('-') {
+        -FARTHEST
+    } else {
+        FARTHEST
+    };
+    Some(form.parse().unwrap_or(farthest).clamp(-FARTHEST, FARTHEST))
+}
+
+/// Farther than as many additions of 64 bits go as memory holds.
+const FARTHEST: i128 = 1 << 120;
+
 pub(super) const WRONG_INITIAL: &str = "a counter begins with an integer";
 
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = match &operation.op {
-        Op::Add { value, .. } => integer(value).is_some(),
-        _ => answer(operation).is_none_or(|value| integer(value).is_some()),
+        Op::Add { value, .. } => amount(value).is_some(),
+        _ => answer(operation).is_none_or(|value| count(value).is_some()),
     };
     is_readable.then_some(()).ok_or("an integer")
 }

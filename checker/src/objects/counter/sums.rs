@@ -124,7 +124,7 @@ impl<'a> Sums<'a> {
         let sign = if falls && !grows { -1 } else { 1 };
         let mut sums = Sums {
             calls,
-            initial: sign * i128::from(counter.initial),
+            initial: sign * counter.initial,
             adds: Vec::new(),
             levels: Vec::new(),
         };
@@ -139,7 +139,7 @@ impl<'a> Sums<'a> {
                     finish: call.finish,
                     gaps: [0, 0],
                 }),
-                CounterOp::Read(seen) => reads.push((sign * i128::from(seen), number)),
+                CounterOp::Read(seen) => reads.push((sign * seen, number)),
             }
         }
         sums.adds.sort_unstable_by_key(|add| add.start);
