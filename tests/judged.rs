@@ -1,5 +1,5 @@
-//! `perjury check` on small files that leave something open: what each must give. A history is a line an operation, as
-//! `process f value → answer`, begun and ended in the order of the lines.
+//! `perjury check` on small files that leave something open: what each must give. A history is a line an
+//! operation, as `process f value → answer`, begun and ended in the order of the lines.
 
 use std::path::Path;
 use std::process::Command;

@@ -40,7 +40,12 @@ fn every_label_is_confirmed() {
         let output = command.output().unwrap();
         let expected = if verdict == "valid" { 0 } else { 1 };
         tried += 1;
-        if output.status.code() != Some(expected) {
+        // Two of Knossos' histories consist of failures alone. Nothing contradicts them, but nothing was
+        // tested.
+        let is_vacuous = verdict == "valid"
+            && output.status.code() == Some(2)
+            && String::from_utf8_lossy(&output.stdout).contains("too little happened");
+        if output.status.code() != Some(expected) && !is_vacuous {
             wrong.push(format!("{line}: {}", String::from_utf8_lossy(&output.stdout)));
         }
     }

@@ -77,8 +77,8 @@ fn amount(value: &Value) -> Option<i64> {
     }
 }
 
-/// Where a counter can stand. Many additions of 64 bits go beyond 64 bits; none go as far as [`FARTHEST`], which
-/// stands for everything beyond it.
+/// Where a counter can stand. Many additions of 64 bits go beyond 64 bits; none go as far as [`FARTHEST`],
+/// which stands for everything beyond it.
 pub(super) fn count(value: &Value) -> Option<i128> {
     let Value::Form(form) = value else {
         return amount(value).map(i128::from);
