@@ -230,14 +230,14 @@ impl<'a> Facts<'a> {
                 None => {}
             }
         }
-        let alone: FxHashSet<&Value> = impossible
-            .iter()
-            .copied()
+        let alone: FxHashSet<&Value> = (impossible.iter().copied())
             .filter(|value| writers[value] == 0)
             .collect();
         for value in impossible.into_iter().filter(|value| alone.contains(value)) {
             *writers.entry(value).or_default() += 1;
         }
+        let can_have_happened =
+            |index: usize, value: &Value| !is_impossible(of(index)) || alone.contains(value);
 
         // An open operation happened if it alone can have written what one that happened saw.
         let mut happened: Vec<usize> = Vec::new();
@@ -245,7 +245,9 @@ impl<'a> Facts<'a> {
         for &index in &named {
             match (of(index).outcome.is_info(), writes(of(index))) {
                 (false, _) => happened.push(index),
-                (true, Some(value)) if value != initial && writers[value] == 1 => {
+                (true, Some(value))
+                    if value != initial && writers[value] == 1 && can_have_happened(index, value) =>
+                {
                     waiting.entry(value).or_default().push(index);
                 }
                 (true, _) => {}
