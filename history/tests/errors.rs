@@ -63,7 +63,7 @@ fn edn() {
         ),
         (
             "{:process 1, :type :invoke, :f :txn, :value [[:cas 1 2]]}",
-            "h:2: unknown micro-operation [\":cas\" 1 2] (known: [r key value], [w key value], [append key value], [version key value])",
+            "h:2: unknown micro-operation [:cas 1 2] (known: [r key value], [w key value], [append key value], [version key value])",
         ),
         (
             "{:process 0, :type :invoke, :f :read}",
