@@ -47,7 +47,10 @@ fn edn() {
         ),
         ("{:f :read, :f :read}", "h:2: the field :f appears twice"),
         ("{:time 1, :time 1}", "h:2: the field :time appears twice"),
-        ("{:time soon}", "h:2: the time must be a number or a date, not soon"),
+        (
+            "{:time soon}",
+            "h:2: the time must be a number or a date, not soon",
+        ),
         (
             "{:process 1, :type :invoke, :f :transfer}",
             "h:2: unknown operation `transfer` (known: read r get, write w put, cas, append, add, acquire lock, \
