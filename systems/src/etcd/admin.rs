@@ -19,6 +19,11 @@ use super::Members;
 use super::gateway::{Header, Range, RequestError, number};
 use super::requests;
 
+/// How often adding a member is tried where a member says that it does not know itself.
+const ADD_TRIES: usize = 20;
+/// The pause between two such tries.
+const ADD_PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// How long an operation may take, including repetitions. etcd changes no member before all have been
 /// connected for 5 s (server.go, `HealthInterval`).
 const LIMIT: Duration = Duration::from_secs(14);
@@ -134,8 +139,22 @@ impl Operators for Members {
         // An earlier try may have come through.
         if !members.contains(&node) {
             let body = json!({ "peerURLs": [format!("http://{}", self.peers[node])] });
-            self.operate::<Json>("v3/cluster/member/add", &body).await?;
-            members.push(node);
+            let mut tries = ADD_TRIES;
+            // A member that was itself added just now may not know of it yet, and refuses.
+            while let Err(error) = self.operate::<Json>("v3/cluster/member/add", &body).await {
+                tries -= 1;
+                if tries == 0 || !error.to_string().contains("member not found") {
+                    return Err(error);
+                }
+                tokio::time::sleep(ADD_PAUSE).await;
+                if self.members().await?.contains(&node) {
+                    break;
+                }
+            }
+            members = self.members().await.unwrap_or(members);
+            if !members.contains(&node) {
+                members.push(node);
+            }
         }
         self.joined().insert(node, members);
         Ok(())
