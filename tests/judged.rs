@@ -1,34 +1,38 @@
-//! `perjury check` on small files that leave something open: what each must give. A history is a line an
-//! operation, as `process f value → answer`, begun and ended in the order of the lines.
+//! `perjury check` on small files that leave something open: what each must give.
+//!
+//! A history is written as `process f value → answer`, one operation after the other, or event by event as
+//! `process type f value`, with `; ` between them.
 
 use std::path::Path;
 use std::process::Command;
 
-/// An event of a history in EDN: `(process, type, f, value)`, and more fields behind it.
-type Event = (&'static str, &'static str, &'static str, &'static str);
-
-/// Each operation's two events, one operation after the other.
-fn one_by_one(operations: &[(&'static str, &'static str, &'static str, &'static str)]) -> Vec<Event> {
-    operations
-        .iter()
-        .flat_map(|&(process, f, asked, answer)| [(process, "invoke", f, asked), (process, "ok", f, answer)])
-        .collect()
-}
-
-fn edn(events: &[Event]) -> String {
-    let line = |(process, kind, f, value): &Event| {
+/// Such a history in EDN.
+fn edn(history: &str) -> String {
+    let event = |process: &str, kind: &str, f: &str, value: &str| {
         format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}}}\n")
     };
-    events.iter().map(line).collect()
+    let lines = history.split("; ").map(|line| {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        let [process, f, rest] = words[..] else {
+            panic!("{line}")
+        };
+        match (rest.split_once(" → "), rest.split_once(' ')) {
+            (Some((asked, answer)), _) => {
+                event(process, "invoke", f, asked) + &event(process, "ok", f, answer)
+            }
+            (None, Some((of, value))) => event(process, f, of, value),
+            _ => panic!("{line}"),
+        }
+    });
+    lines.collect()
 }
 
 /// The exit code and what is printed.
-fn check(directory: &Path, name: &str, text: &str, args: &[&str]) -> (Option<i32>, String) {
+fn check(directory: &Path, name: &str, text: &str) -> (Option<i32>, String) {
     let file = directory.join(name);
     std::fs::write(&file, text).unwrap();
     let output = Command::new(assert_cmd::cargo::cargo_bin!("perjury"))
         .arg("check")
-        .args(args)
         .arg(&file)
         .output()
         .unwrap();
@@ -41,314 +45,190 @@ const INVALID: i32 = 1;
 const UNKNOWN: i32 = 2;
 const REFUSED: i32 = 254;
 
+/// The history, the exit code, and a part of what is said.
+const CASES: &[(&str, i32, &str)] = &[
+    // nil is nothing, where a model knows what that is.
+    (
+        "0 add 5 → 5; 1 read nil → nil; 1 read nil → #{5}",
+        INVALID,
+        "model set",
+    ),
+    (
+        "0 add 5 → 5; 1 read nil → nil; 1 read nil → 5",
+        INVALID,
+        "model counter",
+    ),
+    (
+        r#"0 append "a" → "a"; 1 read nil → nil; 1 read nil → "a""#,
+        INVALID,
+        "model kv-append",
+    ),
+    // Nothing was answered.
+    (
+        "0 invoke write 1; 0 info write 1; 1 invoke read nil",
+        UNKNOWN,
+        "too little happened",
+    ),
+    ("0 invoke write 1; 0 fail write 1", UNKNOWN, "too little happened"),
+    // A drain takes all there is.
+    ("0 enqueue 1 → 1; 0 enqueue 2 → 2; 1 drain nil → [1]", INVALID, ""),
+    (
+        "0 enqueue 1 → 1; 1 drain nil → []; 1 drain nil → [1]",
+        INVALID,
+        "",
+    ),
+    (
+        "0 enqueue 1 → 1; 0 enqueue 2 → 2; 1 drain nil → [2 1]",
+        VALID,
+        "found nothing more",
+    ),
+    (
+        "0 invoke enqueue 1; 1 drain nil → []; 0 ok enqueue 1; 1 drain nil → [1]",
+        VALID,
+        "",
+    ),
+    (
+        "0 enqueue 1 → 1; 1 invoke drain nil; 1 info drain nil; 2 dequeue nil → nil",
+        UNKNOWN,
+        "may have been taken by a drain",
+    ),
+    (
+        "0 enqueue 1 → 1; 1 invoke drain nil; 1 dequeue nil → 1; 1 ok drain :exhausted; 2 dequeue nil → 1",
+        INVALID,
+        "",
+    ),
+    // Keys of every sort.
+    (
+        r#"0 write [["a" 1] 7] → [["a" 1] 7]; 1 read [["b" 1] nil] → [["b" 1] nil]"#,
+        VALID,
+        "on 2 keys",
+    ),
+    (
+        r#"0 write [["a" 1] 7] → [["a" 1] 7]; 1 read [["a" 1] nil] → [["a" 1] nil]"#,
+        INVALID,
+        "",
+    ),
+    (
+        "0 write [6 1] → [6 1]; 1 read [3 nil] → nil",
+        VALID,
+        "without their keys",
+    ),
+    (
+        "0 write [6 1] → [6 1]; 1 read [6 nil] → nil",
+        INVALID,
+        "without their keys",
+    ),
+    (
+        "0 add [0 7] → [0 7]; 0 add [0 8] → [0 8]; 1 read [0 nil] → [7 8]",
+        VALID,
+        "",
+    ),
+    (
+        "0 write [6 1] → [6 1]; 1 read [3 nil] → [6 1]",
+        REFUSED,
+        "key 3 was invoked, and key 6 completes",
+    ),
+    // What was asked counts.
+    (
+        r#"0 write 1 → "OK"; 1 read nil → 1"#,
+        VALID,
+        "what was asked counts",
+    ),
+    (
+        r#"0 write 1 → "OK"; 1 read nil → "OK""#,
+        INVALID,
+        "what was asked counts",
+    ),
+    (
+        "0 add 5 → 5; 0 add 2 → 7; 1 read nil → 7",
+        VALID,
+        "what was asked counts",
+    ),
+    (
+        "0 add 5 → 5; 0 add 2 → 7; 1 read nil → 12",
+        INVALID,
+        "what was asked counts",
+    ),
+    // Values.
+    (
+        r#"0 write "true" → "true"; 1 read nil → true"#,
+        INVALID,
+        "shows a value",
+    ),
+    ("0 write #{1 2} → #{1 2}; 1 read nil → [1 2]", INVALID, ""),
+    ("0 write 1.50 → 1.50; 1 read nil → 1.5", VALID, ""),
+    (
+        r#"0 write #inst "2020-01-01T00:00:00Z" → nil; 1 read nil → #inst "2020-01-01T01:00:00.000+01:00""#,
+        VALID,
+        "",
+    ),
+    (
+        "0 add 9223372036854775807 → nil; 0 add 1 → nil; 1 read nil → 9223372036854775808",
+        VALID,
+        "model counter",
+    ),
+    (
+        "0 add 9223372036854775807 → nil; 0 add 1 → nil; 1 read nil → 9223372036854775809",
+        INVALID,
+        "model counter",
+    ),
+    // Guesses.
+    (
+        "0 write 1 → 1; 0 write 2 → 2; 1 read nil → [1 2]",
+        UNKNOWN,
+        "--model versioned-register",
+    ),
+    (
+        "0 write 1 → 1; 0 write 2 → 2; 0 write 3 → 3; 1 read nil → [1 2 3]",
+        REFUSED,
+        "no model suits",
+    ),
+    ("0 txn [[:r 1 nil]] → [[:r 1 []]]", VALID, "model list-append"),
+    (
+        r#"0 append "a" → "a"; 1 read nil → ["a"]"#,
+        VALID,
+        "model list-append",
+    ),
+    (
+        r#"0 append "a" → "a"; 1 read nil → []"#,
+        INVALID,
+        "model list-append",
+    ),
+    ("0 read nil → {0 10, 1 10}", REFUSED, ""),
+    // Locks.
+    (
+        "0 acquire 1 → 1; 1 acquire 2 → 2; 1 release 2 → 2; 0 release 1 → 1; 1 acquire 1 → 1",
+        VALID,
+        "taken for the lock's",
+    ),
+    ("0 acquire 1 → 1; 1 acquire 1 → 1", INVALID, ""),
+    (
+        r#"0 acquire "a" → "a"; 1 acquire "b" → "b""#,
+        INVALID,
+        "there is one lock",
+    ),
+    // The number of a request, or that of a lock.
+    (
+        "0 acquire 1 → 1; 0 release 2 → 2; 0 acquire 3 → 3; 1 acquire 4 → 4",
+        UNKNOWN,
+        "may be several locks",
+    ),
+    // Processes.
+    (
+        ":nemesis-2 info start nil; 0 write 1 → 1; 1 read nil → 1",
+        VALID,
+        "",
+    ),
+    (r#"0 write 1 → 1; 0 info log "now""#, VALID, "that clients logged"),
+];
+
 #[test]
 fn what_files_leave_open_is_read_as_it_is_meant() {
     let directory = tempfile::tempdir().unwrap();
-    let cases: Vec<(&str, Vec<Event>, i32, &str)> = vec![
-        // nil is nothing, where a model knows what that is.
-        (
-            "a set is empty after an add",
-            one_by_one(&[
-                ("0", "add", "5", "5"),
-                ("1", "read", "nil", "nil"),
-                ("1", "read", "nil", "#{5}"),
-            ]),
-            INVALID,
-            "lost",
-        ),
-        (
-            "a counter is 0 after an add",
-            one_by_one(&[
-                ("0", "add", "5", "5"),
-                ("1", "read", "nil", "nil"),
-                ("1", "read", "nil", "5"),
-            ]),
-            INVALID,
-            "",
-        ),
-        (
-            "a text is empty after an append",
-            one_by_one(&[
-                ("0", "append", "\"a\"", "\"a\""),
-                ("1", "read", "nil", "nil"),
-                ("1", "read", "nil", "\"a\""),
-            ]),
-            INVALID,
-            "",
-        ),
-        // Nothing was answered.
-        (
-            "every operation crashed",
-            vec![
-                ("0", "invoke", "write", "1"),
-                ("0", "info", "write", "1"),
-                ("1", "invoke", "read", "nil"),
-            ],
-            UNKNOWN,
-            "too little happened",
-        ),
-        (
-            "every operation failed",
-            vec![("0", "invoke", "write", "1"), ("0", "fail", "write", "1")],
-            UNKNOWN,
-            "too little happened",
-        ),
-        // A drain takes all there is.
-        (
-            "a drain left something",
-            one_by_one(&[
-                ("0", "enqueue", "1", "1"),
-                ("0", "enqueue", "2", "2"),
-                ("1", "drain", "nil", "[1]"),
-            ]),
-            INVALID,
-            "",
-        ),
-        (
-            "a drain found nothing although something is there",
-            one_by_one(&[
-                ("0", "enqueue", "1", "1"),
-                ("1", "drain", "nil", "[]"),
-                ("1", "drain", "nil", "[1]"),
-            ]),
-            INVALID,
-            "",
-        ),
-        (
-            "a drain took all",
-            one_by_one(&[
-                ("0", "enqueue", "1", "1"),
-                ("0", "enqueue", "2", "2"),
-                ("1", "drain", "nil", "[2 1]"),
-            ]),
-            VALID,
-            "found nothing more",
-        ),
-        (
-            "a drain while something is put in",
-            vec![
-                ("0", "invoke", "enqueue", "1"),
-                ("1", "invoke", "drain", "nil"),
-                ("1", "ok", "drain", "[]"),
-                ("0", "ok", "enqueue", "1"),
-                ("1", "invoke", "drain", "nil"),
-                ("1", "ok", "drain", "[1]"),
-            ],
-            VALID,
-            "",
-        ),
-        (
-            "a drain that did not end may have taken it",
-            vec![
-                ("0", "invoke", "enqueue", "1"),
-                ("0", "ok", "enqueue", "1"),
-                ("1", "invoke", "drain", "nil"),
-                ("1", "info", "drain", "nil"),
-                ("2", "invoke", "dequeue", "nil"),
-                ("2", "ok", "dequeue", "nil"),
-            ],
-            UNKNOWN,
-            "may have been taken by a drain",
-        ),
-        // Keys of every sort.
-        (
-            "lists are keys",
-            one_by_one(&[
-                ("0", "write", "[[\"a\" 1] 7]", "[[\"a\" 1] 7]"),
-                ("1", "read", "[[\"b\" 1] nil]", "[[\"b\" 1] nil]"),
-            ]),
-            VALID,
-            "on 2 keys",
-        ),
-        (
-            "a completion without its key",
-            one_by_one(&[("0", "write", "[6 1]", "[6 1]"), ("1", "read", "[3 nil]", "nil")]),
-            VALID,
-            "without their keys",
-        ),
-        (
-            "elements are no tuple",
-            one_by_one(&[
-                ("0", "add", "[0 7]", "[0 7]"),
-                ("0", "add", "[0 8]", "[0 8]"),
-                ("1", "read", "[0 nil]", "[7 8]"),
-            ]),
-            VALID,
-            "",
-        ),
-        (
-            "a key is another's",
-            one_by_one(&[
-                ("0", "write", "[6 1]", "[6 1]"),
-                ("1", "read", "[3 nil]", "[6 1]"),
-            ]),
-            REFUSED,
-            "key 3 was invoked, and key 6 completes",
-        ),
-        // What was asked counts.
-        (
-            "a write is answered with OK",
-            one_by_one(&[("0", "write", "1", "\"OK\""), ("1", "read", "nil", "1")]),
-            VALID,
-            "what was asked counts",
-        ),
-        (
-            "an add is answered with the total",
-            one_by_one(&[
-                ("0", "add", "5", "5"),
-                ("0", "add", "2", "7"),
-                ("1", "read", "nil", "7"),
-            ]),
-            VALID,
-            "what was asked counts",
-        ),
-        // Values.
-        (
-            "a boolean is no text",
-            one_by_one(&[
-                ("0", "write", "\"true\"", "\"true\""),
-                ("1", "read", "nil", "true"),
-            ]),
-            INVALID,
-            "shows a value",
-        ),
-        (
-            "a set is no list",
-            one_by_one(&[("0", "write", "#{1 2}", "#{1 2}"), ("1", "read", "nil", "[1 2]")]),
-            INVALID,
-            "",
-        ),
-        (
-            "one number in two spellings",
-            one_by_one(&[("0", "write", "1.50", "1.50"), ("1", "read", "nil", "1.5")]),
-            VALID,
-            "",
-        ),
-        (
-            "one instant in two spellings",
-            one_by_one(&[
-                ("0", "write", "#inst \"2020-01-01T00:00:00Z\"", "nil"),
-                ("1", "read", "nil", "#inst \"2020-01-01T01:00:00.000+01:00\""),
-            ]),
-            VALID,
-            "",
-        ),
-        (
-            "a counter beyond 64 bits",
-            one_by_one(&[
-                ("0", "add", "9223372036854775807", "nil"),
-                ("0", "add", "1", "nil"),
-                ("1", "read", "nil", "9223372036854775808"),
-            ]),
-            VALID,
-            "model counter",
-        ),
-        (
-            "a counter that is wrong beyond 64 bits",
-            one_by_one(&[
-                ("0", "add", "9223372036854775807", "nil"),
-                ("0", "add", "1", "nil"),
-                ("1", "read", "nil", "9223372036854775809"),
-            ]),
-            INVALID,
-            "model counter",
-        ),
-        // Guesses.
-        (
-            "rows of a table",
-            one_by_one(&[
-                ("0", "write", "1", "1"),
-                ("0", "write", "2", "2"),
-                ("1", "read", "nil", "[1 2]"),
-            ]),
-            UNKNOWN,
-            "--model versioned-register",
-        ),
-        (
-            "more rows of a table",
-            one_by_one(&[
-                ("0", "write", "1", "1"),
-                ("0", "write", "2", "2"),
-                ("0", "write", "3", "3"),
-                ("1", "read", "nil", "[1 2 3]"),
-            ]),
-            REFUSED,
-            "no model suits",
-        ),
-        (
-            "empty lists",
-            one_by_one(&[("0", "txn", "[[:r 1 nil]]", "[[:r 1 []]]")]),
-            VALID,
-            "model list-append",
-        ),
-        (
-            "texts in a list",
-            one_by_one(&[("0", "append", "\"a\"", "\"a\""), ("1", "read", "nil", "[\"a\"]")]),
-            VALID,
-            "model list-append",
-        ),
-        (
-            "balances",
-            one_by_one(&[("0", "read", "nil", "{0 10, 1 10}")]),
-            REFUSED,
-            "",
-        ),
-        // Locks.
-        (
-            "two locks with names",
-            one_by_one(&[
-                ("0", "acquire", "1", "1"),
-                ("1", "acquire", "2", "2"),
-                ("1", "release", "2", "2"),
-                ("0", "release", "1", "1"),
-                ("1", "acquire", "1", "1"),
-            ]),
-            VALID,
-            "taken for the lock's",
-        ),
-        (
-            "one lock with a name",
-            one_by_one(&[("0", "acquire", "1", "1"), ("1", "acquire", "1", "1")]),
-            INVALID,
-            "",
-        ),
-        (
-            "each client says who it is",
-            one_by_one(&[
-                ("0", "acquire", "\"a\"", "\"a\""),
-                ("1", "acquire", "\"b\"", "\"b\""),
-            ]),
-            INVALID,
-            "there is one lock",
-        ),
-        // Processes.
-        (
-            "a nemesis with a number",
-            vec![
-                (":nemesis-2", "info", "start", "nil"),
-                ("0", "invoke", "write", "1"),
-                ("0", "ok", "write", "1"),
-                ("1", "invoke", "read", "nil"),
-                ("1", "ok", "read", "1"),
-            ],
-            VALID,
-            "",
-        ),
-        (
-            "a client's words",
-            vec![
-                ("0", "invoke", "write", "1"),
-                ("0", "ok", "write", "1"),
-                ("0", "info", "log", "\"now\""),
-            ],
-            VALID,
-            "that clients logged",
-        ),
-    ];
-    for (name, events, code, said) in cases {
-        let (found, told) = check(directory.path(), "history.edn", &edn(&events), &[]);
-        assert_eq!(found, Some(code), "{name}:\n{told}");
-        assert!(told.contains(said), "{name}: {said:?} is not said:\n{told}");
+    for (history, code, said) in CASES {
+        let (found, told) = check(directory.path(), "history.edn", &edn(history));
+        assert_eq!(found, Some(*code), "{history}:\n{told}");
+        assert!(told.contains(said), "{history}: {said:?} is not said:\n{told}");
     }
 }
 
@@ -377,7 +257,7 @@ fn where_lines_are_sorted_in_another_way_their_own_order_counts() {
         // A time of -1 is none.
         ([":time -1", ":time -1", ":time -1", ":time -1"], INVALID),
     ] {
-        let (found, told) = check(directory.path(), "history.edn", &history(fields), &[]);
+        let (found, told) = check(directory.path(), "history.edn", &history(fields));
         assert_eq!(found, Some(code), "{fields:?}:\n{told}");
     }
 }
@@ -402,7 +282,7 @@ fn json_has_one_kind_of_number() {
         // These cannot be told apart once they are read.
         ("1e300", "1e300", REFUSED),
     ] {
-        let (found, told) = check(directory.path(), "history.json", &history(written, read), &[]);
+        let (found, told) = check(directory.path(), "history.json", &history(written, read));
         assert_eq!(found, Some(code), "{written} {read}:\n{told}");
     }
 }

@@ -68,8 +68,17 @@ pub struct History {
     /// A reader gave processes new numbers because they continued after an `info`: which process did what is
     /// uncertain.
     pub is_renumbered: bool,
+    /// Why another reading of what was recorded may be the right one; nothing that is wrong by this one is certain.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What a record leaves open that decides what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
     /// Something was taken out of queues of which no operation tells: by drains that did not end.
-    pub lacks_what_was_taken: bool,
+    UnknownTaken,
+    /// Operations of locks name something: the locks, or something else.
+    UnknownLocks,
 }
 
 impl NemesisSpan {

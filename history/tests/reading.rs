@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use history::formats::{Imported, read_bytes};
-use history::{ErrorClass, Key, Op, Outcome, Value};
+use history::{Doubt, ErrorClass, Key, Op, Outcome, Value};
 
 fn read(text: &str, format: &str) -> Imported {
     read_bytes(text.as_bytes(), Path::new("h"), Some(format))
@@ -50,7 +50,7 @@ fn a_drain_that_crashed_leaves_what_it_took_open() {
         lines.extend(end);
         let imported = events(&lines);
         assert_eq!(imported.history.operations.len(), 1);
-        assert!(imported.history.lacks_what_was_taken);
+        assert_eq!(imported.history.doubts, [Doubt::UnknownTaken]);
         assert!(remarks(&imported).contains("1 drain did not end"), "{imported:?}");
     }
 }
@@ -70,7 +70,7 @@ fn a_drain_with_dequeues_inside_is_their_name() {
     assert!(
         outcomes.contains(&Outcome::ok_value(10.into())) && outcomes.contains(&Outcome::ok_value(Value::Nil))
     );
-    assert!(!imported.history.lacks_what_was_taken);
+    assert!(imported.history.doubts.is_empty());
 }
 
 #[test]

@@ -19,8 +19,8 @@
 //!   does not, its key is that of the invocation. Whether a list of two that begins with the key is such a
 //!   tuple or an answer is decided for each kind of operation, by whether other answers are lists that are no
 //!   tuples.
-//! - What the operations of locks name in their invocations is the lock, unless each process only ever names
-//!   what no other one does: then it is the client.
+//! - What the operations of locks name in their invocations is the lock, if processes share such names. Where each
+//!   process only ever names one thing of its own, that is the client; else it is in doubt.
 //! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
 //!   becomes the span's target; whether the fault took hold is unknown, so the span has no outcome.
 
@@ -32,8 +32,8 @@ use super::Remark;
 use super::jepsen::{self, Function, Record, What, Who};
 use crate::units::plural;
 use crate::{
-    Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp, NemesisSpan,
-    OPEN, Op, OpKind, Operation, Outcome, Process, Value, tell,
+    Doubt, Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp,
+    NemesisSpan, OPEN, Op, OpKind, Operation, Outcome, Process, Value, tell,
 };
 
 /// The first number for processes that the file does not name; the numbers are made small at the end.
@@ -300,7 +300,8 @@ impl Assembler {
         if self.tuples.is_keyed && self.tuples.are_doubtful && !self.tuples.are_proved {
             return Err(Refusal::NotKeyed);
         }
-        self.crashed_drains += self.draining.len() as u64;
+        let unfinished = self.draining.values().filter(|drain| !drain.is_name);
+        self.crashed_drains += unfinished.count() as u64;
         let mut remarks = self.remarks();
         let mut history = self.builder.finish();
         self.tuples.put_back(&mut history);
@@ -310,7 +311,9 @@ impl Assembler {
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
         history.is_timeless = self.timeless > 0 && self.timeless == self.records;
         history.is_renumbered = self.reused > 0;
-        history.lacks_what_was_taken = self.crashed_drains > 0;
+        history
+            .doubts
+            .extend((self.crashed_drains > 0).then_some(Doubt::UnknownTaken));
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
@@ -440,6 +443,9 @@ impl Assembler {
         self.invented += 1;
         self.reused += 1;
         self.renamed.insert(known.unwrap_or(current), number);
+        if let Some(drain) = self.draining.remove(&current) {
+            self.draining.insert(number, drain);
+        }
         Ok(number)
     }
 
@@ -582,8 +588,8 @@ impl Tuples {
     }
 }
 
-/// Gives operations of locks the names that they were invoked with as keys, unless each process only ever
-/// names what no other one does, as it does if it says who it is.
+/// Gives operations of locks the names that they were invoked with as keys, if processes share them. A process
+/// that only ever names one thing of its own says who it is.
 fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
     let mut users: FxHashMap<&Value, FxHashSet<u32>> = FxHashMap::default();
     let mut used: FxHashMap<u32, FxHashSet<&Value>> = FxHashMap::default();
@@ -592,22 +598,29 @@ fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
         users.entry(name).or_default().insert(process);
         used.entry(process).or_default().insert(name);
     }
-    let are_clients = used.len() > 1
-        && users.values().all(|users| users.len() == 1)
-        && used.values().all(|used| used.len() == 1);
-    if are_clients {
-        return "what is acquired and released is named by each process in its own way: the names are taken for those \
-                of the processes, and there is one lock"
-            .into();
-    }
-    for (index, name) in names {
-        if let Op::Acquire { key } | Op::Release { key } = &mut history.operations[index].op
-            && key.is_nil()
-        {
-            *key = name;
+    let is_shared = users.values().any(|users| users.len() > 1);
+    let says_who = used.values().all(|used| used.len() == 1);
+    match (is_shared, says_who) {
+        (false, true) => {
+            "what is acquired and released is named by each process in its own way: the names are taken for those of the \
+             processes, and there is one lock"
+                .into()
+        }
+        (false, false) => {
+            history.doubts.push(Doubt::UnknownLocks);
+            "what is acquired and released has names, which no two processes share: there is taken to be one lock".into()
+        }
+        (true, _) => {
+            for (index, name) in names {
+                if let Op::Acquire { key } | Op::Release { key } = &mut history.operations[index].op
+                    && key.is_nil()
+                {
+                    *key = name;
+                }
+            }
+            "what is acquired and released has a name, which several processes use: it is taken for the lock's".into()
         }
     }
-    "what is acquired and released has a name, which several processes use: it is taken for the lock's".into()
 }
 
 /// Puts the dequeues of drains into the history, and that each drain found nothing more. Later positions are

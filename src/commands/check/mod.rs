@@ -18,7 +18,7 @@ use checker::objects::{self, Entry, MODELS};
 use checker::{Analysis, Options, Verdict};
 use history::formats::{self, FORMATS, Imported, JOURNAL, Remark};
 use history::units::{duration, plural};
-use history::{History, Op, Operation, Outcome, RunDir, TestRecord, Value};
+use history::{Doubt, History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -143,6 +143,16 @@ fn withdraw(analysis: &mut Analysis, why: &str) {
     analysis.unknown.push((Value::Nil, why.to_owned()));
 }
 
+/// What else may explain what contradicts.
+fn in_words(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::UnknownTaken => "what is missing may have been taken by a drain that did not end",
+        Doubt::UnknownLocks => {
+            "what is acquired and released may be several locks: record [lock nil] tuples, or nothing for one lock"
+        }
+    }
+}
+
 /// What keeps a history from being judged as it stands: what was not recorded, or what no one was told.
 fn reserve(analysis: &mut Analysis, history: &History, chosen: &Chosen) {
     if analysis.verdict == Verdict::Invalid {
@@ -151,11 +161,8 @@ fn reserve(analysis: &mut Analysis, history: &History, chosen: &Chosen) {
                 analysis,
                 "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner",
             );
-        } else if history.lacks_what_was_taken {
-            withdraw(
-                analysis,
-                "what is missing may have been taken by a drain that did not end",
-            );
+        } else if let Some(doubt) = history.doubts.first() {
+            withdraw(analysis, in_words(*doubt));
         } else if let Some(doubt) = chosen.doubt {
             withdraw(analysis, doubt);
         }
