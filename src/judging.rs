@@ -167,17 +167,19 @@ fn after<'scope>(
     done
 }
 
-/// How many values an answer is made of, if it is a list, or a list of lists as that of a transaction.
+/// How many values an answer is made of, if it is of several, or a list of such as that of a transaction.
 fn elements_of_answer(operation: &Operation) -> usize {
-    match &operation.outcome {
-        Outcome::Ok(Answer {
-            value: Some(Value::List(values)),
-        }) => values.iter().fold(values.len(), |count, value| match value {
-            Value::List(values) => count + values.len(),
-            _ => count,
-        }),
-        _ => 0,
-    }
+    let within = |value: &Value| value.elements().map_or(0, <[Value]>::len);
+    let Outcome::Ok(Answer { value: Some(answer) }) = &operation.outcome else {
+        return 0;
+    };
+    within(answer)
+        + answer
+            .elements()
+            .unwrap_or_default()
+            .iter()
+            .map(within)
+            .sum::<usize>()
 }
 
 /// How much memory this process takes now; 0 where the system does not say.

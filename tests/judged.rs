@@ -195,6 +195,13 @@ const CASES: &[(&str, i32, &str)] = &[
         "model list-append",
     ),
     ("0 read nil → {0 10, 1 10}", REFUSED, ""),
+    // A set has no order.
+    (
+        "0 append 2 → 2; 0 append 1 → 1; 1 read nil → #{1 2}",
+        REFUSED,
+        "not process 1's read of #{1 2}",
+    ),
+    ("0 read nil → #{}; 0 read nil → #{}", VALID, "model set"),
     // Locks.
     (
         "0 acquire 1 → 1; 1 acquire 2 → 2; 1 release 2 → 2; 0 release 1 → 1; 1 acquire 1 → 1",

@@ -226,6 +226,15 @@ pub(crate) fn finish(operation: &Operation) -> u64 {
     }
 }
 
+/// The values of a list in their order; nil is the empty one. A set has no order.
+pub(crate) fn in_order(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Nil => Some(&[]),
+        Value::List(values) => Some(values),
+        _ => None,
+    }
+}
+
 /// What an operation that happened answered, if it did.
 pub(crate) fn answer(operation: &Operation) -> Option<&Value> {
     match &operation.outcome {

@@ -129,11 +129,10 @@ fn operations_and_answers() {
             Outcome::ok_value(17.into()),
         ),
         (
+            // A name that no two processes share is that of the process.
             ":f :lock :value :n1",
             ":f :lock :value :n1",
-            Op::Acquire {
-                key: Key::form(":n1"),
-            },
+            Op::Acquire { key: key() },
             Outcome::ok(),
         ),
         (

@@ -6,6 +6,7 @@
 
 use std::hash::Hash;
 
+use history::units::plural;
 use rustc_hash::FxHashMap;
 
 /// When operations began that put things there, thing by thing.
@@ -31,11 +32,11 @@ impl<K: Hash + Eq> Supply<K> {
     }
 }
 
-/// How often something can be there, in words.
-pub(crate) fn at_most(count: usize) -> &'static str {
+/// How often something can be there, in words: `once`, `twice`, `3 times`.
+pub(crate) fn how_often(count: usize) -> String {
     match count {
-        1 => "once",
-        2 => "twice",
-        _ => "that often",
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => plural(count as u64, "time"),
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use history::{History, MicroOp, Op, OpKind, Value};
+use history::{History, MicroOp, Op, OpKind, Operation, Value};
 use rustc_hash::FxHashSet;
 
 use crate::model::answer;
+use crate::objects::counter::is_count;
 
 /// What was seen in a history.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Seen {
     pub kinds: BTreeSet<OpKind>,
     /// A read answered with a list.
     pub list_read: bool,
+    /// A read answered with a set.
+    pub set_read: bool,
     /// A read answered with an integer.
     pub integer_read: bool,
     /// A read answered with `[integer, value]`.
@@ -46,65 +49,45 @@ impl Seen {
 
     /// Whether its reads answer with values of the sort that is written.
     pub fn is_of_registers(&self) -> bool {
-        (!self.list_read || self.list_written) && (!self.map_read || self.map_written)
+        (!(self.list_read || self.set_read) || self.list_written) && (!self.map_read || self.map_written)
     }
 
     /// Whether it only consists of reads, and some answer with lists.
     pub fn only_reads_lists(&self) -> bool {
         let is_read = |kind: &OpKind| matches!(kind, OpKind::Read | OpKind::Txn);
-        self.list_read && !self.integer_read && !self.txn_written && self.kinds.iter().all(is_read)
+        self.list_read
+            && !self.set_read
+            && !self.integer_read
+            && !self.txn_written
+            && self.kinds.iter().all(is_read)
     }
 
     /// Why what it looks like may be something else: the models that were chosen by its looks alone may then
     /// wrong it.
     pub fn doubt(&self) -> Option<&'static str> {
-        (self.is_versioned() && self.pairs_of_written).then_some(
-            "its reads may answer with [version value], or with two of the values that were written, as rows of a table: \
-             --model versioned-register says that they are versions",
+        self.pairs_of_written.then_some(
+            "its reads may answer with [version value], or with two of the values that were written, as rows of a \
+             table: --model versioned-register says that they are versions",
         )
     }
 
     /// Looks at every operation.
     pub fn new(history: &History) -> Seen {
-        let mut seen = Seen {
-            pairs_of_written: true,
-            ..Seen::default()
-        };
-        let mut written: FxHashSet<&Value> = FxHashSet::default();
-        for operation in &history.operations {
-            if let Op::Write { value, .. } | Op::Cas { new: value, .. } = &operation.op {
-                written.insert(value);
-            }
-        }
+        let mut seen = Seen::default();
         for operation in &history.operations {
             seen.kinds.insert(operation.op.kind());
             match &operation.op {
-                Op::Read { .. } => match answer(operation) {
-                    Some(Value::List(values)) => {
-                        seen.list_read = true;
-                        match &values[..] {
-                            [version @ Value::Int(_), value] => {
-                                seen.pair_read = true;
-                                seen.pairs_of_written &= written.contains(version) && written.contains(value);
-                            }
-                            _ => seen.other_read = true,
-                        }
+                Op::Read { .. } => {
+                    let Some(value) = answer(operation).filter(|value| !value.is_nil()) else {
+                        continue;
+                    };
+                    seen.read(value);
+                    match value.elements() {
+                        Some([Value::Int(_), _]) if !seen.set_read => seen.pair_read = true,
+                        _ => seen.other_read = true,
                     }
-                    Some(Value::Int(_)) => (seen.integer_read, seen.other_read) = (true, true),
-                    Some(Value::Set(_)) => (seen.list_read, seen.other_read) = (true, true),
-                    Some(Value::Map(_)) => (seen.map_read, seen.other_read) = (true, true),
-                    Some(Value::Form(form)) => {
-                        let digits = form.strip_prefix('-').unwrap_or(form);
-                        seen.integer_read |= digits.bytes().all(|byte| byte.is_ascii_digit());
-                        seen.other_read = true;
-                    }
-                    Some(Value::Text(_)) => seen.other_read = true,
-                    Some(Value::Nil) | None => {}
-                },
-                Op::Write { value, .. } | Op::Cas { new: value, .. } => {
-                    seen.list_written |= value.elements().is_some();
-                    seen.map_written |= matches!(value, Value::Map(_));
                 }
+                Op::Write { value, .. } | Op::Cas { new: value, .. } => seen.written(value),
                 Op::Append { value, .. } => seen.element_appended |= !matches!(value, Value::Text(_)),
                 Op::Acquire { .. } => seen.token |= matches!(answer(operation), Some(Value::Int(_))),
                 Op::Txn { micro_ops, .. } => {
@@ -115,13 +98,9 @@ impl Seen {
                         match (op, answer) {
                             (MicroOp::Write { value, .. }, _) => {
                                 seen.txn_written = true;
-                                seen.list_written |= value.elements().is_some();
-                                seen.map_written |= matches!(value, Value::Map(_));
+                                seen.written(value);
                             }
-                            (MicroOp::Read { .. }, Some(Value::List(_) | Value::Set(_))) => {
-                                seen.list_read = true
-                            }
-                            (MicroOp::Read { .. }, Some(Value::Map(_))) => seen.map_read = true,
+                            (MicroOp::Read { .. }, Some(value)) => seen.read(value),
                             _ => {}
                         }
                     }
@@ -129,6 +108,39 @@ impl Seen {
                 _ => {}
             }
         }
+        seen.pairs_of_written = seen.is_versioned() && are_pairs_of_written(history);
         seen
     }
+
+    fn read(&mut self, value: &Value) {
+        match value {
+            Value::List(_) => self.list_read = true,
+            Value::Set(_) => self.set_read = true,
+            Value::Map(_) => self.map_read = true,
+            Value::Int(_) | Value::Form(_) => self.integer_read |= is_count(value),
+            Value::Text(_) | Value::Nil => {}
+        }
+    }
+
+    fn written(&mut self, value: &Value) {
+        self.list_written |= value.elements().is_some();
+        self.map_written |= matches!(value, Value::Map(_));
+    }
+}
+
+/// Whether every read that answered with two values answered with two of those that were written.
+fn are_pairs_of_written(history: &History) -> bool {
+    let written = |operation: &Operation| match &operation.op {
+        Op::Write { value, .. } | Op::Cas { new: value, .. } => Some(value.clone()),
+        _ => None,
+    };
+    let written: FxHashSet<Value> = history.operations.iter().filter_map(written).collect();
+    let mut reads = history
+        .operations
+        .iter()
+        .filter(|operation| operation.op.kind() == OpKind::Read);
+    reads.all(|read| {
+        let pair = answer(read).and_then(Value::elements).unwrap_or_default();
+        pair.iter().all(|value| written.contains(value))
+    })
 }

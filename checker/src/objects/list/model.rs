@@ -20,9 +20,8 @@ use std::collections::BTreeMap;
 
 use history::{Key, MicroOp, Op, Operation, Outcome, Value};
 
-use crate::model::{Effect, Model, Recorded, answer, array_bytes, tree_bytes};
+use crate::model::{Effect, Model, Recorded, answer, array_bytes, in_order, tree_bytes};
 use crate::objects::multi::{is_answered, object};
-use crate::objects::set::elements;
 
 /// Several lists, empty at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +94,7 @@ impl Recorded for ListAppend {
         }
         let answer = answer(operation);
         let micro: Self::Op = match &operation.op {
-            Op::Read { key } => vec![ListMicro::Read(key.clone(), elements(answer?)?.to_vec())],
+            Op::Read { key } => vec![ListMicro::Read(key.clone(), in_order(answer?)?.to_vec())],
             Op::Append { key, value } => vec![ListMicro::Append(key.clone(), value.clone())],
             Op::Txn {
                 key: group,
@@ -107,7 +106,7 @@ impl Recorded for ListAppend {
                 };
                 let micro = |(place, op): (usize, &MicroOp)| match op {
                     MicroOp::Read { key } => {
-                        let seen = elements(answers.get(place)?)?;
+                        let seen = in_order(answers.get(place)?)?;
                         Some(ListMicro::Read(object(group, key), seen.to_vec()))
                     }
                     MicroOp::Append { key, value } => {
@@ -128,7 +127,7 @@ impl Recorded for ListAppend {
 }
 
 pub(super) fn begins_empty(initial: &Value) -> Result<(), &'static str> {
-    match elements(initial) {
+    match in_order(initial) {
         Some([]) => Ok(()),
         _ => Err("lists begin empty"),
     }
@@ -136,7 +135,7 @@ pub(super) fn begins_empty(initial: &Value) -> Result<(), &'static str> {
 
 /// A version and a revision, as an answer tells them.
 fn version(answer: &Value) -> Option<(i64, i64)> {
-    match elements(answer)? {
+    match in_order(answer)? {
         [] if answer.is_nil() => Some((0, 0)),
         [Value::Int(version), Value::Int(revision)] => Some((*version, *revision)),
         _ => None,
@@ -157,14 +156,14 @@ fn is_readable(operation: &Operation) -> bool {
             is_answered(operation)
                 && places.all(|(place, micro)| match (micro, answer) {
                     (MicroOp::Write { .. }, _) => false,
-                    (MicroOp::Read { .. }, Some(Value::List(answers))) => elements(&answers[place]).is_some(),
+                    (MicroOp::Read { .. }, Some(Value::List(answers))) => in_order(&answers[place]).is_some(),
                     (MicroOp::Version { .. }, Some(Value::List(answers))) => {
                         version(&answers[place]).is_some()
                     }
                     _ => true,
                 })
         }
-        (Op::Read { .. }, Some(seen)) => elements(seen).is_some(),
+        (Op::Read { .. }, Some(seen)) => in_order(seen).is_some(),
         _ => true,
     }
 }

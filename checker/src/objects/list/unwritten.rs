@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::model::ListMicro;
 use super::proof::contradicts_itself;
 use crate::engine::publish::{self, Contradiction};
-use crate::engine::supply::{Supply, at_most};
+use crate::engine::supply::{Supply, how_often};
 use crate::model::{Call, Calls};
 use crate::sentence::{op, sentence};
 use crate::verdict::{Algorithm, Decision, Rule};
@@ -101,8 +101,8 @@ fn excess(reader: usize, element: &Value, most: usize) -> Contradiction {
         most => (
             Rule::TooOften,
             format!(
-                " saw {element} more often than it can have been appended by then: {}.",
-                at_most(most)
+                " saw {element} more often than it can have been appended by then, which is {}.",
+                how_often(most)
             ),
         ),
     };

@@ -28,7 +28,7 @@ pub(crate) const ENTRY: Entry = Entry {
     promise: "linearizable",
     operations: &[OpKind::Add, OpKind::Read],
     per_key: true,
-    suits: |seen| seen.list_read || !seen.integer_read,
+    suits: |seen| seen.list_read || seen.set_read || !seen.integer_read,
     initial: || Value::list(Vec::new()),
     initial_is: |initial| match elements(initial) {
         Some(_) => Ok(()),

@@ -21,8 +21,7 @@ use std::sync::Arc;
 use history::units::{grouped, plural};
 use history::{History, Op, Operation, Outcome, Value};
 
-use crate::model::{Model, Recorded, answer, array_bytes};
-use crate::objects::set::elements;
+use crate::model::{Model, Recorded, answer, array_bytes, in_order};
 
 /// A register that was never written at first, whose changes can be followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,7 +186,7 @@ struct Heard {
 }
 
 fn heard(answer: &Value) -> Option<Heard> {
-    let (through, events, begun) = match elements(answer)? {
+    let (through, events, begun) = match in_order(answer)? {
         [Value::Int(through), events] => (through, events, None),
         // Nothing that it has not yet reached can have been dropped.
         [Value::Int(through), events, Value::Int(begun)] if *begun <= through.saturating_add(1) => {
@@ -195,11 +194,11 @@ fn heard(answer: &Value) -> Option<Heard> {
         }
         _ => return None,
     };
-    let event = |event: &Value| match elements(event)? {
+    let event = |event: &Value| match in_order(event)? {
         [Value::Int(revision), value] => Some((*revision, value.clone())),
         _ => None,
     };
-    let events: Option<Vec<_>> = elements(events)?.iter().map(event).collect();
+    let events: Option<Vec<_>> = in_order(events)?.iter().map(event).collect();
     Some(Heard {
         through: *through,
         events: events?,

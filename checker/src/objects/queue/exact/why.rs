@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use super::{Because, Deadline, Item, Queue};
 use crate::engine::publish::Contradiction;
-use crate::engine::supply::at_most;
+use crate::engine::supply::how_often;
 use crate::sentence::{Sentence, op, sentence};
 use crate::verdict::Rule;
 
@@ -46,8 +46,8 @@ impl Queue<'_> {
         let why = sentence![
             op(dequeue),
             format!(
-                " took {value} out more often than it can have been put in by then: {}.",
-                at_most(most)
+                " took {value} out more often than it can have been put in by then, which is {}.",
+                how_often(most)
             )
         ];
         self.contradiction(Rule::TooOften, vec![dequeue], vec![value.clone()], vec![why])
