@@ -452,7 +452,9 @@ fn a_disk_that_lies_about_fsync_loses_acknowledged_writes_with_the_power_and_an_
         ("lying", format!("{lie}{power}"), 1),
     ] {
         std::fs::write(dir.path().join("schedule.toml"), schedule).unwrap();
-        let args = "test --nodes 3 --schedule schedule.toml --min-faults 1 --time-limit 7s";
+        // With this seed nodes keep all of their logs. One that has thrown the begin of its log away for a
+        // snapshot that the disk then lost does not start again, and the verdict is unknown.
+        let args = "test --nodes 3 --schedule schedule.toml --min-faults 1 --time-limit 7s --seed 0";
         let output = perjury(dir.path(), args).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{name}: {}", text(&output));
     }

@@ -235,6 +235,18 @@ pub(crate) fn in_order(value: &Value) -> Option<&[Value]> {
     }
 }
 
+/// Whether it is an integer, of whatever size.
+pub(crate) fn is_integer(value: &Value) -> bool {
+    match value {
+        Value::Int(_) => true,
+        Value::Form(form) => {
+            let digits = form.strip_prefix('-').unwrap_or(form);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
 /// What an operation that happened answered, if it did.
 pub(crate) fn answer(operation: &Operation) -> Option<&Value> {
     match &operation.outcome {

@@ -68,7 +68,8 @@ pub struct History {
     /// A reader gave processes new numbers because they continued after an `info`: which process did what is
     /// uncertain.
     pub is_renumbered: bool,
-    /// Why another reading of what was recorded may be the right one; nothing that is wrong by this one is certain.
+    /// Why another reading of what was recorded may be the right one; nothing that is wrong by this one is
+    /// certain.
     pub doubts: Vec<Doubt>,
 }
 

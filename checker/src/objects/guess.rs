@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use history::{History, MicroOp, Op, OpKind, Operation, Value};
 use rustc_hash::FxHashSet;
 
-use crate::model::answer;
-use crate::objects::counter::is_count;
+use crate::model::{answer, is_integer};
 
 /// What was seen in a history.
 #[derive(Clone, Debug, Default)]
@@ -117,7 +116,7 @@ impl Seen {
             Value::List(_) => self.list_read = true,
             Value::Set(_) => self.set_read = true,
             Value::Map(_) => self.map_read = true,
-            Value::Int(_) | Value::Form(_) => self.integer_read |= is_count(value),
+            Value::Int(_) | Value::Form(_) => self.integer_read |= is_integer(value),
             Value::Text(_) | Value::Nil => {}
         }
     }

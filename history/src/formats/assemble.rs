@@ -19,8 +19,8 @@
 //!   does not, its key is that of the invocation. Whether a list of two that begins with the key is such a
 //!   tuple or an answer is decided for each kind of operation, by whether other answers are lists that are no
 //!   tuples.
-//! - What the operations of locks name in their invocations is the lock, if processes share such names. Where each
-//!   process only ever names one thing of its own, that is the client; else it is in doubt.
+//! - What the operations of locks name in their invocations is the lock, if processes share such names. Where
+//!   each process only ever names one thing of its own, that is the client; else it is in doubt.
 //! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
 //!   becomes the span's target; whether the fault took hold is unknown, so the span has no outcome.
 
@@ -588,8 +588,8 @@ impl Tuples {
     }
 }
 
-/// Gives operations of locks the names that they were invoked with as keys, if processes share them. A process
-/// that only ever names one thing of its own says who it is.
+/// Gives operations of locks the names that they were invoked with as keys, if processes share them. A
+/// process that only ever names one thing of its own says who it is.
 fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
     let mut users: FxHashMap<&Value, FxHashSet<u32>> = FxHashMap::default();
     let mut used: FxHashMap<u32, FxHashSet<&Value>> = FxHashMap::default();

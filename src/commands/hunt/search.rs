@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use checker::Verdict;
 use history::units::plural;
+use nemeses::{Schedule, Scheduled};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,6 +24,9 @@ use crate::run::child::Ended;
 
 /// After how many failures of the harness in a row the hunt gives up.
 const MOST_FAILURES: u32 = 3;
+
+/// Faults that ended so close to each other ended together.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// What the jobs share.
 struct Shared {
@@ -183,7 +187,8 @@ impl Hunt<'_> {
             progress.lines.push(line);
             progress.found = progress.found.take().or(found);
             progress.write(&self.place, &self.pool)?;
-            let mut schedules: Vec<_> = executed(run).into_iter().collect();
+            let executed = executed(run).map(|schedule| gone_on(schedule, self.args.run_time));
+            let mut schedules: Vec<_> = executed.into_iter().collect();
             if let Faults::Schedule(drawn) = draw.faults {
                 schedules.push(drawn);
             }
@@ -234,6 +239,18 @@ impl Hunt<'_> {
     fn relative(&self, run: &Path) -> String {
         run.strip_prefix(&self.place).unwrap_or(run).display().to_string()
     }
+}
+
+/// A schedule that a violation cut short, with the faults that it ended going on to the end of a run.
+fn gone_on(mut schedule: Schedule, run_time: Duration) -> Schedule {
+    let end = |fault: &Scheduled| fault.at + fault.lasts;
+    let last = schedule.faults.iter().map(end).max().unwrap_or_default();
+    for fault in &mut schedule.faults {
+        if end(fault) + TOGETHER >= last {
+            fault.lasts = fault.lasts.max(run_time.saturating_sub(fault.at));
+        }
+    }
+    schedule
 }
 
 /// How many runs there are at a time: each keeps about two processors busy.

@@ -17,11 +17,6 @@ use model::{WRONG_INITIAL, count, readable};
 
 pub use model::{Counter, CounterOp};
 
-/// Whether a counter can stand there.
-pub(crate) fn is_count(value: &Value) -> bool {
-    count(value).is_some()
-}
-
 const BOUNDS: Algorithm = Algorithm("counter-bounds");
 const EXACT: Algorithm = Algorithm("counter-exact");
 const SUMS: Algorithm = Algorithm("counter-sums");

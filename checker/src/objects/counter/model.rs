@@ -7,7 +7,7 @@
 
 use history::{Op, Operation, Outcome, Value};
 
-use crate::model::{Effect, Model, Recorded, answer};
+use crate::model::{Effect, Model, Recorded, answer, is_integer};
 
 /// A counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,8 +83,7 @@ pub(super) fn count(value: &Value) -> Option<i128> {
     let Value::Form(form) = value else {
         return amount(value).map(i128::from);
     };
-    let digits = form.strip_prefix('-').unwrap_or(form);
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_integer(value) {
         return None;
     }
     let farthest = if form.starts_with('-') {
