@@ -417,6 +417,9 @@ pub struct CheckArgs {
     /// directories.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
+    /// Say how each file is understood, with its first operations, and judge nothing.
+    #[arg(long, conflicts_with = "html")]
+    pub explain_reading: bool,
     /// How long judging each history may take; after that, the verdict is unknown.
     #[arg(long, value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Option<Duration>,

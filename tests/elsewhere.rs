@@ -48,8 +48,13 @@ fn verified(run: &Path) -> u64 {
 
 /// The newest run below `dir`.
 fn newest(dir: &Path) -> PathBuf {
-    let entries = std::fs::read_dir(dir.join("runs")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).max().unwrap()
+    newest_of(dir).expect("there is a run")
+}
+
+/// The newest run below `dir`, if there is one yet.
+fn newest_of(dir: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("runs")).ok()?;
+    entries.map(|entry| entry.unwrap().path()).max()
 }
 
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
@@ -138,9 +143,9 @@ fn containers_do_not_outlive_their_controller() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let history = || newest(dir.path()).join("history.jsonl");
     wait_for("operations", || {
-        dir.path().join("runs").is_dir() && history().metadata().is_ok_and(|meta| meta.len() > 100_000)
+        let history = newest_of(dir.path()).map(|run| run.join("history.jsonl"));
+        history.is_some_and(|history| history.metadata().is_ok_and(|meta| meta.len() > 100_000))
     });
     // Containers, network and image: the label by which they are looked for is the right one.
     assert_eq!(in_docker(dir.path()).len(), 5);

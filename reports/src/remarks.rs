@@ -4,7 +4,7 @@ use checker::Verdict;
 use history::units::{plural, seconds};
 use history::{History, NoteKind, TestRecord};
 
-use crate::checks::failed;
+use crate::checks::{failed, only_one_skipped};
 use crate::results::{FaultHold, FaultRow};
 
 /// The remarks on a run with this verdict.
@@ -39,10 +39,18 @@ pub(crate) fn remarks(
 
 fn never_due(record: &TestRecord, faults: &[FaultRow], remarks: &mut Vec<String>) {
     for nemesis in &record.nemesis {
-        if !faults.is_empty() && !faults.iter().any(|fault| fault.nemesis == *nemesis) {
-            remarks.push(format!(
+        let own: Vec<&FaultRow> = faults.iter().filter(|fault| fault.nemesis == *nemesis).collect();
+        match own[..] {
+            [] if !faults.is_empty() => remarks.push(format!(
                 "the nemesis {nemesis} never got a turn; a longer run would give it one"
-            ));
+            )),
+            [only] if only.hold == FaultHold::Skipped && faults.iter().any(FaultRow::is_verified) => {
+                remarks.push(format!(
+                    "{}; a longer run would give it another turn",
+                    only_one_skipped(nemesis)
+                ));
+            }
+            _ => {}
         }
     }
 }

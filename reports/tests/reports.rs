@@ -39,8 +39,12 @@ fn complete(time_ms: u64, process: u64, outcome: Outcome) -> Event {
 }
 
 fn fault(time_ms: u64, action: NemesisAction, hold: Option<Hold>) -> Vec<Event> {
+    fault_of("partition", time_ms, action, hold)
+}
+
+fn fault_of(nemesis: &str, time_ms: u64, action: NemesisAction, hold: Option<Hold>) -> Vec<Event> {
     let op = NemesisOp {
-        nemesis: "partition".into(),
+        nemesis: nemesis.into(),
         action,
         target: "leader".into(),
     };
@@ -355,6 +359,50 @@ fn hostile_words_stay_words() {
     }
     assert!(!junit.contains("<script"));
     assert_well_formed(&junit);
+}
+
+/// A second nemesis with a single turn, in which there was nothing to act on, beside one that took hold.
+#[test]
+fn one_turn_that_was_skipped_is_told_and_two_make_the_run_unknown() {
+    for (turns, expected, told) in [
+        (
+            1,
+            Verdict::Valid,
+            "the only fault of kill was skipped; a longer run",
+        ),
+        (2, Verdict::Unknown, "all 2 faults of kill were skipped"),
+    ] {
+        let mut events = vec![invoke(0, 99, write(1, 1)), complete(1, 99, Outcome::ok())];
+        for n in 0..20 {
+            events.push(invoke(10 + n, 0, read(1)));
+            events.push(complete(10 + n, 0, Outcome::ok_value(Value::Int(1))));
+        }
+        events.extend(fault(40, NemesisAction::Start, Some(Hold::Verified)));
+        events.extend(fault(50, NemesisAction::Stop, Some(Hold::Verified)));
+        for turn in 0..turns {
+            let (start, stop) = (60 + 20 * turn, 70 + 20 * turn);
+            events.extend(fault_of(
+                "kill",
+                start,
+                NemesisAction::Start,
+                Some(Hold::Verified),
+            ));
+            let nothing = Hold::Skipped("nothing ran".into());
+            events.extend(fault_of("kill", stop, NemesisAction::Stop, Some(nothing)));
+        }
+        let history = history(events);
+        let record = TestRecord {
+            nemesis: vec!["partition".into(), "kill".into()],
+            ..record()
+        };
+        let results = summarize(&record, &history, &analysis(&history, Vec::new()));
+        assert_eq!(results.verdict, expected, "{:?}", results.checks);
+        let said: Vec<&str> = results
+            .reasons()
+            .chain(results.remarks.iter().map(String::as_str))
+            .collect();
+        assert!(said.join("; ").contains(told), "{said:?}");
+    }
 }
 
 #[test]

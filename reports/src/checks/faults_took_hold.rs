@@ -1,5 +1,7 @@
 //! Whether what was meant to be tested was tested: every fault that was tried took hold and ended, each
-//! nemesis took hold as often as required (`--min-faults`), and not every fault of a nemesis was skipped.
+//! nemesis took hold as often as required (`--min-faults`), and not every fault of a nemesis was skipped. (One
+//! that had a single turn among others, and was skipped then, is told beside the verdict, as is one that had
+//! no turn.)
 
 use history::TestRecord;
 
@@ -18,14 +20,20 @@ pub(super) fn check(judged: &Judged) -> Check {
     for nemesis in &record.nemesis {
         let own: Vec<&FaultRow> = faults.iter().filter(|fault| fault.nemesis == *nemesis).collect();
         if !own.is_empty() && own.iter().all(|fault| fault.hold == FaultHold::Skipped) {
-            reasons.push(match own.len() {
-                1 => format!("the only fault of {nemesis} was skipped"),
-                count => format!("all {count} faults of {nemesis} were skipped"),
-            });
+            match own.len() {
+                1 if faults.iter().any(FaultRow::is_verified) => {}
+                1 => reasons.push(only_one_skipped(nemesis)),
+                count => reasons.push(format!("all {count} faults of {nemesis} were skipped")),
+            }
         }
     }
     reasons.extend(missing(record, faults));
     unknown_if_any(CheckName::FaultsTookHold, reasons)
+}
+
+/// That a nemesis had one turn, and nothing to act on then.
+pub(crate) fn only_one_skipped(nemesis: &str) -> String {
+    format!("the only fault of {nemesis} was skipped")
 }
 
 /// A sentence about a fault that did not work as intended; nothing about any other.

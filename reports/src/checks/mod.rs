@@ -22,7 +22,7 @@ use crate::observe::Looked;
 use crate::results::{Check, CheckName, Counts, FaultRow, KindCounts, Observation};
 
 pub use enough_operations::FEWEST_OK;
-pub(crate) use faults_took_hold::failed;
+pub(crate) use faults_took_hold::{failed, only_one_skipped};
 
 /// Every check, in the order in which they are reported.
 const ALL: &[fn(&Judged) -> Check] = &[

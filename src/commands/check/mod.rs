@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  input     which histories are meant, and whether they are there
+//!  reading   how the file was understood, if only that is asked
 //!  page      whether the page may be written where the user wants it
 //!            ─── only then anything is judged ───
 //!  judging   the model's answer within the limits of time and memory
@@ -10,6 +11,7 @@
 
 mod findings;
 mod page;
+mod reading;
 
 use std::path::Path;
 use std::time::Instant;
@@ -51,6 +53,17 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     }
     // Mistakes in the paths are reported before hours are spent on the first of them.
     let inputs = input::all(args)?;
+    if args.explain_reading {
+        for input in &inputs {
+            let (path, format) = match input {
+                Input::Run { run, .. } => (run.history(), Some(JOURNAL)),
+                Input::File(path) => (path.clone(), args.format.as_deref()),
+            };
+            let imported = import(&path, format)?;
+            say!("{}", reading::explain(&path, &imported, &request).trim_end());
+        }
+        return Ok(Done::Fine);
+    }
     let target = args
         .html
         .as_deref()
