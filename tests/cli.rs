@@ -260,6 +260,30 @@ fn said(dir: &std::path::Path, args: &[&str], code: i32) -> String {
     text
 }
 
+/// What is read is told, operation by operation, and not judged: the file contradicts itself.
+#[test]
+fn how_a_file_is_understood_can_be_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = "{:process 0 :type :invoke :f :write :value 1}
+        {:process 0 :type :info :f :write :value 1}
+        {:process 1 :type :invoke :f :read :value nil}
+        {:process 1 :type :ok :f :read :value 2}";
+    std::fs::write(dir.path().join("h.edn"), history).unwrap();
+    let expected = "h.edn: 2 operations, read as edn
+  by 2 processes, on one object
+  read: 1 ok, 0 fail, 0 info
+  write: 0 ok, 0 fail, 1 info
+  model register (guessed), nil at first; --model can also be cas-register, multi-register
+  note: no operation has a time: events are shown one millisecond apart, in their order
+  note: 1 operation has no completion and counts as info
+  process 0's write of 1 of unknown outcome (from 0.000 ms, no answer); it may have happened at any later time, or never
+  process 1's read of 2 (2.000–3.000 ms)
+";
+    assert_eq!(said(dir.path(), &["check", "--explain-reading", "h.edn"], 0), expected);
+    let with_model = ["check", "--explain-reading", "--model", "cas-register", "h.edn"];
+    assert!(said(dir.path(), &with_model, 0).contains("model cas-register, nil at first"));
+}
+
 /// Whatever stands where the page is to go, only another page is overwritten.
 #[test]
 fn a_page_overwrites_nothing_but_a_page() {
