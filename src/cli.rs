@@ -119,9 +119,9 @@ pub struct TestArgs {
     #[arg(long, value_name = "RUN", conflicts_with_all = ["nemesis", "schedule", "endpoints"])]
     pub replay: Option<PathBuf>,
     /// About how long a fault lasts, and how long the store rests between faults; each time is drawn around
-    /// this one.
-    #[arg(long, default_value = "2500ms", value_parser = parse_duration, value_name = "TIME")]
-    pub fault_interval: Duration,
+    /// this one. By default what suits the system: 1.2 s for the bundled cluster, 2.5 s for others.
+    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    pub fault_interval: Option<Duration>,
     /// How many faults may be in force at once, each of another nemesis; 1 for one after the other.
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     pub faults_at_once: u8,

@@ -1,20 +1,32 @@
 //! Which nemeses take part, and at what they are aimed.
 //!
 //! Invariant: every target is read once, here. A nemesis that the user named either takes part or is a usage
-//! error; one that takes part by default gives way, with a line that says why.
+//! error; one that takes part by default gives way, with a line that says why. Those that the seed draws
+//! beside them are drawn from what the environment can do.
+//!
+//! Why some are drawn: a test with few kinds of faults has many of each, and several tests still see them all
+//! (Groce, Zhang, Eide, Chen and Regehr, "Swarm testing", ISSTA 2012).
 
 use std::time::Duration;
 
 use control::{Ability, EnvKind};
 use nemeses::{Entry, FaultOptions, Planned, Schedule};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use super::unknown;
 use crate::exit::Failure;
+
+/// How many nemeses the seed draws beside those that take part by default.
+const DRAWN: usize = 2;
 
 /// The nemeses of a test.
 pub struct FaultPlan {
     /// Those that take part, if the environment can do them.
     planned: Vec<Planned>,
+    /// The first [`DRAWN`] of these that the environment can do take part as well.
+    drawn: Vec<Planned>,
     /// A line for each that gives way already.
     pub left_out: Vec<String>,
     /// Whether the user named them.
@@ -26,18 +38,21 @@ impl FaultPlan {
     pub fn none() -> FaultPlan {
         FaultPlan {
             planned: Vec::new(),
+            drawn: Vec::new(),
             left_out: Vec::new(),
             is_named: false,
         }
     }
 
     /// What `--nemesis` says, or else those that take part by default: without what cannot be done to the
-    /// system, and without those under which it is known to fail.
+    /// system, and without those under which it is known to fail; and some that the seed draws from those
+    /// that it is known to stand.
     pub fn new(
         list: Option<&str>,
         system: &systems::Entry,
         nodes: usize,
         interval: Duration,
+        seed: u64,
     ) -> Result<FaultPlan, Failure> {
         let plan = |entry: &'static Entry, targets| {
             entry.plan(&FaultOptions {
@@ -63,6 +78,10 @@ impl FaultPlan {
                     (None, Err(why)) => faults.leave_out(entry, &why),
                 }
             }
+            let may_be_drawn = |entry: &&Entry| system.stands.contains(&entry.name);
+            let drawn = nemeses::ALL.iter().filter(may_be_drawn);
+            faults.drawn = drawn.filter_map(|entry| plan(entry, Vec::new()).ok()).collect();
+            faults.drawn.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             return Ok(faults);
         };
         if list != "none" {
@@ -128,6 +147,9 @@ impl FaultPlan {
                 Err(why) => taken.leave_out(entry, &why),
             }
         }
+        let can_be_had = |planned: &&Planned| planned.entry.needs.iter().all(|&need| can(need).is_ok());
+        let drawn = self.drawn.iter().filter(can_be_had).take(DRAWN);
+        taken.planned.extend(drawn.cloned());
         Ok((taken.planned, taken.left_out))
     }
 
@@ -147,4 +169,51 @@ fn cannot_work(entry: &Entry, kind: EnvKind, why: &str) -> Failure {
         entry.name,
         kind.name()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const ALWAYS: [&str; 6] = ["kill", "pause", "partition", "power", "transfer", "compact"];
+
+    /// What takes part beside what always does.
+    fn drawn(
+        list: Option<&str>,
+        seed: u64,
+        can: impl Fn(Ability) -> Result<(), String>,
+    ) -> Vec<&'static str> {
+        let system = systems::find("bundled").unwrap();
+        let plan = FaultPlan::new(list, system, 5, Duration::from_secs(1), seed).unwrap();
+        let (planned, left_out) = plan.in_environment(EnvKind::Netns, can).unwrap();
+        assert!(left_out.is_empty(), "{left_out:?}");
+        let names = planned.iter().map(|planned| planned.entry.name);
+        names.filter(|name| !ALWAYS.contains(name)).collect()
+    }
+
+    #[test]
+    fn two_more_are_drawn_from_what_can_be_done() {
+        let (mut all, mut without_clock) = (BTreeSet::new(), BTreeSet::new());
+        for seed in 0..50 {
+            let names = drawn(None, seed, |_| Ok(()));
+            assert_eq!(names.len(), DRAWN);
+            assert_eq!(names, drawn(None, seed, |_| Ok(())), "the seed decides");
+            all.extend(names);
+            let no_clock = |need| match need {
+                Ability::Clock => Err("no clock".to_owned()),
+                _ => Ok(()),
+            };
+            let names = drawn(None, seed, no_clock);
+            assert_eq!(names.len(), DRAWN);
+            without_clock.extend(names);
+        }
+        assert_eq!(all, BTreeSet::from(["clock", "fsync", "membership", "packet"]));
+        assert_eq!(without_clock, BTreeSet::from(["fsync", "membership", "packet"]));
+        assert!(
+            drawn(Some("kill,pause"), 1, |_| Ok(())).is_empty(),
+            "the user names them"
+        );
+    }
 }

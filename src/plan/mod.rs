@@ -37,6 +37,8 @@ pub struct Plan {
     pub concurrency: usize,
     /// The seed of everything random.
     pub seed: u64,
+    /// About how long a fault lasts.
+    pub fault_interval: Duration,
     /// What is set for the system.
     pub options: SystemOptions,
     /// The hosts of the nodes, where they are hosts.
@@ -83,20 +85,19 @@ impl Plan {
                 None => check_times(&args, schedule)?,
             }
         }
-        let is_foreign = !options.endpoints.is_empty();
-        let mut faults = match (&schedule, is_foreign, hosts.is_empty()) {
+        let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
+        let fault_interval = args.fault_interval.unwrap_or(system.fault_interval);
+        let list = args.nemesis.as_deref();
+        let mut faults = match (&schedule, !options.endpoints.is_empty(), hosts.is_empty()) {
             (Some(schedule), true, true) => system_options::no_nemeses(schedule.nemeses().first().copied())?,
             (Some(schedule), _, _) => FaultPlan::of_schedule(schedule, nodes)?,
-            (None, true, true) => system_options::no_nemeses(args.nemesis.as_deref())?,
+            (None, true, true) => system_options::no_nemeses(list)?,
             // A cluster that perjury did not start suffers only the faults that the user names.
             (None, true, false) => {
-                let named = args.nemesis.as_deref().unwrap_or("none");
-                FaultPlan::new(Some(named), system, nodes, args.fault_interval)?
+                let named = list.unwrap_or("none");
+                FaultPlan::new(Some(named), system, nodes, fault_interval, seed)?
             }
-            (None, false, _) => {
-                let list = args.nemesis.as_deref();
-                FaultPlan::new(list, system, nodes, args.fault_interval)?
-            }
+            (None, false, _) => FaultPlan::new(list, system, nodes, fault_interval, seed)?,
         };
         faults.left_out.extend(left_out);
         if args.env == EnvChoice::Local && args.links != LinkChoice::Auto {
@@ -105,7 +106,6 @@ impl Plan {
                     .into(),
             ));
         }
-        let seed = args.seed.unwrap_or_else(|| rand::random::<u64>() >> 16);
         options.seed = seed;
         let concurrency = parse_concurrency(&args.concurrency, nodes)?;
         if let Some(rate) = args.rate
@@ -139,6 +139,7 @@ impl Plan {
             schedule,
             concurrency,
             seed,
+            fault_interval,
             options,
             hosts,
         };

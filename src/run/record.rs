@@ -45,7 +45,7 @@ pub fn record(
             .map(|entry| (entry.name.to_owned(), entry.colour.to_owned()))
             .collect(),
         requested_faults: args.nemesis.clone(),
-        fault_interval_ms: Some(args.fault_interval.as_millis() as u64),
+        fault_interval_ms: Some(plan.fault_interval.as_millis() as u64),
         min_faults: args.min_faults,
         concurrency: plan.concurrency as u32,
         rate_per_s: args.rate,

@@ -64,10 +64,12 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fault_interval: Duration::from_millis(2500),
     fails_under: &[(
         "power",
         "servers that are young do not start again after it (docs/track-record.md)",
     )],
+    stands: &[],
     locate: Some(locate),
     make,
 };

@@ -81,9 +81,15 @@ pub struct Entry {
     /// Within which time it goes on after a fault, as perjury sets it up: some elections, with a wide margin
     /// for a busy machine. What takes longer is told; `None` for the bounds that fit any store.
     pub recovers_within: Option<Duration>,
+    /// About how long a fault lasts where the user does not say: longer than it takes to elect another
+    /// leader, and the quiet after it long enough for that, too.
+    pub fault_interval: Duration,
     /// Nemeses that are known to make it fail, and how: they take part only where the user names them, so
     /// that a test finds what is not known yet.
     pub fails_under: &'static [(&'static str, &'static str)],
+    /// Nemeses that do not take part in every test, and that it is known to stand: two of them, drawn from
+    /// the seed, take part where the user names none.
+    pub stands: &'static [&'static str],
     /// Finds the store's program; `None` where there is nothing to find.
     pub locate: Option<Locate>,
     /// Makes it ready to run in an environment.

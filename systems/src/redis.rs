@@ -48,7 +48,9 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fault_interval: Duration::from_millis(2500),
     fails_under: &[("power", "it acknowledges what it has not synced")],
+    stands: &[],
     locate: Some(locate),
     make,
 };

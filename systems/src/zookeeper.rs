@@ -74,10 +74,12 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fault_interval: Duration::from_millis(2500),
     fails_under: &[(
         "power",
         "members do not start again after it (docs/track-record.md)",
     )],
+    stands: &[],
     locate: Some(locate),
     make,
 };

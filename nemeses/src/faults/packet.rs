@@ -190,6 +190,13 @@ impl Nemesis for Packet {
         let Disturbance {
             kind, value, grudge, ..
         } = &disturbance;
+        let cut = net.cuts().await;
+        let open: Vec<Link> = (grudge.links.iter().copied())
+            .filter(|link| !cut.contains(link))
+            .collect();
+        if open.is_empty() {
+            return Err("another fault has cut all of these links".into());
+        }
         let mut errors = Vec::new();
         for &link in &grudge.links {
             if let Err(error) = net.shape(link, shape).await {
@@ -198,7 +205,7 @@ impl Nemesis for Packet {
             }
         }
         if errors.is_empty() {
-            errors.extend(self.verify(ctx, &disturbance).await);
+            errors.extend(self.verify(ctx, &disturbance, &open).await);
         }
         let detail = format!("{} on {}", disturbance.describe(), grudge.text);
         Ok(NemesisOutcome {
@@ -255,15 +262,14 @@ impl Packet {
         })
     }
 
-    /// Looks at one of the links, by a sample.
-    async fn verify(&mut self, ctx: &NemesisContext, disturbance: &Disturbance) -> Option<String> {
-        let mut links = disturbance.grudge.links.clone();
-        let cut = ctx.environment.net().cuts().await;
-        links.retain(|link| !cut.contains(link));
-        if links.is_empty() {
-            return Some("another fault has cut all of these links, so that it cannot be probed".into());
-        }
-        let link = links[self.rng.random_range(0..links.len())];
+    /// Looks at one of the links that are not cut, by a sample.
+    async fn verify(
+        &mut self,
+        ctx: &NemesisContext,
+        disturbance: &Disturbance,
+        open: &[Link],
+    ) -> Option<String> {
+        let link = open[self.rng.random_range(0..open.len())];
         let shape = disturbance.shape();
         let bytes = if shape.rate > 0 { LARGE } else { SMALL };
         let queued = match shape.rate {

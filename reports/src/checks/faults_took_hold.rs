@@ -1,7 +1,7 @@
 //! Whether what was meant to be tested was tested: every fault that was tried took hold and ended, each
-//! nemesis took hold as often as required (`--min-faults`), and not every fault of a nemesis was skipped. (One
-//! that had a single turn among others, and was skipped then, is told beside the verdict, as is one that had
-//! no turn.)
+//! nemesis took hold as often as required (`--min-faults`), and not every fault of a nemesis was skipped.
+//! (One that had a single turn among others, and was skipped then, is told beside the verdict, as is one that
+//! had no turn.)
 
 use history::TestRecord;
 

@@ -36,7 +36,9 @@ pub(crate) const ENTRY: Entry = Entry {
     log_patterns: &LOG_PATTERNS,
     // Election timeouts are at most 600 ms; the slowest recovery on two busy processors was 2.2 s.
     recovers_within: Some(Duration::from_secs(3)),
+    fault_interval: Duration::from_millis(1200),
     fails_under: &[],
+    stands: &["packet", "clock", "fsync", "membership"],
     locate: None,
     make,
 };

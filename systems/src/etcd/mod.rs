@@ -65,7 +65,9 @@ pub(crate) const ENTRY: Entry = Entry {
     errors: &errors::ERRORS,
     log_patterns: &LOG_PATTERNS,
     recovers_within: None,
+    fault_interval: Duration::from_millis(2500),
     fails_under: &[],
+    stands: &[],
     locate: Some(locate),
     make,
 };
