@@ -51,31 +51,44 @@ fn stalls(looked: &Looked) -> Option<Observation> {
     })
 }
 
-/// The nodes that answered nothing for longer than the bound, the longest silence of each.
-fn silent_nodes(looked: &Looked) -> Vec<Observation> {
-    let Some(bound_s) = looked.bound(Observed::SilentNode) else {
-        return Vec::new();
-    };
+/// The nodes that answered nothing for longer than the bound: the longest silence of each, in one observation,
+/// because what silences several is one event.
+fn silent_nodes(looked: &Looked) -> Option<Observation> {
+    let bound_s = looked.bound(Observed::SilentNode)?;
     let names = looked.record.nodes.iter().enumerate();
     let silent = names.filter_map(|(index, name)| {
-        let mut stretches = spared(looked.faults, looked.record.nodes.len(), Some(name), until_s(looked));
+        let mut stretches = spared(
+            looked.faults,
+            looked.record.nodes.len(),
+            Some(name),
+            until_s(looked),
+        );
         stretches.extend(last_reads(looked));
         let asked = |operation: &&Operation| operation.node.map(usize::from) == Some(index);
         let operations: Vec<&Operation> = looked.history.operations.iter().filter(asked).collect();
         let gap = longest_gap(&operations, &stretches, |_| true)?;
-        (gap.length_s() > bound_s).then(|| Observation {
-            time_s: Some(gap.from_s),
-            node: Some(name.clone()),
-            ..observation(
-                Observed::SilentNode,
-                format!(
-                    "{name} answered nothing for {:.1} s, although faults left it and a majority of the nodes alone",
-                    gap.length_s()
-                ),
-            )
-        })
+        (gap.length_s() > bound_s).then_some((name, gap))
     });
-    silent.collect()
+    let mut silent: Vec<(&String, Stretch)> = silent.collect();
+    silent.sort_by(|one, other| other.1.length_s().total_cmp(&one.1.length_s()));
+    let (name, longest) = *silent.first()?;
+    let others: Vec<&str> = silent[1..].iter().map(|(name, _)| name.as_str()).collect();
+    let others = match others.is_empty() {
+        true => String::new(),
+        false => format!("; {} too, for more than {bound_s:.1} s", others.join(", ")),
+    };
+    Some(Observation {
+        time_s: Some(longest.from_s),
+        node: Some(name.clone()),
+        count: silent.len() as u64,
+        ..observation(
+            Observed::SilentNode,
+            format!(
+                "{name} answered nothing for {:.1} s, although faults left it and a majority of the nodes alone{others}",
+                longest.length_s()
+            ),
+        )
+    })
 }
 
 /// The end of the main phase: whether the whole store comes back is another observation's matter.

@@ -358,6 +358,24 @@ fn silent_nodes() {
     );
 }
 
+/// What silences several nodes is told once.
+#[test]
+fn several_silent_nodes() {
+    let asked = |second| (0..3).map(move |node| (second, node));
+    let is_answered = |second: u64, node: u16| node == 0 || !(10..19 + u64::from(node)).contains(&second);
+    let happened: Vec<At> = (0..30)
+        .flat_map(asked)
+        .map(|(second, node)| (second, CalledAt(node, is_answered(second, node))))
+        .collect();
+    check(
+        &happened,
+        &[
+            "silent-node ×2: n3 answered nothing for 12.0 s, although faults left it and a majority of the nodes alone; n2 \
+             too, for more than 6.0 s",
+        ],
+    );
+}
+
 #[test]
 fn two_leaders_in_one_term() {
     check(
