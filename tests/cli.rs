@@ -274,10 +274,10 @@ fn how_a_file_is_understood_can_be_asked() {
   read: 1 ok, 0 fail, 0 info
   write: 0 ok, 0 fail, 1 info
   model register (guessed), nil at first; --model can also be cas-register, multi-register
-  note: no operation has a time: events are shown one millisecond apart, in their order
+  note: no operation has a time: instead the events are counted
   note: 1 operation has no completion and counts as info
-  process 0's write of 1 of unknown outcome (from 0.000 ms, no answer); it may have happened at any later time, or never
-  process 1's read of 2 (2.000–3.000 ms)
+  process 0's write of 1 of unknown outcome (from event 1, no answer); it may have happened at any later time, or never
+  process 1's read of 2 (events 3–4)
 ";
     assert_eq!(
         said(dir.path(), &["check", "--explain-reading", "h.edn"], 0),

@@ -110,8 +110,9 @@ pub fn explain(history: &History, options: &Options, analysis: &mut Analysis) {
         analysis.still = (options.model.weaken)(history, &options.initial(), &limits).ok();
     }
     // What the model cannot read it cannot account for.
-    let is_readable =
-        || (history.operations.iter()).all(|operation| options.model.refusal(operation).is_none());
+    let is_readable = || {
+        (history.operations.iter()).all(|operation| options.model.refusal(operation, history.times).is_none())
+    };
     if let Some(account) = options.model.account
         && is_readable()
     {
@@ -207,7 +208,7 @@ fn decide(history: &History, indices: &[usize], options: &Options, limits: &Limi
         let operations = indices.iter().map(|&index| &history.operations[index]);
         if let Some(why) = operations
             .into_iter()
-            .find_map(|operation| options.model.refusal(operation))
+            .find_map(|operation| options.model.refusal(operation, history.times))
         {
             return (Decision::Unknown(why), Algorithm::NONE);
         }

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use history::{History, Operation, Value, tell};
+use history::{History, Operation, Times, Value, tell};
 use serde::{Deserialize, Serialize};
 
 /// A part of a [`Sentence`].
@@ -55,21 +55,28 @@ impl Sentence {
 
     /// The whole sentence as text.
     pub fn plain(&self, history: &History) -> String {
-        self.plain_with(|index| history.operations.get(index))
+        self.plain_with(history.times, |index| history.operations.get(index))
     }
 
     /// The whole sentence as text, with operations from elsewhere than a history.
-    pub fn plain_with<'a>(&self, operation: impl Fn(usize) -> Option<&'a Operation>) -> String {
-        let rendered = self.render(operation);
+    pub fn plain_with<'a>(&self, times: Times, operation: impl Fn(usize) -> Option<&'a Operation>) -> String {
+        let rendered = self.render(times, operation);
         rendered.into_iter().map(|piece| piece.text).collect()
     }
 
     /// Its pieces as text. The sentence begins with a capital letter.
-    pub fn render<'a>(&self, operation: impl Fn(usize) -> Option<&'a Operation>) -> Vec<Rendered> {
+    pub fn render<'a>(
+        &self,
+        times: Times,
+        operation: impl Fn(usize) -> Option<&'a Operation>,
+    ) -> Vec<Rendered> {
         let piece = |(place, piece): (usize, &Piece)| {
             let (op, text) = match piece {
                 Piece::Op(index) => {
-                    let text = operation(*index).map_or_else(|| format!("operation {index}"), tell::long);
+                    let text = operation(*index).map_or_else(
+                        || format!("operation {index}"),
+                        |operation| tell::long(operation, times),
+                    );
                     (Some(*index), text)
                 }
                 Piece::Text(text) => (None, text.clone().into_owned()),
@@ -199,7 +206,7 @@ mod tests {
             ..History::default()
         };
         let check = |sentence: Sentence, expected: &str| {
-            let rendered = sentence.render(|index| history.operations.get(index));
+            let rendered = sentence.render(history.times, |index| history.operations.get(index));
             let marked = rendered.iter().map(|piece| match piece.op {
                 Some(index) => format!("<{index} {}>", piece.text),
                 None => piece.text.clone(),

@@ -19,7 +19,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use history::{Event, EventKind, HistoryError, Key, Ns, OPEN, Operation, Outcome, Process};
+use history::{Event, EventKind, HistoryError, Key, Ns, OPEN, Operation, Outcome, Process, Times};
 use rustc_hash::FxHashMap;
 
 use crate::check::Options;
@@ -52,7 +52,7 @@ pub struct Violation {
 impl Violation {
     /// Its sentence as text.
     pub fn plain(&self) -> String {
-        self.sentence.plain_with(|index| {
+        self.sentence.plain_with(Times::Recorded, |index| {
             let place = self.operations.iter().position(|&other| other == index)?;
             self.recorded.get(place)
         })
@@ -305,7 +305,7 @@ impl Stream {
 
 /// Whether the model can judge such an operation.
 fn understood(entry: &Entry, seen: &Seen) -> Result<(), Found> {
-    match entry.refusal(&seen.operation) {
+    match entry.refusal(&seen.operation, Times::Recorded) {
         Some(why) => Err(Found::Lost(why)),
         None => Ok(()),
     }

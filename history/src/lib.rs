@@ -46,7 +46,7 @@ pub use note::{Note, NoteKind};
 pub use object::ObjectKind;
 pub use observed::{Bound, FailOn, LogPattern, LogWeight, Observed};
 pub use op::{MicroOp, Op, OpKind};
-pub use operation::{Doubt, History, NemesisSpan, Ns, OPEN, Operation};
+pub use operation::{Doubt, History, NemesisSpan, Ns, OPEN, Operation, Times};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
 pub use run_dir::{ErrorRule, RunDir, TestRecord};
 pub use target::{Aim, Cut, Pick, Target, TargetError, Whom};

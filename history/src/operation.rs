@@ -63,14 +63,35 @@ pub struct History {
     pub notes: Vec<(u64, Note)>,
     /// The time of the last event, nanoseconds since the run's start.
     pub end_ns: u64,
-    /// No times were recorded: those of the operations only show their order.
-    pub is_timeless: bool,
+    /// What the times of all these are.
+    pub times: Times,
     /// A reader gave processes new numbers because they continued after an `info`: which process did what is
     /// uncertain.
     pub is_renumbered: bool,
     /// Why another reading of what was recorded may be the right one; nothing that is wrong by this one is
     /// certain.
     pub doubts: Vec<Doubt>,
+}
+
+/// What the times of a history are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    /// Nanoseconds since the start of the run.
+    #[default]
+    Recorded,
+    /// None were recorded: the first event stands at 0, and each later one [`Times::EVENT_NS`] after the one
+    /// before.
+    Places,
+}
+
+impl Times {
+    /// How far apart events stand whose times are not known, nanoseconds.
+    pub const EVENT_NS: u64 = 1_000_000;
+
+    /// The place of an event among all, from 1, whose time is not known.
+    pub fn place(time_ns: u64) -> u64 {
+        time_ns / Times::EVENT_NS + 1
+    }
 }
 
 /// What a record leaves open that decides what happened.

@@ -16,22 +16,21 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 
 use crate::units::{exact_time_ms, time_ms};
-use crate::{Answer, Failure, MicroOp, OPEN, Op, OpKind, Operation, Outcome, Value};
+use crate::{Answer, Failure, MicroOp, OPEN, Op, OpKind, Operation, Outcome, Times, Value};
 
 /// The longest short form, characters.
 const SHORT_CHARS: usize = 36;
 /// The longest value within a short form, characters.
 const SHORT_VALUE_CHARS: usize = 24;
 
-/// An operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start). It
-/// does not name the key.
-pub fn long(operation: &Operation) -> String {
-    format!(
-        "process {}'s {} ({})",
-        operation.process,
-        what(operation),
-        when(operation)
-    )
+/// An operation as a noun phrase: who, what, with which answer, when (milliseconds since the run's start, or
+/// the places of its events where no times are known). It does not name the key.
+pub fn long(operation: &Operation, times: Times) -> String {
+    let when = match times {
+        Times::Recorded => when(operation),
+        Times::Places => places(operation),
+    };
+    format!("process {}'s {} ({when})", operation.process, what(operation))
 }
 
 /// An operation and its answer as a label, without its key: `read → 3`.
@@ -227,6 +226,17 @@ fn when(operation: &Operation) -> String {
     }
 }
 
+/// Between which events it ran.
+fn places(operation: &Operation) -> String {
+    let from = Times::place(operation.invoked_ns);
+    match operation.completed_ns {
+        Some(end_ns) if operation.completed != OPEN => {
+            format!("events {from}–{}", Times::place(end_ns.get()))
+        }
+        _ => format!("from event {from}, no answer"),
+    }
+}
+
 /// How a short form is put together; each `{}` stands for a value. A page with too many operations to carry a
 /// label for each fills in the values by itself.
 #[derive(Clone, Debug, Serialize)]
@@ -378,7 +388,7 @@ mod tests {
     fn every_operation_has_its_words() {
         let check = |op: Op, outcome: Outcome, expected: [&str; 3]| {
             let operation = operation(op, outcome);
-            let told = long(&operation);
+            let told = long(&operation, Times::Recorded);
             let what = told.trim_start_matches("process 3's ").split(" (5201.1").next();
             let what = what.and_then(|what| what.split(" (from").next());
             assert_eq!(
@@ -494,14 +504,29 @@ mod tests {
     #[test]
     fn the_long_form_says_who_and_when() {
         let mut read = operation(Op::Read { key: Value::Int(9) }, Outcome::ok_value(Value::Int(41)));
-        assert_eq!(long(&read), "process 3's read of 41 (5201.100–5203.000 ms)");
+        assert_eq!(
+            long(&read, Times::Recorded),
+            "process 3's read of 41 (5201.100–5203.000 ms)"
+        );
         assert_eq!(uncut(&read), "read → 41");
         read.completed_ns = Some(5_201_100_999.into());
-        assert_eq!(long(&read), "process 3's read of 41 (5201.100000–5201.100999 ms)");
+        assert_eq!(
+            long(&read, Times::Recorded),
+            "process 3's read of 41 (5201.100000–5201.100999 ms)"
+        );
         (read.invoked_ns, read.completed_ns) = (2, Some(17.into()));
-        assert_eq!(long(&read), "process 3's read of 41 (2–17 ns)");
+        assert_eq!(long(&read, Times::Recorded), "process 3's read of 41 (2–17 ns)");
         read.completed = OPEN;
-        assert_eq!(long(&read), "process 3's read of 41 (from 2 ns, no answer)");
+        assert_eq!(
+            long(&read, Times::Recorded),
+            "process 3's read of 41 (from 2 ns, no answer)"
+        );
+        assert_eq!(
+            long(&read, Times::Places),
+            "process 3's read of 41 (from event 1, no answer)"
+        );
+        (read.invoked_ns, read.completed_ns, read.completed) = (4_000_000, Some(6_000_000.into()), 6);
+        assert_eq!(long(&read, Times::Places), "process 3's read of 41 (events 5–7)");
     }
 
     #[test]

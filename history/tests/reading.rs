@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use history::formats::{Imported, read_bytes};
-use history::{Doubt, ErrorClass, Key, Op, Outcome, Value};
+use history::{Doubt, ErrorClass, Key, Op, Outcome, Times, Value};
 
 fn read(text: &str, format: &str) -> Imported {
     read_bytes(text.as_bytes(), Path::new("h"), Some(format))
@@ -291,7 +291,7 @@ fn times_may_be_dates_or_none() {
     let at = |time: &str| {
         let text = format!("{{:process 0, :type :invoke, :f :read, :value nil, :time {time}}}");
         let history = read(&text, "edn").history;
-        (history.operations[0].invoked_ns, history.is_timeless)
+        (history.operations[0].invoked_ns, history.times == Times::Places)
     };
     // Shown from the first event on.
     assert_eq!(at("#inst \"2020-01-01T00:00:00Z\""), (0, false));
@@ -316,7 +316,7 @@ fn logs_are_read_whatever_their_logger_is() {
     ] {
         let history = two(begin, "\t");
         assert_eq!(history.operations.len(), 1, "{begin}");
-        assert_eq!(history.is_timeless, !begin.starts_with('2'), "{begin}");
+        assert_eq!(history.times == Times::Places, !begin.starts_with('2'), "{begin}");
     }
     let log = |line: &str| {
         read(

@@ -5,7 +5,7 @@ mod scripts;
 
 use cases::{Case, Line, history, line, lost, no_order, refused, saw, stale_read, swapped, wrote};
 use checker::{Analysis, Conflict, Options, Rule, Verdict, check};
-use history::{ErrorClass, History, Key, Op, Outcome, Value};
+use history::{ErrorClass, History, Key, Op, Outcome, Times, Value};
 use reports::{Checked, check_html};
 
 /// The page without its style sheet.
@@ -385,7 +385,7 @@ fn values_of_any_size_make_a_small_page() {
 fn the_page_stands_alone() {
     for case in cases::all() {
         let (html, scripts) = scripts::without_scripts(&case.html());
-        let has_times = !case.history.is_timeless && !case.history.operations.is_empty();
+        let has_times = case.history.times == Times::Recorded && !case.history.operations.is_empty();
         assert_eq!(scripts.len(), if has_times { 2 } else { 0 }, "{}", case.name);
         let bare = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for reference in [

@@ -43,7 +43,7 @@ mod validate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use history::{History, Value};
+use history::{History, Times, Value};
 
 pub(crate) use any_model::sequential;
 pub use findings::{Anomaly, AnomalyKind, Evidence, Finding, Findings, Guarantee, Judged, Staleness};
@@ -104,7 +104,7 @@ pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits
     };
     let real_time = realtime::RealTime::new(&trace);
     let (mut staleness, anomalies) = (real_time.staleness(), real_time.anomalies());
-    if history.is_timeless {
+    if history.times == Times::Places {
         staleness = Staleness::default();
     }
     drop(real_time);

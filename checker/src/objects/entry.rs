@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use history::{History, OpKind, Operation, Value, tell};
+use history::{History, OpKind, Operation, Times, Value, tell};
 
 use crate::consistency::{self, Findings};
 use crate::engine::search::Limits;
@@ -58,13 +58,16 @@ pub struct Entry {
 
 impl Entry {
     /// Why it cannot judge an operation, if it cannot.
-    pub(crate) fn refusal(&self, operation: &Operation) -> Option<String> {
+    pub(crate) fn refusal(&self, operation: &Operation, times: Times) -> Option<String> {
         let kind = operation.op.kind();
         if !self.operations.contains(&kind) {
             return Some(self.lacks(kind));
         }
         let expected = self.readable?(operation).err()?;
-        Some(format!("{expected} is expected, not {}", tell::long(operation)))
+        Some(format!(
+            "{expected} is expected, not {}",
+            tell::long(operation, times)
+        ))
     }
 
     /// That it can make nothing of the answers of a kind of operation: the history is another object's.
@@ -87,7 +90,7 @@ impl Entry {
             }
         }
         let (_, operation) = first.into_iter().find(|(kind, _)| !fits.contains(kind))?;
-        self.refusal(operation)
+        self.refusal(operation, history.times)
     }
 
     /// That it does not know this kind of operation.

@@ -33,14 +33,11 @@ use super::jepsen::{self, Function, Record, What, Who};
 use crate::units::plural;
 use crate::{
     Doubt, Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp,
-    NemesisSpan, OPEN, Op, OpKind, Operation, Outcome, Process, Value, tell,
+    NemesisSpan, OPEN, Op, OpKind, Operation, Outcome, Process, Times, Value, tell,
 };
 
 /// The first number for processes that the file does not name; the numbers are made small at the end.
 const INVENTED: u64 = 1 << 31;
-
-/// Time between events of a file without times, nanoseconds.
-const STEP_NS: u64 = 1_000_000;
 
 /// Takes records in the order of the file.
 #[derive(Debug, Default)]
@@ -309,7 +306,9 @@ impl Assembler {
             remarks.push(name_locks(&mut history, self.locks));
         }
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
-        history.is_timeless = self.timeless > 0 && self.timeless == self.records;
+        if self.timeless > 0 && self.timeless == self.records {
+            history.times = Times::Places;
+        }
         history.is_renumbered = self.reused > 0;
         history
             .doubts
@@ -380,7 +379,7 @@ impl Assembler {
         }
         if self.timeless > 0 {
             remarks.push(if self.timeless == self.records {
-                "no operation has a time: events are shown one millisecond apart, in their order".into()
+                "no operation has a time: instead the events are counted".into()
             } else {
                 "not every operation has a time: the others take the time before them".into()
             });
@@ -416,7 +415,7 @@ impl Assembler {
             self.timeless += 1;
             match self.last_ns {
                 Some(last) if self.timeless <= self.records => last,
-                _ => self.records.saturating_mul(STEP_NS),
+                _ => self.records.saturating_mul(Times::EVENT_NS),
             }
         });
         self.last_ns = Some(time_ns);

@@ -10,7 +10,7 @@ use askama::Template;
 use checker::{Algorithm, Analysis, Verdict};
 use history::tell::cut;
 use history::units::{grouped, seconds};
-use history::{History, TestRecord, units};
+use history::{History, TestRecord, Times, units};
 
 use crate::error::ReportError;
 use crate::fault_bands::{Background, known_colours};
@@ -101,7 +101,7 @@ pub fn check_html(checked: &Checked) -> Result<String, ReportError> {
         path: Path::new(checked.name).to_owned(),
         reason,
     };
-    let timeline = match history.is_timeless || history.operations.is_empty() {
+    let timeline = match history.times == Times::Places || history.operations.is_empty() {
         true => String::new(),
         false => interactive::data(&Explored {
             subject: &subject,
@@ -213,8 +213,10 @@ fn facts(history: &History, analysis: &Analysis) -> Vec<(String, &'static str)> 
     facts.extend([
         counted(processes.len(), "process", "processes"),
         counted(open.count(), "of unknown outcome", "of unknown outcome"),
-        (units::duration(history.end_ns), "to the last event"),
     ]);
+    if history.times == Times::Recorded {
+        facts.push((units::duration(history.end_ns), "to the last event"));
+    }
     facts
 }
 

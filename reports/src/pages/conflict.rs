@@ -3,7 +3,7 @@
 
 use checker::{Analysis, Conflict, Sentence};
 use history::tell::{self, cut};
-use history::{History, Key, Operation, units};
+use history::{History, Key, Operation, Times, units};
 use rustc_hash::FxHashMap;
 
 use crate::results::{EXAMPLE_CHARS, MOST_LINKS};
@@ -30,6 +30,8 @@ pub(crate) struct Pictured {
     pub confirmed: bool,
     pub picture: Option<Picture>,
     pub order: Option<LongestOrder>,
+    /// What the times of the rows are: `ms` or `event`.
+    pub unit: &'static str,
     pub rows: Vec<Row>,
     /// How many links the table does not name.
     pub more_links: usize,
@@ -65,8 +67,8 @@ pub(crate) struct Row {
     pub text: String,
     pub process: u32,
     pub node: String,
-    pub invoked_ms: String,
-    pub completed_ms: String,
+    pub invoked: String,
+    pub completed: String,
     pub outcome: String,
 }
 
@@ -112,7 +114,13 @@ impl Pictured {
                 .collect(),
             rule_name: conflict.rule.name(),
             rule: conflict.rule.about(),
-            stale_by: conflict.stale_by_ns.map(units::at_least),
+            stale_by: (conflict.stale_by_ns)
+                .filter(|_| subject.history.times == Times::Recorded)
+                .map(units::at_least),
+            unit: match subject.history.times {
+                Times::Recorded => "ms",
+                Times::Places => "event",
+            },
             confirmed: conflict.confirmed,
             picture: subject.conflict(conflict),
             order: longest_order(subject, conflict),
@@ -123,7 +131,7 @@ impl Pictured {
 }
 
 fn marked(history: &History, sentence: &Sentence, marks: &FxHashMap<usize, String>) -> Vec<Piece> {
-    let pieces = sentence.render(|index| history.operations.get(index));
+    let pieces = sentence.render(history.times, |index| history.operations.get(index));
     let piece = pieces.into_iter().map(|piece| Piece {
         mark: piece.op.and_then(|index| marks.get(&index).cloned()),
         text: cut(&piece.text, MOST_PIECE_CHARS),
@@ -177,7 +185,10 @@ fn longest_order(subject: &Subject, conflict: &Conflict) -> Option<LongestOrder>
 }
 
 fn row(subject: &Subject, mark: &str, operation: &Operation, is_short: bool) -> Row {
-    let time_ms = |time_ns| time_ms(time_ns, is_short);
+    let time = |time_ns| match subject.history.times {
+        Times::Recorded => time_ms(time_ns, is_short),
+        Times::Places => Times::place(time_ns).to_string(),
+    };
     let end = operation.completed_ns.filter(|_| !operation.outcome.is_info());
     let outcome = operation.outcome.name();
     Row {
@@ -187,8 +198,8 @@ fn row(subject: &Subject, mark: &str, operation: &Operation, is_short: bool) -> 
         node: operation
             .node
             .map_or_else(|| "–".to_owned(), |node| tell::node(subject.nodes, node)),
-        invoked_ms: time_ms(operation.invoked_ns),
-        completed_ms: end.map_or_else(|| "never".to_owned(), |end| time_ms(end.get())),
+        invoked: time(operation.invoked_ns),
+        completed: end.map_or_else(|| "never".to_owned(), |end| time(end.get())),
         outcome: match operation.outcome.reason() {
             Some(reason) => cut(
                 &format!("{outcome}: {}: {}", reason.class, reason.message),

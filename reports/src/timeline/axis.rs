@@ -1,5 +1,7 @@
 //! A time axis that leaves out what would only be empty.
 
+use history::Times;
+
 use crate::scale::round_step;
 
 /// Where the axis begins, and where it usually ends, pixels.
@@ -29,11 +31,13 @@ pub(super) struct TimeAxis {
     pub pieces: Vec<Piece>,
     /// Where it ends, pixels.
     pub right_px: f64,
+    /// What its times are.
+    pub times: Times,
 }
 
 impl TimeAxis {
     /// An axis up to `right_px` on which all of `spans` (from, to, nanoseconds; at least one) can be seen.
-    pub fn new(spans: &[(u64, u64)], right_px: f64) -> TimeAxis {
+    pub fn new(spans: &[(u64, u64)], right_px: f64, times: Times) -> TimeAxis {
         let mut spans: Vec<(f64, f64)> = spans.iter().map(|&(from, to)| (from as f64, to as f64)).collect();
         spans.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut lengths: Vec<f64> = spans.iter().map(|(from, to)| to - from).collect();
@@ -80,7 +84,11 @@ impl TimeAxis {
             });
             x = to_px;
         }
-        TimeAxis { pieces, right_px }
+        TimeAxis {
+            pieces,
+            right_px,
+            times,
+        }
     }
 
     /// The position of a time, pixels; a time outside the axis is put on its edge.
@@ -120,7 +128,11 @@ impl TimeAxis {
 
     /// The distance of two marks, nanoseconds: a round number of at least about 85 pixels.
     pub fn step_ns(&self) -> f64 {
-        round_step(self.ns_per_px() * 85.0)
+        let least_ns = match self.times {
+            Times::Recorded => 0.0,
+            Times::Places => Times::EVENT_NS as f64,
+        };
+        round_step((self.ns_per_px() * 85.0).max(least_ns))
     }
 
     /// Round times inside the pieces that are drawn to scale.
@@ -161,7 +173,7 @@ mod tests {
     #[test]
     fn empty_stretches_are_cut_out() {
         let check = |spans: &[(u64, u64)], cuts: usize| {
-            let axis = TimeAxis::new(spans, RIGHT_PX);
+            let axis = TimeAxis::new(spans, RIGHT_PX, Times::Recorded);
             assert_eq!(
                 axis.pieces.iter().filter(|piece| piece.is_cut).count(),
                 cuts,
@@ -187,7 +199,7 @@ mod tests {
         );
         check(&[(0, 0)], 0);
         let many: Vec<(u64, u64)> = (0..40).map(|n| (n * n * 9 * MS, n * n * 9 * MS + MS)).collect();
-        let axis = TimeAxis::new(&many, RIGHT_PX);
+        let axis = TimeAxis::new(&many, RIGHT_PX, Times::Recorded);
         assert!(axis.pieces.len() < 2 * MOST_PIECES, "{axis:?}");
     }
 }

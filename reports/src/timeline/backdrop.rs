@@ -3,6 +3,7 @@
 
 use std::fmt::{Result, Write};
 
+use history::Times;
 use history::units::duration;
 
 use super::axis::{LEFT_PX, TimeAxis};
@@ -170,7 +171,10 @@ fn write_ticks(out: &mut String, axis: &TimeAxis, frame: &Frame) -> Result {
             frame.top,
             bottom + 4.0,
             bottom + 17.0,
-            tick_text(tick, step_ns)
+            match axis.times {
+                Times::Recorded => tick_text(tick, step_ns),
+                Times::Places => Times::place(tick as u64).to_string(),
+            }
         )?;
     }
     for piece in &axis.pieces {
@@ -197,8 +201,12 @@ fn write_ticks(out: &mut String, axis: &TimeAxis, frame: &Frame) -> Result {
     }
     writeln!(
         out,
-        r#"<text class="small" x="{:.1}" y="{:.1}" text-anchor="middle">milliseconds since the start</text>"#,
+        r#"<text class="small" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
         (LEFT_PX + axis.right_px) / 2.0,
-        bottom + 36.0
+        bottom + 36.0,
+        match axis.times {
+            Times::Recorded => "milliseconds since the start",
+            Times::Places => "events, in their order",
+        }
     )
 }

@@ -137,7 +137,7 @@ pub(super) fn conflict(subject: &Subject, conflict: &Conflict) -> Option<Scene> 
     };
     let seen = drawn.iter().chain(seen_links).chain(ended).chain(whole);
     let spans: Vec<(u64, u64)> = seen.map(|&index| span(&operations[index])).collect();
-    let axis = TimeAxis::new(&spans, RIGHT_PX);
+    let axis = TimeAxis::new(&spans, RIGHT_PX, subject.history.times);
 
     let mut cast = Cast {
         most_near_lanes: MOST_NEAR_LANES,
@@ -240,7 +240,7 @@ pub(super) fn whole(subject: &Subject, order: &[usize]) -> Option<Scene> {
             "Timeline of all {} operations, with an order that explains every answer",
             operations.len()
         ),
-        ..cast.scene(TimeAxis::new(&spans, right_px))
+        ..cast.scene(TimeAxis::new(&spans, right_px, subject.history.times))
     })
 }
 
@@ -356,7 +356,7 @@ fn bar(subject: &Subject, operation: &Operation, role: Role, place: Option<Place
         outcome: operation.outcome.name(),
         label: format!("{key}{}", tell::short(operation)),
         letters: format!("{key}{}", tell::letters(operation)),
-        title: label::title(operation, subject.nodes),
+        title: label::title(operation, subject.nodes, subject.history.times),
     }
 }
 

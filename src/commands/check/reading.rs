@@ -56,7 +56,12 @@ pub(super) fn explain(path: &Path, imported: &Imported, request: &Request<'_>) -
             key if key.is_nil() => String::new(),
             key => format!("key {key}: "),
         };
-        let _ = writeln!(text, "  {key}{}{}", tell::long(operation), why_not(operation));
+        let _ = writeln!(
+            text,
+            "  {key}{}{}",
+            tell::long(operation, history.times),
+            why_not(operation)
+        );
     }
     let more = history.operations.len().saturating_sub(SHOWN);
     if more > 0 {

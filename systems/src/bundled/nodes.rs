@@ -114,6 +114,11 @@ impl Refused {
         ["change-in-progress", "no-leader", "transferring"].contains(&&*self.code)
     }
 
+    /// Whether the order may have been carried out or may yet be: its leader lost its leadership meanwhile.
+    fn is_open(&self) -> bool {
+        self.code == "leadership-lost"
+    }
+
     /// No node that answers leads, so there is none to order.
     fn no_leader() -> Refused {
         Refused {
@@ -198,7 +203,7 @@ impl Nodes {
 
     /// Has the leader do something, and tries again while the cluster is not ready for it: one change at a
     /// time, and none before the leader has committed something of its own (thesis §4.1).
-    async fn operate(&self, path: &str, body: &serde_json::Value) -> Result<(), ControlError> {
+    async fn operate(&self, path: &str, body: &serde_json::Value) -> Result<(), Refused> {
         let deadline = Instant::now() + OPERATION_LIMIT;
         loop {
             let done = match self.primaries().await.first() {
@@ -211,6 +216,27 @@ impl Nodes {
             match done {
                 Err(refused) if Instant::now() < deadline && refused.passes() => {
                     tokio::time::sleep(OPERATION_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Makes a node a member, or no longer one. What the end of a leadership left open is ordered again unless
+    /// the next leader's list says that it was done.
+    async fn change_member(
+        &self,
+        node: usize,
+        is_member: bool,
+        order: serde_json::Value,
+    ) -> Result<(), ControlError> {
+        let deadline = Instant::now() + OPERATION_LIMIT;
+        loop {
+            match self.operate("members", &order).await {
+                Err(refused) if refused.is_open() && Instant::now() < deadline => {
+                    if self.members().await?.contains(&node) == is_member {
+                        return Ok(());
+                    }
                 }
                 done => return Ok(done?),
             }
@@ -349,8 +375,8 @@ impl Store for Nodes {
 #[async_trait]
 impl Operators for Nodes {
     async fn transfer_leadership(&self, to: usize) -> Result<(), ControlError> {
-        self.operate("transfer-leadership", &serde_json::json!({ "to": to + 1 }))
-            .await
+        let order = serde_json::json!({ "to": to + 1 });
+        Ok(self.operate("transfer-leadership", &order).await?)
     }
 
     async fn members(&self) -> Result<Vec<usize>, ControlError> {
@@ -374,15 +400,15 @@ impl Operators for Nodes {
     }
 
     async fn remove_member(&self, node: usize) -> Result<(), ControlError> {
-        self.operate("members", &serde_json::json!({ "remove": node + 1 }))
-            .await
+        let order = serde_json::json!({ "remove": node + 1 });
+        self.change_member(node, false, order).await
     }
 
     /// With its data: the same member comes back, with the votes it has given.
     async fn add_member(&self, node: usize) -> Result<(), ControlError> {
         let address = self.raft[node].to_string();
-        let body = serde_json::json!({ "add": { "id": node + 1, "address": address } });
-        self.operate("members", &body).await
+        let order = serde_json::json!({ "add": { "id": node + 1, "address": address } });
+        self.change_member(node, true, order).await
     }
 
     async fn compact(&self, node: usize) -> Result<String, ControlError> {

@@ -10,7 +10,7 @@
 //! The work is that of reading all answers: an element's reads are walked back only as far as they show it.
 
 use history::units;
-use history::{History, Key, Op, Outcome, Value};
+use history::{History, Key, Op, Outcome, Times, Value};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +117,9 @@ impl SetFull {
             };
             sentences.push(format!("{words}: {}{more}.", named.join("; ")));
         }
-        if let Some([_, median, _, p99, most]) = self.stale_latency_ns.filter(|_| !history.is_timeless) {
+        if let Some([_, median, _, p99, most]) =
+            self.stale_latency_ns.filter(|_| history.times == Times::Recorded)
+        {
             sentences.push(format!(
                 "How long after they were known stale elements were still missing: p50 {}, p99 {}, max {}.",
                 units::duration(median),
@@ -148,7 +150,7 @@ impl ElementFate {
             Key::Nil => String::new(),
             ref key => format!(" of {key}"),
         };
-        if history.is_timeless {
+        if history.times == Times::Places {
             return format!("{}{key}", self.element);
         }
         let at = |time: Option<u64>| {
