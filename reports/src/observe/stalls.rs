@@ -51,8 +51,8 @@ fn stalls(looked: &Looked) -> Option<Observation> {
     })
 }
 
-/// The nodes that answered nothing for longer than the bound: the longest silence of each, in one observation,
-/// because what silences several is one event.
+/// The nodes that answered nothing for longer than the bound: the longest silence of each, in one
+/// observation, because what silences several is one event.
 fn silent_nodes(looked: &Looked) -> Option<Observation> {
     let bound_s = looked.bound(Observed::SilentNode)?;
     let names = looked.record.nodes.iter().enumerate();

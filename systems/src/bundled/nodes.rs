@@ -222,8 +222,8 @@ impl Nodes {
         }
     }
 
-    /// Makes a node a member, or no longer one. What the end of a leadership left open is ordered again unless
-    /// the next leader's list says that it was done.
+    /// Makes a node a member, or no longer one. What the end of a leadership left open is ordered again
+    /// unless the next leader's list says that it was done.
     async fn change_member(
         &self,
         node: usize,
