@@ -1,0 +1,78 @@
+//! A bank whose transfers preserve the total (`bank`, and `bank-overdraft` where balances may be negative).
+
+mod exact;
+mod model;
+
+use history::{History, OpKind, Value};
+
+use crate::engine::publish;
+use crate::model::Calls;
+use crate::objects::entry::Entry;
+use crate::verdict::{Algorithm, Decision};
+use model::readable;
+
+pub(crate) use model::balances;
+pub use model::{Balances, Bank};
+
+const READS: Algorithm = Algorithm("bank-reads");
+
+const WRONG_INITIAL: &str =
+    "a bank begins with its balances, such as {0 10, 1 10}, or with nil if no one knows them";
+
+pub(crate) const BANK: Entry = Entry {
+    name: "bank",
+    about: "a bank whose transfers preserve the total, without overdrafts; --initial says the balances",
+    promise: "balanced",
+    operations: &[OpKind::Transfer, OpKind::Read],
+    per_key: true,
+    suits: |seen| seen.kinds.contains(&OpKind::Transfer),
+    initial: || Value::Nil,
+    initial_is: |initial| {
+        bank(initial, false)
+            .map(drop)
+            .ok_or_else(|| WRONG_INITIAL.to_owned())
+    },
+    owned: false,
+    readable: Some(readable),
+    weaken: |_, _, _| Err("it promises no order".to_owned()),
+    account: None,
+    monitor: |_, _| Err("a bank is judged when all has been read".to_owned()),
+    ways: &[READS],
+    decide: |history, indices, initial, _| decide(history, indices, bank(initial, false)),
+};
+
+pub(crate) const OVERDRAFT: Entry = Entry {
+    name: "bank-overdraft",
+    about: "the same where balances may be negative",
+    suits: |_| false,
+    decide: |history, indices, initial, _| decide(history, indices, bank(initial, true)),
+    ..BANK
+};
+
+fn bank(initial: &Value, overdraft: bool) -> Option<Bank> {
+    let initial = match initial {
+        Value::Nil => None,
+        known => Some(balances(known)?),
+    };
+    Some(Bank { initial, overdraft })
+}
+
+fn decide(history: &History, indices: &[usize], bank: Option<Bank>) -> (Decision, Algorithm) {
+    let Some(bank) = bank else {
+        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+    };
+    let calls = Calls::read(&bank, history, indices);
+    let judged = exact::judge(&bank, &calls);
+    match publish::publish(&bank, history, &calls, judged, READS) {
+        Some((Decision::Valid(_), _)) if bank.initial.is_none() && exact::are_apart(&calls) => {
+            let why =
+                "not every read is of the same accounts: --initial says which there are, and their balances";
+            (Decision::Unknown(why.to_owned()), Algorithm::NONE)
+        }
+        Some(decided) => decided,
+        None => (
+            Decision::Unknown("internal: no way decided".to_owned()),
+            Algorithm::NONE,
+        ),
+    }
+}
