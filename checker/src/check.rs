@@ -23,7 +23,7 @@
 //!    | `lease` | `objects/locks` | lease-exact, search |
 //!    | `reentrant-lock` | `objects/reentrant` | reentrant-lock-exact, search |
 //!    | `semaphore` | `objects/semaphore` | semaphore-exact, search |
-//!    | `set` | `objects/set` | set-exact, search |
+//!    | `set` | `objects/set` | set-exact, set-removals, search |
 //!    | `g-set` | `objects/converged` | last-reads |
 //!    | `counter` | `objects/counter` | counter-bounds, counter-exact, counter-sums, search |
 //!    | `pn-counter` | `objects/converged` | last-reads |

@@ -172,6 +172,24 @@ fn sets() {
 }
 
 #[test]
+fn sets_with_removals() {
+    let of = |seed| if seed % 2 == 0 { Values::Fresh } else { Values::Few };
+    let tally = agree("set", &Set::default(), 7, |seed| {
+        let mut set = objects::Set::new(of(seed), 50);
+        set.removes = true;
+        Box::new(set)
+    });
+    let rules = [
+        (Rule::Duplicate, 100),
+        (Rule::NeverWritten, 100),
+        (Rule::ComesBack, 100),
+        (Rule::Lost, 100),
+        (Rule::NoOrder, 20),
+    ];
+    tally.expect(&[("set-removals", 2000), ("search", 5000)], &rules);
+}
+
+#[test]
 fn ids() {
     let tally = agree("unique-ids", &UniqueIds, 7, |_| Box::new(objects::Ids::default()));
     tally.expect(

@@ -44,6 +44,8 @@ impl Values {
 pub struct Set {
     pub values: Values,
     pub reads: u32,
+    /// Elements are also taken out.
+    pub removes: bool,
     pub last: i64,
     pub holds: BTreeSet<i64>,
 }
@@ -54,6 +56,7 @@ impl Set {
         Set {
             values,
             reads,
+            removes: false,
             last: 0,
             holds: BTreeSet::new(),
         }
@@ -65,12 +68,23 @@ impl Object for Set {
         if rng.random_ratio(self.reads, 100) {
             return read();
         }
+        if self.removes && rng.random_ratio(1, 3) {
+            let value = Value::Int((self.last - rng.random_range(0..3)).max(1));
+            return Op::Remove { key: KEY, value };
+        }
         let value = Value::Int(self.values.next(rng, &mut self.last));
         Op::Add { key: KEY, value }
     }
 
     fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
+            Op::Remove {
+                value: Value::Int(value),
+                ..
+            } => {
+                self.holds.remove(value);
+                Some(Outcome::ok())
+            }
             Op::Add {
                 value: Value::Int(value),
                 ..

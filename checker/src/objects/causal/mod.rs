@@ -59,7 +59,12 @@ fn decide_causal(
         Finding::Unknown { why } => Decision::Unknown(why),
         Finding::Violated(evidence) => {
             let sentences = evidence.sentences.into_iter().take(3).collect();
-            by_themselves(history, Rule::Cycle, evidence.operations, sentences, true)
+            // One alone shows what no one wrote.
+            let rule = match evidence.operations.len() {
+                1 => Rule::NeverWritten,
+                _ => Rule::Cycle,
+            };
+            by_themselves(history, rule, evidence.operations, sentences, true)
         }
     };
     (decision, CAUSAL_ORDER)
