@@ -15,9 +15,10 @@ use rand_chacha::ChaCha8Rng;
 const KEY: Key = Key::Nil;
 const HISTORIES: u64 = 20_000;
 
-/// Judges random histories, and compares with the definition; `None` where it leaves the verdict open.
+/// Judges so many random histories, and compares with the definition; `None` where it leaves the verdict open.
 fn agree(
     name: &str,
+    histories: u64,
     initial: Value,
     make: impl Fn(&mut ChaCha8Rng) -> History,
     holds: impl Fn(&History) -> Option<bool>,
@@ -28,7 +29,7 @@ fn agree(
         ..Options::default()
     };
     let mut verdicts = [0; 3];
-    for seed in 0..HISTORIES {
+    for seed in 0..histories {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let history = make(&mut rng);
         let (decision, by) = check_key(&history, &all(&history), &options);
@@ -55,7 +56,10 @@ fn agree(
         }
     }
     println!("{name}: {verdicts:?}");
-    assert!(verdicts[0] > 500 && verdicts[1] > 500, "{name}: {verdicts:?}");
+    assert!(
+        verdicts[..2].iter().all(|&count| count > 300),
+        "{name}: {verdicts:?}"
+    );
 }
 
 /// Operations of a few processes, that overlap; some fail, and of some no one knows. A process that met that
@@ -69,7 +73,7 @@ fn operations(rng: &mut ChaCha8Rng, mut ask: impl FnMut(&mut ChaCha8Rng) -> (Op,
         positions.swap(place - 1, place);
     }
     let mut operations: Vec<Operation> = Vec::new();
-    let mut free = vec![(0, 0u64); 3];
+    let mut free: Vec<(u64, u64)> = (0..3).map(|process| (0, process)).collect();
     let mut next = 3;
     for pair in positions.chunks(2) {
         let (invoked, completed) = (pair[0].min(pair[1]), pair[0].max(pair[1]));
@@ -88,9 +92,10 @@ fn operations(rng: &mut ChaCha8Rng, mut ask: impl FnMut(&mut ChaCha8Rng) -> (Op,
         });
         operations.push(operation(free[slot].1, op, outcome.clone(), invoked, completed));
         free[slot] = match outcome.is_info() {
-            true => (0, std::mem::replace(&mut next, next + 1)),
+            true => (0, next),
             false => (completed, free[slot].1),
         };
+        next += u64::from(outcome.is_info());
     }
     operations.sort_by_key(|operation| operation.invoked);
     history(operations)
@@ -140,32 +145,38 @@ fn causal_reversals() {
             }
         })
     };
-    agree("causal-reverse", Value::list(Vec::new()), make, |history| {
-        let writes = |of: &Value| {
-            let of = of.clone();
-            let writes = history.operations.iter();
-            writes.filter(move |operation| element(operation) == Some(&of))
-        };
-        let mut is_tested = false;
-        for (_, seen) in shown(history) {
-            is_tested |= !seen.is_empty();
-            for one in seen {
-                let began = writes(one).map(|write| write.invoked).min();
-                let Some(began) = began else { return Some(false) };
-                let due = history
-                    .operations
-                    .iter()
-                    .filter(|other| is_ok(other) && element(other).is_some() && other.completed < began);
-                if due
-                    .into_iter()
-                    .any(|other| !seen.contains(element(other).unwrap()))
-                {
-                    return Some(false);
+    agree(
+        "causal-reverse",
+        HISTORIES,
+        Value::list(Vec::new()),
+        make,
+        |history| {
+            let writes = |of: &Value| {
+                let of = of.clone();
+                let writes = history.operations.iter();
+                writes.filter(move |operation| element(operation) == Some(&of))
+            };
+            let mut is_tested = false;
+            for (_, seen) in shown(history) {
+                is_tested |= !seen.is_empty();
+                for one in seen {
+                    let began = writes(one).map(|write| write.invoked).min();
+                    let Some(began) = began else { return Some(false) };
+                    let due = history
+                        .operations
+                        .iter()
+                        .filter(|other| is_ok(other) && element(other).is_some() && other.completed < began);
+                    if due
+                        .into_iter()
+                        .any(|other| !seen.contains(element(other).unwrap()))
+                    {
+                        return Some(false);
+                    }
                 }
             }
-        }
-        is_tested.then_some(true)
-    });
+            is_tested.then_some(true)
+        },
+    );
 }
 
 #[test]
@@ -187,7 +198,7 @@ fn growing_sets_that_converge() {
             }
         })
     };
-    agree("g-set", Value::list(Vec::new()), make, |history| {
+    agree("g-set", HISTORIES, Value::list(Vec::new()), make, |history| {
         let operations = &history.operations;
         let adds = || operations.iter().filter(|operation| element(operation).is_some());
         for (read, seen) in shown(history) {
@@ -246,7 +257,7 @@ fn long_forks() {
             }
         })
     };
-    agree("long-fork", Value::Nil, make, |history| {
+    agree("long-fork", HISTORIES, Value::Nil, make, |history| {
         let may_be = |operation: &&Operation| !matches!(operation.outcome, Outcome::Fail(_));
         let writes = history.operations.iter().filter(may_be);
         let written: Vec<Key> = writes
@@ -317,7 +328,7 @@ fn banks() {
                 )
             })
         };
-        agree(name, Value::Nil, make, |history| {
+        agree(name, HISTORIES, Value::Nil, make, |history| {
             let reads = history
                 .operations
                 .iter()
@@ -360,7 +371,7 @@ fn causal_registers() {
             }
         })
     };
-    agree("causal", Value::Int(0), make, |history| {
+    agree("causal", HISTORIES / 10, Value::Int(0), make, |history| {
         let still = consistency::weaken(history, &Value::Int(0), &consistency::Limits::default());
         let is_it = |judged: &&consistency::Judged| judged.guarantee == Guarantee::CausalConvergence;
         match &still.models.iter().find(is_it).unwrap().finding {

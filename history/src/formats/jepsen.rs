@@ -378,7 +378,7 @@ fn amount(
                 "a decrement by {amount} may add or subtract: record what is added, as an add"
             ));
         }
-        // Whoever answers with less than nought tells of a total.
+        // An answer below zero is a total.
         Some(Value::Int(amount @ 0..)) if subtracts => Some(Value::Int(-amount)),
         value => value,
     })

@@ -1,8 +1,9 @@
 //! Inserts that show in the order of real time (`causal-reverse`).
 //!
 //! `write` (or `add`) puts an element in, `read` answers with those that are there. A read may be stale; but
-//! if it shows an element, it must show all whose writes had been acknowledged before that one's began. Source:
-//! `tests/causal_reverse` of Jepsen, after an anomaly of CockroachDB that strict serializability forbids.
+//! if it shows an element, it must show all whose writes had been acknowledged before that one's began.
+//! Source: `tests/causal_reverse` of Jepsen, after an anomaly of CockroachDB that strict serializability
+//! forbids.
 //!
 //! Of elements that were written several times the first write counts for being shown, and the first that was
 //! acknowledged for having to be. The work is that of reading all answers.

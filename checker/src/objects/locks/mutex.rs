@@ -2,7 +2,8 @@
 //!
 //! `acquire` takes the lock when it is free, `release` gives it back when it is taken, whichever process took
 //! it. `try-acquire` that answers `false` found it taken. It is free at first. Any of them may, after `info`,
-//! take effect at any time after its invocation, or never; a failed one never does. Source: the `mutex` of Knossos' model.clj.
+//! take effect at any time after its invocation, or never; a failed one never does. Source: the `mutex` of
+//! Knossos' model.clj.
 
 use history::{Op, Operation, Outcome};
 

@@ -1,4 +1,5 @@
-//! Sets from which nothing is taken out, read as a whole: exact, in time close to that of reading all answers.
+//! Sets from which nothing is taken out, read as a whole: exact, in time close to that of reading all
+//! answers.
 //!
 //! What reads saw grows, so the answers form a chain under inclusion, or two of them contradict each other.
 //! The chain ranks everything: the reads with the k-th smallest answer, before them the elements that are new
