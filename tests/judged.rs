@@ -430,9 +430,16 @@ const MODELS: &[(&str, &str, i32, &str)] = &[
         INVALID,
         "",
     ),
+    // How often its holder may take it no one says.
     (
         "reentrant-lock",
         "0 acquire nil → nil; 0 try-acquire nil → false",
+        VALID,
+        "",
+    ),
+    (
+        "reentrant-lock",
+        "0 acquire nil → nil; 0 release nil → nil; 1 try-acquire nil → false",
         INVALID,
         "",
     ),
@@ -573,6 +580,12 @@ const MODELS: &[(&str, &str, i32, &str)] = &[
         "1 read nil → {0 10, 1 10}; 1 read nil → {0 10}",
         UNKNOWN,
         "--initial",
+    ),
+    (
+        "",
+        "1 read nil → {0 10, 1 10}; 0 transfer {:from 0, :to 2, :amount 1} → nil; 1 read nil → {0 9, 1 10}",
+        UNKNOWN,
+        "all that transfers name",
     ),
     ("bank", "1 read nil → [10 10]; 1 read nil → [9 10]", INVALID, ""),
     // Sets and counters that converge, as Maelstrom has them.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::model::{answer, is_integer};
-use crate::objects::bank::balances;
+use crate::objects::bank::is_only_overdrawn;
 use crate::objects::locks::{Try, tried};
 
 /// What was seen in a history.
@@ -129,7 +129,7 @@ impl Seen {
             }
         }
         seen.taken_again = is_taken_again(history);
-        seen.overdrawn = seen.kinds.contains(&OpKind::Transfer) && are_only_overdrawn(history);
+        seen.overdrawn = seen.kinds.contains(&OpKind::Transfer) && is_only_overdrawn(history);
         seen.pairs_of_written = seen.is_versioned() && are_pairs_of_written(history);
         seen
     }
@@ -171,28 +171,6 @@ fn is_taken_again(history: &History) -> bool {
             _ => false,
         }
     })
-}
-
-/// Whether some balance is negative, and there is no other mistake in any of them.
-fn are_only_overdrawn(history: &History) -> bool {
-    let mut totals: FxHashMap<(&Key, Vec<Value>), i64> = FxHashMap::default();
-    let mut are_negative = false;
-    for operation in &history.operations {
-        let Some(balances) = answer(operation).and_then(balances) else {
-            continue;
-        };
-        let mut total = 0i64;
-        for (_, balance) in &balances {
-            let Some(balance) = *balance else { return false };
-            are_negative |= balance < 0;
-            total = total.wrapping_add(balance);
-        }
-        let accounts = balances.into_iter().map(|(account, _)| account).collect();
-        if *totals.entry((operation.op.key(), accounts)).or_insert(total) != total {
-            return false;
-        }
-    }
-    are_negative
 }
 
 /// Whether every read that answered with two values answered with two of those that were written.

@@ -6,11 +6,11 @@
 //! source. An account without a balance is wrong, and in a bank without overdrafts a negative one is.
 //!
 //! What the balances are at first says which accounts there are and what they make together. Where no one
-//! says it, reads of the same accounts must make the same.
+//! says it, reads of the same accounts must make the same, if they show all that transfers name.
 
 use std::collections::BTreeMap;
 
-use history::{OpKind, Operation, Value};
+use history::{Op, OpKind, Operation, Outcome, Value};
 
 use crate::engine::publish::Projected;
 use crate::model::{Model, Recorded, answer, tree_bytes};
@@ -112,7 +112,7 @@ impl Recorded for Bank {
 }
 
 /// The balances that a value names; those of a list belong to the accounts 0, 1, ….
-pub(crate) fn balances(value: &Value) -> Option<Balances> {
+pub(super) fn balances(value: &Value) -> Option<Balances> {
     let balance = |balance: &Value| match balance {
         Value::Nil => Some(None),
         Value::Int(balance) => Some(Some(*balance)),
@@ -129,6 +129,39 @@ pub(crate) fn balances(value: &Value) -> Option<Balances> {
         }
         _ => None,
     }
+}
+
+/// Whether an account is none of these.
+pub(super) fn is_missing(account: &Value, accounts: &[Value]) -> bool {
+    // In JSON the names in a map are texts.
+    let is_same = |one: &Value, other: &Value| match (one, other) {
+        (Value::Int(number), Value::Text(text)) | (Value::Text(text), Value::Int(number)) => {
+            text.parse() == Ok(*number)
+        }
+        _ => one == other,
+    };
+    !accounts.iter().any(|known| is_same(known, account))
+}
+
+/// The two accounts of a transfer that may have happened, if it tells them.
+pub(super) fn transferred(operation: &Operation) -> Option<[Value; 2]> {
+    let Op::Transfer {
+        value: Value::Map(pairs),
+        ..
+    } = &operation.op
+    else {
+        return None;
+    };
+    let named = |name: &str| {
+        let is_it = |key: &Value| match key {
+            Value::Text(text) => text.as_str() == name,
+            key => key.keyword() == Some(name),
+        };
+        let found = pairs.iter().find(|(key, _)| is_it(key));
+        found.map(|(_, account)| account.clone())
+    };
+    let is_known = !matches!(operation.outcome, Outcome::Fail(_));
+    is_known.then(|| Some([named("from")?, named("to")?])).flatten()
 }
 
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {

@@ -21,7 +21,7 @@ pub(super) fn judge(calls: &Calls<ReentrantLockOp>) -> Judged {
     let has_order = |op: ReentrantLockOp| match op {
         ReentrantLockOp::Acquire(_, token) => token.is_none(),
         ReentrantLockOp::Release(_) => true,
-        ReentrantLockOp::Held(_) => false,
+        ReentrantLockOp::Held => false,
     };
     let held = match held(calls) {
         Ok(held) => held,
@@ -72,13 +72,15 @@ fn held(calls: &Calls<ReentrantLockOp>) -> Result<Vec<Held>, Contradiction> {
     for number in started {
         let call = &calls.calls[number];
         let is_open = call.finish == OPEN;
-        let process = call.op.process();
+        let Some(process) = call.op.process() else {
+            continue;
+        };
         let holding = last
             .get(&process)
             .copied()
             .filter(|&place| sections[place].times > 0);
         match (call.op, holding) {
-            (ReentrantLockOp::Held(_), _) => {}
+            (ReentrantLockOp::Held, _) => {}
             (ReentrantLockOp::Acquire(..), _) if is_open => {}
             (ReentrantLockOp::Acquire(..), Some(place)) => {
                 sections[place].calls.push(number);

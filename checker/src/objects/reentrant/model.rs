@@ -2,7 +2,7 @@
 //!
 //! `acquire` takes the lock for its process when it is free or when the process holds it already; `release`
 //! gives back one taking of its own, and the last of them frees the lock. `try-acquire` that answers `false`
-//! found it held by another process. Where takings answer with tokens, integers, one that found the lock free
+//! found it held: by another process, or by its own as often as a lock may allow. Where takings answer with tokens, integers, one that found the lock free
 //! gets a greater one than any before, and one by the holder none that is smaller than its last. What ended
 //! with `info` may take effect at any time after its invocation, or never; what failed never does. Source:
 //! Hazelcast's `FencedLock` and `ReentrantLock`, and the reentrant mutexes of Jepsen's tests of them.
@@ -24,16 +24,16 @@ pub enum ReentrantLockOp {
     Acquire(u32, Option<i64>),
     /// It gave one taking back.
     Release(u32),
-    /// It found that another process held the lock.
-    Held(u32),
+    /// The lock was found held.
+    Held,
 }
 
 impl ReentrantLockOp {
-    pub(super) fn process(self) -> u32 {
+    /// Who holds more or less after it.
+    pub(super) fn process(self) -> Option<u32> {
         match self {
-            ReentrantLockOp::Acquire(process, _)
-            | ReentrantLockOp::Release(process)
-            | ReentrantLockOp::Held(process) => process,
+            ReentrantLockOp::Acquire(process, _) | ReentrantLockOp::Release(process) => Some(process),
+            ReentrantLockOp::Held => None,
         }
     }
 }
@@ -76,14 +76,14 @@ impl Model for ReentrantLock {
                 state.holder = (times > 1).then_some((holder, times - 1));
                 holder == process
             }
-            (ReentrantLockOp::Held(process), Some((holder, _))) => holder != process,
-            (ReentrantLockOp::Release(_) | ReentrantLockOp::Held(_), None) => false,
+            (ReentrantLockOp::Held, holder) => holder.is_some(),
+            (ReentrantLockOp::Release(_), None) => false,
         }
     }
 
     fn effect(&self, op: &ReentrantLockOp) -> Effect {
         match op {
-            ReentrantLockOp::Held(_) => Effect::Pure,
+            ReentrantLockOp::Held => Effect::Pure,
             ReentrantLockOp::Acquire(..) | ReentrantLockOp::Release(_) => Effect::Change,
         }
     }
@@ -100,8 +100,8 @@ impl Model for ReentrantLock {
 /// The parts are the processes. Also the first taking and the last release of each section are one.
 impl Projected for ReentrantLock {
     fn project(&self, op: &ReentrantLockOp, parts: &[Value]) -> Option<ReentrantLockOp> {
-        let is_part = parts.contains(&Value::Int(i64::from(op.process())));
-        (is_part && self.effect(op) == Effect::Change).then_some(*op)
+        let process = Value::Int(i64::from(op.process()?));
+        parts.contains(&process).then_some(*op)
     }
 }
 
@@ -112,7 +112,7 @@ impl Recorded for ReentrantLock {
             (_, Outcome::Fail(_)) => None,
             (Op::TryAcquire { .. }, _) => match tried(operation) {
                 Try::Taken(token) => Some(ReentrantLockOp::Acquire(process, token)),
-                Try::Held => Some(ReentrantLockOp::Held(process)),
+                Try::Held => Some(ReentrantLockOp::Held),
             },
             (Op::Acquire { .. }, _) => {
                 let token = answer(operation).and_then(|token| match token {
