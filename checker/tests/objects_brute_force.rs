@@ -182,7 +182,7 @@ fn sets_with_removals() {
     let rules = [
         (Rule::Duplicate, 100),
         (Rule::NeverWritten, 100),
-        (Rule::ComesBack, 100),
+        (Rule::ComesBack, 20),
         (Rule::Lost, 100),
         (Rule::NoOrder, 20),
     ];
