@@ -156,7 +156,7 @@ pub fn read_history(journal: &Path) -> Result<History, Failure> {
 pub fn value(text: &str) -> Result<Value, Failure> {
     formats::parse_value(text).map_err(|why| {
         Failure::Usage(format!(
-            "--initial {text}: {why}; give nil, a number, a text, or a list such as [1 2]"
+            "--initial {text}: {why}; give nil, a number, a text, a list such as [1 2], or a map such as {{0 10}}"
         ))
     })
 }

@@ -18,15 +18,25 @@
 //!    | `multi-register` | `objects/multi` | register-exact, counting, unwritten, search |
 //!    | `kv-append` | `objects/text` | append-exact, unwritten, search |
 //!    | `fenced-lock` | `objects/locks` | fenced-lock-exact, search |
-//!    | `mutex` | `objects/locks` | mutex-exact |
+//!    | `mutex` | `objects/locks` | mutex-exact, search |
 //!    | `lock` | `objects/locks` | lock-exact, search |
 //!    | `lease` | `objects/locks` | lease-exact, search |
-//!    | `set` | `objects/set` | set-exact, search |
+//!    | `reentrant-lock` | `objects/reentrant` | reentrant-lock-exact, search |
+//!    | `semaphore` | `objects/semaphore` | semaphore-exact, search |
+//!    | `set` | `objects/set` | set-exact, set-removals, search |
+//!    | `g-set` | `objects/converged` | last-reads |
 //!    | `counter` | `objects/counter` | counter-bounds, counter-exact, counter-sums, search |
+//!    | `pn-counter` | `objects/converged` | last-reads |
+//!    | `bank` | `objects/bank` | bank-reads |
+//!    | `bank-overdraft` | `objects/bank` | bank-reads |
 //!    | `unordered-queue` | `objects/queue` | unordered-queue-exact, search |
 //!    | `fifo-queue` | `objects/queue` | fifo-queue-exact, search |
 //!    | `unique-ids` | `objects/ids` | unique-ids-exact, search |
+//!    | `monotonic` | `objects/monotonic` | monotonic-exact, search |
 //!    | `watch` | `objects/watch` | watch-exact, search |
+//!    | `causal` | `objects/causal` | causal-order |
+//!    | `causal-reverse` | `objects/causal` | real-time-of-writes |
+//!    | `long-fork` | `objects/causal` | pairs-of-keys |
 //!
 //! 5. Whatever a way found is checked again before it is a decision: an order is replayed on the model, a
 //!    contradiction derived again from the operations that it names (`engine/publish`, `engine/by_search`,

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use checker::engine::search::{Limits, Searched, search};
 use checker::model::{Calls, Model, Recorded};
 use checker::objects::{
-    Counter, Lease, LeaseOp, LeaseState, MultiRegister, Set, UnorderedQueue, VersionedRegister,
+    Counter, Lease, LeaseOp, LeaseState, Monotonic, MultiRegister, ReentrantLock, Semaphore, Set,
+    UnorderedQueue, VersionedRegister,
 };
 use checker::objects::{FencedLock, FifoQueue, KvAppend, ListAppend, Lock, Mutex, UniqueIds, find};
 use checker::objects::{Watched, WatchedOp};
@@ -52,12 +53,13 @@ fn small(seed: u64, most: usize, object: &mut dyn Object) -> History {
 
 /// Judges each history by the model's own procedure, by the search, and by brute force.
 fn agree<M: Recorded>(name: &str, model: &M, most: usize, object: impl Fn(u64) -> Box<dyn Object>) -> Tally {
-    agree_with(name, model, most, object, |_| true)
+    agree_with(name, None, model, most, object, |_| true)
 }
 
 /// Likewise, of a model beside which something else must hold.
 fn agree_with<M: Recorded>(
     name: &str,
+    initial: Option<i64>,
     model: &M,
     most: usize,
     object: impl Fn(u64) -> Box<dyn Object>,
@@ -66,6 +68,7 @@ fn agree_with<M: Recorded>(
     let entry = find(name).unwrap();
     let options = Options {
         model: entry,
+        initial: initial.map(Value::Int),
         ..Options::default()
     };
     let mut tally = Tally::default();
@@ -169,6 +172,24 @@ fn sets() {
 }
 
 #[test]
+fn sets_with_removals() {
+    let of = |seed| if seed % 2 == 0 { Values::Fresh } else { Values::Few };
+    let tally = agree("set", &Set::default(), 7, |seed| {
+        let mut set = objects::Set::new(of(seed), 50);
+        set.removes = true;
+        Box::new(set)
+    });
+    let rules = [
+        (Rule::Duplicate, 100),
+        (Rule::NeverWritten, 100),
+        (Rule::ComesBack, 20),
+        (Rule::Lost, 100),
+        (Rule::NoOrder, 20),
+    ];
+    tally.expect(&[("set-removals", 2000), ("search", 5000)], &rules);
+}
+
+#[test]
 fn ids() {
     let tally = agree("unique-ids", &UniqueIds, 7, |_| Box::new(objects::Ids::default()));
     tally.expect(
@@ -220,6 +241,78 @@ fn locks() {
         })
     });
     tally.expect(&[("lock-exact", HISTORIES as usize)], &[(Rule::TwoHolders, 2000)]);
+}
+
+#[test]
+fn locks_that_are_tried() {
+    let lock = |has_owners, has_tokens| {
+        move |_| -> Box<dyn Object> {
+            Box::new(objects::Lock {
+                has_owners,
+                has_tokens,
+                is_tried: true,
+                ..objects::Lock::default()
+            })
+        }
+    };
+    let algorithms = |exact| [(exact, 5000), ("search", 5000)];
+    let rules = [(Rule::NoOrder, 500)];
+    agree("mutex", &Mutex, 7, lock(false, false)).expect(&algorithms("mutex-exact"), &rules);
+    agree("lock", &Lock, 7, lock(true, false)).expect(&algorithms("lock-exact"), &rules);
+    agree("fenced-lock", &FencedLock, 7, lock(true, true)).expect(&algorithms("fenced-lock-exact"), &rules);
+}
+
+#[test]
+fn reentrant_locks() {
+    let tally = agree("reentrant-lock", &ReentrantLock, 8, |seed| {
+        Box::new(objects::Permits {
+            is_reentrant: true,
+            has_tokens: seed % 4 == 0,
+            is_tried: seed % 4 == 1,
+            ..objects::Permits::default()
+        })
+    });
+    tally.expect(
+        &[("reentrant-lock-exact", 20_000), ("search", 2000)],
+        &[(Rule::TwoHolders, 2000), (Rule::NoOrder, 500)],
+    );
+}
+
+#[test]
+fn semaphores() {
+    for permits in [1, 2, 3] {
+        let model = Semaphore {
+            permits: Some(permits),
+        };
+        let object = |seed| -> Box<dyn Object> {
+            Box::new(objects::Permits {
+                permits,
+                is_tried: seed % 4 == 1,
+                ..objects::Permits::default()
+            })
+        };
+        let initial = Some(i64::from(permits));
+        let tally = agree_with("semaphore", initial, &model, 9, object, |_| true);
+        tally.expect(
+            &[("semaphore-exact", 25_000), ("search", 2000)],
+            &[(Rule::TwoHolders, 2000)],
+        );
+    }
+}
+
+#[test]
+fn growing_numbers() {
+    for initial in [None, Some(1)] {
+        let model = Monotonic {
+            initial: initial.map(i128::from),
+        };
+        let object = |_| -> Box<dyn Object> { Box::new(objects::Monotonic::default()) };
+        let tally = agree_with("monotonic", initial, &model, 8, object, |_| true);
+        tally.expect(
+            &[("monotonic-exact", HISTORIES as usize)],
+            &[(Rule::OutOfOrder, 2000), (Rule::Duplicate, 500)],
+        );
+    }
 }
 
 #[test]
@@ -606,7 +699,7 @@ fn lists_with_versions() {
         let (keys, steps) = (1 + seed as i64 % 3, 1 + seed as usize % 4);
         Box::new(Objects::with_versions(values, keys, steps))
     };
-    let tally = agree_with("list-append", &ListAppend, 6, object, revisions_agree);
+    let tally = agree_with("list-append", None, &ListAppend, 6, object, revisions_agree);
     let algorithms = [
         ("list-append-exact", 20_000),
         ("list-revisions", 200),

@@ -110,6 +110,7 @@ impl Line {
         let key = match op {
             Op::Read { key }
             | Op::Acquire { key }
+            | Op::TryAcquire { key }
             | Op::Release { key }
             | Op::Dequeue { key }
             | Op::Generate { key } => key,
@@ -120,6 +121,8 @@ impl Line {
             Op::Write { key, value }
             | Op::Append { key, value }
             | Op::Add { key, value }
+            | Op::Remove { key, value }
+            | Op::Transfer { key, value }
             | Op::Enqueue { key, value } => {
                 self.value = Some(value);
                 key
@@ -269,7 +272,16 @@ impl TryFrom<Line> for Event {
                         key,
                         value: need(line.value, "value")?,
                     },
+                    OpKind::Remove => Op::Remove {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
+                    OpKind::Transfer => Op::Transfer {
+                        key,
+                        value: need(line.value, "value")?,
+                    },
                     OpKind::Acquire => Op::Acquire { key },
+                    OpKind::TryAcquire => Op::TryAcquire { key },
                     OpKind::Release => Op::Release { key },
                     OpKind::Enqueue => Op::Enqueue {
                         key,

@@ -52,8 +52,22 @@ pub enum Op {
         /// The element, or the amount (negative to subtract).
         value: Value,
     },
+    /// Take `value` out of the set named `key`.
+    Remove {
+        /// The set.
+        #[serde(default)]
+        key: Key,
+        /// The element.
+        value: Value,
+    },
     /// Take the lock named `key`. A fenced lock answers with its token.
     Acquire {
+        /// The lock.
+        #[serde(default)]
+        key: Key,
+    },
+    /// Take the lock named `key` if it is free: the answer is `true` or a token, or `false` if it was held.
+    TryAcquire {
         /// The lock.
         #[serde(default)]
         key: Key,
@@ -77,6 +91,14 @@ pub enum Op {
         /// The queue.
         #[serde(default)]
         key: Key,
+    },
+    /// Move money between two accounts of the bank named `key`.
+    Transfer {
+        /// The bank.
+        #[serde(default)]
+        key: Key,
+        /// What was asked: a map of `:from`, `:to` and `:amount`, as Jepsen's `tests/bank` has it.
+        value: Value,
     },
     /// Make an id that was never handed out before; the answer is the id.
     Generate {
@@ -155,14 +177,20 @@ pub enum OpKind {
     Append,
     /// [`Op::Add`]
     Add,
+    /// [`Op::Remove`]
+    Remove,
     /// [`Op::Acquire`]
     Acquire,
+    /// [`Op::TryAcquire`]
+    TryAcquire,
     /// [`Op::Release`]
     Release,
     /// [`Op::Enqueue`]
     Enqueue,
     /// [`Op::Dequeue`]
     Dequeue,
+    /// [`Op::Transfer`]
+    Transfer,
     /// [`Op::Generate`]
     Generate,
     /// [`Op::Watch`]
@@ -180,10 +208,13 @@ impl Op {
             Op::Cas { .. } => OpKind::Cas,
             Op::Append { .. } => OpKind::Append,
             Op::Add { .. } => OpKind::Add,
+            Op::Remove { .. } => OpKind::Remove,
             Op::Acquire { .. } => OpKind::Acquire,
+            Op::TryAcquire { .. } => OpKind::TryAcquire,
             Op::Release { .. } => OpKind::Release,
             Op::Enqueue { .. } => OpKind::Enqueue,
             Op::Dequeue { .. } => OpKind::Dequeue,
+            Op::Transfer { .. } => OpKind::Transfer,
             Op::Generate { .. } => OpKind::Generate,
             Op::Watch { .. } => OpKind::Watch,
             Op::Txn { .. } => OpKind::Txn,
@@ -198,10 +229,13 @@ impl Op {
             | Op::Cas { key, .. }
             | Op::Append { key, .. }
             | Op::Add { key, .. }
+            | Op::Remove { key, .. }
             | Op::Acquire { key, .. }
+            | Op::TryAcquire { key, .. }
             | Op::Release { key, .. }
             | Op::Enqueue { key, .. }
             | Op::Dequeue { key, .. }
+            | Op::Transfer { key, .. }
             | Op::Generate { key, .. }
             | Op::Watch { key, .. }
             | Op::Txn { key, .. } => key,
@@ -234,16 +268,19 @@ impl MicroOp {
 
 impl OpKind {
     /// All operations, the commonest first.
-    pub const ALL: [OpKind; 12] = [
+    pub const ALL: [OpKind; 15] = [
         OpKind::Read,
         OpKind::Write,
         OpKind::Cas,
         OpKind::Append,
         OpKind::Add,
+        OpKind::Remove,
         OpKind::Acquire,
+        OpKind::TryAcquire,
         OpKind::Release,
         OpKind::Enqueue,
         OpKind::Dequeue,
+        OpKind::Transfer,
         OpKind::Generate,
         OpKind::Watch,
         OpKind::Txn,
@@ -257,10 +294,13 @@ impl OpKind {
             OpKind::Cas => "cas",
             OpKind::Append => "append",
             OpKind::Add => "add",
+            OpKind::Remove => "remove",
             OpKind::Acquire => "acquire",
+            OpKind::TryAcquire => "try-acquire",
             OpKind::Release => "release",
             OpKind::Enqueue => "enqueue",
             OpKind::Dequeue => "dequeue",
+            OpKind::Transfer => "transfer",
             OpKind::Generate => "generate",
             OpKind::Watch => "watch",
             OpKind::Txn => "txn",
@@ -282,10 +322,13 @@ impl fmt::Display for Op {
             Op::Cas { key, expected, new } => write!(f, "cas({key}, {expected} -> {new})"),
             Op::Append { key, value } => write!(f, "append({key}, {value})"),
             Op::Add { key, value } => write!(f, "add({key}, {value})"),
+            Op::Remove { key, value } => write!(f, "remove({key}, {value})"),
             Op::Acquire { key } => write!(f, "acquire({key})"),
+            Op::TryAcquire { key } => write!(f, "try-acquire({key})"),
             Op::Release { key } => write!(f, "release({key})"),
             Op::Enqueue { key, value } => write!(f, "enqueue({key}, {value})"),
             Op::Dequeue { key } => write!(f, "dequeue({key})"),
+            Op::Transfer { key, value } => write!(f, "transfer({key}, {value})"),
             Op::Generate { key } => write!(f, "generate({key})"),
             Op::Watch { key, from } => write!(f, "watch({key}, from {from})"),
             Op::Txn { micro_ops, .. } => {

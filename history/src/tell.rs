@@ -184,9 +184,11 @@ fn what(operation: &Operation) -> String {
 /// What is called, without the key.
 fn call(op: &Op) -> String {
     match op {
-        Op::Append { value: new, .. } | Op::Add { value: new, .. } | Op::Enqueue { value: new, .. } => {
-            format!("{} of {}", op.kind(), value(new))
-        }
+        Op::Append { value: new, .. }
+        | Op::Add { value: new, .. }
+        | Op::Remove { value: new, .. }
+        | Op::Transfer { value: new, .. }
+        | Op::Enqueue { value: new, .. } => format!("{} of {}", op.kind(), value(new)),
         Op::Watch { from, .. } => format!("watch from {from}"),
         Op::Txn { micro_ops, .. } => long_transaction(micro_ops, &[]),
         _ => op.kind().to_string(),
@@ -265,10 +267,13 @@ pub const SHORT: Form = Form {
         "cas {}→{}",
         "append {}",
         "add {}",
+        "remove {}",
         "acquire",
+        "try-acquire",
         "release",
         "enqueue {}",
         "dequeue",
+        "transfer {}",
         "generate",
         "watch from {}",
         "{}",
@@ -297,12 +302,15 @@ fn filled(operation: &Operation, form: &Form, say: fn(&Value) -> String) -> Stri
     let arguments = match &operation.op {
         Op::Read { .. }
         | Op::Acquire { .. }
+        | Op::TryAcquire { .. }
         | Op::Release { .. }
         | Op::Dequeue { .. }
         | Op::Generate { .. } => Vec::new(),
         Op::Write { value, .. }
         | Op::Append { value, .. }
         | Op::Add { value, .. }
+        | Op::Remove { value, .. }
+        | Op::Transfer { value, .. }
         | Op::Enqueue { value, .. } => vec![say(value)],
         Op::Cas { expected, new, .. } => vec![say(expected), say(new)],
         Op::Watch { from, .. } => vec![from.to_string()],

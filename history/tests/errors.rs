@@ -52,9 +52,10 @@ fn edn() {
             "h:2: the time must be a number or a date, not soon",
         ),
         (
-            "{:process 1, :type :invoke, :f :transfer}",
-            "h:2: unknown operation `transfer` (known: read r get, write w put, cas, append, add, acquire lock, \
-             release unlock, enqueue, dequeue, drain, generate, txn)",
+            "{:process 1, :type :invoke, :f :teleport}",
+            "h:2: unknown operation `teleport` (known: read r get read-init, write w put, cas, append, add, inc \
+             incr increment, dec decr decrement, remove delete, acquire lock, try-acquire try-lock, release unlock, enqueue, \
+             dequeue, drain, transfer, generate, txn)",
         ),
         (
             "{:process 1, :type :invoke, :f :cas, :value 3}",
@@ -219,8 +220,8 @@ fn other_formats() {
         (
             "elle-json",
             json,
-            "{\"process\":1,\"type\":\"invoke\",\"f\":\"transfer\"}",
-            "h:2: unknown operation `transfer`",
+            "{\"process\":1,\"type\":\"invoke\",\"f\":\"teleport\"}",
+            "h:2: unknown operation `teleport`",
         ),
         (
             "journal",

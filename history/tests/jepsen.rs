@@ -25,6 +25,10 @@ const NO_KEY: Key = Key::Nil;
 #[test]
 fn operations_and_answers() {
     let key = || NO_KEY;
+    let add = |amount: i64| Op::Add {
+        key: key(),
+        value: amount.into(),
+    };
     let cases: Vec<(&str, &str, Op, Outcome)> = vec![
         (
             ":f :read :value nil",
@@ -173,6 +177,45 @@ fn operations_and_answers() {
             ":f :generate :value \"a7\"",
             Op::Generate { key: key() },
             Outcome::ok_value(Value::text("a7")),
+        ),
+        (":f :inc", ":f :inc", add(1), Outcome::ok()),
+        (
+            ":f :decrement :value nil",
+            ":f :decrement :value nil",
+            add(-1),
+            Outcome::ok(),
+        ),
+        (":f :incr :value 4", ":f :incr :value 4", add(4), Outcome::ok()),
+        (":f :decr :value 4", ":f :decr :value 4", add(-4), Outcome::ok()),
+        // What it stands at now.
+        (":f :dec", ":f :dec :value -7", add(-1), Outcome::ok()),
+        (
+            ":f :delete :value 3",
+            ":f :delete :value 3",
+            Op::Remove {
+                key: key(),
+                value: 3.into(),
+            },
+            Outcome::ok(),
+        ),
+        (
+            ":f :try-lock",
+            ":f :try-lock :value false",
+            Op::TryAcquire { key: key() },
+            Outcome::ok_value(Value::boolean(false)),
+        ),
+        (
+            ":f :transfer :value {:from 1, :to 2, :amount 5}",
+            ":f :transfer :value {:from 1, :to 2, :amount 5}",
+            Op::Transfer {
+                key: key(),
+                value: Value::map(vec![
+                    (Value::form(":from"), 1.into()),
+                    (Value::form(":to"), 2.into()),
+                    (Value::form(":amount"), 5.into()),
+                ]),
+            },
+            Outcome::ok(),
         ),
     ];
     for (ask, answer, op, outcome) in cases {

@@ -133,6 +133,13 @@ fn formats() {
 }
 
 #[test]
+fn models() {
+    let rows = table("docs/models.md", &["model"]);
+    let expected: Vec<&str> = checker::objects::MODELS.iter().map(|entry| entry.name).collect();
+    assert_eq!(names(&rows), expected);
+}
+
+#[test]
 fn exit_codes() {
     for page in ["README.md", "docs/reports.md", "docs/histories.md"] {
         let codes: Vec<String> = table(page, &["exit code"])

@@ -118,6 +118,26 @@ pub fn weaken_part(history: &History, indices: &[usize], initial: &Value, limits
     still
 }
 
+/// Whether the operations `indices` of a history of registers are causally convergent.
+pub(crate) fn causal(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> Finding {
+    let trace = match Trace::new(history, indices, initial) {
+        Ok(trace) => trace,
+        Err(why) => return Finding::Unknown { why },
+    };
+    if let Some(evidence) = judge::unexplained(&trace) {
+        return Finding::Violated(evidence);
+    }
+    let explanations = Explanations::new(&trace);
+    // These are cheaper to refute, and told in fewer words.
+    for guarantee in Guarantee::SESSION {
+        let finding = judge::session(&trace, &explanations, guarantee, limits);
+        if matches!(finding, Finding::Violated(_)) {
+            return finding;
+        }
+    }
+    judge::causal(&trace, &explanations, limits)
+}
+
 fn models(trace: &Trace, indices: &[usize], initial: &Value, limits: &Limits) -> Findings {
     let explanations = Explanations::new(trace);
     let mut turn = Guarantee::SESSION.to_vec();

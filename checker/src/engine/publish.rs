@@ -178,3 +178,27 @@ pub(crate) fn publish<M: Projected>(
         Judged::Other => None,
     }
 }
+
+/// The decision for operations that contradict each other by themselves, whatever the order was: they are
+/// named by their indices into the history. `holds` derives the contradiction again from nothing else.
+pub(crate) fn by_themselves(
+    history: &History,
+    rule: Rule,
+    operations: Vec<usize>,
+    sentences: Vec<Sentence>,
+    holds: bool,
+) -> Decision {
+    let Some(first) = operations.first().filter(|_| holds) else {
+        return Decision::Unknown("internal: the conflict is wrong: it does not follow".to_owned());
+    };
+    Decision::Invalid(Box::new(Conflict {
+        key: history.operations[*first].op.key().clone(),
+        operations,
+        links: Vec::new(),
+        sentences,
+        rule,
+        stale_by_ns: None,
+        prefix: Vec::new(),
+        confirmed: true,
+    }))
+}

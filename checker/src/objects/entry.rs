@@ -93,6 +93,12 @@ impl Entry {
         self.refusal(operation, history.times)
     }
 
+    /// Whether it promises that one order of all operations explains the answers.
+    pub fn promises_order(&self) -> bool {
+        // No order is found without the search, and nothing else needs it.
+        self.ways.contains(&Algorithm::SEARCH)
+    }
+
     /// That it does not know this kind of operation.
     pub(crate) fn lacks(&self, kind: OpKind) -> String {
         format!("the model {} has no {kind}", self.name)

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use history::{History, MicroOp, Op, OpKind, Operation, Value};
+use history::{History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
 use rustc_hash::FxHashSet;
 
 use crate::model::{answer, is_integer};
+use crate::objects::bank::is_only_overdrawn;
+use crate::objects::locks::{Try, tried};
 
 /// What was seen in a history.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,10 @@ pub struct Seen {
     pub txn_written: bool,
     /// Taking a lock was answered with an integer.
     pub token: bool,
+    /// A process took a lock again that it had taken and not begun to give back.
+    pub taken_again: bool,
+    /// The balances of a bank are negative at times, and nothing else is wrong with them.
+    pub overdrawn: bool,
 }
 
 impl Seen {
@@ -64,10 +70,23 @@ impl Seen {
     /// Why what it looks like may be something else: the models that were chosen by its looks alone may then
     /// wrong it.
     pub fn doubt(&self) -> Option<&'static str> {
-        self.pairs_of_written.then_some(
-            "its reads may answer with [version value], or with two of the values that were written, as rows of a \
-             table: --model versioned-register says that they are versions",
-        )
+        if self.pairs_of_written {
+            Some(
+                "its reads may answer with [version value], or with two of the values that were written, as rows of a \
+                 table: --model versioned-register says that they are versions",
+            )
+        } else if self.taken_again {
+            Some(
+                "a process takes again what it holds: --model mutex says that it is a plain lock, --model reentrant-lock \
+                 that its holder may do so, --model semaphore that there are several permits",
+            )
+        } else if self.overdrawn {
+            Some(
+                "balances are negative: --model bank says that they may not be, --model bank-overdraft that they may",
+            )
+        } else {
+            None
+        }
     }
 
     /// Looks at every operation.
@@ -88,7 +107,9 @@ impl Seen {
                 }
                 Op::Write { value, .. } | Op::Cas { new: value, .. } => seen.written(value),
                 Op::Append { value, .. } => seen.element_appended |= !matches!(value, Value::Text(_)),
-                Op::Acquire { .. } => seen.token |= matches!(answer(operation), Some(Value::Int(_))),
+                Op::Acquire { .. } | Op::TryAcquire { .. } => {
+                    seen.token |= matches!(answer(operation), Some(Value::Int(_)));
+                }
                 Op::Txn { micro_ops, .. } => {
                     let answers = answer(operation).and_then(Value::elements).unwrap_or_default();
                     let answers = answers.iter().map(Some).chain(std::iter::repeat(None));
@@ -107,6 +128,8 @@ impl Seen {
                 _ => {}
             }
         }
+        seen.taken_again = is_taken_again(history);
+        seen.overdrawn = seen.kinds.contains(&OpKind::Transfer) && is_only_overdrawn(history);
         seen.pairs_of_written = seen.is_versioned() && are_pairs_of_written(history);
         seen
     }
@@ -125,6 +148,29 @@ impl Seen {
         self.list_written |= value.elements().is_some();
         self.map_written |= matches!(value, Value::Map(_));
     }
+}
+
+/// Whether a process took a lock again that it had taken and not begun to give back.
+fn is_taken_again(history: &History) -> bool {
+    let mut holding: FxHashSet<(u32, &Key)> = FxHashSet::default();
+    let is_of_lock = |operation: &&Operation| {
+        let kind = operation.op.kind();
+        matches!(kind, OpKind::Acquire | OpKind::TryAcquire | OpKind::Release)
+    };
+    let mut started: Vec<&Operation> = history.operations.iter().filter(is_of_lock).collect();
+    started.sort_by_key(|operation| operation.invoked);
+    started.into_iter().any(|operation| {
+        let held = (operation.process, operation.op.key());
+        match (operation.op.kind(), &operation.outcome) {
+            // Who wants to give it back, in vain or not, takes it for a plain lock.
+            (OpKind::Release, _) => {
+                holding.remove(&held);
+                false
+            }
+            (_, Outcome::Ok(_)) => tried(operation) != Try::Held && !holding.insert(held),
+            _ => false,
+        }
+    })
 }
 
 /// Whether every read that answered with two values answered with two of those that were written.

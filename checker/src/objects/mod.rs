@@ -3,15 +3,21 @@
 //! Invariant: an entry decides any history whose operations it names, and says `unknown` rather than
 //! something wrong.
 
+mod bank;
+mod causal;
+mod converged;
 mod counter;
 mod entry;
 mod guess;
 mod ids;
 mod list;
 mod locks;
+mod monotonic;
 mod multi;
 mod queue;
+mod reentrant;
 pub mod register;
+mod semaphore;
 mod set;
 mod text;
 mod versioned;
@@ -19,6 +25,7 @@ mod watch;
 
 use history::{History, Value};
 
+pub use bank::{Balances, Bank};
 pub use counter::{Counter, CounterOp};
 pub use entry::{Entry, Readable, Weaken};
 pub use guess::Seen;
@@ -27,9 +34,12 @@ pub use list::{AppendedList, ListAppend, ListMicro};
 pub use locks::{
     FencedLock, FencedLockOp, FencedLockState, Lease, LeaseOp, LeaseState, Lock, LockOp, Mutex, MutexOp,
 };
+pub use monotonic::{Monotonic, MonotonicOp};
 pub use multi::{MultiRegister, RegisterMicro};
 pub use queue::{FifoQueue, QueueOp, UnorderedQueue};
+pub use reentrant::{ReentrantLock, ReentrantLockOp, ReentrantLockState};
 pub use register::{Register, RegisterOp};
+pub use semaphore::{Semaphore, SemaphoreOp};
 pub use set::{ElementFate, Fate, Set, SetFull, SetOp, set_full};
 pub use text::{KvAppend, KvAppendOp};
 pub use versioned::{VersionedRegister, VersionedRegisterOp, VersionedRegisterState};
@@ -47,12 +57,22 @@ pub static MODELS: &[Entry] = &[
     locks::MUTEX,
     locks::LOCK,
     locks::LEASE,
+    reentrant::ENTRY,
+    semaphore::ENTRY,
     set::ENTRY,
+    converged::G_SET,
     counter::ENTRY,
+    converged::PN_COUNTER,
+    bank::BANK,
+    bank::OVERDRAFT,
     queue::UNORDERED,
     queue::FIFO,
     ids::ENTRY,
+    monotonic::ENTRY,
     watch::ENTRY,
+    causal::CAUSAL,
+    causal::REVERSE,
+    causal::LONG_FORK,
 ];
 
 /// The model of that name.

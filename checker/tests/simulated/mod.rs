@@ -172,6 +172,7 @@ fn value(operation: &Operation) -> Option<&Value> {
 fn change(rng: &mut ChaCha8Rng, value: &Value, keeps_shape: bool) -> Value {
     match value {
         Value::Int(number) => Value::Int(number + [-1, 1, 2][rng.random_range(0..3)]),
+        Value::Form(form) if **form == "true" || **form == "false" => Value::boolean(**form == "false"),
         Value::Nil | Value::Set(_) | Value::Map(_) | Value::Form(_) => value.clone(),
         Value::Text(text) => {
             let mut pieces: Vec<&str> = text.split_inclusive(';').collect();

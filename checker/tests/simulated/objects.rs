@@ -44,6 +44,8 @@ impl Values {
 pub struct Set {
     pub values: Values,
     pub reads: u32,
+    /// Elements are also taken out.
+    pub removes: bool,
     pub last: i64,
     pub holds: BTreeSet<i64>,
 }
@@ -54,6 +56,7 @@ impl Set {
         Set {
             values,
             reads,
+            removes: false,
             last: 0,
             holds: BTreeSet::new(),
         }
@@ -65,12 +68,23 @@ impl Object for Set {
         if rng.random_ratio(self.reads, 100) {
             return read();
         }
+        if self.removes && rng.random_ratio(1, 3) {
+            let value = Value::Int((self.last - rng.random_range(0..3)).max(1));
+            return Op::Remove { key: KEY, value };
+        }
         let value = Value::Int(self.values.next(rng, &mut self.last));
         Op::Add { key: KEY, value }
     }
 
     fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
+            Op::Remove {
+                value: Value::Int(value),
+                ..
+            } => {
+                self.holds.remove(value);
+                Some(Outcome::ok())
+            }
             Op::Add {
                 value: Value::Int(value),
                 ..
@@ -116,6 +130,8 @@ impl Object for Counter {
 pub struct Lock {
     pub has_owners: bool,
     pub has_tokens: bool,
+    /// Some only try to take it.
+    pub is_tried: bool,
     pub holder: Option<u32>,
     pub token: i64,
     pub holding: BTreeSet<u32>,
@@ -128,24 +144,20 @@ impl Object for Lock {
         } else {
             rng.random_ratio(1, 2)
         };
-        if releases {
-            Op::Release { key: KEY }
-        } else {
-            Op::Acquire { key: KEY }
+        match releases {
+            true => Op::Release { key: KEY },
+            false => taking(rng, self.is_tried),
         }
     }
 
     fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
         match (op, self.holder) {
-            (Op::Acquire { .. }, None) => {
+            (Op::Acquire { .. } | Op::TryAcquire { .. }, None) => {
                 self.holder = Some(process);
                 self.token += rng.random_range(1..3);
-                if self.has_tokens {
-                    answer(Value::Int(self.token))
-                } else {
-                    Some(Outcome::ok())
-                }
+                taken(op, self.has_tokens.then_some(self.token))
             }
+            (Op::TryAcquire { .. }, Some(_)) => answer(Value::boolean(false)),
             (Op::Release { .. }, Some(holder)) if !self.has_owners || holder == process => {
                 self.holder = None;
                 Some(Outcome::ok())
@@ -156,13 +168,110 @@ impl Object for Lock {
 
     fn told(&mut self, process: u32, op: &Op) {
         match op {
-            Op::Acquire { .. } => self.holding.insert(process),
+            Op::TryAcquire { .. } if self.has_owners && self.holder != Some(process) => false,
+            Op::Acquire { .. } | Op::TryAcquire { .. } => self.holding.insert(process),
             _ => self.holding.remove(&process),
         };
     }
 
     fn may_drift(&self, op: &Op) -> bool {
         !self.has_owners || matches!(op, Op::Release { .. })
+    }
+}
+
+/// Asks for a lock, or tries to.
+fn taking(rng: &mut ChaCha8Rng, is_tried: bool) -> Op {
+    match is_tried && rng.random_ratio(1, 2) {
+        true => Op::TryAcquire { key: KEY },
+        false => Op::Acquire { key: KEY },
+    }
+}
+
+/// The answer to who got it.
+fn taken(op: &Op, token: Option<i64>) -> Option<Outcome> {
+    match (op, token) {
+        (_, Some(token)) => answer(Value::Int(token)),
+        (Op::TryAcquire { .. }, None) => answer(Value::boolean(true)),
+        _ => Some(Outcome::ok()),
+    }
+}
+
+/// A lock with so many permits; a reentrant one has one, which its holder can take again.
+#[derive(Default)]
+pub struct Permits {
+    pub permits: u32,
+    pub is_reentrant: bool,
+    pub has_tokens: bool,
+    pub is_tried: bool,
+    pub token: i64,
+    /// Who holds how many.
+    pub held: BTreeMap<u32, u32>,
+}
+
+impl Permits {
+    fn is_free_for(&self, process: u32) -> bool {
+        match self.is_reentrant {
+            true => self.held.is_empty() || self.held.contains_key(&process),
+            false => self.held.values().sum::<u32>() < self.permits,
+        }
+    }
+}
+
+impl Object for Permits {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+        match self.held.contains_key(&process) && rng.random_ratio(2, 3) {
+            true => Op::Release { key: KEY },
+            false => taking(rng, self.is_tried),
+        }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+        match op {
+            Op::Release { .. } => {
+                let held = self.held.get_mut(&process)?;
+                *held -= 1;
+                if *held == 0 {
+                    self.held.remove(&process);
+                }
+                Some(Outcome::ok())
+            }
+            _ if self.is_free_for(process) => {
+                if self.held.is_empty() {
+                    self.token += rng.random_range(1..3);
+                }
+                *self.held.entry(process).or_default() += 1;
+                taken(op, self.has_tokens.then_some(self.token))
+            }
+            Op::TryAcquire { .. } => answer(Value::boolean(false)),
+            _ => None,
+        }
+    }
+
+    fn may_drift(&self, op: &Op) -> bool {
+        matches!(op, Op::Release { .. })
+    }
+}
+
+/// A clock that everyone reads as it advances.
+#[derive(Default)]
+pub struct Monotonic {
+    pub last: i64,
+}
+
+impl Object for Monotonic {
+    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+        match rng.random_ratio(1, 2) {
+            true => Op::Generate { key: KEY },
+            false => read(),
+        }
+    }
+
+    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+        self.last += match op {
+            Op::Generate { .. } => rng.random_range(1..3),
+            _ => rng.random_range(0..2),
+        };
+        answer(Value::Int(self.last))
     }
 }
 

@@ -145,7 +145,10 @@ impl Assembler {
             } => {
                 let process = self.begin(&who, true)?;
                 self.tuples.invoked(op.key(), proves_tuples);
-                if matches!(op, Op::Acquire { .. } | Op::Release { .. }) {
+                if matches!(
+                    op,
+                    Op::Acquire { .. } | Op::TryAcquire { .. } | Op::Release { .. }
+                ) {
                     let index = self.builder.history_mut().operations.len();
                     self.nameless_locks += u64::from(named.is_none());
                     self.locks.extend(named.map(|name| (index, name)));
@@ -280,6 +283,10 @@ impl Assembler {
             answer = token
                 .filter(|token| matches!(token, Value::Int(_)))
                 .or(answer.filter(|_| !is_repeated));
+        }
+        if f == OpKind::TryAcquire {
+            // It says no more than which lock was meant.
+            answer = answer.filter(|answer| self.locks.get(&index) != Some(answer));
         }
         if !jepsen::complete(op, completed) && !is_silent {
             self.others += 1;
@@ -611,7 +618,8 @@ fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
         }
         (true, _) => {
             for (index, name) in names {
-                if let Op::Acquire { key } | Op::Release { key } = &mut history.operations[index].op
+                if let Op::Acquire { key } | Op::TryAcquire { key } | Op::Release { key } =
+                    &mut history.operations[index].op
                     && key.is_nil()
                 {
                     *key = name;

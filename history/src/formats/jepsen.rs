@@ -10,8 +10,9 @@ use super::instant;
 use crate::{Answer, ErrorClass, Failure, Key, MicroOp, Op, OpKind, Outcome, Reason, Value};
 
 /// The names of the operations that readers know, human-readable.
-pub(crate) const KNOWN: &str = "read r get, write w put, cas, append, add, acquire lock, release unlock, enqueue, \
-                                dequeue, drain, generate, txn";
+pub(crate) const KNOWN: &str = "read r get read-init, write w put, cas, append, add, inc incr increment, dec decr \
+                                decrement, remove delete, acquire lock, try-acquire try-lock, release unlock, enqueue, \
+                                dequeue, drain, transfer, generate, txn";
 
 /// One operation map, its fields not yet interpreted.
 #[derive(Debug, Default)]
@@ -114,6 +115,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Function {
     Op(OpKind),
+    /// Adds to a counter: 1 where it names no amount.
+    Increment,
+    /// Subtracts from a counter, likewise.
+    Decrement,
     /// Takes all elements out of a queue.
     Drain,
     /// Of the nemesis, or unknown.
@@ -206,15 +211,21 @@ impl Function {
     pub fn parse(name: &str) -> Self {
         let local = name.rsplit('/').next().unwrap_or(name);
         Function::Op(match local {
-            "read" | "r" | "get" => OpKind::Read,
+            // The first read of a register in Jepsen's tests/causal.
+            "read" | "r" | "get" | "read-init" => OpKind::Read,
             "write" | "w" | "put" => OpKind::Write,
             "cas" => OpKind::Cas,
             "append" => OpKind::Append,
             "add" => OpKind::Add,
+            "inc" | "incr" | "increment" => return Function::Increment,
+            "dec" | "decr" | "decrement" => return Function::Decrement,
+            "remove" | "delete" => OpKind::Remove,
             "acquire" | "lock" => OpKind::Acquire,
+            "try-acquire" | "try-lock" => OpKind::TryAcquire,
             "release" | "unlock" => OpKind::Release,
             "enqueue" => OpKind::Enqueue,
             "dequeue" => OpKind::Dequeue,
+            "transfer" => OpKind::Transfer,
             "generate" => OpKind::Generate,
             "watch" => OpKind::Watch,
             "txn" => OpKind::Txn,
@@ -225,16 +236,18 @@ impl Function {
 
     /// Whether its completion brings an answer that its invocation cannot hold.
     fn is_answered(&self) -> bool {
-        use OpKind::{Acquire, Dequeue, Generate, Read, Release};
+        use OpKind::{Acquire, Dequeue, Generate, Read, Release, TryAcquire};
         matches!(
             self,
-            Function::Drain | Function::Op(Read | Dequeue | Generate | Acquire | Release)
+            Function::Drain | Function::Op(Read | Dequeue | Generate | Acquire | TryAcquire | Release)
         )
     }
 
     pub fn name(&self) -> &str {
         match self {
             Function::Op(kind) => kind.name(),
+            Function::Increment => "increment",
+            Function::Decrement => "decrement",
             Function::Drain => "drain",
             Function::Other(name) => name,
         }
@@ -299,6 +312,15 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
         }
         Some(f) => f,
     };
+    let is_count = matches!(f, Function::Increment | Function::Decrement);
+    let value = match kind {
+        Kind::Invoke | Kind::Ok if is_count => {
+            let subtracts = f == Function::Decrement;
+            amount(value, subtracts, kind == Kind::Invoke, style.keyed).map_err(Unreadable::Wrong)?
+        }
+        _ => value,
+    };
+    let f = if is_count { Function::Op(OpKind::Add) } else { f };
     let is_kv = matches!(f, Function::Op(OpKind::Read | OpKind::Write | OpKind::Append));
     if style.only_kv && !is_kv {
         return Err(Unreadable::Wrong(format!(
@@ -336,6 +358,32 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
     })
 }
 
+/// What an increment or a decrement adds. An invocation without an amount means 1; a completion without one
+/// says nothing new.
+fn amount(
+    value: Option<Value>,
+    subtracts: bool,
+    is_invoked: bool,
+    is_keyed: bool,
+) -> Result<Option<Value>, String> {
+    let one = if subtracts { -1 } else { 1 };
+    Ok(match value {
+        None | Some(Value::Nil) if is_invoked && !is_keyed => Some(Value::Int(one)),
+        Some(Value::List(parts)) if is_keyed && parts.len() == 2 => {
+            let rest = amount(Some(parts[1].clone()), subtracts, is_invoked, false)?;
+            Some(Value::list(vec![parts[0].clone(), rest.unwrap_or_default()]))
+        }
+        Some(Value::Int(amount)) if subtracts && amount < 0 && is_invoked => {
+            return Err(format!(
+                "a decrement by {amount} may add or subtract: record what is added, as an add"
+            ));
+        }
+        // An answer below zero is a total.
+        Some(Value::Int(amount @ 0..)) if subtracts => Some(Value::Int(-amount)),
+        value => value,
+    })
+}
+
 fn invocation(
     who: Who,
     f: Function,
@@ -360,7 +408,7 @@ fn invocation(
     };
     Ok(match f {
         Function::Op(f) => {
-            let is_of_lock = matches!(f, OpKind::Acquire | OpKind::Release);
+            let is_of_lock = matches!(f, OpKind::Acquire | OpKind::TryAcquire | OpKind::Release);
             let named = value.clone().filter(|value| is_of_lock && !value.is_nil());
             let (op, _) = operation(f, key, value).map_err(Unreadable::Wrong)?;
             What::Invoke {
@@ -426,6 +474,21 @@ pub(crate) fn operation(f: OpKind, key: Key, value: Option<Value>) -> Result<(Op
         ),
         OpKind::Dequeue => (Op::Dequeue { key }, Some(argument(value))),
         OpKind::Generate => (Op::Generate { key }, value),
+        OpKind::Remove => (
+            Op::Remove {
+                key,
+                value: argument(value),
+            },
+            None,
+        ),
+        OpKind::Transfer => (
+            Op::Transfer {
+                key,
+                value: argument(value),
+            },
+            None,
+        ),
+        OpKind::TryAcquire => (Op::TryAcquire { key }, value),
         // Only a number is a fencing token; harnesses also put the client or the mode there.
         OpKind::Acquire => (
             Op::Acquire { key },
@@ -597,6 +660,8 @@ pub(crate) fn complete(invoked: &mut Op, completed: Option<Op>) -> bool {
         (Op::Write { value, .. }, Op::Write { value: told, .. })
         | (Op::Append { value, .. }, Op::Append { value: told, .. })
         | (Op::Add { value, .. }, Op::Add { value: told, .. })
+        | (Op::Remove { value, .. }, Op::Remove { value: told, .. })
+        | (Op::Transfer { value, .. }, Op::Transfer { value: told, .. })
         | (Op::Enqueue { value, .. }, Op::Enqueue { value: told, .. }) => fill(value, told),
         (
             Op::Cas { expected, new, .. },

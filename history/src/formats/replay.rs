@@ -239,6 +239,7 @@ impl<'a> Told<'a> {
         let value = match &operation.op {
             Op::Read { .. }
             | Op::Acquire { .. }
+            | Op::TryAcquire { .. }
             | Op::Release { .. }
             | Op::Dequeue { .. }
             | Op::Generate { .. } => match answer {
@@ -248,6 +249,8 @@ impl<'a> Told<'a> {
             Op::Write { value, .. }
             | Op::Append { value, .. }
             | Op::Add { value, .. }
+            | Op::Remove { value, .. }
+            | Op::Transfer { value, .. }
             | Op::Enqueue { value, .. } => Some(value.clone()),
             Op::Watch { from, .. } => {
                 let heard = answer.and_then(Clone::clone).unwrap_or_default();

@@ -127,12 +127,15 @@ impl Packed {
         match &operation.op {
             Op::Read { .. }
             | Op::Acquire { .. }
+            | Op::TryAcquire { .. }
             | Op::Release { .. }
             | Op::Dequeue { .. }
             | Op::Generate { .. } => {}
             Op::Write { value, .. }
             | Op::Append { value, .. }
             | Op::Add { value, .. }
+            | Op::Remove { value, .. }
+            | Op::Transfer { value, .. }
             | Op::Enqueue { value, .. } => self.value(Some(value)),
             Op::Cas { expected, new, .. } => {
                 self.value(Some(expected));

@@ -174,10 +174,14 @@ fn headline(analysis: &Analysis) -> String {
         }
         Verdict::Valid => {
             let (first, rest) = promise.split_at(1);
-            format!(
-                "{}{rest}: there is an order of the operations that explains every answer.",
-                first.to_uppercase()
-            )
+            let why = match analysis.model.promises_order() {
+                true => "there is an order of the operations that explains every answer",
+                false => "no answer contradicts it",
+            };
+            format!("{}{rest}: {why}.", first.to_uppercase())
+        }
+        Verdict::Invalid if !analysis.model.promises_order() => {
+            format!("Not {promise}: answers of its {operations} operations contradict it.")
         }
         Verdict::Invalid if analysis.keys == 1 => {
             format!("Not {promise}: no order of its {operations} operations explains all answers.")

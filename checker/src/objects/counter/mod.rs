@@ -13,9 +13,10 @@ use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::Entry;
 use crate::verdict::{Algorithm, Decision};
-use model::{WRONG_INITIAL, count, readable};
+use model::readable;
 
 pub use model::{Counter, CounterOp};
+pub(crate) use model::{WRONG_INITIAL, amount, count};
 
 const BOUNDS: Algorithm = Algorithm("counter-bounds");
 const EXACT: Algorithm = Algorithm("counter-exact");

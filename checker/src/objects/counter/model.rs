@@ -69,7 +69,7 @@ impl Recorded for Counter {
 }
 
 /// What can be added at once.
-fn amount(value: &Value) -> Option<i64> {
+pub(crate) fn amount(value: &Value) -> Option<i64> {
     match value {
         Value::Nil => Some(0),
         Value::Int(value) => Some(*value),
@@ -79,7 +79,7 @@ fn amount(value: &Value) -> Option<i64> {
 
 /// Where a counter can stand. Many additions of 64 bits go beyond 64 bits; none go as far as [`FARTHEST`],
 /// which stands for everything beyond it.
-pub(super) fn count(value: &Value) -> Option<i128> {
+pub(crate) fn count(value: &Value) -> Option<i128> {
     let Value::Form(form) = value else {
         return amount(value).map(i128::from);
     };
@@ -97,7 +97,7 @@ pub(super) fn count(value: &Value) -> Option<i128> {
 /// Farther than as many additions of 64 bits go as memory holds.
 const FARTHEST: i128 = 1 << 120;
 
-pub(super) const WRONG_INITIAL: &str = "a counter begins with an integer";
+pub(crate) const WRONG_INITIAL: &str = "a counter begins with an integer";
 
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = match &operation.op {

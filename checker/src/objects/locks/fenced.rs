@@ -7,8 +7,9 @@
 
 use history::{Op, OpKind, Operation, Outcome, Value};
 
+use super::tried::{Try, is_tried, tried};
 use crate::engine::publish::Projected;
-use crate::model::{Model, Recorded, answer};
+use crate::model::{Effect, Model, Recorded, answer};
 
 /// A lock whose holders get tokens that grow; free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum FencedLockOp {
     Acquire(u32, Option<i64>),
     /// It gave the lock back.
     Release(u32),
+    /// Someone was found to hold it.
+    Held,
 }
 
 /// Who holds a [`FencedLock`], and the smallest token that the last holder can have got.
@@ -50,6 +53,14 @@ impl Model for FencedLock {
                 state.holder.replace(process).is_none() && state.last_token >= lowest
             }
             FencedLockOp::Release(process) => state.holder.take() == Some(process),
+            FencedLockOp::Held => state.holder.is_some(),
+        }
+    }
+
+    fn effect(&self, op: &FencedLockOp) -> Effect {
+        match op {
+            FencedLockOp::Held => Effect::Pure,
+            FencedLockOp::Acquire(..) | FencedLockOp::Release(_) => Effect::Change,
         }
     }
 }
@@ -61,6 +72,10 @@ impl Recorded for FencedLock {
     fn op(&self, operation: &Operation) -> Option<FencedLockOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_)) => None,
+            (Op::TryAcquire { .. }, _) => match tried(operation) {
+                Try::Taken(token) => Some(FencedLockOp::Acquire(operation.process, token)),
+                Try::Held => Some(FencedLockOp::Held),
+            },
             (Op::Acquire { .. }, _) => {
                 let token = answer(operation).and_then(|token| match token {
                     Value::Int(token) => Some(*token),
@@ -77,5 +92,6 @@ impl Recorded for FencedLock {
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = operation.op.kind() != OpKind::Acquire
         || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
-    is_readable.then_some(()).ok_or("an integer token")
+    is_readable.then_some(()).ok_or("an integer token")?;
+    is_tried(operation)
 }

@@ -8,7 +8,8 @@
 //!   although a greater token had been given out before it began is a lie. Afterwards no one holds the lock.
 //!
 //! Tokens need not be consecutive, and the first may be any. An `acquire` that answers without a token is
-//! taken to have got one that no one saw. A failed operation tells nothing. Nor does one that ended with
+//! taken to have got one that no one saw. A failed operation tells nothing, nor does a `try-acquire` that
+//! answers `false`: the lock may just have been lost. Nor does one that ended with
 //! `info`: it retires its process, which therefore gives nothing back any more; and without it, less was
 //! taken over and fewer tokens were given out, so that whatever has an order with it has one without. Source:
 //! M. Kleppmann, "How to do distributed locking", 2016; the sequencers of M. Burrows, "The Chubby lock
@@ -16,6 +17,7 @@
 
 use history::{Op, OpKind, Operation, Outcome, Value};
 
+use super::tried::{Try, is_tried, tried};
 use crate::engine::publish::Projected;
 use crate::model::{Model, Recorded, answer};
 
@@ -78,6 +80,10 @@ impl Recorded for Lease {
     fn op(&self, operation: &Operation) -> Option<LeaseOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_) | Outcome::Info(_)) => None,
+            (Op::TryAcquire { .. }, _) => match tried(operation) {
+                Try::Taken(token) => Some(LeaseOp::Acquire(operation.process, token)),
+                Try::Held => None,
+            },
             (Op::Acquire { .. }, _) => {
                 let token = answer(operation).and_then(|token| match token {
                     Value::Int(token) => Some(*token),
@@ -94,5 +100,6 @@ impl Recorded for Lease {
 pub(super) fn readable(operation: &Operation) -> Result<(), &'static str> {
     let is_readable = operation.op.kind() != OpKind::Acquire
         || answer(operation).is_none_or(|token| matches!(token, Value::Int(_) | Value::Nil));
-    is_readable.then_some(()).ok_or("an integer token")
+    is_readable.then_some(()).ok_or("an integer token")?;
+    is_tried(operation)
 }

@@ -1,7 +1,8 @@
 //! A lock with owner (`lock`).
 //!
 //! `acquire` takes the lock for its process when it is free; `release` gives it back, which only the process
-//! that holds it can do. A process that holds it cannot take it again. It is free at first. A lock never
+//! that holds it can do. A process that holds it cannot take it again. `try-acquire` that answers `false`
+//! found that someone held it. It is free at first. A lock never
 //! frees itself: one with leases that expire is no such lock. A `release` that ended with `info` may take
 //! effect at any time after its invocation, or never. An `acquire` that ended with `info` retires its
 //! process, so no one could ever give the lock back: it is taken not to have happened unless it is the last.
@@ -9,8 +10,9 @@
 
 use history::{Op, Operation, Outcome};
 
+use super::tried::{Try, tried};
 use crate::engine::publish::Projected;
-use crate::model::{Model, Recorded};
+use crate::model::{Effect, Model, Recorded};
 
 /// A lock with owner, free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub enum LockOp {
     Acquire(u32),
     /// It gave the lock back.
     Release(u32),
+    /// Someone was found to hold it.
+    Held,
 }
 
 impl Model for Lock {
@@ -36,10 +40,18 @@ impl Model for Lock {
 
     fn apply(&self, holder: &mut Option<u32>, op: &LockOp) -> bool {
         let (needed, next) = match *op {
+            LockOp::Held => return holder.is_some(),
             LockOp::Acquire(process) => (None, Some(process)),
             LockOp::Release(process) => (Some(process), None),
         };
         std::mem::replace(holder, next) == needed
+    }
+
+    fn effect(&self, op: &LockOp) -> Effect {
+        match op {
+            LockOp::Held => Effect::Pure,
+            LockOp::Acquire(_) | LockOp::Release(_) => Effect::Change,
+        }
     }
 
     fn describe(&self, holder: &Option<u32>) -> Option<String> {
@@ -57,6 +69,10 @@ impl Recorded for Lock {
     fn op(&self, operation: &Operation) -> Option<LockOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_)) => None,
+            (Op::TryAcquire { .. }, _) => match tried(operation) {
+                Try::Taken(_) => Some(LockOp::Acquire(operation.process)),
+                Try::Held => Some(LockOp::Held),
+            },
             (Op::Acquire { .. }, _) => Some(LockOp::Acquire(operation.process)),
             (Op::Release { .. }, _) => Some(LockOp::Release(operation.process)),
             _ => None,

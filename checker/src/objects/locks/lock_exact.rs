@@ -4,7 +4,7 @@
 //! section, and sections must not overlap ([`sections`]). A release of unknown outcome ends its section
 //! sometime: without it the section must be the last, which binds more. A taking of unknown outcome is left
 //! out: its process is retired, so it could only be the last, where no one misses it. Tokens rank the
-//! sections ([`chain`]); where one is not known the search must help.
+//! sections ([`chain`]); where one is not known, or the lock was found held, the search must help.
 
 use history::OPEN;
 use rustc_hash::FxHashMap;
@@ -22,8 +22,9 @@ use crate::verdict::Rule;
 /// Judges a lock without tokens.
 pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
     let step = |op: &LockOp| match *op {
-        LockOp::Acquire(process) => (process, true),
-        LockOp::Release(process) => (process, false),
+        LockOp::Acquire(process) => Some((process, true)),
+        LockOp::Release(process) => Some((process, false)),
+        LockOp::Held => None,
     };
     let held = match held(calls, step) {
         Ok(held) => held,
@@ -31,6 +32,8 @@ pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
     };
     let times: Vec<Section> = held.iter().map(|&held| times(held, calls)).collect();
     match sections::order(&times) {
+        // Where it was found held asks for more.
+        Ok(_) if calls.calls.iter().any(|call| call.op == LockOp::Held) => Judged::Other,
         Ok(order) => Judged::Order(
             order
                 .into_iter()
@@ -44,8 +47,9 @@ pub(crate) fn judge(calls: &Calls<LockOp>) -> Judged {
 /// Judges a lock with tokens.
 pub(crate) fn judge_fenced(calls: &Calls<FencedLockOp>) -> Judged {
     let step = |op: &FencedLockOp| match *op {
-        FencedLockOp::Acquire(process, _) => (process, true),
-        FencedLockOp::Release(process) => (process, false),
+        FencedLockOp::Acquire(process, _) => Some((process, true)),
+        FencedLockOp::Release(process) => Some((process, false)),
+        FencedLockOp::Held => None,
     };
     let held = match held(calls, step) {
         Ok(held) => held,
@@ -70,6 +74,7 @@ pub(crate) fn judge_fenced(calls: &Calls<FencedLockOp>) -> Judged {
     }
     let mut ranked = ranked(&by_token);
     match chain::sort(&calls.calls, &mut ranked) {
+        Ok(()) if calls.calls.iter().any(|call| call.op == FencedLockOp::Held) => Judged::Other,
         Ok(()) => Judged::Order(ranked.into_iter().map(|ranked| ranked.number).collect()),
         Err(inversion) => {
             let sections = [inversion.first, inversion.then].map(|ranked| section_of(ranked, &by_token));
@@ -86,7 +91,7 @@ fn times<O>(held: Held, calls: &Calls<O>) -> Section {
 }
 
 /// The sections, or a process that gave back what it did not hold or took what it held.
-fn held<O>(calls: &Calls<O>, step: impl Fn(&O) -> (u32, bool)) -> Result<Vec<Held>, Contradiction> {
+fn held<O>(calls: &Calls<O>, step: impl Fn(&O) -> Option<(u32, bool)>) -> Result<Vec<Held>, Contradiction> {
     let mut order: Vec<usize> = (0..calls.calls.len()).collect();
     order.sort_by_key(|&number| calls.calls[number].start);
     let wrong = |shown: Vec<usize>, why: &'static str| {
@@ -97,7 +102,9 @@ fn held<O>(calls: &Calls<O>, step: impl Fn(&O) -> (u32, bool)) -> Result<Vec<Hel
     let mut sections: Vec<Held> = Vec::new();
     for number in order {
         let call = &calls.calls[number];
-        let (process, takes) = step(&call.op);
+        let Some((process, takes)) = step(&call.op) else {
+            continue;
+        };
         let is_open = call.finish == OPEN;
         match (takes, holding.get(&process).copied()) {
             (true, _) if is_open => {}

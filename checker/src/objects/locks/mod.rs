@@ -9,6 +9,7 @@ mod lock;
 mod lock_exact;
 mod mutex;
 mod mutex_exact;
+mod tried;
 
 use history::{History, OpKind, Value};
 
@@ -25,6 +26,7 @@ pub use fenced::{FencedLock, FencedLockOp, FencedLockState};
 pub use lease::{Lease, LeaseOp, LeaseState};
 pub use lock::{Lock, LockOp};
 pub use mutex::{Mutex, MutexOp};
+pub(crate) use tried::{Try, is_tried, tried};
 
 const MUTEX_EXACT: Algorithm = Algorithm("mutex-exact");
 
@@ -32,22 +34,25 @@ pub(crate) const MUTEX: Entry = Entry {
     name: "mutex",
     about: "a lock that anybody can give back",
     promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
+    operations: &[OpKind::Acquire, OpKind::TryAcquire, OpKind::Release],
     per_key: true,
     suits: |_| true,
     initial: || Value::Nil,
     initial_is: |initial| only_nil(initial, "a mutex begins free: nil"),
     owned: false,
-    readable: None,
+    readable: Some(is_tried),
     weaken: |history, _, limits| Ok(sequential(&Mutex, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(Mutex, limits)),
-    ways: &[MUTEX_EXACT],
+    ways: &[MUTEX_EXACT, Algorithm::SEARCH],
     decide: decide_mutex,
 };
 
-fn decide_mutex(history: &History, indices: &[usize], _: &Value, _: &Limits) -> (Decision, Algorithm) {
+fn decide_mutex(history: &History, indices: &[usize], _: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let calls = Calls::read(&Mutex, history, indices);
+    if calls.calls.iter().any(|call| call.op == MutexOp::Held) {
+        return by_search(&Mutex, history, indices, limits);
+    }
     (mutex_exact::decide(history, &calls), MUTEX_EXACT)
 }
 
@@ -57,13 +62,13 @@ pub(crate) const LOCK: Entry = Entry {
     name: "lock",
     about: "a lock that only its holder can give back",
     promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
+    operations: &[OpKind::Acquire, OpKind::TryAcquire, OpKind::Release],
     per_key: true,
     suits: |_| true,
     initial: || Value::Nil,
     initial_is: |initial| only_nil(initial, "a lock begins free: nil"),
     owned: true,
-    readable: None,
+    readable: Some(is_tried),
     weaken: |history, _, limits| Ok(sequential(&Lock, true, history, limits)),
     account: None,
     monitor: |_, limits| Ok(by_frontier(Lock, limits)),
@@ -84,7 +89,7 @@ pub(crate) const FENCED: Entry = Entry {
     name: "fenced-lock",
     about: "a lock that only its holder can give back, with tokens that grow",
     promise: "linearizable",
-    operations: &[OpKind::Acquire, OpKind::Release],
+    operations: &[OpKind::Acquire, OpKind::TryAcquire, OpKind::Release],
     per_key: true,
     suits: |seen| seen.token,
     initial: || Value::Nil,
@@ -111,7 +116,7 @@ pub(crate) const LEASE: Entry = Entry {
     name: "lease",
     about: "a lock that its holder may lose, with tokens that grow",
     promise: "fenced",
-    operations: &[OpKind::Acquire, OpKind::Release],
+    operations: &[OpKind::Acquire, OpKind::TryAcquire, OpKind::Release],
     per_key: true,
     // Stands behind the locks that promise more, which suit all of its histories.
     suits: |_| true,

@@ -1,12 +1,14 @@
 //! A lock without owner (`mutex`).
 //!
 //! `acquire` takes the lock when it is free, `release` gives it back when it is taken, whichever process took
-//! it. It is free at first. Either may, after `info`, take effect at any time after its invocation, or never;
-//! a failed one never does. Source: the `mutex` of Knossos' model.clj.
+//! it. `try-acquire` that answers `false` found it taken. It is free at first. Any of them may, after `info`,
+//! take effect at any time after its invocation, or never; a failed one never does. Source: the `mutex` of
+//! Knossos' model.clj.
 
 use history::{Op, Operation, Outcome};
 
-use crate::model::{Model, Recorded};
+use super::tried::{Try, tried};
+use crate::model::{Effect, Model, Recorded};
 
 /// A lock without owner, free at first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum MutexOp {
     Acquire,
     /// It was given back.
     Release,
+    /// It was found taken.
+    Held,
 }
 
 impl Model for Mutex {
@@ -31,9 +35,16 @@ impl Model for Mutex {
     }
 
     fn apply(&self, is_taken: &mut bool, op: &MutexOp) -> bool {
-        let is_legal = *is_taken == (*op == MutexOp::Release);
-        *is_taken = !*is_taken;
-        is_legal
+        let was_taken = *is_taken;
+        *is_taken = *op != MutexOp::Release;
+        was_taken == (*op != MutexOp::Acquire)
+    }
+
+    fn effect(&self, op: &MutexOp) -> Effect {
+        match op {
+            MutexOp::Held => Effect::Pure,
+            MutexOp::Acquire | MutexOp::Release => Effect::Change,
+        }
     }
 }
 
@@ -41,6 +52,10 @@ impl Recorded for Mutex {
     fn op(&self, operation: &Operation) -> Option<MutexOp> {
         match (&operation.op, &operation.outcome) {
             (_, Outcome::Fail(_)) => None,
+            (Op::TryAcquire { .. }, _) => match tried(operation) {
+                Try::Taken(_) => Some(MutexOp::Acquire),
+                Try::Held => Some(MutexOp::Held),
+            },
             (Op::Acquire { .. }, _) => Some(MutexOp::Acquire),
             (Op::Release { .. }, _) => Some(MutexOp::Release),
             _ => None,

@@ -1,4 +1,4 @@
-//! Locks without owner: exact, O(n log n).
+//! Locks without owner that no one found taken: exact, O(n log n).
 //!
 //! Takings and releases alternate, and those of a kind are interchangeable. One walk through the events
 //! decides, putting off everything until a completion asks for it: a taking that completes while the lock is
@@ -42,6 +42,8 @@ pub(crate) fn decide(history: &History, calls: &Calls<MutexOp>) -> Decision {
             match call.op {
                 MutexOp::Acquire => takings.push(Reverse((call.finish, number))),
                 MutexOp::Release => releases.push(Reverse((call.finish, number))),
+                // Left to the search.
+                MutexOp::Held => {}
             }
             continue;
         }
@@ -163,7 +165,7 @@ impl Crowd {
         }
         let (verb, back, article) = match last.op {
             MutexOp::Acquire => ("acquired the lock", "release", "a"),
-            MutexOp::Release => ("released the lock", "acquire", "an"),
+            MutexOp::Release | MutexOp::Held => ("released the lock", "acquire", "an"),
         };
         alike.sort_by_key(|&number| calls.calls[number].start);
         alike.retain(|&number| number != self.last);

@@ -1,4 +1,5 @@
-//! Sets that only grow, read as a whole: exact, in time close to that of reading all answers.
+//! Sets from which nothing is taken out, read as a whole: exact, in time close to that of reading all
+//! answers.
 //!
 //! What reads saw grows, so the answers form a chain under inclusion, or two of them contradict each other.
 //! The chain ranks everything: the reads with the k-th smallest answer, before them the elements that are new
@@ -56,6 +57,8 @@ impl Finder<'_> {
                         .push(number);
                 }
                 SetOp::Read(seen) => reads.push((number, seen)),
+                // Judged elsewhere (`removals`).
+                SetOp::Remove(_) => {}
             }
         }
         reads.sort_by_key(|(number, seen)| (seen.len(), *number));
@@ -248,7 +251,7 @@ impl Finder<'_> {
             .then(|| self.gap_ns(first, then))
             .flatten();
         let (rule, about, why) = match (&self.call(first).op, &self.call(then).op) {
-            (SetOp::Read(_), SetOp::Add(added)) => (
+            (SetOp::Read(_), SetOp::Add(added) | SetOp::Remove(added)) => (
                 Rule::Lost,
                 vec![added.clone()],
                 format!("Yet it lacks {added}.").into(),
@@ -263,11 +266,11 @@ impl Finder<'_> {
                     format!("Yet it lacks {lacking}, which that one shows.").into(),
                 )
             }
-            (SetOp::Add(added), SetOp::Read(_)) => {
+            (SetOp::Add(added) | SetOp::Remove(added), SetOp::Read(_)) => {
                 let why = format!("Yet {added} was seen before any operation began to add it.").into();
                 (Rule::OutOfOrder, vec![added.clone()], why)
             }
-            (SetOp::Add(added), SetOp::Add(before)) => {
+            (SetOp::Add(added) | SetOp::Remove(added), SetOp::Add(before) | SetOp::Remove(before)) => {
                 let between = self.between(added, before);
                 shown.extend(between);
                 let lacks = format!(" shows {added} and lacks {before}.");
@@ -293,7 +296,7 @@ impl Finder<'_> {
                 let has = |value| seen.binary_search(value).is_ok();
                 has(with) && !has(without)
             }
-            SetOp::Add(_) => false,
+            SetOp::Add(_) | SetOp::Remove(_) => false,
         })
     }
 

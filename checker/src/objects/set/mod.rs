@@ -1,10 +1,11 @@
-//! A set that only grows (`set`).
+//! A set (`set`).
 
 mod exact;
 mod fates;
 mod model;
+mod removals;
 
-use history::{History, OpKind, Value};
+use history::{History, OpKind, Operation, Value};
 
 use crate::consistency::sequential;
 use crate::engine::by_search::by_search;
@@ -21,12 +22,13 @@ pub(crate) use model::elements;
 pub use model::{Set, SetOp};
 
 const EXACT: Algorithm = Algorithm("set-exact");
+const REMOVALS: Algorithm = Algorithm("set-removals");
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "set",
-    about: "a set that only grows, with add and a read of all elements",
+    about: "a set with add, remove and a read of all elements",
     promise: "linearizable",
-    operations: &[OpKind::Add, OpKind::Read],
+    operations: &[OpKind::Add, OpKind::Remove, OpKind::Read],
     per_key: true,
     suits: |seen| seen.list_read || seen.set_read || !seen.integer_read,
     initial: || Value::list(Vec::new()),
@@ -37,11 +39,20 @@ pub(crate) const ENTRY: Entry = Entry {
     owned: false,
     readable: Some(readable),
     weaken: |history, initial, limits| Ok(sequential(&Set::new(initial), true, history, limits)),
-    account: Some(|history| set_full(history).sentences(history)),
+    account: Some(account),
     monitor: |initial, limits| Ok(by_frontier(Set::new(initial), limits)),
-    ways: &[EXACT, Algorithm::SEARCH],
+    ways: &[EXACT, REMOVALS, Algorithm::SEARCH],
     decide,
 };
+
+/// What became of every element, where none was taken out on purpose.
+fn account(history: &History) -> Vec<String> {
+    let is_removal = |operation: &Operation| operation.op.kind() == OpKind::Remove;
+    match history.operations.iter().any(is_removal) {
+        true => Vec::new(),
+        false => set_full(history).sentences(history),
+    }
+}
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let initial = initial.clone();
@@ -53,7 +64,10 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     }
     let set = Set::new(&initial);
     let calls = Calls::read(&set, history, indices);
-    let judged = exact::judge(&set, history, &calls);
-    publish::publish(&set, history, &calls, judged, EXACT)
+    let (judged, by) = match calls.calls.iter().any(|call| matches!(call.op, SetOp::Remove(_))) {
+        true => (removals::judge(&set, &calls), REMOVALS),
+        false => (exact::judge(&set, history, &calls), EXACT),
+    };
+    publish::publish(&set, history, &calls, judged, by)
         .unwrap_or_else(|| by_search(&set, history, indices, limits))
 }

@@ -1,10 +1,11 @@
-//! A set that only grows (`set`).
+//! A set (`set`).
 //!
-//! `add(element)` puts an element in; adding it again changes nothing. `read` answers with all elements, in
-//! any order; nil is the empty set. An answer that names an element twice is not a set, so nothing explains
-//! it. An `add` that ended with `info` may put its element in at any time after its invocation, or never; a
-//! failed one never does. An open or failed read tells nothing. Source: Jepsen's `set` and `set-full`
-//! workloads, with linearizable reads.
+//! `add(element)` puts an element in; adding it again changes nothing. `remove(element)` takes it out;
+//! removing what is not there changes nothing. What either answers is not looked at. `read` answers with all
+//! elements, in any order; nil is the empty set. An answer that names an element twice is not a set, so
+//! nothing explains it. An `add` or `remove` that ended with `info` may take effect at any time after its
+//! invocation, or never; a failed one never does. An open or failed read tells nothing. Source: Jepsen's `set`
+//! and `set-full` workloads, with linearizable reads.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use history::{Op, OpKind, Operation, Outcome, Value};
 use crate::engine::publish::Projected;
 use crate::model::{Effect, Model, Recorded, answer, tree_bytes};
 
-/// A set that only grows.
+/// A set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Set {
     /// What it holds at first.
@@ -25,6 +26,8 @@ pub struct Set {
 pub enum SetOp {
     /// An element was put in.
     Add(Value),
+    /// An element was taken out.
+    Remove(Value),
     /// It was seen to hold these and no other, in ascending order.
     Read(Vec<Value>),
 }
@@ -61,13 +64,17 @@ impl Model for Set {
                 state.insert(element.clone());
                 true
             }
+            SetOp::Remove(element) => {
+                state.remove(element);
+                true
+            }
             SetOp::Read(seen) => state.len() == seen.len() && state.iter().eq(seen),
         }
     }
 
     fn effect(&self, op: &SetOp) -> Effect {
         match op {
-            SetOp::Add(_) => Effect::Change,
+            SetOp::Add(_) | SetOp::Remove(_) => Effect::Change,
             SetOp::Read(_) => Effect::Pure,
         }
     }
@@ -77,12 +84,12 @@ impl Model for Set {
     }
 }
 
-/// The parts are the elements. Those that were there at first stay, so they must be named.
+/// The parts are the elements. Those that were there at first are there, so they must be named.
 impl Projected for Set {
     fn project(&self, op: &SetOp, parts: &[Value]) -> Option<SetOp> {
         let is_part = |element: &Value| parts.contains(element) || self.initial.contains(element);
         match op {
-            SetOp::Add(element) => is_part(element).then(|| op.clone()),
+            SetOp::Add(element) | SetOp::Remove(element) => is_part(element).then(|| op.clone()),
             SetOp::Read(seen) => Some(SetOp::Read(
                 seen.iter().filter(|element| is_part(element)).cloned().collect(),
             )),
@@ -94,6 +101,9 @@ impl Recorded for Set {
     fn op(&self, operation: &Operation) -> Option<SetOp> {
         match (&operation.op, &operation.outcome) {
             (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => Some(SetOp::Add(value.clone())),
+            (Op::Remove { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                Some(SetOp::Remove(value.clone()))
+            }
             (Op::Read { .. }, Outcome::Ok(_)) => {
                 let mut seen = elements(answer(operation)?)?.to_vec();
                 seen.sort_unstable();
