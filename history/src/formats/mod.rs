@@ -27,6 +27,7 @@ mod number;
 mod porcupine_kv;
 mod replay;
 mod source;
+mod uninvoked;
 
 use std::fmt;
 use std::io::{self, Write};
