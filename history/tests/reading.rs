@@ -318,6 +318,31 @@ fn logs_are_read_whatever_their_logger_is() {
         assert_eq!(history.operations.len(), 1, "{begin}");
         assert_eq!(history.is_timeless, !begin.starts_with('2'), "{begin}");
     }
+    let json = |time: &str, message: &str| {
+        format!(
+            "{{\"@timestamp\":\"2024-03-01T10:00:00.{time}Z\",\"@version\":\"1\",\"message\":\"{message}\",\
+             \"logger_name\":\"jepsen.util\",\"thread_name\":\"jepsen worker 0\",\"level\":\"INFO\"}}\n"
+        )
+    };
+    let lines = [
+        json("100", "Running test \\{odd\\}")
+            .replace("\\{", "{")
+            .replace("\\}", "}"),
+        json("120", "0\\t:invoke\\t:write\\t7"),
+        json("150", "0\\t:ok\\t:write\\t7"),
+        json("150", "1\\t:invoke\\t:read\\tnil"),
+        json("170", "1\\t:info\\t:read\\tnil\\ttimed out"),
+    ];
+    let imported = read_bytes(lines.concat().as_bytes(), Path::new("jepsen.log"), None).unwrap();
+    assert_eq!(
+        (imported.format, imported.history.operations.len()),
+        ("jepsen-log", 2)
+    );
+    let written = &imported.history.operations[0];
+    assert_eq!(
+        (written.invoked_ns, written.completed_ns.map(u64::from)),
+        (0, Some(30_000_000))
+    );
     let log = |line: &str| {
         read(
             &format!("INFO jepsen.util - 1 :invoke :cas [3 4]\n{line}"),
