@@ -105,6 +105,28 @@ pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<
     })
 }
 
+/// Reads the operations that `items` passes on, which are no lines of a text. An error names the operation,
+/// from 1.
+pub(crate) fn read_items(
+    style: Style,
+    items: impl Fn(Style, &mut PassedOver, &mut dyn FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop>,
+) -> Result<Read, (usize, String)> {
+    let attempt = |style| {
+        tries(style, None, |way| {
+            of_items(way, 0, |passed_over, emit| items(way.style, passed_over, emit))
+        })
+    };
+    match attempt(Style { keyed: true, ..style }) {
+        Ok(read) => return Ok(read),
+        Err(Stop::WrongTuple(number, reason)) => return Err((number, reason)),
+        Err(_) => {}
+    }
+    attempt(style).map_err(|stop| match stop {
+        Stop::Wrong(number, reason) | Stop::WrongTuple(number, reason) => (number, reason),
+        _ => (0, "the history is not keyed".to_owned()),
+    })
+}
+
 /// Reads all of `source`, whose values are tuples of keys, or are not.
 fn attempt(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
     let first = match in_blocks(source, style, parser)? {

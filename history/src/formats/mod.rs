@@ -19,8 +19,10 @@ mod edn;
 mod edn_syntax;
 mod elle_json;
 mod framed;
+mod fressian;
 mod instant;
 mod jepsen;
+mod jepsen_file;
 mod jepsen_log;
 mod journal;
 mod number;
@@ -69,6 +71,7 @@ type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
 /// All formats.
 pub static FORMATS: &[Format] = &[
     journal::FORMAT,
+    jepsen_file::FORMAT,
     jepsen_log::FORMAT,
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
@@ -427,7 +430,7 @@ impl<'a> Head<'a> {
         if self.is_blank() {
             "it is empty".to_owned()
         } else if !is_text || self.bytes.contains(&0) {
-            "it is not text, but every format is".to_owned()
+            "it is neither text nor a test.jepsen".to_owned()
         } else {
             format!(
                 "its format was not recognized; name it with --format: {}",
