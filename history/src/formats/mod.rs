@@ -18,6 +18,7 @@ mod assemble;
 mod edn;
 mod edn_syntax;
 mod elle_json;
+mod folder;
 mod framed;
 mod fressian;
 mod instant;
@@ -37,7 +38,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
+use crate::{History, OPEN, Op, Operation, Outcome, Value};
+use folder::Folder;
 pub use journal::NAME as JOURNAL;
 use source::Source;
 
@@ -188,17 +190,33 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-/// Reads the history in the file `path`, or in the run directory `path`.
+/// Reads the history in the file `path`, or in the directory `path`: a run of perjury's, or what another
+/// harness left.
 ///
 /// Without `format` it is detected by content.
 ///
 /// # Errors
 /// When the file cannot be read, its format is not known or something in it is wrong.
 pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
-    if path.is_dir() {
-        return read(&RunDir::new(path).history(), format);
+    let file = |path: &Path| read_source(&Source::open(path)?, format);
+    if !path.is_dir() {
+        return file(path);
     }
-    read_source(&Source::open(path)?, format)
+    match Folder::of(path) {
+        Folder::Run(history) => file(&history),
+        Folder::Test(files) => folder::read_test(&files, file),
+        Folder::Store(latest) => {
+            let mut imported = read(&latest, format)?;
+            let text = format!("the latest test of this directory counts, {}", latest.display());
+            imported.remarks.push(Remark::Text(text));
+            Ok(imported)
+        }
+    }
+}
+
+/// Whether the directory `path` holds a history of another harness, which [`read`] finds.
+pub fn is_foreign_folder(path: &Path) -> bool {
+    path.is_dir() && !matches!(Folder::of(path), Folder::Run(_))
 }
 
 /// What the operating system says about an error, without its number.
