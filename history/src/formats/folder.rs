@@ -3,6 +3,7 @@
 //! ```text
 //! runs/20260101T120000-…/      perjury's own run: history.jsonl
 //! store/<test>/<time>/         a test of Jepsen's: history.edn, test.jepsen, history.txt, jepsen.log, results.edn
+//! <report>/                    one of etcd's robustness tests: client-N/operations.json
 //! store/, store/<test>/        several of them, of which the link `latest` names one
 //! ```
 //!
@@ -15,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use super::edn_syntax::Reader;
+use super::etcd_report;
 use super::jepsen_file::{field, found};
 use super::{ImportError, Imported, Remark};
 use crate::RunDir;
@@ -31,6 +33,8 @@ pub(super) enum Folder {
     Run(PathBuf),
     /// A test of Jepsen's: the files that may hold its history, the best first.
     Test(Vec<PathBuf>),
+    /// A report of etcd's robustness tests: the operations of each client.
+    Report(Vec<PathBuf>),
     /// Several tests of Jepsen's, and the one that ran last.
     Store(PathBuf),
 }
@@ -45,6 +49,10 @@ impl Folder {
         let files = histories(path);
         if !files.is_empty() {
             return Folder::Test(files);
+        }
+        let clients = etcd_report::files(path);
+        if !clients.is_empty() {
+            return Folder::Report(clients);
         }
         match std::fs::canonicalize(path.join(LATEST)) {
             Ok(latest) if !histories(&latest).is_empty() => Folder::Store(latest),

@@ -18,10 +18,13 @@ mod assemble;
 mod edn;
 mod edn_syntax;
 mod elle_json;
+mod etcd_report;
+mod etcd_requests;
 mod folder;
 mod framed;
 mod fressian;
 mod instant;
+mod intervals;
 mod jepsen;
 mod jepsen_file;
 mod jepsen_log;
@@ -75,6 +78,7 @@ pub static FORMATS: &[Format] = &[
     journal::FORMAT,
     jepsen_file::FORMAT,
     jepsen_log::FORMAT,
+    etcd_report::FORMAT,
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
     edn::FORMAT,
@@ -205,6 +209,9 @@ pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> 
     match Folder::of(path) {
         Folder::Run(history) => file(&history),
         Folder::Test(files) => folder::read_test(&files, file),
+        Folder::Report(files) => {
+            etcd_report::read_report(&files).map(|read| imported(read, &etcd_report::FORMAT))
+        }
         Folder::Store(latest) => {
             let mut imported = read(&latest, format)?;
             let text = format!("the latest test of this directory counts, {}", latest.display());
@@ -293,7 +300,11 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     }
     let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
     let found = found.ok_or_else(|| not(head.complaint()))?;
-    let (mut history, mut remarks) = (found.read)(source)?;
+    (found.read)(source).map(|read| imported(read, found))
+}
+
+/// What was read, with what can be said of every history.
+fn imported((mut history, mut remarks): Read, format: &'static Format) -> Imported {
     remarks.extend(rebase(&mut history));
     let open = history
         .operations
@@ -305,11 +316,11 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
         open => remarks.push(format!("{open} operations have no completion and count as info").into()),
     }
     remarks.extend(oddities(&history));
-    Ok(Imported {
+    Imported {
         history,
-        format: found.name,
+        format: format.name,
         remarks,
-    })
+    }
 }
 
 /// Times that do not count from the start of a run, such as those since 1970, are shifted so that the first
