@@ -12,6 +12,22 @@ use proptest::prelude::*;
 /// A file of each format that is text.
 const VALID: &[(&str, &str)] = &[
     (
+        "etcd-report",
+        "{\"ClientId\":1,\"Input\":{\"Type\":\"txn\",\"Txn\":{\"Conditions\":[{\"Key\":\"a\",\"ExpectedRevision\":0}],\
+         \"OperationsOnSuccess\":[{\"Type\":\"put-operation\",\"Put\":{\"Key\":\"a\",\"Value\":{\"Value\":\"1\"},\"LeaseID\":7}}]}},\
+         \"Call\":1,\"Output\":{\"Txn\":{\"Results\":[{\"Deleted\":0}]},\"Revision\":2},\"Return\":9}\n\
+         {\"ClientId\":2,\"Input\":{\"Type\":\"range\",\"Range\":{\"Start\":\"a\",\"End\":\"c\"}},\"Call\":10,\
+         \"Output\":{\"Range\":{\"KVs\":[{\"Key\":\"b\",\"Value\":{\"Hash\":5}}],\"Count\":1}},\"Return\":19}\n",
+    ),
+    (
+        "chaos",
+        "{\"action\":\"dump\",\"proc\":0,\"data\":[10,10]}\n\
+         {\"action\":\"call\",\"proc\":1,\"data\":{\"Op\":1,\"From\":0,\"To\":1,\"Amount\":5}}\n\
+         {\"action\":\"return\",\"proc\":1,\"data\":{\"Tso\":9,\"Ok\":true,\"FromBalance\":10,\"ToBalance\":10}}\n\
+         {\"action\":\"call\",\"proc\":1,\"data\":{\"Op\":0,\"From\":0,\"To\":0,\"Amount\":0}}\n\
+         {\"action\":\"return\",\"proc\":1,\"data\":{\"Tso\":9,\"Balances\":[5,15]}}\n",
+    ),
+    (
         "journal",
         "{\"time_ns\":1,\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"key\":1,\"expected\":null,\"new\":\"é\",\"node\":1}\n\
      {\"time_ns\":2,\"process\":0,\"type\":\"fail\",\"value\":-4,\"mismatch\":true}\n\

@@ -15,6 +15,7 @@
 //!   file's size.
 
 mod assemble;
+mod chaos;
 mod edn;
 mod edn_syntax;
 mod elle_json;
@@ -79,6 +80,7 @@ pub static FORMATS: &[Format] = &[
     jepsen_file::FORMAT,
     jepsen_log::FORMAT,
     etcd_report::FORMAT,
+    chaos::FORMAT,
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
     edn::FORMAT,
@@ -298,6 +300,9 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     if let Some(why) = head.compressed() {
         return Err(not(why));
     }
+    if let (None, Some(why)) = (named, head.other()) {
+        return Err(not(why.to_owned()));
+    }
     let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
     let found = found.ok_or_else(|| not(head.complaint()))?;
     (found.read)(source).map(|read| imported(read, found))
@@ -447,6 +452,20 @@ impl<'a> Head<'a> {
         ];
         let (_, name, tool) = MAGIC.iter().find(|(magic, ..)| self.bytes.starts_with(magic))?;
         Some(format!("it is compressed ({name}): {tool} it first"))
+    }
+
+    /// What it is instead of a history, if it is something else that stands beside one.
+    fn other(&self) -> Option<&'static str> {
+        let has = |text| self.first_map_has(text);
+        if self.is_json() && has("\"Request\"") && has("\"WithPrefix\"") {
+            Some("it holds watches of etcd's robustness tests; give the directory of the whole report")
+        } else if self.first.starts_with(b"{") && has(":valid?") && !has(":process") && !has(":f ") {
+            Some("it holds the results of a test, and not its history; give the history.edn beside it")
+        } else if self.first.starts_with(b"<") {
+            Some("it is a page or XML, and no history; give what it was made of")
+        } else {
+            None
+        }
     }
 
     /// Why it is not of any format.
