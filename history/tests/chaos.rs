@@ -225,7 +225,7 @@ fn what_cannot_be_read_is_refused() {
                 &write,
                 "{\"action\":\"call\",\"proc\":2,\"data\":{\"Tp\":\"read\",\"K\":3}}",
             ],
-            "h:2: a request with the data {\"K\":3,\"Tp\":\"read\"} is of a test that is not known (known: register, cas register, \
+            "h:2: a request with the fields K, Tp is of a test that is not known (known: register, cas register, \
              bank, long fork)",
         ),
         (

@@ -274,7 +274,10 @@ fn files_and_names() {
             b"<!DOCTYPE html>\n<p>",
             "it is a page or XML, and no history; give what it was made of",
         ),
-        (b"\xc0\xed\xca\xf7\xdc\xca", "it is neither text nor a test.jepsen"),
+        (
+            b"\xc0\xed\xca\xf7\xdc\xca",
+            "it is neither text nor a test.jepsen",
+        ),
         (b"", "it is empty"),
         (b" \n\n", "it is empty"),
         (

@@ -224,3 +224,28 @@ proptest! {
         let _ = read_bytes(&file(1, &[(1, kind, bytes), (4, 2, root())]), Path::new("noise"), None);
     }
 }
+
+#[test]
+fn indices_count() {
+    let none = Value::map(Vec::new());
+    let mut stream = Stream::default();
+    stream.operation(2, ":invoke", 0, ":read", &Value::Nil, &none);
+    stream.operation(3, ":ok", 0, ":read", &1.into(), &none);
+    stream.operation(0, ":invoke", 1, ":write", &1.into(), &none);
+    stream.operation(1, ":ok", 1, ":write", &1.into(), &none);
+    let imported = read(&file(1, &[(1, 4, stream.bytes), (4, 2, root())]));
+    assert!(matches!(imported.history.operations[0].op, Op::Write { .. }));
+}
+
+#[test]
+fn names_that_edn_cannot_hold_are_told_otherwise() {
+    let none = Value::map(Vec::new());
+    let mut stream = Stream::default();
+    stream.operation(0, ":invoke", 0, ":write", &Value::form(":a b"), &none);
+    let imported = read(&file(1, &[(1, 4, stream.bytes), (4, 2, root())]));
+    let written = match &imported.history.operations[0].op {
+        Op::Write { value, .. } => value.clone(),
+        other => panic!("{other}"),
+    };
+    assert_eq!(written, Value::form("#keyword \"a b\""));
+}

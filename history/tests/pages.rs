@@ -51,7 +51,10 @@ fn examples(page: &str) -> Vec<Example> {
 fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     let digit = |byte: u8| char::from(byte).to_digit(16).unwrap() as u8;
-    digits.chunks(2).map(|two| digit(two[0]) << 4 | digit(two[1])).collect()
+    digits
+        .chunks(2)
+        .map(|two| digit(two[0]) << 4 | digit(two[1]))
+        .collect()
 }
 
 #[test]
@@ -60,8 +63,13 @@ fn examples_are_read_as_their_pages_say() {
         let examples = examples(&std::fs::read_to_string(&page).unwrap());
         assert!(!examples.is_empty(), "{} has no example", page.display());
         for example in examples {
-            let bytes = if example.is_hex { bytes(&example.text) } else { example.text.clone().into_bytes() };
-            let imported = read_bytes(&bytes, &page, None).unwrap_or_else(|error| panic!("{error}\n{}", example.text));
+            let bytes = if example.is_hex {
+                bytes(&example.text)
+            } else {
+                example.text.clone().into_bytes()
+            };
+            let imported =
+                read_bytes(&bytes, &page, None).unwrap_or_else(|error| panic!("{error}\n{}", example.text));
             assert_eq!(
                 (imported.format, imported.history.operations.len()),
                 (example.format.as_str(), example.operations),
@@ -76,7 +84,11 @@ fn examples_are_read_as_their_pages_say() {
 #[test]
 fn each_format_has_a_page() {
     let pages = pages();
-    let named = |name: &str| pages.iter().any(|page| page.file_stem().is_some_and(|stem| stem == name));
+    let named = |name: &str| {
+        pages
+            .iter()
+            .any(|page| page.file_stem().is_some_and(|stem| stem == name))
+    };
     for format in FORMATS {
         assert!(named(format.name), "docs/formats/{}.md is missing", format.name);
     }

@@ -539,3 +539,19 @@ fn processes_may_be_absent() {
         .to_string();
     assert_eq!(error, "h:2: the operation has no process");
 }
+
+#[test]
+fn indices_count_in_json_too() {
+    let line = |index: u32, process: u32, kind: &str, f: &str| {
+        format!("{{\"index\":{index},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":1}}\n")
+    };
+    let lines = [
+        line(2, 0, "invoke", "read"),
+        line(3, 0, "ok", "read"),
+        line(0, 1, "invoke", "write"),
+        line(1, 1, "ok", "write"),
+    ];
+    let imported = read(&lines.concat(), "elle-json");
+    assert_eq!(imported.history.operations[0].op.kind().name(), "write");
+    assert!(remarks(&imported).contains("the order of the indices counts"));
+}

@@ -227,8 +227,12 @@ fn request(data: &serde_json::Value) -> Result<Request, String> {
             new: value("Arg2")?,
         },
         _ => {
+            let fields = data
+                .as_object()
+                .map(|fields| fields.keys().map(String::as_str).collect::<Vec<_>>());
             return Err(format!(
-                "a request with the data {data} is of a test that is not known (known: register, cas register, bank, long fork)"
+                "a request with the fields {} is of a test that is not known (known: register, cas register, bank, long fork)",
+                fields.unwrap_or_default().join(", ")
             ));
         }
     };

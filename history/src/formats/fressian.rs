@@ -20,7 +20,7 @@
 
 use std::sync::Arc;
 
-use super::{instant, number};
+use super::{edn, instant, number};
 use crate::Value;
 
 /// How deep values may nest.
@@ -320,8 +320,14 @@ impl<'a> Reader<'a> {
                 Value::Nil => Value::set(Vec::new()),
                 other => return Err(format!("a set is written as {other}")),
             },
-            "key" => Value::form(&format!(":{}", self.name()?)),
-            "sym" => Value::form(&self.name()?),
+            "key" => match self.name()? {
+                name if is_plain(&name) => Value::form(&format!(":{name}")),
+                name => tagged("keyword", &Value::text(&name))?,
+            },
+            "sym" => match self.name()? {
+                name if is_plain(&name) => Value::form(&name),
+                name => tagged("symbol", &Value::text(&name))?,
+            },
             "map-entry" => Value::list(self.values(2)?),
             "vec" => self.value()?,
             "record" => {
@@ -349,7 +355,7 @@ impl<'a> Reader<'a> {
                 let Value::Int(scale) = scale else {
                     return Err(format!("a decimal has the scale {scale}"));
                 };
-                let token = format!("{unscaled}E{}M", i128::from(scale) * -1);
+                let token = format!("{unscaled}E{}M", -i128::from(scale));
                 number::parse(&token).unwrap_or_else(|| Value::form(&token))
             }
             "inst" => match self.value()? {
@@ -405,11 +411,23 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether EDN can hold a name as it is.
+fn is_plain(name: &str) -> bool {
+    let is_ended_by =
+        |char: char| char.is_whitespace() || char.is_control() || "()[]{}\";,\\^@~`'".contains(char);
+    name.starts_with(|first: char| first.is_alphabetic() || "*!_?$%&=<>".contains(first))
+        && !name.contains(is_ended_by)
+}
+
 /// A value of a kind that has no meaning here. It is only compared and shown, and need not be large.
 fn tagged(name: &str, value: &Value) -> Result<Value> {
     match name.len() + weight(value) > 16 * REMEMBERED {
         true => Err(format!("a {name} is too large")),
-        false => Ok(Value::form(&format!("#{name} {value}"))),
+        false if is_plain(name) => Ok(Value::form(&format!("#{name} {}", edn::spelling(value)))),
+        false => Ok(Value::form(&format!(
+            "#tagged {}",
+            edn::spelling(&Value::list(vec![Value::text(name), value.clone()]))
+        ))),
     }
 }
 
