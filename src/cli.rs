@@ -403,7 +403,7 @@ impl Way {
 
 The formats and models are in `perjury list`.")]
 pub struct CheckArgs {
-    /// Run directories, or files with a history; `-` is standard input.
+    /// Run directories, directories of Jepsen or etcd, or files with a history; `-` is standard input.
     #[arg(value_name = "RUN_OR_FILE", required = true)]
     pub paths: Vec<PathBuf>,
     /// What the store is taken for (see `perjury list`); guessed from the operations when not given.

@@ -41,6 +41,9 @@ fn input(path: &Path, args: &CheckArgs) -> Result<Input, Failure> {
         .map_err(|error| Failure::Usage(format!("cannot read {}: {}", path.display(), plain(&error))))?;
     if metadata.is_dir() {
         let run = RunDir::new(path);
+        if !run.test().is_file() && formats::is_foreign_folder(path) {
+            return Ok(Input::File(path.to_owned()));
+        }
         let record = Box::new(read_record(&run)?);
         if let Some(format) = &args.format {
             return Err(Failure::Usage(format!(

@@ -101,6 +101,8 @@ pub enum Doubt {
     UnknownTaken,
     /// Operations of locks name something: the locks, or something else.
     UnknownLocks,
+    /// Some operations that may have changed something do not say what they asked for.
+    UnknownAsked,
 }
 
 impl NemesisSpan {

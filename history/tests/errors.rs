@@ -260,21 +260,37 @@ fn files_and_names() {
     assert!(message.starts_with("cannot read /no/such/file: "), "{message}");
     assert_eq!(
         complaint("", "yaml"),
-        "unknown format `yaml`; choose one of journal, jepsen-log, elle-json, porcupine-kv, edn"
+        "unknown format `yaml`; choose one of journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn"
     );
-    let cases: [(&[u8], &str); 9] = [
+    let cases: [(&[u8], &str); 13] = [
+        (
+            b"{:stats {:valid? true}, :valid? false}",
+            "it holds the results of a test, and not its history; give the history.edn beside it",
+        ),
+        (
+            b"{\n \"Request\": {\"Key\": \"a\", \"WithPrefix\": true}, \"Responses\": []}",
+            "it holds watches of etcd's robustness tests; give the directory of the whole report",
+        ),
+        (
+            b"<!DOCTYPE html>\n<p>",
+            "it is a page or XML, and no history; give what it was made of",
+        ),
+        (
+            b"\xc0\xed\xca\xf7\xdc\xca",
+            "it is neither text nor a test.jepsen",
+        ),
         (b"", "it is empty"),
         (b" \n\n", "it is empty"),
         (
             b"hello",
-            "its format was not recognized; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn",
         ),
         (
             b"# A heading\n",
-            "its format was not recognized; name it with --format: journal, jepsen-log, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn",
         ),
-        (b"\0\x01", "it is not text, but every format is"),
-        (b"caf\xe9 is Latin", "it is not text, but every format is"),
+        (b"\0\x01", "it is neither text nor a test.jepsen"),
+        (b"caf\xe9 is Latin", "it is neither text nor a test.jepsen"),
         (b"\x1f\x8b\x08\0", "it is compressed (gzip): gunzip it first"),
         (b"\x28\xb5\x2f\xfd\0", "it is compressed (zstd): unzstd it first"),
         (b"\xfd7zXZ\0", "it is compressed (xz): unxz it first"),

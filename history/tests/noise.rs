@@ -1,29 +1,74 @@
 //! Whatever the bytes, a reader answers: it never panics, never hangs and never uses memory beyond the file's
 //! size. (The folder `fuzz/` does the same with coverage, given a nightly compiler.)
 
+#[path = "support/jepsen_file.rs"]
+mod support;
+
 use std::path::Path;
 
 use history::formats::{FORMATS, read_bytes};
 use proptest::prelude::*;
 
-const VALID: [&str; 5] = [
-    "{\"time_ns\":1,\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"key\":1,\"expected\":null,\"new\":\"é\",\"node\":1}\n\
+/// A file of each format that is text.
+const VALID: &[(&str, &str)] = &[
+    (
+        "etcd-report",
+        "{\"ClientId\":1,\"Input\":{\"Type\":\"txn\",\"Txn\":{\"Conditions\":[{\"Key\":\"a\",\"ExpectedRevision\":0}],\
+         \"OperationsOnSuccess\":[{\"Type\":\"put-operation\",\"Put\":{\"Key\":\"a\",\"Value\":{\"Value\":\"1\"},\"LeaseID\":7}}]}},\
+         \"Call\":1,\"Output\":{\"Txn\":{\"Results\":[{\"Deleted\":0}]},\"Revision\":2},\"Return\":9}\n\
+         {\"ClientId\":2,\"Input\":{\"Type\":\"range\",\"Range\":{\"Start\":\"a\",\"End\":\"c\"}},\"Call\":10,\
+         \"Output\":{\"Range\":{\"KVs\":[{\"Key\":\"b\",\"Value\":{\"Hash\":5}}],\"Count\":1}},\"Return\":19}\n",
+    ),
+    (
+        "chaos",
+        "{\"action\":\"dump\",\"proc\":0,\"data\":[10,10]}\n\
+         {\"action\":\"call\",\"proc\":1,\"data\":{\"Op\":1,\"From\":0,\"To\":1,\"Amount\":5}}\n\
+         {\"action\":\"return\",\"proc\":1,\"data\":{\"Tso\":9,\"Ok\":true,\"FromBalance\":10,\"ToBalance\":10}}\n\
+         {\"action\":\"call\",\"proc\":1,\"data\":{\"Op\":0,\"From\":0,\"To\":0,\"Amount\":0}}\n\
+         {\"action\":\"return\",\"proc\":1,\"data\":{\"Tso\":9,\"Balances\":[5,15]}}\n",
+    ),
+    (
+        "journal",
+        "{\"time_ns\":1,\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"key\":1,\"expected\":null,\"new\":\"é\",\"node\":1}\n\
      {\"time_ns\":2,\"process\":0,\"type\":\"fail\",\"value\":-4,\"mismatch\":true}\n\
      {\"time_ns\":3,\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n\
      {\"time_ns\":4,\"process\":1,\"type\":\"ok\",\"value\":[1,2]}\n\
      {\"time_ns\":5,\"process\":2,\"type\":\"invoke\",\"f\":\"txn\",\"micro_ops\":[{\"f\":\"read\",\"key\":1}]}\n\
      {\"time_ns\":6,\"process\":2,\"type\":\"info\",\"error\":\"timeout\",\"message\":\"x\"}\n",
-    "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
+    ),
+    (
+        "jepsen-log",
+        "INFO  jepsen.util - 0\t:invoke\t:cas\t[1 2]\nINFO  jepsen.util - 0\t:fail\t:cas\t[1 2]\n\
      INFO  jepsen.util - 1\t:invoke\t:write\t3\nINFO  jepsen.util - 1\t:info\t:write\t:timed-out\n",
-    "[{\"index\":0,\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",3,1],[\"r\",2,null]]},\n\
+    ),
+    (
+        "elle-json",
+        "[{\"index\":0,\"process\":1,\"type\":\"invoke\",\"value\":[[\"append\",3,1],[\"r\",2,null]]},\n\
      {\"index\":1,\"process\":1,\"type\":\"ok\",\"value\":[[\"append\",3,1],[\"r\",2,[1,2.5,true]]],\"error\":\"a\\\"b\"}]\n",
-    "{:process 0, :type :invoke, :f :append, :key \"0\", :value \"x 0 0 y\"}\n\
+    ),
+    (
+        "porcupine-kv",
+        "{:process 0, :type :invoke, :f :append, :key \"0\", :value \"x 0 0 y\"}\n\
      {:process 0, :type :ok, :f :append, :key \"0\", :value \"x 0 0 y\"}\n",
-    "; a comment\n[#op{:process 0, :type :invoke, :f :drain, :value nil, :time 12N}\n\
+    ),
+    (
+        "edn",
+        "; a comment\n[#op{:process 0, :type :invoke, :f :drain, :value nil, :time 12N}\n\
      {:process 0, :type :ok, :f :drain, :value [\\a #{1 2} \"q\\u00e9\\n\" ##Inf {:a 0x1f} #_x 1/2]}\n\
      {:process :nemesis, :type :info, :f :start, :value {:n1 #inst \"2015\"}}\n\
      {:process 4, :type :invoke, :f :cas, :value [7 [1 2]]} ^:m {:process 4, :type :info, :f :cas, :value [7 [1 2]]}]",
+    ),
 ];
+
+/// A file of each format.
+fn valid() -> Vec<(&'static str, Vec<u8>)> {
+    let texts = VALID
+        .iter()
+        .map(|(format, text)| (*format, text.as_bytes().to_vec()));
+    texts
+        .chain([("jepsen", support::small(1, &history::Value::boolean(true)))])
+        .collect()
+}
 
 /// Reads `bytes` as every format.
 fn read_as_everything(bytes: &[u8]) {
@@ -39,8 +84,7 @@ fn change() -> impl Strategy<Value = (prop::sample::Index, u8, u8)> {
     (any::<prop::sample::Index>(), 0u8..4, any::<u8>())
 }
 
-fn changed(text: &str, changes: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
+fn changed(mut bytes: Vec<u8>, changes: Vec<(prop::sample::Index, u8, u8)>) -> Vec<u8> {
     for (place, how, byte) in changes {
         let place = place.index(bytes.len().max(1));
         // Mostly bytes that mean something.
@@ -73,17 +117,21 @@ proptest! {
     }
 
     #[test]
-    fn damaged_files(which in 0usize..5, changes in prop::collection::vec(change(), 1..6)) {
-        read_as_everything(&changed(VALID[which], changes));
+    fn damaged_files(which in any::<prop::sample::Index>(), changes in prop::collection::vec(change(), 1..6)) {
+        let (_, bytes) = which.get(&valid()).clone();
+        read_as_everything(&changed(bytes, changes));
     }
 }
 
 #[test]
 fn valid_files_are_read() {
-    for (text, format) in VALID.iter().zip(FORMATS) {
-        let imported = read_bytes(text.as_bytes(), Path::new("h"), None).unwrap();
-        assert_eq!(imported.format, format.name);
+    for (format, bytes) in valid() {
+        let imported = read_bytes(&bytes, Path::new("h"), None).unwrap();
+        assert_eq!(imported.format, format);
     }
+    let all = valid();
+    let is_there = |name: &str| all.iter().any(|(format, _)| *format == name);
+    assert!(FORMATS.iter().all(|format| is_there(format.name)));
 }
 
 /// Deep nesting, long tokens and many brackets: each answered within the limits on depth.

@@ -318,6 +318,31 @@ fn logs_are_read_whatever_their_logger_is() {
         assert_eq!(history.operations.len(), 1, "{begin}");
         assert_eq!(history.times == Times::Places, !begin.starts_with('2'), "{begin}");
     }
+    let json = |time: &str, message: &str| {
+        format!(
+            "{{\"@timestamp\":\"2024-03-01T10:00:00.{time}Z\",\"@version\":\"1\",\"message\":\"{message}\",\
+             \"logger_name\":\"jepsen.util\",\"thread_name\":\"jepsen worker 0\",\"level\":\"INFO\"}}\n"
+        )
+    };
+    let lines = [
+        json("100", "Running test \\{odd\\}")
+            .replace("\\{", "{")
+            .replace("\\}", "}"),
+        json("120", "0\\t:invoke\\t:write\\t7"),
+        json("150", "0\\t:ok\\t:write\\t7"),
+        json("150", "1\\t:invoke\\t:read\\tnil"),
+        json("170", "1\\t:info\\t:read\\tnil\\ttimed out"),
+    ];
+    let imported = read_bytes(lines.concat().as_bytes(), Path::new("jepsen.log"), None).unwrap();
+    assert_eq!(
+        (imported.format, imported.history.operations.len()),
+        ("jepsen-log", 2)
+    );
+    let written = &imported.history.operations[0];
+    assert_eq!(
+        (written.invoked_ns, written.completed_ns.map(u64::from)),
+        (0, Some(30_000_000))
+    );
     let log = |line: &str| {
         read(
             &format!("INFO jepsen.util - 1 :invoke :cas [3 4]\n{line}"),
@@ -336,4 +361,197 @@ fn logs_are_read_whatever_their_logger_is() {
     );
     // What no one knows need not be readable.
     assert!(outcome("INFO jepsen.util - 1 :info :cas #<SocketException reset>").is_info());
+}
+
+/// The operations whose ends are recorded by these lines, each a process, a type, an f and a value; and which
+/// of them precede which.
+fn uninvoked(lines: &[(&str, &str, &str, &str)]) -> (Imported, Vec<(usize, usize)>) {
+    let imported = events(lines);
+    let operations = &imported.history.operations;
+    let mut precedes = Vec::new();
+    for (one, first) in operations.iter().enumerate() {
+        for (other, second) in operations.iter().enumerate() {
+            if first.completed < second.invoked {
+                precedes.push((one, other));
+            }
+        }
+    }
+    (imported, precedes)
+}
+
+#[test]
+fn without_invocations_an_operation_begins_when_the_one_before_it_ends() {
+    let (imported, precedes) = uninvoked(&[
+        ("0", "ok", "write", "1"),
+        ("1", "ok", "read", "1"),
+        ("0", "info", "write", "2"),
+        ("1", "fail", "cas", "[1 2]"),
+        ("2", "ok", "read", "2"),
+        (":nemesis", "info", "start", "nil"),
+    ]);
+    // The operations stand in the order in which they began: those of the start first.
+    let told: Vec<String> = told(&imported)
+        .iter()
+        .map(|(op, outcome)| format!("{op} {}", outcome.name()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "write(nil, 1) ok",
+            "read(nil) ok",
+            "read(nil) ok",
+            "write(nil, 2) info",
+            "cas(nil, 1 -> 2) fail"
+        ]
+    );
+    assert_eq!(precedes, [(0, 3), (0, 4), (1, 4)]);
+    assert!(imported.history.doubts.is_empty());
+    assert!(
+        remarks(&imported).contains("no invocation is recorded"),
+        "{imported:?}"
+    );
+}
+
+#[test]
+fn completions_that_do_not_say_what_was_asked_are_left_out_and_leave_a_doubt() {
+    for (kind, value, doubts) in [
+        ("info", ":timed-out", vec![Doubt::UnknownAsked]),
+        ("info", "nil", vec![Doubt::UnknownAsked]),
+        ("ok", "\"OK\"", vec![Doubt::UnknownAsked]),
+        ("ok", "true", vec![Doubt::UnknownAsked]),
+        ("fail", ":timed-out", vec![]),
+        ("fail", "nil", vec![]),
+    ] {
+        let (imported, _) = uninvoked(&[("0", kind, "write", value), ("1", "ok", "read", "1")]);
+        assert_eq!(imported.history.operations.len(), 1, "{kind} {value}");
+        assert_eq!(imported.history.doubts, doubts, "{kind} {value}");
+    }
+    // A read that failed claims nothing.
+    let (imported, _) = uninvoked(&[("0", "info", "read", ":timed-out"), ("1", "ok", "read", "1")]);
+    assert!(imported.history.doubts.is_empty());
+    assert_eq!(imported.history.operations.len(), 2);
+}
+
+#[test]
+fn keys_of_completions_alone() {
+    let (imported, _) = uninvoked(&[("0", "ok", "write", "[6 1]"), ("1", "ok", "read", "[3 nil]")]);
+    assert_eq!(
+        told(&imported)[1],
+        (Op::Read { key: 3.into() }, Outcome::ok_value(Value::Nil))
+    );
+    assert!(imported.history.doubts.is_empty());
+    // Where a completion may have lost its key, nothing is certain.
+    let (imported, _) = uninvoked(&[("0", "ok", "write", "[6 1]"), ("1", "ok", "read", "nil")]);
+    assert_eq!(imported.history.doubts, [Doubt::UnknownAsked]);
+    // Pairs that are found in a set are elements.
+    let (imported, _) = uninvoked(&[("0", "ok", "add", "[6 1]"), ("1", "ok", "read", "#{[6 1]}")]);
+    assert!(imported.history.doubts.is_empty());
+}
+
+#[test]
+fn without_invocations_the_order_may_be_that_of_indices_or_times() {
+    for (field, word) in [(":index", "indices"), (":time", "times")] {
+        let line = |process: u32, value: u32, at: u32| {
+            format!("{{:process {process}, :type :ok, :f :write, :value {value}, {field} {at}}}\n")
+        };
+        // Sorted by process.
+        let text = [line(0, 1, 3), line(0, 2, 9), line(1, 3, 1)].concat();
+        let imported = read(&text, "edn");
+        let completed: Vec<(Op, u64)> = (imported.history.operations.iter())
+            .map(|operation| (operation.op.clone(), operation.completed))
+            .collect();
+        let position = |value: i64| {
+            let (key, value) = (NO_KEY, value.into());
+            completed
+                .iter()
+                .find(|(op, _)| {
+                    *op == Op::Write {
+                        key: key.clone(),
+                        value: Value::clone(&value),
+                    }
+                })
+                .unwrap()
+                .1
+        };
+        assert!(
+            position(3) < position(1) && position(1) < position(2),
+            "{field}: {completed:?}"
+        );
+        assert!(remarks(&imported).contains(word), "{}", remarks(&imported));
+    }
+    // A first completion alone does not make invocations useless.
+    let text = "{:index 1, :process 0, :type :ok, :f :write, :value 1}\n{:index 0, :process 0, :type :invoke, :f :write, :value 1}";
+    let imported = read(text, "edn");
+    assert_eq!(imported.history.operations[0].completed, 1);
+}
+
+#[test]
+fn processes_may_be_absent() {
+    let json = |kind: &str, f: &str, value: &str| {
+        format!("{{\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":{value}}}\n")
+    };
+    // One operation after the other.
+    let text = [
+        json("invoke", "write", "1"),
+        json("ok", "write", "1"),
+        json("info", "start-partition", "null"),
+        json("invoke", "read", "null"),
+        json("ok", "read", "1"),
+    ]
+    .concat();
+    let imported = read(&text, "elle-json");
+    assert_eq!(
+        (imported.history.operations.len(), imported.history.nemesis.len()),
+        (2, 1)
+    );
+    assert!(
+        imported
+            .history
+            .operations
+            .iter()
+            .all(|operation| operation.process == 0)
+    );
+    // Only ends: each may have begun at any time.
+    let text = [json("ok", "write", "1"), json("ok", "read", "null")].concat();
+    let imported = read(&text, "elle-json");
+    let operations = &imported.history.operations;
+    assert!(operations[0].process != operations[1].process);
+    assert!(operations[1].invoked < operations[0].completed);
+    // Several at once.
+    let text = [
+        json("invoke", "write", "1"),
+        json("invoke", "read", "null"),
+        json("ok", "write", "1"),
+    ]
+    .concat();
+    let error = read_bytes(text.as_bytes(), Path::new("h"), None)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        "h:2: no operation names its process, and this one is invoked while that of line 1 is open, so that no completion can \
+         be told from another; record the :process of each"
+    );
+    // Some with, some without.
+    let text = "{\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n{\"type\":\"ok\",\"f\":\"read\"}\n";
+    let error = read_bytes(text.as_bytes(), Path::new("h"), None)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "h:2: the operation has no process");
+}
+
+#[test]
+fn indices_count_in_json_too() {
+    let line = |index: u32, process: u32, kind: &str, f: &str| {
+        format!("{{\"index\":{index},\"process\":{process},\"type\":\"{kind}\",\"f\":\"{f}\",\"value\":1}}\n")
+    };
+    let lines = [
+        line(2, 0, "invoke", "read"),
+        line(3, 0, "ok", "read"),
+        line(0, 1, "invoke", "write"),
+        line(1, 1, "ok", "write"),
+    ];
+    let imported = read(&lines.concat(), "elle-json");
+    assert_eq!(imported.history.operations[0].op.kind().name(), "write");
+    assert!(remarks(&imported).contains("the order of the indices counts"));
 }

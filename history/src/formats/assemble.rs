@@ -66,10 +66,15 @@ pub(crate) struct Assembler {
     others: u64,
     other: Option<String>,
     asides: u64,
+    /// How many operations do not say what they asked for: that may have changed something, and others.
+    unasked: u64,
+    unasked_idle: u64,
     /// The fields that are not used, with their counts.
     pub ignored_fields: BTreeMap<String, u64>,
     /// Lines that are not operations.
     pub other_lines: u64,
+    /// What the file as a whole leaves open.
+    pub doubts: Vec<Doubt>,
     /// Remarks about the file as a whole.
     pub about: Vec<Remark>,
 }
@@ -228,6 +233,12 @@ impl Assembler {
                 self.asides += 1;
                 Ok(())
             }
+            What::Unasked { may_change, .. } => {
+                self.unasked += u64::from(may_change);
+                self.unasked_idle += u64::from(!may_change);
+                Ok(())
+            }
+            What::Uninvoked { .. } => Err("the operation has no invocation".to_owned()),
         }
     }
 
@@ -320,6 +331,10 @@ impl Assembler {
         history
             .doubts
             .extend((self.crashed_drains > 0).then_some(Doubt::UnknownTaken));
+        history
+            .doubts
+            .extend((self.unasked > 0).then_some(Doubt::UnknownAsked));
+        history.doubts.append(&mut self.doubts);
         expand(&mut history, self.drains, &mut self.invented);
         if self.invented > 0 {
             let highest = history.operations.iter().map(|operation| operation.process);
@@ -391,6 +406,18 @@ impl Assembler {
                 "not every operation has a time: the others take the time before them".into()
             });
         }
+        if self.unasked > 0 {
+            remarks.push(Remark::Text(format!(
+                "{} that may have changed something do not say what they asked for, and were left out",
+                plural(self.unasked, "completion")
+            )));
+        }
+        if self.unasked_idle > 0 {
+            remarks.push(Remark::Text(format!(
+                "{} that changed nothing do not say what they asked for, and were left out",
+                plural(self.unasked_idle, "completion")
+            )));
+        }
         if self.asides > 0 {
             remarks.push(Remark::Text(format!(
                 "{} that clients logged were left out",
@@ -461,7 +488,7 @@ impl Assembler {
             Who::Client(number) if *number < INVENTED => Some(*number),
             Who::Client(number) => self.named.get(number.to_string().as_str()).copied(),
             Who::Named(name) | Who::Keyword(name) => self.named.get(name).copied(),
-            Who::Nemesis => None,
+            Who::Nemesis | Who::Absent => None,
         }
     }
 

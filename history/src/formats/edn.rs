@@ -204,6 +204,13 @@ fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
     Ok(())
 }
 
+/// A value as it is written.
+pub(super) fn spelling(value: &Value) -> String {
+    let mut text = String::new();
+    put(&mut text, value);
+    text
+}
+
 /// Writes a value.
 fn put(line: &mut String, value: &Value) {
     match value {

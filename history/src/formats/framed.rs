@@ -22,9 +22,10 @@ use std::ops::ControlFlow;
 use super::assemble::{Assembler, Refusal};
 use super::jepsen::{Record, Style, Unreadable, What, Who};
 use super::source::Source;
+use super::uninvoked;
 use super::{ImportError, Read};
 use crate::parallel_lines::for_each_block;
-use crate::{History, Ns, OPEN, Operation};
+use crate::{Doubt, History, Ns, OPEN, Operation};
 
 /// What a parser finds.
 pub(crate) enum Item {
@@ -50,6 +51,10 @@ pub(crate) enum Stop {
     NotKeyed,
     /// The lines are not in their order, which is this one.
     Unsorted(Order),
+    /// An operation ends before any begins: perhaps no invocation is recorded.
+    Uninvoked,
+    /// Invocations are recorded after all.
+    Invoked,
     /// Something is wrong in a line, and something before it has settled that values are tuples of keys.
     WrongTuple(usize, String),
     /// Something is wrong in a line.
@@ -78,52 +83,95 @@ impl Stop {
     }
 }
 
+/// How the lines of a file are to be taken.
+#[derive(Clone, Copy)]
+struct Way {
+    style: Style,
+    order: Order,
+    /// Whether it was found out that operations have invocations.
+    has_invocations: bool,
+}
+
 /// Reads all of `source`.
 pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<Read, ImportError> {
-    let keyed = Style { keyed: true, ..style };
-    let mut order = Order::Lines;
-    match in_blocks(source, keyed, parser)? {
+    match attempt(source, Style { keyed: true, ..style }, parser)? {
         Ok(read) => return Ok(read),
-        Err(Stop::NotKeyed) => {}
-        Err(stop) => {
-            if let Stop::Unsorted(other) = stop {
-                order = other;
-            }
-            match as_a_whole(&source.all()?, keyed, order, parser) {
-                Ok(read) => return Ok(read),
-                Err(Stop::Unsorted(other)) => {
-                    order = other;
-                    match as_a_whole(&source.all()?, keyed, order, parser) {
-                        Ok(read) => return Ok(read),
-                        Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
-                        Err(_) => {}
-                    }
-                }
-                Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
-                Err(_) => {}
-            }
-        }
-    }
-    match in_blocks(source, style, parser)? {
-        Ok(read) => return Ok(read),
-        Err(Stop::Unsorted(other)) => order = other,
+        Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
         Err(_) => {}
     }
-    let bytes = source.all()?;
-    let read = match as_a_whole(&bytes, style, order, parser) {
-        Err(Stop::Unsorted(other)) => as_a_whole(&bytes, style, other, parser),
-        read => read,
-    };
-    read.map_err(|stop| match stop {
+    attempt(source, style, parser)?.map_err(|stop| match stop {
         Stop::Wrong(line, reason) | Stop::WrongTuple(line, reason) => source.malformed(line, reason),
-        Stop::NotKeyed | Stop::Unsorted(_) => source.malformed(1, "the history is not keyed"),
+        _ => source.malformed(1, "the history is not keyed"),
     })
+}
+
+/// Reads the operations that `items` passes on, which are no lines of a text. An error names the operation,
+/// from 1.
+pub(crate) fn read_items(
+    style: Style,
+    items: impl Fn(Style, &mut PassedOver, &mut dyn FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop>,
+) -> Result<Read, (usize, String)> {
+    let attempt = |style| {
+        tries(style, None, |way| {
+            of_items(way, 0, |passed_over, emit| items(way.style, passed_over, emit))
+        })
+    };
+    match attempt(Style { keyed: true, ..style }) {
+        Ok(read) => return Ok(read),
+        Err(Stop::WrongTuple(number, reason)) => return Err((number, reason)),
+        Err(_) => {}
+    }
+    attempt(style).map_err(|stop| match stop {
+        Stop::Wrong(number, reason) | Stop::WrongTuple(number, reason) => (number, reason),
+        _ => (0, "the history is not keyed".to_owned()),
+    })
+}
+
+/// Reads all of `source`, whose values are tuples of keys, or are not.
+fn attempt(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
+    let first = match in_blocks(source, style, parser)? {
+        stopped @ Err(Stop::NotKeyed) => return Ok(stopped),
+        Ok(read) => return Ok(Ok(read)),
+        Err(stop) => stop,
+    };
+    let bytes = source.all()?;
+    Ok(tries(style, Some(first), |way| as_a_whole(&bytes, way, parser)))
+}
+
+/// Reads in one way after the other, as each finds out what the next must be.
+fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt) -> Attempt {
+    let mut way = Way {
+        style,
+        order: Order::Lines,
+        has_invocations: false,
+    };
+    let mut stopped = first;
+    loop {
+        match stopped {
+            Some(Stop::Unsorted(order)) => way.order = order,
+            Some(Stop::Uninvoked) => way.style.uninvoked = true,
+            Some(Stop::Invoked) => {
+                way.style.uninvoked = false;
+                way.has_invocations = true;
+            }
+            _ => {}
+        }
+        match read(way) {
+            // Each of these ends one kind of doubt.
+            Err(stop @ (Stop::Unsorted(_) | Stop::Uninvoked | Stop::Invoked)) => stopped = Some(stop),
+            done => return done,
+        }
+    }
 }
 
 type Attempt = Result<Read, Stop>;
 
 fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
-    let mut whole = Whole::new(style, Order::Lines);
+    let mut whole = Whole::new(Way {
+        style,
+        order: Order::Lines,
+        has_invocations: false,
+    });
     let mut lines_before = 0;
     let stopped = for_each_block(
         source.reader()?,
@@ -157,26 +205,39 @@ fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attemp
     })
 }
 
-fn as_a_whole(bytes: &[u8], style: Style, order: Order, parser: Parser) -> Attempt {
+fn as_a_whole(bytes: &[u8], way: Way, parser: Parser) -> Attempt {
+    let last_line = memchr::memchr_iter(b'\n', bytes).count() + 1;
+    of_items(way, last_line, |passed_over, emit| {
+        parser(bytes, 1, way.style, passed_over, emit)
+    })
+}
+
+/// Takes the items that the last argument passes on.
+fn of_items(
+    way: Way,
+    last_line: usize,
+    items: impl FnOnce(&mut PassedOver, &mut dyn FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop>,
+) -> Attempt {
     let mut whole = Whole {
         begun: Some(HashMap::new()),
-        ..Whole::new(style, order)
+        ..Whole::new(way)
     };
     let mut passed_over = PassedOver::default();
-    let end = parser(bytes, 1, style, &mut passed_over, &mut |item| whole.take(item));
-    end.map_err(|stop| match (stop, passed_over.lines) {
-        (Stop::Wrong(line, reason), 1) => Stop::Wrong(
-            line,
-            format!("{reason} (1 line before it is no operation and was left out)"),
-        ),
-        (Stop::Wrong(line, reason), others @ 2..) => Stop::Wrong(
-            line,
-            format!("{reason} ({others} lines before it are no operations and were left out)"),
-        ),
-        (stop, _) => stop,
+    items(&mut passed_over, &mut |item| whole.take(item)).map_err(|stop| {
+        match (stop, passed_over.lines) {
+            (Stop::Wrong(line, reason), 1) => Stop::Wrong(
+                line,
+                format!("{reason} (1 line before it is no operation and was left out)"),
+            ),
+            (Stop::Wrong(line, reason), others @ 2..) => Stop::Wrong(
+                line,
+                format!("{reason} ({others} lines before it are no operations and were left out)"),
+            ),
+            (stop, _) => stop,
+        }
     })?;
     whole.pass_over(passed_over);
-    whole.finish(memchr::memchr_iter(b'\n', bytes).count() + 1)
+    whole.finish(last_line)
 }
 
 impl Item {
@@ -192,7 +253,7 @@ impl Item {
 /// The sequence of operations, in or without brackets.
 struct Whole {
     assembler: Assembler,
-    order: Order,
+    way: Way,
     /// The last index.
     last_index: i64,
     /// Whether every operation so far has an index.
@@ -202,6 +263,15 @@ struct Whole {
     /// The operations, if they must be sorted first.
     records: Vec<Record>,
     items: u64,
+    /// Whether an invocation was seen.
+    is_invoked: bool,
+    /// Where the first operation without a process stands, and whether another one has a process.
+    nameless: Option<usize>,
+    has_names: bool,
+    /// Where the operation without a process that is open was invoked.
+    open_nameless: Option<usize>,
+    /// How many operations had no process, each taken for one of its own.
+    alone: u64,
     /// The bracket that must still close.
     open: Option<u8>,
     closed: bool,
@@ -210,15 +280,20 @@ struct Whole {
 }
 
 impl Whole {
-    fn new(style: Style, order: Order) -> Whole {
+    fn new(way: Way) -> Whole {
         Whole {
-            assembler: Assembler::new(style.keyed),
-            order,
+            assembler: Assembler::new(way.style.keyed),
+            way,
             last_index: i64::MIN,
             is_indexed: true,
             lacks_time: false,
             records: Vec::new(),
             items: 0,
+            is_invoked: false,
+            nameless: None,
+            has_names: false,
+            open_nameless: None,
+            alone: 0,
             open: None,
             closed: false,
             begun: None,
@@ -236,21 +311,7 @@ impl Whole {
                         "something follows the end of the list".to_owned(),
                     ));
                 }
-                self.is_indexed &= record.index.is_some();
-                self.lacks_time |= record.time_ns.is_none();
-                match self.order {
-                    Order::Lines if record.index.is_some_and(|index| index <= self.last_index) => {
-                        Err(Stop::Unsorted(Order::Indices))
-                    }
-                    Order::Lines => {
-                        self.last_index = record.index.unwrap_or(self.last_index);
-                        self.push(record)
-                    }
-                    Order::Indices | Order::Times => {
-                        self.records.push(record);
-                        Ok(())
-                    }
-                }
+                self.take_record(record)
             }
             Item::Bracket { byte, .. } if matches!(byte, b'[' | b'(') && self.items == 1 => {
                 self.open = Some(if byte == b'[' { b']' } else { b')' });
@@ -271,6 +332,65 @@ impl Whole {
         }
     }
 
+    fn take_record(&mut self, mut record: Record) -> Result<(), Stop> {
+        let line = record.line;
+        self.is_indexed &= record.index.is_some();
+        self.lacks_time |= record.time_ns.is_none();
+        self.is_invoked |= record.what.is_invocation();
+        if !self.is_invoked
+            && !self.way.style.uninvoked
+            && !self.way.has_invocations
+            && record.what.is_completion()
+        {
+            return Err(Stop::Uninvoked);
+        }
+        if let Some(who) = record.what.who_mut() {
+            match who {
+                Who::Absent => self.nameless = self.nameless.or(Some(line)),
+                _ => self.has_names = true,
+            }
+            if let (Some(line), true) = (self.nameless, self.has_names) {
+                return Err(Stop::Wrong(line, "the operation has no process".to_owned()));
+            }
+        }
+        let is_unsorted = record.index.is_some_and(|index| index <= self.last_index);
+        if is_unsorted && self.way.order == Order::Lines {
+            return Err(Stop::Unsorted(Order::Indices));
+        }
+        self.last_index = record.index.unwrap_or(self.last_index);
+        if self.way.order == Order::Times {
+            self.name(&mut record)?;
+        }
+        match self.way.order == Order::Lines && !self.way.style.uninvoked {
+            true => self.push(record),
+            false => {
+                self.records.push(record);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives an operation without a process one: where nothing overlaps, the only one; where no invocation is
+    /// recorded, or the operations are still to be sorted, one of its own.
+    fn name(&mut self, record: &mut Record) -> Result<(), Stop> {
+        let (line, is_invocation) = (record.line, record.what.is_invocation());
+        let is_alone = self.way.style.uninvoked || self.way.order == Order::Times;
+        if !matches!(record.what.who_mut(), Some(Who::Absent)) {
+            return Ok(());
+        }
+        if let (true, Some(before)) = (is_invocation, self.open_nameless) {
+            let reason = format!(
+                "no operation names its process, and this one is invoked while that of line {before} is open, so that no \
+                 completion can be told from another; record the :process of each"
+            );
+            return Err(Stop::Wrong(line, reason));
+        }
+        self.open_nameless = is_invocation.then_some(line);
+        (record.what).rename(Who::Client(if is_alone { self.alone } else { 0 }));
+        self.alone += u64::from(!is_invocation);
+        Ok(())
+    }
+
     fn pass_over(&mut self, passed_over: PassedOver) {
         for (name, count) in passed_over.fields {
             *self.assembler.ignored_fields.entry(name).or_default() += count;
@@ -278,15 +398,16 @@ impl Whole {
         self.assembler.other_lines += passed_over.lines;
     }
 
-    fn push(&mut self, record: Record) -> Result<(), Stop> {
+    fn push(&mut self, mut record: Record) -> Result<(), Stop> {
         let line = record.line;
+        self.name(&mut record)?;
         let invoked = self.begun.as_mut().and_then(|begun| match &record.what {
             What::Invoke { who, .. } | What::InvokeDrain { who, .. } => begun.insert(who.clone(), line),
             What::Ok { who, .. } | What::End { who, .. } | What::OkDrain { who, .. } => {
                 begun.remove(who);
                 None
             }
-            What::Nemesis { .. } | What::Aside => None,
+            _ => None,
         });
         let Err(mut reason) = self.assembler.push(record) else {
             return Ok(());
@@ -303,36 +424,58 @@ impl Whole {
     /// Takes what had to be sorted first.
     fn sort(&mut self) -> Result<(), Stop> {
         let mut records = std::mem::take(&mut self.records);
-        let about = match self.order {
-            Order::Lines => return Ok(()),
+        let is_uninvoked = self.way.style.uninvoked;
+        if is_uninvoked && self.is_invoked {
+            return Err(Stop::Invoked);
+        }
+        let about = match self.way.order {
+            Order::Lines if is_uninvoked && !self.is_indexed && !self.lacks_time && goes_back(&records) => {
+                return Err(Stop::Unsorted(Order::Times));
+            }
+            Order::Lines => None,
             Order::Indices => {
                 let mut indices: Vec<Option<i64>> = records.iter().map(|record| record.index).collect();
                 indices.sort_unstable();
                 match self.is_indexed && indices.windows(2).all(|two| two[0] != two[1]) {
                     true => {
                         records.sort_by_key(|record| record.index);
-                        "the lines do not stand in the order of their :index; the order of the indices counts"
+                        Some(
+                            "the lines do not stand in the order of their :index; the order of the indices counts",
+                        )
                     }
-                    false => {
-                        "the lines do not stand in the order of their :index, but not every operation has one of its \
-                         own: the order of the lines counts"
-                    }
+                    false => Some(
+                        "the lines do not stand in the order of their :index, but not every operation has one of its own: the order \
+                         of the lines counts",
+                    ),
                 }
             }
             Order::Times => {
                 // Where an operation ends when another one begins, they are taken to overlap.
-                let is_end = |record: &Record| {
-                    matches!(
-                        record.what,
-                        What::Ok { .. } | What::End { .. } | What::OkDrain { .. }
-                    )
-                };
-                records.sort_by_key(|record| (record.time_ns, is_end(record)));
-                "no operation in the file overlaps another one, but by their times they do: the order of the times \
-                 counts"
+                records.sort_by_key(|record| (record.time_ns, record.what.is_completion()));
+                Some(
+                    "no operation in the file overlaps another one, but by their times they do: the order of the times \
+                     counts",
+                )
             }
         };
-        self.assembler.about.push(about.into());
+        self.assembler.about.extend(about.map(Into::into));
+        if is_uninvoked {
+            records.iter_mut().try_for_each(|record| self.name(record))?;
+            if !self.way.style.keyed && uninvoked::may_lack_keys(&records) {
+                self.assembler.doubts.push(Doubt::UnknownAsked);
+            }
+            records = uninvoked::invoked_before(records);
+            self.assembler.about.push(match self.nameless {
+                None => "no invocation is recorded: each operation may have begun as soon as the one before it of its process ended"
+                    .into(),
+                Some(_) => "neither invocations nor processes are recorded: each operation may have begun at any time before it ended"
+                    .into(),
+            });
+        } else if self.nameless.is_some() {
+            self.assembler
+                .about
+                .push("no operation names its process: since none overlaps another one, each completion ends the one before it".into());
+        }
         records.into_iter().try_for_each(|record| self.push(record))
     }
 
@@ -342,13 +485,19 @@ impl Whole {
             return Err(Stop::Wrong(last_line, reason));
         }
         self.sort()?;
-        let is_in_doubt = self.order == Order::Lines && !self.is_indexed && !self.lacks_time;
+        let is_in_doubt = self.way.order == Order::Lines && !self.is_indexed && !self.lacks_time;
+        let is_in_doubt = is_in_doubt && !self.way.style.uninvoked;
         let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::NotKeyed)?;
         if is_in_doubt && is_listed_apart(&history) {
             return Err(Stop::Unsorted(Order::Times));
         }
         Ok((history, remarks))
     }
+}
+
+/// Whether the times of some records are before those of others that stand before them.
+fn goes_back(records: &[Record]) -> bool {
+    records.windows(2).any(|two| two[0].time_ns > two[1].time_ns)
 }
 
 /// Whether no operation with a known outcome overlaps another one although their times go back.

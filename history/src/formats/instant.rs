@@ -17,6 +17,11 @@ pub(crate) fn spelling(text: &str) -> Option<String> {
     timestamp(text).map(|instant| instant.to_string())
 }
 
+/// The spelling of the instant so many milliseconds after 1970.
+pub(crate) fn of_milliseconds(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |instant| instant.to_string())
+}
+
 /// The date and time at the beginning of a log line, as log4j writes them: `2024-03-01 10:00:00,120{GMT}`.
 /// Where the zone stands behind it makes no difference to how far two lines are apart.
 pub(crate) fn of_log_line(line: &[u8]) -> Option<i128> {

@@ -41,6 +41,8 @@ pub(crate) enum Who {
     /// others name their clients so.
     Keyword(Box<str>),
     Nemesis,
+    /// A client that is not named.
+    Absent,
 }
 
 impl fmt::Display for Who {
@@ -49,6 +51,7 @@ impl fmt::Display for Who {
             Who::Client(number) => number.fmt(f),
             Who::Named(name) | Who::Keyword(name) => f.write_str(name),
             Who::Nemesis => f.write_str("nemesis"),
+            Who::Absent => f.write_str("without a name"),
         }
     }
 }
@@ -134,6 +137,8 @@ pub(crate) struct Style {
     pub failed_cas_is_answer: bool,
     /// There is nothing but get, put and append.
     pub only_kv: bool,
+    /// No operation has an invocation: what was asked stands in its completion.
+    pub uninvoked: bool,
 }
 
 /// An operation map, interpreted as far as it can be by itself. What a completion means depends on what was
@@ -184,6 +189,53 @@ pub(crate) enum What {
     },
     /// A client's words, which are no operation.
     Aside,
+    /// An operation of which only the end is recorded, and what must have been asked.
+    Uninvoked {
+        asked: Box<What>,
+        ended: Box<What>,
+    },
+    /// An operation of which only the end is recorded, and not what was asked.
+    Unasked {
+        who: Who,
+        /// Whether it may have changed something.
+        may_change: bool,
+    },
+}
+
+impl What {
+    /// The process, where it is a client's.
+    pub fn who_mut(&mut self) -> Option<&mut Who> {
+        match self {
+            What::Invoke { who, .. }
+            | What::Ok { who, .. }
+            | What::End { who, .. }
+            | What::InvokeDrain { who, .. }
+            | What::OkDrain { who, .. }
+            | What::Unasked { who, .. } => Some(who),
+            What::Uninvoked { ended, .. } => ended.who_mut(),
+            What::Nemesis { .. } | What::Aside => None,
+        }
+    }
+
+    /// Makes it that of another process.
+    pub fn rename(&mut self, name: Who) {
+        if let What::Uninvoked { asked, .. } = self {
+            asked.rename(name.clone());
+        }
+        if let Some(who) = self.who_mut() {
+            *who = name;
+        }
+    }
+
+    /// Whether it begins an operation.
+    pub fn is_invocation(&self) -> bool {
+        matches!(self, What::Invoke { .. } | What::InvokeDrain { .. })
+    }
+
+    /// Whether it ends an operation.
+    pub fn is_completion(&self) -> bool {
+        !self.is_invocation() && !matches!(self, What::Nemesis { .. } | What::Aside)
+    }
 }
 
 /// Why a [`RawOp`] could not be interpreted.
@@ -243,6 +295,11 @@ impl Function {
         )
     }
 
+    /// Whether it is none that clients are known to invoke, nor their words.
+    fn is_unknown(&self) -> bool {
+        matches!(self, Function::Other(name) if &**name != "log")
+    }
+
     pub fn name(&self) -> &str {
         match self {
             Function::Op(kind) => kind.name(),
@@ -278,13 +335,19 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
         token,
         ..
     } = raw;
-    let Some(who) = process else {
-        return wrong("the operation has no process");
+    let who = match process {
+        Some(who) => who,
+        None if kind.is_none() || f.is_none() && !value.as_ref().is_some_and(is_transaction) => {
+            return wrong("the operation has no process");
+        }
+        None => Who::Absent,
     };
     let Some(kind) = kind else {
         return wrong("the operation has no type");
     };
     let who = match who {
+        // No operation of a client: a nemesis' act.
+        Who::Absent if kind == Kind::Info && f.as_ref().is_some_and(Function::is_unknown) => Who::Nemesis,
         // A nemesis only informs; and what a client leaves open stays open.
         Who::Keyword(_) if kind == Kind::Info => Who::Nemesis,
         Who::Keyword(name) => Who::Named(name),
@@ -328,8 +391,59 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
             f.name()
         )));
     }
-    Ok(match kind {
-        Kind::Fail | Kind::Info => {
+    if kind == Kind::Invoke {
+        return invocation(who, f, key, value, style);
+    }
+    let asked = match style.uninvoked {
+        true => Some(asked(who.clone(), kind, &f, key.clone(), value.clone(), style)?),
+        false => None,
+    };
+    let ended = completion(
+        RawEnd {
+            who,
+            kind,
+            f,
+            key,
+            value,
+            error,
+            token,
+        },
+        style,
+    );
+    Ok(match asked {
+        None => ended,
+        Some(asked @ What::Unasked { .. }) => asked,
+        Some(asked) => What::Uninvoked {
+            asked: Box::new(asked),
+            ended: Box::new(ended),
+        },
+    })
+}
+
+/// The fields of a completion.
+struct RawEnd {
+    who: Who,
+    kind: Kind,
+    f: Function,
+    key: Option<Key>,
+    value: Option<Value>,
+    error: Option<Value>,
+    token: Option<Value>,
+}
+
+/// How an operation ended.
+fn completion(raw: RawEnd, style: Style) -> What {
+    let RawEnd {
+        who,
+        kind,
+        f,
+        key,
+        value,
+        error,
+        token,
+    } = raw;
+    match kind {
+        Kind::Invoke | Kind::Fail | Kind::Info => {
             // A fail or an info may give a reason in place of the value.
             let value = match style.keyed {
                 true => value.and_then(|value| match tuple(&f, &value) {
@@ -341,7 +455,6 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
             let outcome = ended(kind, &f, value.as_ref(), error, style);
             What::End { who, outcome }
         }
-        Kind::Invoke => invocation(who, f, key, value, style)?,
         Kind::Ok => match f {
             Function::Op(f) => What::Ok {
                 who,
@@ -355,7 +468,49 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
                 elements: value.unwrap_or_default(),
             },
         },
-    })
+    }
+}
+
+/// What must have been asked by an operation of which only the end is recorded.
+fn asked(
+    who: Who,
+    kind: Kind,
+    f: &Function,
+    key: Option<Key>,
+    value: Option<Value>,
+    style: Style,
+) -> Result<What, Unreadable> {
+    // Where an argument should be, it may say how it went: a reason, nothing, `true` or "OK".
+    let is_argument = |value: &Value| match value {
+        Value::Nil => false,
+        Value::Text(text) if text.eq_ignore_ascii_case("ok") => false,
+        value => *value != Value::boolean(true) && !(kind != Kind::Ok && is_name(value)),
+    };
+    let argument = match (&value, style.keyed) {
+        (Some(value), true) => tuple(f, value).map_or_else(|| value.clone(), |(_, rest)| rest),
+        (Some(value), false) => value.clone(),
+        (None, _) => Value::Nil,
+    };
+    if !f.is_answered() && !is_argument(&argument) {
+        let may_change = kind != Kind::Fail;
+        return Ok(What::Unasked { who, may_change });
+    }
+    // A key is known by the value of a completion alone; an error leaves both out.
+    if kind != Kind::Ok && f.is_answered() && value.as_ref().is_none_or(|value| tuple(f, value).is_none()) {
+        let may_change = kind == Kind::Info && !matches!(f, Function::Op(OpKind::Read));
+        match style.keyed {
+            true => return Ok(What::Unasked { who, may_change }),
+            false => return invocation(who, f.clone(), key, None, style),
+        }
+    }
+    match invocation(who.clone(), f.clone(), key, value, style) {
+        // What did not happen may be told in any way.
+        Err(_) if kind == Kind::Fail => Ok(What::Unasked {
+            who,
+            may_change: false,
+        }),
+        asked => asked,
+    }
 }
 
 /// What an increment or a decrement adds. An invocation without an amount means 1; a completion without one

@@ -11,8 +11,13 @@
 //! Porcupine's etcd model does. Lines that are not operations are counted. What an operation with an unknown
 //! outcome carries plays no role, and need not be readable.
 //!
+//! Where the log is written as JSON (`:logging-json? true`), each line is an object whose `message` is what
+//! follows the logger, and whose `@timestamp` is the time.
+//!
 //! Sources: Porcupine's test data; `jepsen.util/log-op` and `jepsen.print`, whose fields are separated by
-//! tabs; Jepsen's `store.clj`, which sets the log's pattern.
+//! tabs; Jepsen's `store.clj`, which sets the log's pattern; logstash-logback-encoder, the names of the fields.
+
+use serde::Deserialize;
 
 use super::edn_syntax::Reader;
 use super::framed::{self, Item, PassedOver, Stop};
@@ -30,6 +35,9 @@ pub(super) const FORMAT: Format = Format {
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| {
+        if head.is_json() {
+            return head.first_map_has("\"message\"") && !head.first_map_has("\"type\"");
+        }
         !matches!(head.first.first(), Some(b'{' | b'#'))
             && (LOGGERS
                 .iter()
@@ -67,14 +75,19 @@ fn parse(
             let position = logger.find(text)?;
             Some(&text[position + logger.needle().len()..])
         });
-        match begin(logged.unwrap_or(text)) {
+        let json = Json::parse(text);
+        let (said, time_ns) = match &json {
+            Some(json) => (json.message.as_bytes(), json.time_ns()),
+            None => (logged.unwrap_or(text), instant::of_log_line(text)),
+        };
+        match begin(said) {
             Some((who, kind, f, value)) => {
                 let mut raw = RawOp {
                     line,
                     process: Some(who),
                     kind: Some(kind),
                     f: Some(f),
-                    time_ns: instant::of_log_line(text).and_then(|time| u64::try_from(time).ok()),
+                    time_ns: time_ns.and_then(|time| u64::try_from(time).ok()),
                     ..RawOp::default()
                 };
                 match read_value(&mut raw, value, line) {
@@ -92,6 +105,26 @@ fn parse(
         line += 1;
     }
     Ok(())
+}
+
+/// A line of a log that is written as JSON.
+#[derive(Deserialize)]
+struct Json {
+    message: String,
+    #[serde(rename = "@timestamp", default)]
+    timestamp: String,
+}
+
+impl Json {
+    fn parse(line: &[u8]) -> Option<Json> {
+        let line = line.trim_ascii_start();
+        let is_object = line.first() == Some(&b'{');
+        is_object.then(|| serde_json::from_slice(line).ok())?
+    }
+
+    fn time_ns(&self) -> Option<i128> {
+        instant::nanoseconds(&self.timestamp)
+    }
 }
 
 /// Adds the value that follows on the line, and the reason that may stand behind it.

@@ -15,18 +15,26 @@
 //!   file's size.
 
 mod assemble;
+mod chaos;
 mod edn;
 mod edn_syntax;
 mod elle_json;
+mod etcd_report;
+mod etcd_requests;
+mod folder;
 mod framed;
+mod fressian;
 mod instant;
+mod intervals;
 mod jepsen;
+mod jepsen_file;
 mod jepsen_log;
 mod journal;
 mod number;
 mod porcupine_kv;
 mod replay;
 mod source;
+mod uninvoked;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -34,7 +42,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
+use crate::{History, OPEN, Op, Operation, Outcome, Value};
+use folder::Folder;
 pub use journal::NAME as JOURNAL;
 use source::Source;
 
@@ -68,7 +77,10 @@ type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
 /// All formats.
 pub static FORMATS: &[Format] = &[
     journal::FORMAT,
+    jepsen_file::FORMAT,
     jepsen_log::FORMAT,
+    etcd_report::FORMAT,
+    chaos::FORMAT,
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
     edn::FORMAT,
@@ -184,17 +196,36 @@ pub enum ExportError {
     Io(#[from] io::Error),
 }
 
-/// Reads the history in the file `path`, or in the run directory `path`.
+/// Reads the history in the file `path`, or in the directory `path`: a run of perjury's, or what another
+/// harness left.
 ///
 /// Without `format` it is detected by content.
 ///
 /// # Errors
 /// When the file cannot be read, its format is not known or something in it is wrong.
 pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
-    if path.is_dir() {
-        return read(&RunDir::new(path).history(), format);
+    let file = |path: &Path| read_source(&Source::open(path)?, format);
+    if !path.is_dir() {
+        return file(path);
     }
-    read_source(&Source::open(path)?, format)
+    match Folder::of(path) {
+        Folder::Run(history) => file(&history),
+        Folder::Test(files) => folder::read_test(&files, file),
+        Folder::Report(files) => {
+            etcd_report::read_report(&files).map(|read| imported(read, &etcd_report::FORMAT))
+        }
+        Folder::Store(latest) => {
+            let mut imported = read(&latest, format)?;
+            let text = format!("the latest test of this directory counts, {}", latest.display());
+            imported.remarks.push(Remark::Text(text));
+            Ok(imported)
+        }
+    }
+}
+
+/// Whether the directory `path` holds a history of another harness, which [`read`] finds.
+pub fn is_foreign_folder(path: &Path) -> bool {
+    path.is_dir() && !matches!(Folder::of(path), Folder::Run(_))
 }
 
 /// What the operating system says about an error, without its number.
@@ -269,9 +300,16 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     if let Some(why) = head.compressed() {
         return Err(not(why));
     }
+    if let (None, Some(why)) = (named, head.other()) {
+        return Err(not(why.to_owned()));
+    }
     let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
     let found = found.ok_or_else(|| not(head.complaint()))?;
-    let (mut history, mut remarks) = (found.read)(source)?;
+    (found.read)(source).map(|read| imported(read, found))
+}
+
+/// What was read, with what can be said of every history.
+fn imported((mut history, mut remarks): Read, format: &'static Format) -> Imported {
     remarks.extend(rebase(&mut history));
     let open = history
         .operations
@@ -283,11 +321,11 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
         open => remarks.push(format!("{open} operations have no completion and count as info").into()),
     }
     remarks.extend(oddities(&history));
-    Ok(Imported {
+    Imported {
         history,
-        format: found.name,
+        format: format.name,
         remarks,
-    })
+    }
 }
 
 /// Times that do not count from the start of a run, such as those since 1970, are shifted so that the first
@@ -416,6 +454,20 @@ impl<'a> Head<'a> {
         Some(format!("it is compressed ({name}): {tool} it first"))
     }
 
+    /// What it is instead of a history, if it is something else that stands beside one.
+    fn other(&self) -> Option<&'static str> {
+        let has = |text| self.first_map_has(text);
+        if self.is_json() && has("\"Request\"") && has("\"WithPrefix\"") {
+            Some("it holds watches of etcd's robustness tests; give the directory of the whole report")
+        } else if self.first.starts_with(b"{") && has(":valid?") && !has(":process") && !has(":f ") {
+            Some("it holds the results of a test, and not its history; give the history.edn beside it")
+        } else if self.first.starts_with(b"<") {
+            Some("it is a page or XML, and no history; give what it was made of")
+        } else {
+            None
+        }
+    }
+
     /// Why it is not of any format.
     fn complaint(&self) -> String {
         // A character may be cut at the end of what was looked at.
@@ -426,7 +478,7 @@ impl<'a> Head<'a> {
         if self.is_blank() {
             "it is empty".to_owned()
         } else if !is_text || self.bytes.contains(&0) {
-            "it is not text, but every format is".to_owned()
+            "it is neither text nor a test.jepsen".to_owned()
         } else {
             format!(
                 "its format was not recognized; name it with --format: {}",

@@ -89,6 +89,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// It cannot be read as a whole.
+    pub fn refused(&self, why: String) -> ImportError {
+        ImportError::NotRecognised {
+            path: self.path.clone(),
+            why,
+        }
+    }
+
     /// Something is wrong in the line `line`.
     pub fn malformed(&self, line: usize, reason: impl Into<String>) -> ImportError {
         ImportError::Malformed {

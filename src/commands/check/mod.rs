@@ -160,6 +160,9 @@ fn withdraw(analysis: &mut Analysis, why: &str) {
 fn in_words(doubt: Doubt) -> &'static str {
     match doubt {
         Doubt::UnknownTaken => "what is missing may have been taken by a drain that did not end",
+        Doubt::UnknownAsked => {
+            "what contradicts may have been changed by operations that do not say what they asked for: record their invocations"
+        }
         Doubt::UnknownLocks => {
             "what is acquired and released may be several locks: record [lock nil] tuples, or nothing for one lock"
         }
