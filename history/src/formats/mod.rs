@@ -24,6 +24,7 @@ mod jepsen;
 mod jepsen_log;
 mod journal;
 mod number;
+mod parquet;
 mod porcupine_kv;
 mod replay;
 mod source;
@@ -36,6 +37,7 @@ use thiserror::Error;
 
 use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
 pub use journal::NAME as JOURNAL;
+pub use parquet::NAME as PARQUET;
 use source::Source;
 
 /// A format of files.
@@ -72,6 +74,7 @@ pub static FORMATS: &[Format] = &[
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
     edn::FORMAT,
+    parquet::FORMAT,
 ];
 
 /// A history that was read from a file.
@@ -179,6 +182,9 @@ pub enum ExportError {
         /// What is in the way.
         reason: String,
     },
+    /// This build cannot write the format.
+    #[error("{0}")]
+    NotBuilt(&'static str),
     /// The output could not be written.
     #[error("cannot write: {0}")]
     Io(#[from] io::Error),
@@ -426,7 +432,7 @@ impl<'a> Head<'a> {
         if self.is_blank() {
             "it is empty".to_owned()
         } else if !is_text || self.bytes.contains(&0) {
-            "it is not text, but every format is".to_owned()
+            "it is neither text nor Parquet".to_owned()
         } else {
             format!(
                 "its format was not recognized; name it with --format: {}",
