@@ -58,7 +58,8 @@ fn with(others: Vec<(&'static str, ArrayRef)>) -> Vec<u8> {
 
 fn read(bytes: &[u8]) -> Result<History, String> {
     let read = read_bytes(bytes, Path::new("h"), None);
-    read.map(|imported| imported.history).map_err(|error| error.to_string())
+    read.map(|imported| imported.history)
+        .map_err(|error| error.to_string())
 }
 
 fn operations(others: Vec<(&'static str, ArrayRef)>) -> Vec<Operation> {
@@ -93,23 +94,50 @@ fn what_begins_when_another_ends_is_concurrent_with_it() {
 fn values_have_many_types() {
     let list = Value::list(vec![1.into(), Value::text("a")]);
     let cases: Vec<(Vec<(&str, ArrayRef)>, Option<Value>)> = vec![
-        (vec![("value", Arc::new(Int32Array::from(vec![1, -5])))], Some((-5).into())),
-        (vec![("value", Arc::new(UInt64Array::from(vec![1, 5])))], Some(5.into())),
-        (vec![("value", Arc::new(Float64Array::from(vec![1.0, 5.0])))], Some(5.into())),
-        (vec![("value", Arc::new(Float64Array::from(vec![1.0, 2.5])))], Some(Value::float(2.5))),
-        (vec![("value", Arc::new(BooleanArray::from(vec![true, false])))], Some(Value::boolean(false))),
-        (vec![("value", texts([Some("1"), Some("5")]))], Some(Value::text("5"))),
+        (
+            vec![("value", Arc::new(Int32Array::from(vec![1, -5])))],
+            Some((-5).into()),
+        ),
+        (
+            vec![("value", Arc::new(UInt64Array::from(vec![1, 5])))],
+            Some(5.into()),
+        ),
+        (
+            vec![("value", Arc::new(Float64Array::from(vec![1.0, 5.0])))],
+            Some(5.into()),
+        ),
+        (
+            vec![("value", Arc::new(Float64Array::from(vec![1.0, 2.5])))],
+            Some(Value::float(2.5)),
+        ),
+        (
+            vec![("value", Arc::new(BooleanArray::from(vec![true, false])))],
+            Some(Value::boolean(false)),
+        ),
+        (
+            vec![("value", texts([Some("1"), Some("5")]))],
+            Some(Value::text("5")),
+        ),
         (vec![("value", integers([Some(1), None]))], None),
         (
-            vec![("value", integers([Some(1), None])), ("value_json", texts([None, Some("null")]))],
+            vec![
+                ("value", integers([Some(1), None])),
+                ("value_json", texts([None, Some("null")])),
+            ],
             Some(Value::Nil),
         ),
         (
-            vec![("value", integers([Some(1), None])), ("value_json", texts([None, Some("[1, \"a\"]")]))],
+            vec![
+                ("value", integers([Some(1), None])),
+                ("value_json", texts([None, Some("[1, \"a\"]")])),
+            ],
             Some(list),
         ),
         (
-            vec![("value", integers([Some(1), None])), ("answer", integers([None, Some(7)]))],
+            vec![
+                ("value", integers([Some(1), None])),
+                ("answer", integers([None, Some(7)])),
+            ],
             Some(7.into()),
         ),
     ];
@@ -163,40 +191,92 @@ fn a_process_that_goes_on_while_something_is_open_becomes_another() {
     ]))
     .unwrap();
     assert!(history.is_renumbered);
-    assert_eq!((history.operations[0].process, history.operations[1].process), (3, 4));
-    assert!(!read(&with(vec![("process", integers([Some(3), Some(3)]))])).unwrap().is_renumbered);
+    assert_eq!(
+        (history.operations[0].process, history.operations[1].process),
+        (3, 4)
+    );
+    assert!(
+        !read(&with(vec![("process", integers([Some(3), Some(3)]))]))
+            .unwrap()
+            .is_renumbered
+    );
 }
 
 #[test]
 fn what_is_wrong_is_one_line() {
     let two = || integers([Some(1), Some(1)]);
     let cases: Vec<(Vec<(&str, ArrayRef)>, &str)> = vec![
-        (vec![("f", texts([Some("write"), Some("destroy")]))], "row 2: there is no operation `destroy`"),
-        (vec![("f", texts([Some("write"), None]))], "row 2: it has no f, the name of the operation"),
-        (vec![("f", two())], "the column `f` is of the type Int64; texts (UTF-8) are expected"),
-        (vec![("process", integers([Some(-1), Some(0)]))],
-            "row 1: the process -1 is not a number of 32 bits without a sign"),
-        (vec![("process", integers([None, Some(0)]))], "row 1: it has no process"),
-        (vec![("value", integers([None, None]))],
-            "row 1: a write needs `value`, which is null; nil is `null` in `value_json`"),
-        (vec![("value_json", texts([Some("1"), None]))],
-            "row 1: `value` and `value_json` are both given; one must be null"),
-        (vec![("answer", integers([None, Some(2)]))],
-            "row 2: `value` says that 1 was answered, and `answer` 2"),
-        (vec![("key_json", texts([None, Some("{")]))],
-            "row 2: `key_json` is not the JSON of a value: EOF while parsing an object at line 1 column 1"),
-        (vec![("start", integers([Some(10), Some(50)]))], "row 2: it finishes at 40, before it starts at 50"),
-        (vec![("start", integers([Some(-10), Some(30)]))], "row 1: `start` is negative: -10"),
-        (vec![("finish", integers([Some(20), None]))], "row 2: it is ok, but has no time at which it ended"),
-        (vec![("outcome", texts([Some("ok"), Some("OK")]))],
-            "row 2: the outcome `OK` is none of ok, fail and info"),
-        (vec![("invoked", two())], "of the columns `invoked` and `completed` it has only one"),
-        (vec![("invoked", integers([Some(0), Some(1)])), ("completed", integers([Some(1), Some(2)]))],
-            "two events are at the position 1; the columns `invoked` and `completed` count events from 0, or are left out"),
-        (vec![("value", Arc::new(Float64Array::from(vec![1e300, 1.0])))],
-            "row 1: the floating-point number 1e300 is not exact; write integers"),
-        (vec![("value", Arc::new(UInt64Array::from(vec![u64::MAX, 1])))],
-            "the column `value` has a number that does not fit into 64 bits with a sign"),
+        (
+            vec![("f", texts([Some("write"), Some("destroy")]))],
+            "row 2: there is no operation `destroy`",
+        ),
+        (
+            vec![("f", texts([Some("write"), None]))],
+            "row 2: it has no f, the name of the operation",
+        ),
+        (
+            vec![("f", two())],
+            "the column `f` is of the type Int64; texts (UTF-8) are expected",
+        ),
+        (
+            vec![("process", integers([Some(-1), Some(0)]))],
+            "row 1: the process -1 is not a number of 32 bits without a sign",
+        ),
+        (
+            vec![("process", integers([None, Some(0)]))],
+            "row 1: it has no process",
+        ),
+        (
+            vec![("value", integers([None, None]))],
+            "row 1: a write needs `value`, which is null; nil is `null` in `value_json`",
+        ),
+        (
+            vec![("value_json", texts([Some("1"), None]))],
+            "row 1: `value` and `value_json` are both given; one must be null",
+        ),
+        (
+            vec![("answer", integers([None, Some(2)]))],
+            "row 2: `value` says that 1 was answered, and `answer` 2",
+        ),
+        (
+            vec![("key_json", texts([None, Some("{")]))],
+            "row 2: `key_json` is not the JSON of a value: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            vec![("start", integers([Some(10), Some(50)]))],
+            "row 2: it finishes at 40, before it starts at 50",
+        ),
+        (
+            vec![("start", integers([Some(-10), Some(30)]))],
+            "row 1: `start` is negative: -10",
+        ),
+        (
+            vec![("finish", integers([Some(20), None]))],
+            "row 2: it is ok, but has no time at which it ended",
+        ),
+        (
+            vec![("outcome", texts([Some("ok"), Some("OK")]))],
+            "row 2: the outcome `OK` is none of ok, fail and info",
+        ),
+        (
+            vec![("invoked", two())],
+            "of the columns `invoked` and `completed` it has only one",
+        ),
+        (
+            vec![
+                ("invoked", integers([Some(0), Some(1)])),
+                ("completed", integers([Some(1), Some(2)])),
+            ],
+            "two events are at the position 1; the columns `invoked` and `completed` count events from 0, or are left out",
+        ),
+        (
+            vec![("value", Arc::new(Float64Array::from(vec![1e300, 1.0])))],
+            "row 1: the floating-point number 1e300 is not exact; write integers",
+        ),
+        (
+            vec![("value", Arc::new(UInt64Array::from(vec![u64::MAX, 1])))],
+            "the column `value` has a number that does not fit into 64 bits with a sign",
+        ),
     ];
     for (columns, expected) in cases {
         assert_eq!(read(&with(columns)).unwrap_err(), format!("h: {expected}"));
@@ -233,12 +313,19 @@ fn all_values_are_kept() {
     ];
     let mut events = Vec::new();
     for (number, value) in (0u64..).zip(values) {
-        let op = Op::Write { key: value.clone(), value: value.clone() };
+        let op = Op::Write {
+            key: value.clone(),
+            value: value.clone(),
+        };
         let kinds = [
             EventKind::Invoke { op, node: Some(3) },
             EventKind::Complete(Outcome::ok_value(Value::text("done"))),
         ];
-        events.extend(kinds.map(|kind| Event { time_ns: number, process: Process::Client(number), kind }));
+        events.extend(kinds.map(|kind| Event {
+            time_ns: number,
+            process: Process::Client(number),
+            kind,
+        }));
     }
     let history = History::from_events(events).unwrap();
     let mut bytes = Vec::new();
@@ -284,8 +371,8 @@ fn rows_are_spilled_by_key() {
             let mut hashes: Vec<u64> = sizes.keys().copied().collect();
             hashes.sort_unstable();
             let chosen = hashes.iter().enumerate().filter(|(at, _)| *at != 1);
-            let into = chosen.map(|(at, hash)| (*hash, at.min(1))).collect();
-            let split = run.split(&directory, &into).unwrap();
+            let into = chosen.map(|(at, hash)| (*hash, at.min(1)));
+            let split = run.split(&directory, into).unwrap();
             assert_eq!(split[0].rows, sizes[&hashes[0]].rows);
             let left = run.rows - split.iter().map(|run| run.rows).sum::<u64>();
             assert_eq!(left, hashes.get(1).map_or(0, |hash| sizes[hash].rows));

@@ -203,9 +203,7 @@ fn integers(array: &ArrayRef, of: &DataType) -> Option<Int64Array> {
         convert: impl Fn(T::Native) -> Option<i64>,
     ) -> Option<Int64Array> {
         let array = array.as_primitive::<T>();
-        array
-            .try_unary(|number| convert(number).ok_or(()))
-            .ok()
+        array.try_unary(|number| convert(number).ok_or(())).ok()
     }
     let by = |factor: i64| move |number: i64| number.checked_mul(factor);
     match of {

@@ -20,10 +20,7 @@ use crate::{History, Ns, OPEN, Operation};
 ///
 /// # Errors
 /// When two events have one position.
-pub(super) fn arranged(
-    mut operations: Vec<Operation>,
-    has_positions: bool,
-) -> Result<History, ColumnsError> {
+pub(super) fn arranged(mut operations: Vec<Operation>, has_positions: bool) -> Result<History, ColumnsError> {
     if has_positions {
         are_distinct(&operations)?;
     } else {

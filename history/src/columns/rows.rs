@@ -77,8 +77,15 @@ impl Reader {
             (false, Some(completed)) if columns.positions.is_none() || completed > invoked => completed,
             (false, Some(_)) => return Err("its position `completed` is not behind `invoked`".to_owned()),
             (false, None) => {
-                let which = if columns.positions.is_some() { "position" } else { "time" };
-                return Err(format!("it is {}, but has no {which} at which it ended", outcome.name()));
+                let which = if columns.positions.is_some() {
+                    "position"
+                } else {
+                    "time"
+                };
+                return Err(format!(
+                    "it is {}, but has no {which} at which it ended",
+                    outcome.name()
+                ));
             }
         };
         let node = columns.node.and_then(|node| integer(node, row));
@@ -125,13 +132,44 @@ impl Reader {
             OpKind::Release => (Op::Release { key }, value),
             OpKind::Dequeue => (Op::Dequeue { key }, value),
             OpKind::Generate => (Op::Generate { key }, value),
-            OpKind::Write => (Op::Write { key, value: need(value, "value")? }, None),
-            OpKind::Append => (Op::Append { key, value: need(value, "value")? }, None),
-            OpKind::Add => (Op::Add { key, value: need(value, "value")? }, None),
-            OpKind::Enqueue => (Op::Enqueue { key, value: need(value, "value")? }, None),
+            OpKind::Write => (
+                Op::Write {
+                    key,
+                    value: need(value, "value")?,
+                },
+                None,
+            ),
+            OpKind::Append => (
+                Op::Append {
+                    key,
+                    value: need(value, "value")?,
+                },
+                None,
+            ),
+            OpKind::Add => (
+                Op::Add {
+                    key,
+                    value: need(value, "value")?,
+                },
+                None,
+            ),
+            OpKind::Enqueue => (
+                Op::Enqueue {
+                    key,
+                    value: need(value, "value")?,
+                },
+                None,
+            ),
             OpKind::Cas => {
                 let expected = need(self.value(&columns.expected, row)?, "expected")?;
-                (Op::Cas { key, expected, new: need(value, "value")? }, None)
+                (
+                    Op::Cas {
+                        key,
+                        expected,
+                        new: need(value, "value")?,
+                    },
+                    None,
+                )
             }
             OpKind::Watch => match value {
                 Some(Value::Int(from)) => (Op::Watch { key, from }, None),
@@ -149,13 +187,19 @@ impl Reader {
             "ok" => {
                 let value = match (seen, self.value(&columns.answer, row)?) {
                     (Some(seen), Some(answer)) if seen != answer => {
-                        return Err(format!("`value` says that {seen} was answered, and `answer` {answer}"));
+                        return Err(format!(
+                            "`value` says that {seen} was answered, and `answer` {answer}"
+                        ));
                     }
                     (seen, answer) => seen.or(answer),
                 };
                 Outcome::Ok(Answer { value })
             }
-            "fail" if columns.mismatch.is_some_and(|column| column.is_valid(row) && column.value(row)) => {
+            "fail"
+                if columns
+                    .mismatch
+                    .is_some_and(|column| column.is_valid(row) && column.value(row)) =>
+            {
                 Outcome::mismatch(self.value(&columns.answer, row)?)
             }
             "fail" => Outcome::Fail(Failure::Error(self.reason(columns, row)?)),
@@ -168,7 +212,9 @@ impl Reader {
         let texts = [columns.error, columns.rule, columns.message]
             .map(|column| column.and_then(|column| text(column, row)).unwrap_or_default());
         if texts == [""; 3] {
-            let plain = self.plain_reason.get_or_insert_with(|| Reason::new(ErrorClass::Other, ""));
+            let plain = self
+                .plain_reason
+                .get_or_insert_with(|| Reason::new(ErrorClass::Other, ""));
             return Ok(plain.clone());
         }
         let names = texts.map(Box::from);
@@ -203,7 +249,10 @@ impl Reader {
             return Ok(plain);
         };
         match plain {
-            Some(_) => Err(format!("`{0}` and `{0}_json` are both given; one must be null", column.name)),
+            Some(_) => Err(format!(
+                "`{0}` and `{0}_json` are both given; one must be null",
+                column.name
+            )),
             None => self.shared_json(json, column.name).map(Some),
         }
     }
@@ -244,10 +293,15 @@ fn number(number: f64) -> Result<Value, String> {
         return Ok(Value::float(number));
     }
     if number.abs() > EXACT {
-        return Err(format!("the floating-point number {number:e} is not exact; write integers"));
+        return Err(format!(
+            "the floating-point number {number:e} is not exact; write integers"
+        ));
     }
     // Exact, by the line above.
-    #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 53 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a whole number of at most 53 bits"
+    )]
     Ok(Value::Int(number as i64))
 }
 

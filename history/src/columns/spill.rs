@@ -65,7 +65,12 @@ pub struct KeySize {
 ///
 /// # Errors
 /// When the file cannot be read, something in it is wrong or the directory cannot be written.
-pub fn spill(file: &File, directory: &Path, runs: usize, part: Option<Part>) -> Result<Spilled, ColumnsError> {
+pub fn spill(
+    file: &File,
+    directory: &Path,
+    runs: usize,
+    part: Option<Part>,
+) -> Result<Spilled, ColumnsError> {
     let mut survey = Survey::default();
     let mut spiller = Spiller::new(directory, runs.max(1), file.has_positions());
     file.each(|batch, operations| {
@@ -140,7 +145,12 @@ impl Run {
     ///
     /// # Errors
     /// When it cannot be read or they cannot be written.
-    pub fn split(&self, directory: &Path, into: &FxHashMap<u64, usize>) -> Result<Vec<Run>, ColumnsError> {
+    pub fn split(
+        &self,
+        directory: &Path,
+        into: impl IntoIterator<Item = (u64, usize)>,
+    ) -> Result<Vec<Run>, ColumnsError> {
+        let into: FxHashMap<u64, usize> = into.into_iter().collect();
         let runs = into.values().max().map_or(0, |last| last + 1);
         let mut spiller = Spiller::new(directory, runs, self.has_positions);
         self.each(|batch, operations| {

@@ -8,12 +8,16 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashSet, FxHasher};
 
+use crate::units::plural;
 use crate::{History, Op, Operation, Outcome, Value};
 
 /// How deep values are looked into.
 const DEPTH: usize = 3;
 /// How many operations of different shapes are kept at most.
 const MOST_KEPT: usize = 1 << 14;
+
+/// No run waits that long for its first event: thirty days.
+const LONGEST_WAIT_NS: u64 = 30 * 24 * 3_600 * 1_000_000_000;
 
 /// What is known of a file.
 #[derive(Debug, Default)]
@@ -48,6 +52,34 @@ impl Survey {
         if self.seen.insert(shape(operation)) && self.sample.len() < MOST_KEPT {
             self.sample.push(operation.clone());
         }
+    }
+
+    /// The time from which times are shown: the beginning of the file where they do not count from the start of
+    /// a run, but from 1970 or so.
+    pub fn shown_from_ns(&self) -> u64 {
+        match self.first_ns < LONGEST_WAIT_NS {
+            true => 0,
+            false => self.first_ns,
+        }
+    }
+
+    /// What is no mistake, but should be known to the person who made the file.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if self.shown_from_ns() > 0 {
+            remarks.push("times are shown relative to the first event".to_owned());
+        }
+        if self.open > 0 {
+            let open = plural(self.open, "operation");
+            remarks.push(format!("{open} without a completion: they count as info"));
+        }
+        if self.silent_reads > 0 {
+            let reads = self.silent_reads;
+            remarks.push(format!(
+                "reads that are ok without a value: {reads}; they claim nothing"
+            ));
+        }
+        remarks
     }
 
     /// Operations of all shapes: what the history looks like, and no history to be judged.
@@ -114,11 +146,21 @@ fn sort(value: &Value, depth: usize) -> u64 {
         Value::List(values) => {
             // What a list begins with may be another thing than what follows.
             let first = values.first().map_or(0, |first| sort(first, below));
-            of(16 + first, &mut values.iter().map(|value| sort(value, below)), values.len())
+            of(
+                16 + first,
+                &mut values.iter().map(|value| sort(value, below)),
+                values.len(),
+            )
         }
-        Value::Set(values) => of(9, &mut values.iter().map(|value| sort(value, below)), values.len()),
+        Value::Set(values) => of(
+            9,
+            &mut values.iter().map(|value| sort(value, below)),
+            values.len(),
+        ),
         Value::Map(pairs) => {
-            let sorts = pairs.iter().map(|(name, value)| sort(name, below) ^ sort(value, below).rotate_left(8));
+            let sorts = pairs
+                .iter()
+                .map(|(name, value)| sort(name, below) ^ sort(value, below).rotate_left(8));
             of(10, &mut { sorts }, pairs.len())
         }
     }
@@ -155,7 +197,9 @@ fn heap_of(value: &Value) -> u64 {
             SHARED + values.iter().map(|value| 16 + heap_of(value)).sum::<u64>()
         }
         Value::Map(pairs) => {
-            let parts = pairs.iter().map(|(name, value)| 32 + heap_of(name) + heap_of(value));
+            let parts = pairs
+                .iter()
+                .map(|(name, value)| 32 + heap_of(name) + heap_of(value));
             SHARED + parts.sum::<u64>()
         }
     }

@@ -70,6 +70,10 @@ const COLUMNS: &[Column] = &[
     optional("rule", Cell::Text(|x| told(&reason(x)?.rule))),
     optional("message", Cell::Text(|x| told(&reason(x)?.message))),
     optional("node", Cell::Integer(|x| x.node.map(i64::from))),
+];
+
+/// The positions of events.
+const POSITIONS: &[Column] = &[
     required("invoked", Cell::Integer(|x| signed(x.invoked))),
     // What is open has none.
     required("completed", Cell::Integer(|x| signed(x.completed))),
@@ -83,15 +87,22 @@ pub struct Writer<W: Write + Send> {
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// A file for operations such as these: columns in which none of them has anything are left out.
+    /// A file for operations such as these: columns in which none of them has anything are left out. Without
+    /// the positions of events, their times alone order them.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn new(out: W, such_as: &[Operation]) -> Result<Writer<W>, ColumnsError> {
+    pub fn new<'a>(
+        out: W,
+        such_as: impl Iterator<Item = &'a Operation> + Clone,
+        with_positions: bool,
+    ) -> Result<Writer<W>, ColumnsError> {
         let is_used = |column: &&Column| {
-            column.is_required || such_as.iter().any(|operation| column.cell.is_filled(operation))
+            let mut operations = such_as.clone();
+            column.is_required || operations.any(|operation| column.cell.is_filled(operation))
         };
-        let columns: Vec<&Column> = COLUMNS.iter().filter(is_used).collect();
+        let positions = if with_positions { POSITIONS } else { &[] };
+        let columns: Vec<&Column> = COLUMNS.iter().chain(positions).filter(is_used).collect();
         let field = |column: &&Column| Field::new(column.name, column.cell.data_type(), true);
         let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
@@ -113,13 +124,22 @@ impl<W: Write + Send> Writer<W> {
     pub fn push(&mut self, operations: &[Operation]) -> Result<(), ColumnsError> {
         let is_left_out = |column: &&Column| !self.columns.iter().any(|other| other.name == column.name);
         for column in COLUMNS.iter().filter(is_left_out) {
-            if operations.iter().any(|operation| column.cell.is_filled(operation)) {
+            if operations
+                .iter()
+                .any(|operation| column.cell.is_filled(operation))
+            {
                 let name = column.name;
-                return Err(ColumnsError::File(format!("the file was begun without the column `{name}`")));
+                return Err(ColumnsError::File(format!(
+                    "the file was begun without the column `{name}`"
+                )));
             }
         }
         for part in operations.chunks(BATCH_ROWS) {
-            let columns = self.columns.iter().map(|column| column.cell.array(part)).collect();
+            let columns = self
+                .columns
+                .iter()
+                .map(|column| column.cell.array(part))
+                .collect();
             let batch = RecordBatch::try_new(self.schema.clone(), columns)
                 .map_err(|error| ColumnsError::File(error.to_string()))?;
             self.out.write(&batch).map_err(unwritten)?;

@@ -38,6 +38,10 @@ use thiserror::Error;
 use crate::{History, OPEN, Op, Operation, Outcome, RunDir, Value};
 pub use journal::NAME as JOURNAL;
 pub use parquet::NAME as PARQUET;
+#[cfg(not(feature = "parquet"))]
+pub use parquet::NOT_BUILT as NO_PARQUET;
+#[cfg(feature = "parquet")]
+pub use parquet::is_parquet;
 use source::Source;
 
 /// A format of files.

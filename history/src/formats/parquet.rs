@@ -31,7 +31,7 @@ pub(super) const FORMAT: Format = Format {
 
 /// What to do about a build without the feature.
 #[cfg(not(feature = "parquet"))]
-const NOT_BUILT: &str =
+pub const NOT_BUILT: &str =
     "this perjury was built without Parquet; build it with `cargo build --release --features parquet`";
 
 #[cfg(not(feature = "parquet"))]
@@ -45,6 +45,20 @@ fn read(source: &Source<'_>) -> Result<Read, ImportError> {
 #[cfg(not(feature = "parquet"))]
 fn write(_: &History, _: &mut dyn Write) -> Result<(), ExportError> {
     Err(ExportError::NotBuilt(NOT_BUILT))
+}
+
+/// Whether a file begins as Parquet does.
+#[cfg(feature = "parquet")]
+pub fn is_parquet(path: &std::path::Path) -> bool {
+    use std::io::Read as _;
+
+    let mut head = [0; MAGIC.len()];
+    let mut file = match std::fs::File::open(path) {
+        // A pipe can be read only once.
+        Ok(file) if path.is_file() => file,
+        _ => return false,
+    };
+    file.read_exact(&mut head).is_ok() && head == *MAGIC
 }
 
 #[cfg(feature = "parquet")]
@@ -70,9 +84,7 @@ fn read(source: &Source<'_>) -> Result<Read, ImportError> {
         remarks.push(format!("columns that are not used: {names}").into());
     }
     if history.is_renumbered {
-        remarks.push(
-            "processes that went on while an operation of theirs was open got new numbers".into(),
-        );
+        remarks.push("processes that went on while an operation of theirs was open got new numbers".into());
     }
     Ok((history, remarks))
 }
@@ -86,7 +98,7 @@ fn write(history: &History, out: &mut dyn Write) -> Result<(), ExportError> {
         other => ExportError::Io(std::io::Error::other(other.to_string())),
     };
     let mut bytes = Vec::new();
-    let mut writer = Writer::new(&mut bytes, &history.operations).map_err(wrong)?;
+    let mut writer = Writer::new(&mut bytes, history.operations.iter(), true).map_err(wrong)?;
     writer.push(&history.operations).map_err(wrong)?;
     writer.finish().map_err(wrong)?;
     out.write_all(&bytes)?;
