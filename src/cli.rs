@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
+use history::Part;
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::{parse_bytes, parse_duration};
@@ -426,6 +427,10 @@ pub struct CheckArgs {
     /// How much memory judging may take, such as `2GiB`; if a history needs more, the verdict is unknown.
     #[arg(long, default_value = "4GiB", value_parser = parse_bytes, value_name = "SIZE")]
     pub memory_limit: usize,
+    /// Judge only one part of the keys, such as `2/8`, the second of eight parts; together, the parts are the
+    /// whole. Which key belongs to which part is the same on every machine.
+    #[arg(long, value_name = "I/N")]
+    pub keys: Option<Part>,
     /// Write a page with the history and the violation, if any, to this file (one history only). An existing
     /// file is only overwritten if it is such a page.
     #[arg(long, value_name = "FILE")]
@@ -533,6 +538,22 @@ pub enum BenchWhat {
         /// Leave out the rows of the grid with more operations than this.
         #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(..=100_000))]
         grid_ops: u32,
+        /// The seed of the histories.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// A Parquet file of many operations, of which one key is wrong, judged within a limit of memory. Needs the
+    /// feature parquet, and some 70 bytes of disk for each operation in the directory for temporary files.
+    Columns {
+        /// Operations in all.
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000_000))]
+        operations: u64,
+        /// Keys.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+        keys: u64,
+        /// How much memory judging may take.
+        #[arg(long, default_value = "2GiB", value_parser = parse_bytes, value_name = "SIZE")]
+        memory_limit: usize,
         /// The seed of the histories.
         #[arg(long, default_value_t = 1)]
         seed: u64,

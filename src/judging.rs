@@ -16,7 +16,7 @@ use crate::exit::Failure;
 use crate::output::grumble;
 
 /// How many bytes judging takes for each operation, not counting the search.
-const BYTES_AN_OPERATION: usize = 200;
+pub const BYTES_AN_OPERATION: usize = 200;
 
 /// How long a run is judged before its report is written; `perjury check` may take longer.
 const RUN_TIME: Duration = Duration::from_secs(300);
@@ -153,7 +153,7 @@ fn bounded(options: &Options, left: usize, stop: &Arc<AtomicBool>) -> Options {
 
 /// Does something after a time unless what is returned is dropped before. The checker knows no clock, so
 /// someone else must look at it.
-fn after<'scope>(
+pub fn after<'scope>(
     scope: &'scope Scope<'scope, '_>,
     limit: Duration,
     then: impl FnOnce() + Send + 'scope,
@@ -183,7 +183,7 @@ fn elements_of_answer(operation: &Operation) -> usize {
 }
 
 /// How much memory this process takes now; 0 where the system does not say.
-fn resident_bytes() -> usize {
+pub fn resident_bytes() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm")
         .ok()
         .and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok());

@@ -13,6 +13,8 @@ mod exit;
 mod fail_on;
 mod found;
 mod github;
+#[cfg(feature = "parquet")]
+mod groups;
 mod input;
 mod judging;
 mod output;

@@ -16,6 +16,8 @@
 //! - Times are nanoseconds since the start of the run, from one monotonic clock.
 
 mod builder;
+#[cfg(feature = "parquet")]
+pub mod columns;
 mod event;
 mod fact;
 mod fast_line;
@@ -31,6 +33,7 @@ mod op;
 mod operation;
 mod outcome;
 mod parallel_lines;
+mod part;
 mod run_dir;
 mod target;
 pub mod tell;
@@ -48,6 +51,7 @@ pub use observed::{Bound, FailOn, LogPattern, LogWeight, Observed};
 pub use op::{MicroOp, Op, OpKind};
 pub use operation::{Doubt, History, NemesisSpan, Ns, OPEN, Operation, Times};
 pub use outcome::{Answer, ErrorClass, Failure, Outcome, Reason};
+pub use part::{Part, key_hash};
 pub use run_dir::{ErrorRule, RunDir, TestRecord};
 pub use target::{Aim, Cut, Pick, Target, TargetError, Whom};
 pub use value::{Key, Value};

@@ -260,7 +260,7 @@ fn files_and_names() {
     assert!(message.starts_with("cannot read /no/such/file: "), "{message}");
     assert_eq!(
         complaint("", "yaml"),
-        "unknown format `yaml`; choose one of journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn"
+        "unknown format `yaml`; choose one of journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn, parquet"
     );
     let cases: [(&[u8], &str); 13] = [
         (
@@ -283,14 +283,17 @@ fn files_and_names() {
         (b" \n\n", "it is empty"),
         (
             b"hello",
-            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn, parquet",
         ),
         (
             b"# A heading\n",
-            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn",
+            "its format was not recognized; name it with --format: journal, jepsen, jepsen-log, etcd-report, chaos, elle-json, porcupine-kv, edn, parquet",
         ),
-        (b"\0\x01", "it is neither text nor a test.jepsen"),
-        (b"caf\xe9 is Latin", "it is neither text nor a test.jepsen"),
+        (b"\0\x01", "it is no text, no test.jepsen and no Parquet"),
+        (
+            b"caf\xe9 is Latin",
+            "it is no text, no test.jepsen and no Parquet",
+        ),
         (b"\x1f\x8b\x08\0", "it is compressed (gzip): gunzip it first"),
         (b"\x28\xb5\x2f\xfd\0", "it is compressed (zstd): unzstd it first"),
         (b"\xfd7zXZ\0", "it is compressed (xz): unxz it first"),
@@ -434,7 +437,7 @@ fn exports_that_cannot_be() {
         assert_eq!(
             message,
             format!(
-                "cannot write the format `{format}`; choose one of journal, elle-json, porcupine-kv, edn"
+                "cannot write the format `{format}`; choose one of journal, elle-json, porcupine-kv, edn, parquet"
             )
         );
     }

@@ -177,6 +177,17 @@ proptest! {
     }
 
     #[test]
+    #[cfg(feature = "parquet")]
+    fn parquet_keeps_everything(
+        lone in prop::collection::vec(step(Just(Value::Nil)), 0..12),
+        keyed in prop::collection::vec(step(value().boxed()), 0..12),
+    ) {
+        for history in [history(lone), history(keyed)] {
+            prop_assert_eq!(back(&history, "parquet"), history);
+        }
+    }
+
+    #[test]
     fn keys_are_kept(steps in prop::collection::vec(step(scalar().boxed()), 1..12)) {
         let history = history(steps);
         prop_assume!(history.operations.iter().any(|operation| !operation.op.key().is_nil()));

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use checker::synthetic::{self, Synthetic, Violation};
 use checker::{Options, Verdict, check};
 use history::{History, Value, formats};
 
-use super::{ROUNDS, median};
+use super::{ROUNDS, forget_peak, median, memory, seconds};
 use crate::output::say;
 
 /// What a cell of the grid may take.
@@ -192,23 +192,4 @@ fn expect(verdict: Verdict, expected: Verdict) -> Result<()> {
     } else {
         bail!("the verdict is {verdict}, but the history is {expected}")
     }
-}
-
-fn seconds(work: impl FnOnce()) -> f64 {
-    let began = Instant::now();
-    work();
-    began.elapsed().as_secs_f64()
-}
-
-/// Lets the peak of this process's memory count from now on, where the system can do that (Linux).
-fn forget_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
-}
-
-/// A line of `/proc/self/status`, bytes.
-fn memory(name: &str) -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with(name))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
 }

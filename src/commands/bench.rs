@@ -19,6 +19,15 @@ pub fn run(args: BenchArgs) -> CommandResult {
         detection::run(*rounds, record.as_deref())?;
         return Ok(Done::Fine);
     }
+    if let BenchWhat::Columns {
+        operations,
+        keys,
+        memory_limit,
+        seed,
+    } = args.what
+    {
+        return columns(operations, keys, memory_limit, seed);
+    }
     block_on(async {
         let mut interrupts = watch_interrupts()?;
         // When this is dropped by an interrupt, the processes that were started and their directory go with
@@ -26,7 +35,7 @@ pub fn run(args: BenchArgs) -> CommandResult {
         let measured = async {
             match args.what {
                 BenchWhat::Runner { concurrency, ops } => runner::run(concurrency, ops).await,
-                BenchWhat::Check { .. } | BenchWhat::Detection { .. } => Ok(()),
+                BenchWhat::Check { .. } | BenchWhat::Columns { .. } | BenchWhat::Detection { .. } => Ok(()),
                 BenchWhat::Overhead { nodes, clients, time } => overhead::run(nodes, clients, time).await,
                 BenchWhat::Store {
                     nodes,
@@ -41,4 +50,15 @@ pub fn run(args: BenchArgs) -> CommandResult {
         }
         Ok::<_, Failure>(Done::Fine)
     })
+}
+
+#[cfg(feature = "parquet")]
+fn columns(operations: u64, keys: u64, memory_limit: usize, seed: u64) -> CommandResult {
+    crate::bench::columns::run(operations, keys, memory_limit, seed)?;
+    Ok(Done::Fine)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn columns(_: u64, _: u64, _: usize, _: u64) -> CommandResult {
+    Err(Failure::Usage(history::formats::NO_PARQUET.to_owned()))
 }

@@ -146,6 +146,10 @@ fn runnable(example: &Example, runs: &[PathBuf]) -> Option<(Vec<String>, &'stati
         }
     };
     let mut arguments: Vec<String> = example.arguments.iter().map(real).collect();
+    // What is not built does not work.
+    if !cfg!(feature = "parquet") && arguments.iter().any(|argument| argument.contains("parquet")) {
+        return None;
+    }
     match arguments.first()?.as_str() {
         "list" | "heal" | "report" | "check" | "export" | "bench" => Some((arguments, &[0])),
         "doctor" if arguments.len() == 1 => Some((arguments, &[0])),

@@ -31,6 +31,7 @@ mod jepsen_file;
 mod jepsen_log;
 mod journal;
 mod number;
+mod parquet;
 mod porcupine_kv;
 mod replay;
 mod source;
@@ -45,6 +46,11 @@ use thiserror::Error;
 use crate::{History, OPEN, Op, Operation, Outcome, Value};
 use folder::Folder;
 pub use journal::NAME as JOURNAL;
+pub use parquet::NAME as PARQUET;
+#[cfg(not(feature = "parquet"))]
+pub use parquet::NOT_BUILT as NO_PARQUET;
+#[cfg(feature = "parquet")]
+pub use parquet::is_parquet;
 use source::Source;
 
 /// A format of files.
@@ -84,6 +90,7 @@ pub static FORMATS: &[Format] = &[
     elle_json::FORMAT,
     porcupine_kv::FORMAT,
     edn::FORMAT,
+    parquet::FORMAT,
 ];
 
 /// A history that was read from a file.
@@ -191,6 +198,9 @@ pub enum ExportError {
         /// What is in the way.
         reason: String,
     },
+    /// This build cannot write the format.
+    #[error("{0}")]
+    NotBuilt(&'static str),
     /// The output could not be written.
     #[error("cannot write: {0}")]
     Io(#[from] io::Error),
@@ -478,7 +488,7 @@ impl<'a> Head<'a> {
         if self.is_blank() {
             "it is empty".to_owned()
         } else if !is_text || self.bytes.contains(&0) {
-            "it is neither text nor a test.jepsen".to_owned()
+            "it is no text, no test.jepsen and no Parquet".to_owned()
         } else {
             format!(
                 "its format was not recognized; name it with --format: {}",

@@ -61,6 +61,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The bytes, if they are in memory.
+    #[cfg(feature = "parquet")]
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        self.bytes.as_deref()
+    }
+
     /// All bytes.
     pub fn all(&self) -> Result<Cow<'_, [u8]>, ImportError> {
         match &self.bytes {

@@ -27,9 +27,32 @@ pub(super) fn why(history: &History, analysis: &Analysis) -> String {
             let _ = writeln!(text, "    {}", sentence.plain(history));
         }
     }
-    let untold = analysis
-        .conflicts_total
-        .saturating_sub(MOST_CONFLICTS.min(analysis.conflicts.len()));
+    text.push_str(&untold(analysis.conflicts.len(), analysis));
+    text
+}
+
+/// The same of a history that was judged in groups, whose conflicts were put into words.
+#[cfg(feature = "parquet")]
+pub(super) fn told(told: &[crate::groups::Told], analysis: &Analysis) -> String {
+    let mut text = String::new();
+    for conflict in told.iter().take(MOST_CONFLICTS) {
+        if conflict.key.is_nil() {
+            let _ = writeln!(text, "  {}:", conflict.rule);
+        } else {
+            let _ = writeln!(text, "  key {} ({}):", conflict.key, conflict.rule);
+        }
+        for sentence in &conflict.sentences {
+            let _ = writeln!(text, "    {sentence}");
+        }
+    }
+    text.push_str(&untold(told.len(), analysis));
+    text
+}
+
+/// How many conflicts were not told, and what is undecided.
+fn untold(told: usize, analysis: &Analysis) -> String {
+    let mut text = String::new();
+    let untold = analysis.conflicts_total.saturating_sub(MOST_CONFLICTS.min(told));
     if untold > 0 {
         let _ = writeln!(text, "  … and {}", plural(untold as u64, "more key"));
     }

@@ -6,10 +6,13 @@
 //!  page      whether the page may be written where the user wants it
 //!            ─── only then anything is judged ───
 //!  judging   the model's answer within the limits of time and memory
+//!  groups    the same for a file that is larger than the memory, group of keys by group of keys
 //!  findings  what the terminal shows: the verdict and why at once, and then what the history still is
 //! ```
 
 mod findings;
+#[cfg(feature = "parquet")]
+mod groups;
 mod page;
 mod reading;
 
@@ -18,7 +21,7 @@ use std::time::Instant;
 
 use checker::objects::{self, Entry, MODELS};
 use checker::{Analysis, Options, Verdict};
-use history::formats::{self, FORMATS, Imported, JOURNAL, Remark};
+use history::formats::{self, FORMATS, Imported, JOURNAL, PARQUET, Remark};
 use history::units::{duration, plural};
 use history::{Doubt, History, Op, Operation, Outcome, RunDir, TestRecord, Value};
 
@@ -169,29 +172,45 @@ fn in_words(doubt: Doubt) -> &'static str {
     }
 }
 
+/// What is to be known of a whole history, of which maybe only a part is judged.
+struct About<'a> {
+    is_empty: bool,
+    /// The store answered at least once.
+    is_answered: bool,
+    is_renumbered: bool,
+    doubts: &'a [Doubt],
+}
+
+impl<'a> About<'a> {
+    fn new(operations: &[Operation], is_renumbered: bool, doubts: &'a [Doubt]) -> About<'a> {
+        About {
+            is_empty: operations.is_empty(),
+            is_answered: (operations.iter()).any(|operation| operation.outcome.is_answer()),
+            is_renumbered,
+            doubts,
+        }
+    }
+}
+
 /// What keeps a history from being judged as it stands: what was not recorded, or what no one was told.
-fn reserve(analysis: &mut Analysis, history: &History, chosen: &Chosen) {
+fn reserve(analysis: &mut Analysis, about: &About<'_>, chosen: &Chosen) {
     if analysis.verdict == Verdict::Invalid {
-        if chosen.entry.owned && history.is_renumbered {
+        if chosen.entry.owned && about.is_renumbered {
             withdraw(
                 analysis,
                 "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner",
             );
-        } else if let Some(doubt) = history.doubts.first() {
+        } else if let Some(doubt) = about.doubts.first() {
             withdraw(analysis, in_words(*doubt));
         } else if let Some(doubt) = chosen.doubt {
             withdraw(analysis, doubt);
         }
         return;
     }
-    let is_answered = history
-        .operations
-        .iter()
-        .any(|operation| operation.outcome.is_answer());
-    if history.operations.is_empty() {
+    if about.is_empty {
         // Everything explains nothing.
         withdraw(analysis, "there is no operation, so there is nothing to judge");
-    } else if !is_answered && analysis.verdict == Verdict::Valid {
+    } else if !about.is_answered && analysis.verdict == Verdict::Valid {
         withdraw(
             analysis,
             "no operation was answered, so there is nothing that could be wrong: too little happened",
@@ -209,7 +228,31 @@ struct Request<'a> {
 impl Request<'_> {
     /// Whether runs are judged as their own records say.
     fn is_plain(&self) -> bool {
-        self.model.is_none() && self.initial.is_none() && self.args.html.is_none()
+        self.model.is_none() && self.initial.is_none() && self.args.html.is_none() && self.args.keys.is_none()
+    }
+
+    /// Which part of the keys is judged, in words that follow their number.
+    fn part(&self) -> String {
+        let words = |part| format!(" (part {part} of the keys)");
+        self.args.keys.map_or_else(String::new, words)
+    }
+
+    /// Leaves only the part of the keys that is to be judged.
+    fn take_part(&self, path: &Path, entry: &Entry, history: &mut History) -> Result<(), Failure> {
+        let Some(part) = self.args.keys else {
+            return Ok(());
+        };
+        if !entry.per_key {
+            return Err(Failure::Usage(format!(
+                "{}: the model {} judges all keys together, so they cannot be judged in parts; leave out --keys",
+                input::name(path),
+                entry.name
+            )));
+        }
+        history
+            .operations
+            .retain(|operation| part.holds(operation.op.key()));
+        Ok(())
     }
 
     /// The model to judge by, and how it was found.
@@ -262,6 +305,12 @@ impl Request<'_> {
         record: Option<&TestRecord>,
         target: Option<&Target>,
     ) -> Result<Verdict, Failure> {
+        #[cfg(feature = "parquet")]
+        if record.is_none()
+            && let Some(file) = groups::larger_than_memory(self, path)?
+        {
+            return groups::check(self, path, &file, target);
+        }
         let began = Instant::now();
         let format = match record {
             Some(_) => Some(JOURNAL),
@@ -276,9 +325,9 @@ impl Request<'_> {
             Some(initial) => initial.clone(),
             None => initial(&imported, entry),
         };
-        // In a journal nil is an answer like any other: there was no value. And other objects than registers
+        // In a journal, and in columns, nil is an answer like any other: there was no value. And other objects than registers
         // know what it stands for: the empty list, nought.
-        if imported.format != JOURNAL && (entry.initial)().is_nil() {
+        if ![JOURNAL, PARQUET].contains(&imported.format) && (entry.initial)().is_nil() {
             forget_nil_reads(&mut imported, &initial, self.initial.is_some());
         }
         if let (Some(record), Some(given)) = (record, &self.initial) {
@@ -292,6 +341,14 @@ impl Request<'_> {
         }
 
         let began = Instant::now();
+        // A part may hold no key, or none that was answered; whether enough happened is asked of the whole.
+        let doubts = imported.history.doubts.clone();
+        let about = About::new(
+            &imported.history.operations,
+            imported.history.is_renumbered,
+            &doubts,
+        );
+        self.take_part(path, entry, &mut imported.history)?;
         let options = Options {
             model: entry,
             initial: Some(initial.clone()),
@@ -301,7 +358,7 @@ impl Request<'_> {
         };
         let mut analysis = judging::verdict(&imported.history, &options, self.args.into());
         let judged = began.elapsed();
-        reserve(&mut analysis, &imported.history, &chosen);
+        reserve(&mut analysis, &about, &chosen);
         if self.initial.is_none()
             && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {
@@ -316,8 +373,9 @@ impl Request<'_> {
             false => String::new(),
         };
         say!(
-            "  {}{keys}, read as {} in {}; model {}{}, {initial} at first; {} in {}",
+            "  {}{keys}{}, read as {} in {}; model {}{}, {initial} at first; {} in {}",
             plural(imported.history.operations.len() as u64, "operation"),
+            self.part(),
             imported.format,
             duration(read.as_nanos() as u64),
             entry.name,
