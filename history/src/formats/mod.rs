@@ -32,6 +32,7 @@ mod jepsen_log;
 mod journal;
 mod number;
 mod porcupine_kv;
+mod reasons;
 mod replay;
 mod source;
 mod uninvoked;
