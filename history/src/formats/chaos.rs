@@ -1,5 +1,6 @@
-//! The histories of pingcap/chaos and TiPocket: one JSON object a line, `{"action":"call","proc":1,"data":…}`
-//! and later `{"action":"return","proc":1,"data":…}`. TiPocket adds a time.
+//! The histories of pingcap/chaos and TiPocket: one JSON object a line,
+//! `{"action":"call","proc":1,"data":…}` and later `{"action":"return","proc":1,"data":…}`. TiPocket adds a
+//! time.
 //!
 //! What `data` means depends on the test, which its fields tell:
 //!

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! runs/20260101T120000-…/      perjury's own run: history.jsonl
-//! store/<test>/<time>/         a test of Jepsen's: history.edn, test.jepsen, history.txt, jepsen.log, results.edn
+//! store/<test>/<time>/         a test of Jepsen's: history.edn, test.jepsen, history.txt, jepsen.log,
+//!                              results.edn
 //! <report>/                    one of etcd's robustness tests: client-N/operations.json
 //! store/, store/<test>/        several of them, of which the link `latest` names one
 //! ```

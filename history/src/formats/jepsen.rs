@@ -7,7 +7,8 @@
 use std::fmt;
 
 use super::instant;
-use crate::{Answer, ErrorClass, Failure, Key, MicroOp, Op, OpKind, Outcome, Reason, Value};
+use super::reasons::{is_name, mismatch, name, reason};
+use crate::{Answer, Failure, Key, MicroOp, Op, OpKind, Outcome, Value};
 
 /// The names of the operations that readers know, human-readable.
 pub(crate) const KNOWN: &str = "read r get read-init, write w put, cas, append, add, inc incr increment, dec decr \
@@ -743,58 +744,6 @@ fn ended(kind: Kind, f: &Function, value: Option<&Value>, error: Option<Value>, 
         Kind::Fail => Outcome::Fail(Failure::Error(reason)),
         _ => Outcome::Info(reason),
     }
-}
-
-fn is_name(value: &Value) -> bool {
-    value.keyword().is_some() || matches!(value, Value::Text(text) if text.starts_with(':'))
-}
-
-/// What a keyword says; in JSON, which has none, a text.
-fn name(value: &Value) -> Option<&str> {
-    match value {
-        Value::Text(text) => Some(text.trim_start_matches(':')),
-        Value::Form(form) => Some(form.strip_prefix(':').unwrap_or(form)),
-        _ => None,
-    }
-}
-
-/// `[:mismatch]` or `[:mismatch current]`.
-fn mismatch(error: &Value) -> Option<Option<Value>> {
-    match error {
-        Value::List(parts) => match parts.as_slice() {
-            [first, rest @ ..] if name(first) == Some("mismatch") => {
-                (rest.len() <= 1).then(|| rest.first().cloned())
-            }
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-/// The reason behind `:error`: `[:class "message"]` as perjury exports it, or anything that others wrote.
-pub(crate) fn reason(error: Value) -> std::sync::Arc<Reason> {
-    if let Value::List(parts) = &error
-        && let [first, Value::Text(message)] = parts.as_slice()
-        && let Some(class) = ErrorClass::ALL
-            .into_iter()
-            .find(|class| name(first) == Some(class.name()))
-    {
-        return Reason::new(class, message.as_str());
-    }
-    let message = match &error {
-        Value::Nil => String::new(),
-        Value::Text(text) => text.to_string(),
-        other => other.to_string(),
-    };
-    let has = |word: &str| message.contains(word);
-    let class = if has("timed-out") || has("timeout") || has("timed out") {
-        ErrorClass::Timeout
-    } else if has("connection-refused") || has("refused") {
-        ErrorClass::ConnectionRefused
-    } else {
-        ErrorClass::Other
-    };
-    Reason::new(class, message)
 }
 
 /// What a completion says beyond its invocation. What was asked counts; only what was left open there is

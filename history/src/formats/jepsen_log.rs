@@ -15,7 +15,8 @@
 //! follows the logger, and whose `@timestamp` is the time.
 //!
 //! Sources: Porcupine's test data; `jepsen.util/log-op` and `jepsen.print`, whose fields are separated by
-//! tabs; Jepsen's `store.clj`, which sets the log's pattern; logstash-logback-encoder, the names of the fields.
+//! tabs; Jepsen's `store.clj`, which sets the log's pattern; logstash-logback-encoder, the names of the
+//! fields.
 
 use serde::Deserialize;
 

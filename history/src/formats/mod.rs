@@ -33,6 +33,7 @@ mod journal;
 mod number;
 mod parquet;
 mod porcupine_kv;
+mod reasons;
 mod replay;
 mod source;
 mod uninvoked;

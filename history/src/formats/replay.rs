@@ -4,8 +4,8 @@
 //! Invariant: invocations, `ok` and `fail` are in the order of their positions. Everything else (an `info`,
 //! which judging never looks at, the nemesis, notes) has only a time and is put where that time belongs.
 
-use super::jepsen;
 pub(crate) use super::jepsen::Kind;
+use super::reasons;
 use crate::{
     Event, EventKind, Failure, History, MicroOp, NemesisAction, NemesisSpan, Note, NoteKind, Ns, Op,
     Operation, Outcome, Process, Reason, Value,
@@ -298,7 +298,7 @@ impl<'a> Told<'a> {
                 } else {
                     Value::text(&reason.message)
                 };
-                if *jepsen::reason(plain.clone()) == Reason::clone(reason) {
+                if *reasons::reason(plain.clone()) == Reason::clone(reason) {
                     return Some(plain).filter(|plain| !plain.is_nil());
                 }
                 let message = Value::text(&reason.message);
