@@ -279,7 +279,10 @@ fn how_a_file_is_understood_can_be_asked() {
   process 0's write of 1 of unknown outcome (from 0.000 ms, no answer); it may have happened at any later time, or never
   process 1's read of 2 (2.000–3.000 ms)
 ";
-    assert_eq!(said(dir.path(), &["check", "--explain-reading", "h.edn"], 0), expected);
+    assert_eq!(
+        said(dir.path(), &["check", "--explain-reading", "h.edn"], 0),
+        expected
+    );
     let with_model = ["check", "--explain-reading", "--model", "cas-register", "h.edn"];
     assert!(said(dir.path(), &with_model, 0).contains("model cas-register, nil at first"));
 }
