@@ -273,7 +273,7 @@ fn how_a_file_is_understood_can_be_asked() {
   by 2 processes, on one object
   read: 1 ok, 0 fail, 0 info
   write: 0 ok, 0 fail, 1 info
-  model register (guessed), nil at first; --model can also be cas-register, multi-register
+  model register (guessed), nil at first; --model can also be cas-register, multi-register, causal
   note: no operation has a time: instead the events are counted
   note: 1 operation has no completion and counts as info
   process 0's write of 1 of unknown outcome (from event 1, no answer); it may have happened at any later time, or never

@@ -111,6 +111,7 @@ mod analysis;
 mod check;
 pub mod consistency;
 pub mod engine;
+pub mod imported;
 pub mod model;
 mod monitor;
 pub mod objects;

@@ -13,7 +13,7 @@ use history::units::{duration, plural, size};
 
 use super::findings::decided_by;
 use super::page::Target;
-use super::{About, Request, print, reserve};
+use super::{Request, print};
 use crate::exit::Failure;
 use crate::groups::{self, Found, Shares};
 use crate::input;
@@ -78,7 +78,7 @@ pub(super) fn check(
         is_empty: survey.operations == 0,
         is_answered: survey.answered > 0,
         is_renumbered: false,
-        doubts: &[],
+        doubts: Vec::new(),
     };
     let mut remarks = survey.remarks();
     if !file.unused().is_empty() {
@@ -102,7 +102,7 @@ pub(super) fn check(
     } = found;
     about.is_renumbered = is_renumbered;
     let before = analysis.verdict;
-    reserve(&mut analysis, &about, &chosen);
+    imported::reserve(&mut analysis, &about, entry, chosen.doubt);
     if analysis.verdict != before {
         told.clear();
     }

@@ -19,11 +19,12 @@ mod reading;
 use std::path::Path;
 use std::time::Instant;
 
+use checker::imported::About;
 use checker::objects::{self, Entry, MODELS};
-use checker::{Analysis, Options, Verdict};
-use history::formats::{self, FORMATS, Imported, JOURNAL, PARQUET, Remark};
+use checker::{Options, Verdict, imported};
+use history::formats::{FORMATS, Imported, JOURNAL, Remark};
 use history::units::{duration, plural};
-use history::{Doubt, History, Op, Operation, Outcome, RunDir, TestRecord, Value};
+use history::{History, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
 use crate::exit::{CommandResult, Done, Failure};
@@ -129,17 +130,6 @@ fn check_run(run: &RunDir, record: &TestRecord, args: &CheckArgs) -> Result<Verd
     Ok(results.verdict)
 }
 
-/// What every object held at first, where the user says nothing.
-fn initial(imported: &Imported, entry: &Entry) -> Value {
-    let saw_nil = |operation: &Operation| operation.outcome == Outcome::ok_value(Value::Nil);
-    match objects::guess_initial(entry, &imported.history) {
-        Value::Nil if !imported.history.operations.iter().any(saw_nil) => {
-            formats::find(imported.format).map_or(Value::Nil, |format| (format.initial)())
-        }
-        initial => initial,
-    }
-}
-
 /// The model that a history is judged by.
 struct Chosen {
     entry: &'static Entry,
@@ -147,75 +137,6 @@ struct Chosen {
     how: &'static str,
     /// Why it may be the wrong one.
     doubt: Option<&'static str>,
-}
-
-/// Takes an accusation back that something else than the store may explain.
-fn withdraw(analysis: &mut Analysis, why: &str) {
-    analysis.verdict = Verdict::Unknown;
-    analysis.orders.clear();
-    analysis.conflicts.clear();
-    analysis.conflicts_total = 0;
-    analysis.still = None;
-    analysis.unknown.push((Value::Nil, why.to_owned()));
-}
-
-/// What else may explain what contradicts.
-fn in_words(doubt: Doubt) -> &'static str {
-    match doubt {
-        Doubt::UnknownTaken => "what is missing may have been taken by a drain that did not end",
-        Doubt::UnknownAsked => {
-            "what contradicts may have been changed by operations that do not say what they asked for: record their invocations"
-        }
-        Doubt::UnknownLocks => {
-            "what is acquired and released may be several locks: record [lock nil] tuples, or nothing for one lock"
-        }
-    }
-}
-
-/// What is to be known of a whole history, of which maybe only a part is judged.
-struct About<'a> {
-    is_empty: bool,
-    /// The store answered at least once.
-    is_answered: bool,
-    is_renumbered: bool,
-    doubts: &'a [Doubt],
-}
-
-impl<'a> About<'a> {
-    fn new(operations: &[Operation], is_renumbered: bool, doubts: &'a [Doubt]) -> About<'a> {
-        About {
-            is_empty: operations.is_empty(),
-            is_answered: (operations.iter()).any(|operation| operation.outcome.is_answer()),
-            is_renumbered,
-            doubts,
-        }
-    }
-}
-
-/// What keeps a history from being judged as it stands: what was not recorded, or what no one was told.
-fn reserve(analysis: &mut Analysis, about: &About<'_>, chosen: &Chosen) {
-    if analysis.verdict == Verdict::Invalid {
-        if chosen.entry.owned && about.is_renumbered {
-            withdraw(
-                analysis,
-                "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner",
-            );
-        } else if let Some(doubt) = about.doubts.first() {
-            withdraw(analysis, in_words(*doubt));
-        } else if let Some(doubt) = chosen.doubt {
-            withdraw(analysis, doubt);
-        }
-        return;
-    }
-    if about.is_empty {
-        // Everything explains nothing.
-        withdraw(analysis, "there is no operation, so there is nothing to judge");
-    } else if !about.is_answered && analysis.verdict == Verdict::Valid {
-        withdraw(
-            analysis,
-            "no operation was answered, so there is nothing that could be wrong: too little happened",
-        );
-    }
 }
 
 /// How the histories are to be judged.
@@ -323,13 +244,9 @@ impl Request<'_> {
         self.fits(path, entry, &imported.history)?;
         let initial = match &self.initial {
             Some(initial) => initial.clone(),
-            None => initial(&imported, entry),
+            None => imported::initial(&imported, entry),
         };
-        // In a journal, and in columns, nil is an answer like any other: there was no value. And other objects than registers
-        // know what it stands for: the empty list, nought.
-        if ![JOURNAL, PARQUET].contains(&imported.format) && (entry.initial)().is_nil() {
-            forget_nil_reads(&mut imported, &initial, self.initial.is_some());
-        }
+        forget_nil_reads(&mut imported, entry, &initial, self.initial.is_some());
         if let (Some(record), Some(given)) = (record, &self.initial) {
             let own = (run_model(record)?.initial)();
             if own != *given {
@@ -342,12 +259,7 @@ impl Request<'_> {
 
         let began = Instant::now();
         // A part may hold no key, or none that was answered; whether enough happened is asked of the whole.
-        let doubts = imported.history.doubts.clone();
-        let about = About::new(
-            &imported.history.operations,
-            imported.history.is_renumbered,
-            &doubts,
-        );
+        let about = About::new(&imported.history);
         self.take_part(path, entry, &mut imported.history)?;
         let options = Options {
             model: entry,
@@ -358,7 +270,7 @@ impl Request<'_> {
         };
         let mut analysis = judging::verdict(&imported.history, &options, self.args.into());
         let judged = began.elapsed();
-        reserve(&mut analysis, &about, &chosen);
+        imported::reserve(&mut analysis, &about, entry, chosen.doubt);
         if self.initial.is_none()
             && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {
@@ -404,23 +316,9 @@ fn print(lines: &str) {
     }
 }
 
-/// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes
-/// it.
-fn forget_nil_reads(imported: &mut Imported, initial: &Value, is_given: bool) {
-    let writes_nil = |op: &Op| match op {
-        Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),
-        _ => false,
-    };
-    if initial.is_nil()
-        || imported
-            .history
-            .operations
-            .iter()
-            .any(|operation| writes_nil(&operation.op))
-    {
-        return;
-    }
-    let forgotten = imported.history.forget_nil_reads();
+/// Sets reads of nil aside that claim nothing, and says so.
+fn forget_nil_reads(imported: &mut Imported, entry: &Entry, initial: &Value, is_given: bool) {
+    let forgotten = imported::forget_nil_reads(imported, entry, initial);
     if forgotten > 0 {
         imported
             .remarks

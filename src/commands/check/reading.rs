@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
+use checker::imported::{in_words, initial};
 use checker::objects::{self, MODELS};
 use history::formats::Imported;
 use history::units::{grouped, plural};
 use history::{Failure, Op, OpKind, Operation, Outcome, tell};
 
-use super::{Request, in_words, initial};
+use super::Request;
 use crate::input;
 
 /// How many operations are shown.
