@@ -287,6 +287,23 @@ fn how_a_file_is_understood_can_be_asked() {
     assert!(said(dir.path(), &with_model, 0).contains("model cas-register, nil at first"));
 }
 
+/// What is wrong with one of several files keeps none of the others from being judged.
+#[test]
+fn the_others_are_judged_when_one_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("empty.edn"), "").unwrap();
+    std::fs::write(dir.path().join("h.edn"), STALE.join("\n")).unwrap();
+    let text = said(dir.path(), &["check", "empty.edn", "h.edn"], USAGE);
+    for expected in [
+        "empty.edn: it is empty",
+        "h.edn: invalid",
+        "1 history: 0 valid, 1 invalid, 0 unknown",
+        "1 of 2 could not be judged",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
 /// Whatever stands where the page is to go, only another page is overwritten.
 #[test]
 fn a_page_overwrites_nothing_but_a_page() {

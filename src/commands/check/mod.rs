@@ -74,32 +74,43 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         .map(|html| Target::new(html, args))
         .transpose()?;
     let mut verdicts = Vec::new();
+    let mut unreadable = 0;
     for input in &inputs {
-        let verdict = match input {
-            Input::Run { run, record } if request.is_plain() => {
-                if inputs.len() > 1 {
-                    say!(
-                        "{}{}:",
-                        if verdicts.is_empty() { "" } else { "\n" },
-                        run.root().display()
-                    );
-                }
-                check_run(run, record, args)?
+        if inputs.len() > 1
+            && let Input::Run { run, .. } = input
+            && request.is_plain()
+        {
+            let gap = if verdicts.is_empty() { "" } else { "\n" };
+            say!("{gap}{}:", run.root().display());
+        }
+        match request.judge(input, target.as_ref()) {
+            Ok(verdict) => verdicts.push(verdict),
+            // The others are judged all the same.
+            Err(Failure::Usage(why)) if inputs.len() > 1 => {
+                eprintln!("perjury: {why}");
+                unreadable += 1;
             }
-            Input::Run { run, record } => request.check(run.root(), Some(record), target.as_ref())?,
-            Input::File(path) => request.check(path, None, target.as_ref())?,
-        };
-        verdicts.push(verdict);
+            Err(failure) => return Err(failure),
+        }
     }
-    if verdicts.len() > 1 {
+    if inputs.len() > 1 {
         let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
         say!(
-            "{} histories: {} valid, {} invalid, {} unknown",
-            verdicts.len(),
+            "{}: {} valid, {} invalid, {} unknown",
+            match verdicts.len() {
+                1 => "1 history".to_owned(),
+                count => format!("{count} histories"),
+            },
             count(Verdict::Valid),
             count(Verdict::Invalid),
             count(Verdict::Unknown)
         );
+    }
+    if unreadable > 0 {
+        return Err(Failure::Usage(format!(
+            "{unreadable} of {} could not be judged; see above",
+            inputs.len()
+        )));
     }
     let merged = verdicts.into_iter().fold(Verdict::Valid, Verdict::merge);
     Ok(Done::Judged(merged))
@@ -156,6 +167,15 @@ impl Request<'_> {
     fn part(&self) -> String {
         let words = |part| format!(" (part {part} of the keys)");
         self.args.keys.map_or_else(String::new, words)
+    }
+
+    /// Judges what a path names.
+    fn judge(&self, input: &Input, target: Option<&Target>) -> Result<Verdict, Failure> {
+        match input {
+            Input::Run { run, record } if self.is_plain() => check_run(run, record, self.args),
+            Input::Run { run, record } => self.check(run.root(), Some(record), target),
+            Input::File(path) => self.check(path, None, target),
+        }
     }
 
     /// Leaves only the part of the keys that is to be judged.
