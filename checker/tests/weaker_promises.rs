@@ -15,7 +15,8 @@ use rand_chacha::ChaCha8Rng;
 const KEY: Key = Key::Nil;
 const HISTORIES: u64 = 20_000;
 
-/// Judges so many random histories, and compares with the definition; `None` where it leaves the verdict open.
+/// Judges so many random histories, and compares with the definition; `None` where it leaves the verdict
+/// open.
 fn agree(
     name: &str,
     histories: u64,

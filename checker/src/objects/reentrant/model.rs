@@ -2,10 +2,11 @@
 //!
 //! `acquire` takes the lock for its process when it is free or when the process holds it already; `release`
 //! gives back one taking of its own, and the last of them frees the lock. `try-acquire` that answers `false`
-//! found it held: by another process, or by its own as often as a lock may allow. Where takings answer with tokens, integers, one that found the lock free
-//! gets a greater one than any before, and one by the holder none that is smaller than its last. What ended
-//! with `info` may take effect at any time after its invocation, or never; what failed never does. Source:
-//! Hazelcast's `FencedLock` and `ReentrantLock`, and the reentrant mutexes of Jepsen's tests of them.
+//! found it held: by another process, or by its own as often as a lock may allow. Where takings answer with
+//! tokens, integers, one that found the lock free gets a greater one than any before, and one by the holder
+//! none that is smaller than its last. What ended with `info` may take effect at any time after its
+//! invocation, or never; what failed never does. Source: Hazelcast's `FencedLock` and `ReentrantLock`, and
+//! the reentrant mutexes of Jepsen's tests of them.
 
 use history::{Op, OpKind, Operation, Outcome, Value};
 

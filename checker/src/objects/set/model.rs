@@ -4,8 +4,8 @@
 //! removing what is not there changes nothing. What either answers is not looked at. `read` answers with all
 //! elements, in any order; nil is the empty set. An answer that names an element twice is not a set, so
 //! nothing explains it. An `add` or `remove` that ended with `info` may take effect at any time after its
-//! invocation, or never; a failed one never does. An open or failed read tells nothing. Source: Jepsen's `set`
-//! and `set-full` workloads, with linearizable reads.
+//! invocation, or never; a failed one never does. An open or failed read tells nothing. Source: Jepsen's
+//! `set` and `set-full` workloads, with linearizable reads.
 
 use std::collections::BTreeSet;
 

@@ -125,7 +125,7 @@ impl Finder<'_> {
             .find(|&number| call(number).finish < call(read).start)?;
         let can_undo =
             |&other: &usize| call(other).finish > call(last).start && self.begins_before_end(other, read);
-        (!others.iter().any(|other| can_undo(other))).then_some(last)
+        (!others.iter().any(can_undo)).then_some(last)
     }
 
     fn begins_before_end(&self, number: usize, read: usize) -> bool {
