@@ -298,6 +298,21 @@ fn damaged_files_are_refused_in_one_line() {
     }
 }
 
+/// Whatever is changed in a file, a reader answers.
+#[test]
+fn changed_files_are_read_or_refused() {
+    let whole = with(vec![("key_json", texts([Some("\"a\""), None]))]);
+    for place in 0..whole.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= change;
+            if let Err(line) = read_bytes(&bytes, Path::new("h"), Some("parquet")) {
+                assert_eq!(line.to_string().lines().count(), 1, "{place} {line}");
+            }
+        }
+    }
+}
+
 /// Sets, maps and forms; and every kind of operation with an answer beside what was asked.
 #[test]
 fn all_values_are_kept() {

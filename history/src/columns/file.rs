@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::ColumnsError;
+use super::guard::guarded;
 use super::layout::Layout;
 use super::rows::Reader;
 use crate::Operation;
@@ -51,11 +52,13 @@ impl File {
     fn of(place: Place) -> Result<File, ColumnsError> {
         // What Arrow says of a file's columns beside Parquet is only how one program kept them in memory.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata = match &place {
-            Place::Disk(file) => ArrowReaderMetadata::load(file, options),
-            Place::Memory(bytes) => ArrowReaderMetadata::load(bytes, options),
-        }
-        .map_err(damaged)?;
+        let metadata = guarded(|| {
+            let loaded = match &place {
+                Place::Disk(file) => ArrowReaderMetadata::load(file, options),
+                Place::Memory(bytes) => ArrowReaderMetadata::load(bytes, options),
+            };
+            loaded.map_err(damaged)
+        })?;
         let layout = Layout::of(metadata.schema())?;
         Ok(File {
             place,
@@ -67,6 +70,17 @@ impl File {
     /// How many rows it says to have.
     pub fn rows(&self) -> u64 {
         u64::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or_default()
+    }
+
+    /// About how many bytes of their own the values in its JSON columns take in memory.
+    pub fn heap_bytes(&self) -> u64 {
+        // An element takes 16 bytes, and two in JSON: a digit and a comma.
+        const FACTOR: u64 = 8;
+        let groups = self.metadata.metadata().row_groups().iter();
+        let columns = groups.flat_map(|group| group.columns());
+        let json = columns.filter(|column| column.column_descr().name().ends_with("_json"));
+        let bytes = json.map(|column| u64::try_from(column.uncompressed_size()).unwrap_or_default());
+        bytes.sum::<u64>() * FACTOR
     }
 
     /// Whether its rows name the positions of their events, beside the times.
@@ -86,15 +100,21 @@ impl File {
     ) -> Result<(), ColumnsError> {
         let (mut reader, mut operations) = (Reader::default(), Vec::new());
         let mut before = 0;
-        for batch in self.batches()? {
-            let batch = batch.map_err(|error| damaged(error.into()))?;
-            let batch = self.layout.plain(&batch, before)?;
+        let mut batches = guarded(|| self.batches())?;
+        loop {
+            let batch = guarded(|| {
+                let batch = batches.next().transpose();
+                let batch = batch.map_err(|error| damaged(error.into()))?;
+                batch.map(|batch| self.layout.plain(&batch, before)).transpose()
+            })?;
+            let Some(batch) = batch else {
+                return Ok(());
+            };
             operations.clear();
-            reader.read(&batch, before, &mut operations)?;
+            guarded(|| reader.read(&batch, before, &mut operations))?;
             before += batch.num_rows() as u64;
             take(&batch, &mut operations)?;
         }
-        Ok(())
     }
 
     fn batches(&self) -> Result<ParquetRecordBatchReader, ColumnsError> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  file     a Parquet file, batch by batch
+//!  guard    damaged files
 //!  layout   which columns there are, and what their types become: integers, numbers, texts, codes
 //!  rows     operations out of a batch
 //!  order    where operations stand among each other: positions out of times
@@ -17,6 +18,7 @@
 //!   it.
 
 mod file;
+mod guard;
 mod layout;
 mod order;
 mod rows;
@@ -60,7 +62,9 @@ pub enum ColumnsError {
 /// When the file cannot be read or something in it is wrong.
 pub fn read(file: &File) -> Result<(History, Survey), ColumnsError> {
     let mut survey = Survey::default();
-    let mut operations = Vec::with_capacity(usize::try_from(file.rows()).unwrap_or_default().min(1 << 20));
+    let mut operations = Vec::new();
+    // A vector that grows by itself may take twice what it needs. A file that lies about its rows gets none.
+    let _ = operations.try_reserve_exact(usize::try_from(file.rows()).unwrap_or_default());
     file.each(|_, found| {
         for operation in found.drain(..) {
             survey.add(&operation);

@@ -30,7 +30,7 @@ pub(super) fn larger_than_memory(request: &Request<'_>, path: &Path) -> Result<O
         return Ok(None);
     }
     let file = File::open(path).map_err(|error| groups::wrong(path, &error))?;
-    let is_larger = !Shares::of(args.memory_limit).hold(file.rows());
+    let is_larger = !Shares::of(args.memory_limit).hold(&file);
     Ok(is_larger.then_some(file))
 }
 
