@@ -25,8 +25,8 @@ pub fn initial(imported: &Imported, entry: &Entry) -> Value {
 /// Where nothing can ever hold nil, a read of nil is taken to claim nothing, as Knossos' `cas-register` takes
 /// it. Returns how many reads that is.
 ///
-/// In a journal and in columns nil is an answer like any other: there was no value. And other objects than registers know
-/// what it stands for: the empty list, nought.
+/// In a journal and in columns nil is an answer like any other: there was no value. And other objects than
+/// registers know what it stands for: the empty list, nought.
 pub fn forget_nil_reads(imported: &mut Imported, entry: &Entry, initial: &Value) -> u64 {
     let writes_nil = |op: &Op| match op {
         Op::Write { value, .. } | Op::Cas { new: value, .. } => value.is_nil(),
