@@ -80,6 +80,8 @@ pub enum Doubt {
     UnknownTaken,
     /// Operations of locks name something: the locks, or something else.
     UnknownLocks,
+    /// Values are pairs: of a key and a value, or of something else.
+    UnknownKeys,
 }
 
 impl NemesisSpan {

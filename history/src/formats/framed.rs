@@ -6,7 +6,7 @@
 //! file is read again as a whole, by one thread, and then errors are final.
 //!
 //! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly
-//! refuted by the first operation.
+//! refuted by the first operation. Where nothing tells, they are values, and the history is in doubt.
 //!
 //! The order of events is the order of the file: harnesses write an event when they see it, and read the
 //! clock at another moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files
@@ -24,7 +24,7 @@ use super::jepsen::{Record, Style, Unreadable, What, Who};
 use super::source::Source;
 use super::{ImportError, Read};
 use crate::parallel_lines::for_each_block;
-use crate::{History, Ns, OPEN, Operation};
+use crate::{Doubt, History, Ns, OPEN, Operation};
 
 /// What a parser finds.
 pub(crate) enum Item {
@@ -48,6 +48,8 @@ pub(crate) struct PassedOver {
 pub(crate) enum Stop {
     /// The history is not keyed.
     NotKeyed,
+    /// Nothing tells whether it is.
+    MaybeKeyed,
     /// The lines are not in their order, which is this one.
     Unsorted(Order),
     /// Something is wrong in a line, and something before it has settled that values are tuples of keys.
@@ -82,9 +84,11 @@ impl Stop {
 pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<Read, ImportError> {
     let keyed = Style { keyed: true, ..style };
     let mut order = Order::Lines;
+    let mut may_be_keyed = false;
     match in_blocks(source, keyed, parser)? {
         Ok(read) => return Ok(read),
         Err(Stop::NotKeyed) => {}
+        Err(Stop::MaybeKeyed) => may_be_keyed = true,
         Err(stop) => {
             if let Stop::Unsorted(other) = stop {
                 order = other;
@@ -96,16 +100,20 @@ pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<
                     match as_a_whole(&source.all()?, keyed, order, parser) {
                         Ok(read) => return Ok(read),
                         Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
-                        Err(_) => {}
+                        Err(stop) => may_be_keyed = matches!(stop, Stop::MaybeKeyed),
                     }
                 }
                 Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
-                Err(_) => {}
+                Err(stop) => may_be_keyed = matches!(stop, Stop::MaybeKeyed),
             }
         }
     }
+    let in_doubt = |(mut history, remarks): Read| {
+        history.doubts.extend(may_be_keyed.then_some(Doubt::UnknownKeys));
+        (history, remarks)
+    };
     match in_blocks(source, style, parser)? {
-        Ok(read) => return Ok(read),
+        Ok(read) => return Ok(in_doubt(read)),
         Err(Stop::Unsorted(other)) => order = other,
         Err(_) => {}
     }
@@ -114,9 +122,11 @@ pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<
         Err(Stop::Unsorted(other)) => as_a_whole(&bytes, style, other, parser),
         read => read,
     };
-    read.map_err(|stop| match stop {
+    read.map(in_doubt).map_err(|stop| match stop {
         Stop::Wrong(line, reason) | Stop::WrongTuple(line, reason) => source.malformed(line, reason),
-        Stop::NotKeyed | Stop::Unsorted(_) => source.malformed(1, "the history is not keyed"),
+        Stop::NotKeyed | Stop::MaybeKeyed | Stop::Unsorted(_) => {
+            source.malformed(1, "the history is not keyed")
+        }
     })
 }
 
@@ -291,6 +301,10 @@ impl Whole {
         let Err(mut reason) = self.assembler.push(record) else {
             return Ok(());
         };
+        // What makes no sense in the order of the lines may do so in that of the indices.
+        if self.order == Order::Lines && self.is_indexed {
+            return Err(Stop::Unsorted(Order::Indices));
+        }
         if let Some(before) = invoked {
             reason += &format!(" (since line {before})");
         }
@@ -343,7 +357,7 @@ impl Whole {
         }
         self.sort()?;
         let is_in_doubt = self.order == Order::Lines && !self.is_indexed && !self.lacks_time;
-        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::NotKeyed)?;
+        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::MaybeKeyed)?;
         if is_in_doubt && is_listed_apart(&history) {
             return Err(Stop::Unsorted(Order::Times));
         }
@@ -360,6 +374,10 @@ fn is_listed_apart(history: &History) -> bool {
         goes_back |= time_ns < latest;
         latest = latest.max(time_ns);
     }
-    let overlap = |two: &[Operation]| two[0].completed != OPEN && two[0].completed > two[1].invoked;
+    // What a drain took was taken at once.
+    let times = |operation: &Operation| (operation.invoked_ns, operation.completed_ns);
+    let overlap = |two: &[Operation]| {
+        two[0].completed != OPEN && two[0].completed > two[1].invoked && times(&two[0]) != times(&two[1])
+    };
     goes_back && !history.operations.windows(2).any(overlap)
 }
