@@ -4,16 +4,15 @@
 pub mod objects;
 
 use history::{Answer, History, MicroOp, OPEN, Op, Operation, Outcome, Value};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt};
 
 /// An object that takes one operation at a time.
 pub trait Object {
     /// What a process asks of it next.
-    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op;
+    fn ask(&mut self, rng: &mut dyn Rng, process: u32) -> Op;
 
     /// Takes effect; `None` if that must wait.
-    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome>;
+    fn apply(&mut self, rng: &mut dyn Rng, process: u32, op: &Op) -> Option<Outcome>;
 
     /// A process was told that its operation happened.
     fn told(&mut self, _process: u32, _op: &Op) {}
@@ -39,7 +38,7 @@ pub struct Shape {
 
 /// Runs clients against an object. Each operation takes effect at some moment between its invocation and its
 /// completion; one that ends with `info` before it did at any later moment, or never.
-pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> History {
+pub fn simulate(rng: &mut dyn Rng, shape: Shape, object: &mut dyn Object) -> History {
     let mut operations: Vec<Operation> = Vec::new();
     // For each client its process, and what runs: (index, whether it took effect).
     let mut clients: Vec<(u32, Option<(usize, bool)>)> =
@@ -129,12 +128,12 @@ pub fn simulate(rng: &mut ChaCha8Rng, shape: Shape, object: &mut dyn Object) -> 
 
 /// Spoils a history a little: changes an answer, swaps two, drops a completed operation, or moves some
 /// events.
-pub fn spoil(rng: &mut ChaCha8Rng, history: &mut History) {
+pub fn spoil(rng: &mut dyn Rng, history: &mut History) {
     let operations = &mut history.operations;
     let answered: Vec<usize> = (0..operations.len())
         .filter(|&index| value(&operations[index]).is_some())
         .collect();
-    let pick = |rng: &mut ChaCha8Rng| answered[rng.random_range(0..answered.len())];
+    let pick = |rng: &mut dyn Rng| answered[rng.random_range(0..answered.len())];
     match rng.random_range(0..10) {
         0..3 if !answered.is_empty() => {
             let index = pick(rng);
@@ -169,7 +168,7 @@ fn value(operation: &Operation) -> Option<&Value> {
 }
 
 /// Another value much like it; of a list that keeps its shape only an element changes.
-fn change(rng: &mut ChaCha8Rng, value: &Value, keeps_shape: bool) -> Value {
+fn change(rng: &mut dyn Rng, value: &Value, keeps_shape: bool) -> Value {
     match value {
         Value::Int(number) => Value::Int(number + [-1, 1, 2][rng.random_range(0..3)]),
         Value::Nil | Value::Set(_) | Value::Map(_) | Value::Form(_) => value.clone(),
@@ -208,7 +207,7 @@ fn change(rng: &mut ChaCha8Rng, value: &Value, keeps_shape: bool) -> Value {
 }
 
 /// Swaps two neighbouring events of different processes.
-fn move_event(rng: &mut ChaCha8Rng, operations: &mut [Operation]) {
+fn move_event(rng: &mut dyn Rng, operations: &mut [Operation]) {
     let mut events: Vec<(u64, usize, bool)> = Vec::new();
     for (index, operation) in operations.iter().enumerate() {
         events.push((operation.invoked, index, false));

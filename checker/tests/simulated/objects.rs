@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use history::{ErrorClass, Key, MicroOp, Op, Outcome, Value};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use rand::{Rng, RngExt};
 
 use super::{Object, txn};
 
@@ -30,7 +29,7 @@ pub enum Values {
 }
 
 impl Values {
-    fn next(self, rng: &mut ChaCha8Rng, last: &mut i64) -> i64 {
+    fn next(self, rng: &mut dyn Rng, last: &mut i64) -> i64 {
         *last += 1;
         match self {
             Values::Fresh => *last,
@@ -61,7 +60,7 @@ impl Set {
 }
 
 impl Object for Set {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         if rng.random_ratio(self.reads, 100) {
             return read();
         }
@@ -69,7 +68,7 @@ impl Object for Set {
         Op::Add { key: KEY, value }
     }
 
-    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, _: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
             Op::Add {
                 value: Value::Int(value),
@@ -89,7 +88,7 @@ pub struct Counter {
 }
 
 impl Object for Counter {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         if rng.random_ratio(1, 2) {
             return read();
         }
@@ -97,7 +96,7 @@ impl Object for Counter {
         Op::Add { key: KEY, value }
     }
 
-    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, _: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
             Op::Add {
                 value: Value::Int(amount),
@@ -122,7 +121,7 @@ pub struct Lock {
 }
 
 impl Object for Lock {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, process: u32) -> Op {
         let releases = if self.has_owners {
             self.holding.contains(&process)
         } else {
@@ -135,7 +134,7 @@ impl Object for Lock {
         }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, process: u32, op: &Op) -> Option<Outcome> {
         match (op, self.holder) {
             (Op::Acquire { .. }, None) => {
                 self.holder = Some(process);
@@ -187,7 +186,7 @@ impl Lease {
 }
 
 impl Object for Lease {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, process: u32) -> Op {
         if self.holding.contains(&process) && rng.random_ratio(3, 4) {
             Op::Release { key: KEY }
         } else {
@@ -195,7 +194,7 @@ impl Object for Lease {
         }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, process: u32, op: &Op) -> Option<Outcome> {
         match (op, self.holder) {
             // The lease has run out, or not.
             (Op::Acquire { .. }, holder) if holder.is_none() || rng.random_ratio(1, 2) => {
@@ -233,7 +232,7 @@ pub struct Queue {
 }
 
 impl Object for Queue {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         if rng.random_ratio(1, 2) {
             return Op::Dequeue { key: KEY };
         }
@@ -241,7 +240,7 @@ impl Object for Queue {
         Op::Enqueue { key: KEY, value }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
             Op::Enqueue {
                 value: Value::Int(value),
@@ -268,11 +267,11 @@ pub struct Ids {
 }
 
 impl Object for Ids {
-    fn ask(&mut self, _: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, _: &mut dyn Rng, _: u32) -> Op {
         Op::Generate { key: KEY }
     }
 
-    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, _: &Op) -> Option<Outcome> {
+    fn apply(&mut self, _: &mut dyn Rng, _: u32, _: &Op) -> Option<Outcome> {
         self.last += 1;
         answer(Value::Int(self.last))
     }
@@ -289,7 +288,7 @@ pub struct Text {
 }
 
 impl Object for Text {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         self.last += 1;
         let value = match self.few {
             true => Value::text(["a", "b", "ab", "ba", ""][rng.random_range(0..5)]),
@@ -302,7 +301,7 @@ impl Object for Text {
         }
     }
 
-    fn apply(&mut self, _: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, _: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
             Op::Append {
                 value: Value::Text(piece),
@@ -313,6 +312,65 @@ impl Object for Text {
                 ..
             } => self.holds.clone_from(text),
             _ => return answer(Value::text(&self.holds)),
+        }
+        Some(Outcome::ok())
+    }
+}
+
+/// A register, 0 at first; cas where `cas`.
+pub struct Register {
+    pub values: Values,
+    pub cas: bool,
+    pub last: i64,
+    pub holds: i64,
+}
+
+impl Register {
+    pub fn new(values: Values, cas: bool) -> Register {
+        Register {
+            values,
+            cas,
+            last: 0,
+            holds: 0,
+        }
+    }
+}
+
+impl Object for Register {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
+        let value = Value::Int(self.values.next(rng, &mut self.last));
+        match rng.random_range(0..6) {
+            0..3 => read(),
+            3 | 4 if self.cas => {
+                let expected = match rng.random_ratio(1, 4) {
+                    true => rng.random_range(0..4),
+                    false => self.holds,
+                };
+                Op::Cas {
+                    key: KEY,
+                    expected: Value::Int(expected),
+                    new: value,
+                }
+            }
+            _ => Op::Write { key: KEY, value },
+        }
+    }
+
+    fn apply(&mut self, rng: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
+        let holds = Value::Int(self.holds);
+        match op {
+            Op::Cas { expected, .. } if *expected != holds => {
+                let current = rng.random_ratio(1, 2).then_some(holds);
+                return Some(Outcome::mismatch(current));
+            }
+            Op::Write {
+                value: Value::Int(new),
+                ..
+            }
+            | Op::Cas {
+                new: Value::Int(new), ..
+            } => self.holds = *new,
+            _ => return answer(holds),
         }
         Some(Outcome::ok())
     }
@@ -342,7 +400,7 @@ impl Versioned {
 }
 
 impl Object for Versioned {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         let value = Value::Int(self.values.next(rng, &mut self.last));
         match rng.random_range(0..6) {
             0..3 => read(),
@@ -355,7 +413,7 @@ impl Object for Versioned {
         }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         match op {
             Op::Cas { expected, .. } if *expected != self.holds => {
                 let current = rng.random_ratio(1, 2).then(|| self.holds.clone());
@@ -398,7 +456,7 @@ impl Watched {
 }
 
 impl Object for Watched {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         if rng.random_ratio(1, 2) {
             let from = (self.revision - rng.random_range(0..6)).max(1);
             return Op::Watch { key: KEY, from };
@@ -407,7 +465,7 @@ impl Object for Watched {
         Op::Write { key: KEY, value }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         // Others write, too.
         self.revision += rng.random_range(0..2);
         match op {
@@ -479,7 +537,7 @@ impl Objects {
 }
 
 impl Object for Objects {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, _: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, _: u32) -> Op {
         let micro = |_| {
             let key = Value::Int(rng.random_range(0..self.keys));
             let value = Value::Int(self.values.next(rng, &mut self.last));
@@ -507,7 +565,7 @@ impl Object for Objects {
         }
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, _: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, _: u32, op: &Op) -> Option<Outcome> {
         if self.has_versions {
             self.revision += rng.random_range(1..3);
         } else {
@@ -560,7 +618,7 @@ impl Object for Objects {
 pub struct Versions(pub Objects);
 
 impl Object for Versions {
-    fn ask(&mut self, rng: &mut ChaCha8Rng, process: u32) -> Op {
+    fn ask(&mut self, rng: &mut dyn Rng, process: u32) -> Op {
         if rng.random_ratio(1, 3) {
             let key = Value::Int(rng.random_range(0..self.0.keys));
             return txn(vec![MicroOp::Read { key: key.clone() }, MicroOp::Version { key }]);
@@ -568,7 +626,7 @@ impl Object for Versions {
         self.0.ask(rng, process)
     }
 
-    fn apply(&mut self, rng: &mut ChaCha8Rng, process: u32, op: &Op) -> Option<Outcome> {
+    fn apply(&mut self, rng: &mut dyn Rng, process: u32, op: &Op) -> Option<Outcome> {
         self.0.apply(rng, process, op)
     }
 }
