@@ -134,6 +134,21 @@ const CASES: &[(&str, i32, &str)] = &[
         REFUSED,
         "key 3 was invoked, and key 6 completes",
     ),
+    (
+        r#"0 cas [["a" 1] [nil 4]] → [["a" 1] [nil 4]]; 1 cas [["a" 2] [nil 4]] → [["a" 2] [nil 4]]"#,
+        UNKNOWN,
+        "in a field of their own",
+    ),
+    (
+        r#"0 enqueue [["a" 1] 7] → [["a" 1] 7]; 1 drain [["a" 1] nil] → [["a" 1] [7]]"#,
+        VALID,
+        "on 1 key",
+    ),
+    (
+        "0 add [0 7] → [0 7]; 1 read [0 nil] → [0 [7]]; 0 add [0 8] → [0 8]; 1 read [0 nil] → [7 8]",
+        VALID,
+        "without their keys",
+    ),
     // What was asked counts.
     (
         r#"0 write 1 → "OK"; 1 read nil → 1"#,
@@ -227,6 +242,11 @@ const CASES: &[(&str, i32, &str)] = &[
         "may be several locks",
     ),
     // Processes.
+    (
+        ":w invoke write 1; :w info write 1; :w write 2 → 2; 1 read nil → 2",
+        VALID,
+        "3 operations",
+    ),
     (
         ":nemesis-2 info start nil; 0 write 1 → 1; 1 read nil → 1",
         VALID,

@@ -51,6 +51,9 @@ pub fn in_words(doubt: Doubt) -> &'static str {
         Doubt::UnknownLocks => {
             "what is acquired and released may be several locks: record [lock nil] tuples, or nothing for one lock"
         }
+        Doubt::UnknownKeys => {
+            "pairs may be [key value] tuples or values: record keys in a field of their own, such as :key"
+        }
     }
 }
 
@@ -114,5 +117,6 @@ fn withdraw(analysis: &mut Analysis, why: &str) {
     analysis.conflicts.clear();
     analysis.conflicts_total = 0;
     analysis.still = None;
-    analysis.unknown.push((Value::Nil, why.to_owned()));
+    // It comes before what else is unknown, such as keys that were not judged because one was wrong.
+    analysis.unknown.insert(0, (Value::Nil, why.to_owned()));
 }

@@ -103,6 +103,8 @@ pub enum Doubt {
     UnknownLocks,
     /// Some operations that may have changed something do not say what they asked for.
     UnknownAsked,
+    /// Values are pairs: of a key and a value, or of something else.
+    UnknownKeys,
 }
 
 impl NemesisSpan {

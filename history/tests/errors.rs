@@ -277,7 +277,7 @@ fn files_and_names() {
         ),
         (
             b"\xc0\xed\xca\xf7\xdc\xca",
-            "it is neither text nor a test.jepsen",
+            "it is no text, no test.jepsen and no Parquet",
         ),
         (b"", "it is empty"),
         (b" \n\n", "it is empty"),

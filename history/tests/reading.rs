@@ -555,3 +555,118 @@ fn indices_count_in_json_too() {
     assert_eq!(imported.history.operations[0].op.kind().name(), "write");
     assert!(remarks(&imported).contains("the order of the indices counts"));
 }
+
+#[test]
+fn completions_partly_without_keys_stay_what_they_are() {
+    let set = |last: &str| {
+        events(&[
+            ("0", "invoke", "read", "[0 nil]"),
+            ("0", "ok", "read", "[0 [7 8]]"),
+            ("0", "invoke", "read", "[0 nil]"),
+            ("0", "ok", "read", last),
+        ])
+    };
+    // What stands behind a key is a list, as the other answers are.
+    let imported = set("[7 8 9]");
+    assert_eq!(told(&imported)[0].1, Outcome::ok_value(list([7, 8])));
+    assert!(imported.history.doubts.is_empty());
+    // Where lists hold lists this decides nothing.
+    assert_eq!(set("[[7] [8] [9]]").history.doubts, [Doubt::UnknownKeys]);
+}
+
+#[test]
+fn pairs_of_which_nothing_tells_what_they_are_leave_the_keys_open() {
+    // (the events, whether they are keyed, the doubts)
+    type Case<'a> = (&'a [(&'a str, &'a str, &'a str, &'a str)], bool, &'a [Doubt]);
+    let cases: [Case; 6] = [
+        (
+            &[("0", "invoke", "cas", "[[\"a\" 1] [3 4]]")],
+            false,
+            &[Doubt::UnknownKeys],
+        ),
+        (
+            &[("0", "invoke", "cas", "[nil [3 4]]")],
+            false,
+            &[Doubt::UnknownKeys],
+        ),
+        (&[("0", "invoke", "cas", "[3 4]")], false, &[]),
+        (&[("0", "invoke", "cas", "[7 [3 4]]")], true, &[]),
+        // What a cas expects and brings are two things.
+        (&[("0", "invoke", "cas", "[[\"a\" 1] 3 4]")], true, &[]),
+        // A drain is asked for nothing.
+        (
+            &[
+                ("0", "invoke", "enqueue", "[[\"a\" 1] 3]"),
+                ("1", "invoke", "drain", "[[\"a\" 1] nil]"),
+                ("1", "ok", "drain", "[[\"a\" 1] []]"),
+            ],
+            true,
+            &[],
+        ),
+    ];
+    for (lines, is_keyed, doubts) in cases {
+        let imported = events(lines);
+        assert_eq!(*told(&imported)[0].0.key() != NO_KEY, is_keyed, "{lines:?}");
+        assert_eq!(imported.history.doubts, doubts, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_client_goes_on_after_an_info_as_the_same_one() {
+    // One that is known by a keyword, which alone would be a nemesis.
+    let imported = events(&[
+        (":w", "invoke", "write", "1"),
+        (":w", "info", "write", "1"),
+        (":w", "invoke", "write", "2"),
+        (":w", "ok", "write", "2"),
+        (":net", "info", "start", "nil"),
+    ]);
+    assert_eq!(imported.history.operations.len(), 2);
+    assert_eq!(imported.history.nemesis.len(), 1);
+    // What it names is still itself.
+    let imported = events(&[
+        ("0", "invoke", "acquire", "\"me\""),
+        ("0", "info", "acquire", "nil"),
+        ("0", "invoke", "acquire", "\"me\""),
+        ("1", "invoke", "acquire", "\"you\""),
+    ]);
+    assert!(told(&imported).iter().all(|(op, _)| *op.key() == NO_KEY));
+    assert!(imported.history.doubts.is_empty());
+}
+
+#[test]
+fn what_did_not_happen_needs_no_name() {
+    let text = r#"{:process 0, :type :invoke, :value [[:append 1 2]]}
+        {:process 0, :type :info, :value :timed-out}"#;
+    assert!(read(text, "edn").history.operations[0].outcome.is_info());
+}
+
+#[test]
+fn mixed_lines_may_begin_with_an_end() {
+    let imported = read(
+        "{:process 0, :type :ok, :f :write, :value 1, :index 1}
+         {:process 0, :type :invoke, :f :write, :value 1, :index 0}",
+        "edn",
+    );
+    assert_eq!(told(&imported).len(), 1);
+    assert!(remarks(&imported).contains("the order of the indices counts"));
+}
+
+#[test]
+fn a_drain_may_be_listed_apart_from_what_it_overlaps() {
+    let line = |process: u32, kind: &str, f: &str, value: &str, time: u32| {
+        format!("{{:process {process}, :type :{kind}, :f :{f}, :value {value}, :time {time}}}\n")
+    };
+    let text = [
+        line(0, "invoke", "drain", "nil", 5),
+        line(0, "ok", "drain", "[1]", 9),
+        line(1, "invoke", "enqueue", "1", 4),
+        line(1, "ok", "enqueue", "1", 6),
+    ];
+    let imported = read(&text.concat(), "edn");
+    assert!(
+        remarks(&imported).contains("the order of the times counts"),
+        "{}",
+        remarks(&imported)
+    );
+}

@@ -50,6 +50,8 @@ pub(crate) struct Assembler {
     named: FxHashMap<Box<str>, u64>,
     /// The number under which a process continues after an `info`.
     renamed: FxHashMap<u64, u64>,
+    /// The process that continues under an invented number.
+    originals: FxHashMap<u64, u64>,
     invented: u64,
     reused: u64,
     draining: FxHashMap<u64, Drain>,
@@ -57,7 +59,7 @@ pub(crate) struct Assembler {
     crashed_drains: u64,
     acting: Option<usize>,
     nil_reads: u64,
-    /// Whether a key is a list although nothing settles that values are tuples.
+    /// Whether values are tuples of keys.
     tuples: Tuples,
     /// What the invocations of locks' operations name, by the operation's index; and how many name nothing.
     locks: FxHashMap<usize, Value>,
@@ -102,7 +104,7 @@ struct Ended {
 struct Tuples {
     /// Whether values are tuples of keys.
     is_keyed: bool,
-    /// Some key is a list, as it would be if pairs were only values.
+    /// Some key is a list or nil, as it would be if pairs were only values.
     are_doubtful: bool,
     /// Something settles that they are tuples.
     are_proved: bool,
@@ -110,14 +112,15 @@ struct Tuples {
     keys: Option<FxHashSet<Key>>,
     /// The operations whose completions did not repeat their key.
     lost: Vec<usize>,
-    /// The kinds of operations some of whose answers are lists, and no tuples.
-    answered_plainly: Vec<OpKind>,
+    /// The kinds of operations some of whose answers are lists, and no tuples; and whether such lists hold
+    /// lists.
+    answered_plainly: FxHashMap<OpKind, bool>,
 }
 
 /// Why no history can be made.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// Values are not tuples after all.
+    /// Nothing tells whether values are tuples.
     NotKeyed,
 }
 
@@ -179,23 +182,14 @@ impl Assembler {
                     EventKind::Complete(jepsen::succeeded(answer)),
                 )
             }
-            What::End { who, outcome } => {
-                let process = self.current(&who);
-                if self.builder.open_index(process).is_none()
-                    && let Some(drain) = self.draining.remove(&process)
-                {
-                    match outcome {
-                        // Its dequeues tell what it took.
-                        _ if drain.is_name => {}
-                        Outcome::Info(_) => self.crashed_drains += 1,
-                        _ => {}
-                    }
-                    return Ok(());
-                }
-                self.event(time_ns, &who, process, EventKind::Complete(outcome))
-            }
-            What::InvokeDrain { who, key } => {
+            What::End { who, outcome } => self.end(time_ns, &who, outcome),
+            What::InvokeDrain {
+                who,
+                key,
+                proves_tuples,
+            } => {
                 let process = self.begin(&who, false)?;
+                self.tuples.invoked(&key, proves_tuples);
                 if self.builder.open_index(process).is_some() {
                     return Err(overlap(&who));
                 }
@@ -225,7 +219,11 @@ impl Assembler {
                 });
                 Ok(())
             }
-            What::Nemesis { name, detail } => {
+            What::Nemesis {
+                client: Some((who, outcome)),
+                ..
+            } if self.has_begun(&who) => self.end(time_ns, &who, outcome),
+            What::Nemesis { name, detail, .. } => {
                 self.nemesis(time_ns, &name, &detail);
                 Ok(())
             }
@@ -240,6 +238,29 @@ impl Assembler {
             }
             What::Uninvoked { .. } => Err("the operation has no invocation".to_owned()),
         }
+    }
+
+    /// Takes that an operation failed, or that no one knows.
+    fn end(&mut self, time_ns: u64, who: &Who, outcome: Outcome) -> Result<(), String> {
+        let process = self.current(who);
+        if self.builder.open_index(process).is_none()
+            && let Some(drain) = self.draining.remove(&process)
+        {
+            match outcome {
+                // Its dequeues tell what it took.
+                _ if drain.is_name => {}
+                Outcome::Info(_) => self.crashed_drains += 1,
+                _ => {}
+            }
+            return Ok(());
+        }
+        self.event(time_ns, who, process, EventKind::Complete(outcome))
+    }
+
+    /// Whether a process has begun what it has not completed.
+    fn has_begun(&self, who: &Who) -> bool {
+        let process = self.current(who);
+        self.builder.open_index(process).is_some() || self.draining.contains_key(&process)
     }
 
     /// What a drain returned, taken out of its tuple.
@@ -321,7 +342,7 @@ impl Assembler {
         let mut history = self.builder.finish();
         self.tuples.put_back(&mut history);
         if self.nameless_locks == 0 && !self.locks.is_empty() {
-            remarks.push(name_locks(&mut history, self.locks));
+            remarks.push(name_locks(&mut history, self.locks, &self.originals));
         }
         history.end_ns = history.end_ns.max(self.last_ns.unwrap_or(0));
         if self.timeless > 0 && self.timeless == self.records {
@@ -476,6 +497,7 @@ impl Assembler {
         self.invented += 1;
         self.reused += 1;
         self.renamed.insert(known.unwrap_or(current), number);
+        self.originals.insert(number, known.unwrap_or(current));
         if let Some(drain) = self.draining.remove(&current) {
             self.draining.insert(number, drain);
         }
@@ -564,7 +586,7 @@ impl Tuples {
             return;
         }
         self.are_proved |= proves;
-        self.are_doubtful |= matches!(key, Value::List(_));
+        self.are_doubtful |= matches!(key, Value::List(_) | Value::Nil);
         if let Some(keys) = &mut self.keys {
             keys.insert(key.clone());
         }
@@ -596,38 +618,54 @@ impl Tuples {
             None => {}
         }
         self.lost.push(index);
-        if matches!(value, Value::List(_)) && !self.answered_plainly.contains(&f) {
-            self.answered_plainly.push(f);
+        if let Value::List(values) = &value {
+            let holds_lists = values.iter().any(|value| matches!(value, Value::List(_)));
+            *self.answered_plainly.entry(f).or_default() |= holds_lists;
         }
         Ok(Some(value))
     }
 
     /// Makes answers of what was taken for tuples, where other answers to operations of that kind are lists
-    /// that are none.
+    /// that are none. What stands behind the key in a tuple is then a list, too, or nil; in an answer it is
+    /// an element. Where elements are lists this decides nothing.
     fn put_back(&self, history: &mut History) {
         if self.answered_plainly.is_empty() {
             return;
         }
         let lost: FxHashSet<usize> = self.lost.iter().copied().collect();
+        let mut is_in_doubt = false;
         for (index, operation) in history.operations.iter_mut().enumerate() {
-            if self.answered_plainly.contains(&operation.op.kind())
-                && !lost.contains(&index)
-                && let Outcome::Ok(answer) = &mut operation.outcome
+            let Some(hold_lists) = self.answered_plainly.get(&operation.op.kind()) else {
+                continue;
+            };
+            if let (Outcome::Ok(answer), false) = (&mut operation.outcome, lost.contains(&index))
                 && let Some(rest) = answer.value.take()
             {
-                answer.value = Some(Value::list(vec![operation.op.key().clone(), rest]));
+                let is_list = matches!(rest, Value::List(_));
+                is_in_doubt |= is_list && *hold_lists;
+                answer.value = Some(match is_list || rest.is_nil() {
+                    true => rest,
+                    false => Value::list(vec![operation.op.key().clone(), rest]),
+                });
             }
         }
+        history.doubts.extend(is_in_doubt.then_some(Doubt::UnknownKeys));
     }
 }
 
 /// Gives operations of locks the names that they were invoked with as keys, if processes share them. A
-/// process that only ever names one thing of its own says who it is.
-fn name_locks(history: &mut History, names: FxHashMap<usize, Value>) -> Remark {
-    let mut users: FxHashMap<&Value, FxHashSet<u32>> = FxHashMap::default();
-    let mut used: FxHashMap<u32, FxHashSet<&Value>> = FxHashMap::default();
+/// process that only ever names one thing of its own says who it is. One that continued after an info is still
+/// the same.
+fn name_locks(
+    history: &mut History,
+    names: FxHashMap<usize, Value>,
+    originals: &FxHashMap<u64, u64>,
+) -> Remark {
+    let mut users: FxHashMap<&Value, FxHashSet<u64>> = FxHashMap::default();
+    let mut used: FxHashMap<u64, FxHashSet<&Value>> = FxHashMap::default();
     for (index, name) in &names {
-        let process = history.operations[*index].process;
+        let process = u64::from(history.operations[*index].process);
+        let process = originals.get(&process).copied().unwrap_or(process);
         users.entry(name).or_default().insert(process);
         used.entry(process).or_default().insert(name);
     }

@@ -6,7 +6,7 @@
 //! file is read again as a whole, by one thread, and then errors are final.
 //!
 //! Whether values are the tuples of independent keys is known only at the end. It is tried first, and mostly
-//! refuted by the first operation.
+//! refuted by the first operation. Where nothing tells, they are values, and the history is in doubt.
 //!
 //! The order of events is the order of the file: harnesses write an event when they see it, and read the
 //! clock at another moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files
@@ -49,6 +49,8 @@ pub(crate) struct PassedOver {
 pub(crate) enum Stop {
     /// The history is not keyed.
     NotKeyed,
+    /// Nothing tells whether it is.
+    MaybeKeyed,
     /// The lines are not in their order, which is this one.
     Unsorted(Order),
     /// An operation ends before any begins: perhaps no invocation is recorded.
@@ -94,15 +96,22 @@ struct Way {
 
 /// Reads all of `source`.
 pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<Read, ImportError> {
-    match attempt(source, Style { keyed: true, ..style }, parser)? {
+    let may_be_keyed = match attempt(source, Style { keyed: true, ..style }, parser)? {
         Ok(read) => return Ok(read),
         Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
-        Err(_) => {}
-    }
-    attempt(source, style, parser)?.map_err(|stop| match stop {
+        Err(stop) => matches!(stop, Stop::MaybeKeyed),
+    };
+    let read = attempt(source, style, parser)?.map(|read| in_doubt(read, may_be_keyed));
+    read.map_err(|stop| match stop {
         Stop::Wrong(line, reason) | Stop::WrongTuple(line, reason) => source.malformed(line, reason),
         _ => source.malformed(1, "the history is not keyed"),
     })
+}
+
+/// Notes that values which were read as they stand may be tuples of keys.
+fn in_doubt((mut history, remarks): Read, may_be_keyed: bool) -> Read {
+    history.doubts.extend(may_be_keyed.then_some(Doubt::UnknownKeys));
+    (history, remarks)
 }
 
 /// Reads the operations that `items` passes on, which are no lines of a text. An error names the operation,
@@ -116,12 +125,13 @@ pub(crate) fn read_items(
             of_items(way, 0, |passed_over, emit| items(way.style, passed_over, emit))
         })
     };
-    match attempt(Style { keyed: true, ..style }) {
+    let may_be_keyed = match attempt(Style { keyed: true, ..style }) {
         Ok(read) => return Ok(read),
         Err(Stop::WrongTuple(number, reason)) => return Err((number, reason)),
-        Err(_) => {}
-    }
-    attempt(style).map_err(|stop| match stop {
+        Err(stop) => matches!(stop, Stop::MaybeKeyed),
+    };
+    let read = attempt(style).map(|read| in_doubt(read, may_be_keyed));
+    read.map_err(|stop| match stop {
         Stop::Wrong(number, reason) | Stop::WrongTuple(number, reason) => (number, reason),
         _ => (0, "the history is not keyed".to_owned()),
     })
@@ -130,7 +140,7 @@ pub(crate) fn read_items(
 /// Reads all of `source`, whose values are tuples of keys, or are not.
 fn attempt(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
     let first = match in_blocks(source, style, parser)? {
-        stopped @ Err(Stop::NotKeyed) => return Ok(stopped),
+        stopped @ Err(Stop::NotKeyed | Stop::MaybeKeyed) => return Ok(stopped),
         Ok(read) => return Ok(Ok(read)),
         Err(stop) => stop,
     };
@@ -412,6 +422,10 @@ impl Whole {
         let Err(mut reason) = self.assembler.push(record) else {
             return Ok(());
         };
+        // What makes no sense in the order of the lines may do so in that of the indices.
+        if self.way.order == Order::Lines && self.is_indexed {
+            return Err(Stop::Unsorted(Order::Indices));
+        }
         if let Some(before) = invoked {
             reason += &format!(" (since line {before})");
         }
@@ -487,7 +501,7 @@ impl Whole {
         self.sort()?;
         let is_in_doubt = self.way.order == Order::Lines && !self.is_indexed && !self.lacks_time;
         let is_in_doubt = is_in_doubt && !self.way.style.uninvoked;
-        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::NotKeyed)?;
+        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::MaybeKeyed)?;
         if is_in_doubt && is_listed_apart(&history) {
             return Err(Stop::Unsorted(Order::Times));
         }
@@ -509,6 +523,10 @@ fn is_listed_apart(history: &History) -> bool {
         goes_back |= time_ns < latest;
         latest = latest.max(time_ns);
     }
-    let overlap = |two: &[Operation]| two[0].completed != OPEN && two[0].completed > two[1].invoked;
+    // What a drain took was taken at once.
+    let times = |operation: &Operation| (operation.invoked_ns, operation.completed_ns);
+    let overlap = |two: &[Operation]| {
+        two[0].completed != OPEN && two[0].completed > two[1].invoked && times(&two[0]) != times(&two[1])
+    };
     goes_back && !history.operations.windows(2).any(overlap)
 }

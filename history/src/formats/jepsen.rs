@@ -179,6 +179,8 @@ pub(crate) enum What {
     InvokeDrain {
         who: Who,
         key: Key,
+        /// As for other invocations.
+        proves_tuples: bool,
     },
     OkDrain {
         who: Who,
@@ -187,6 +189,9 @@ pub(crate) enum What {
     Nemesis {
         name: Box<str>,
         detail: Value,
+        /// Who it is if it is a client that is known by a keyword and has invoked something, and what it then
+        /// says of that.
+        client: Option<(Who, Outcome)>,
     },
     /// A client's words, which are no operation.
     Aside,
@@ -346,20 +351,27 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
     let Some(kind) = kind else {
         return wrong("the operation has no type");
     };
-    let who = match who {
+    let (who, client) = match who {
         // No operation of a client: a nemesis' act.
-        Who::Absent if kind == Kind::Info && f.as_ref().is_some_and(Function::is_unknown) => Who::Nemesis,
+        Who::Absent if kind == Kind::Info && f.as_ref().is_some_and(Function::is_unknown) => {
+            (Who::Nemesis, None)
+        }
         // A nemesis only informs; and what a client leaves open stays open.
-        Who::Keyword(_) if kind == Kind::Info => Who::Nemesis,
-        Who::Keyword(name) => Who::Named(name),
-        who => who,
+        Who::Keyword(name) if kind == Kind::Info => (Who::Nemesis, Some(Who::Named(name))),
+        Who::Keyword(name) => (Who::Named(name), None),
+        who => (who, None),
     };
     if who == Who::Nemesis {
         let name = f.as_ref().map_or("nemesis", Function::name).into();
         let detail = value.unwrap_or_default();
-        return Ok(What::Nemesis { name, detail });
+        let client = client
+            .filter(|_| !matches!(&f, Some(Function::Other(name)) if &**name == "log"))
+            .map(|who| (who, Outcome::Info(reason(error.unwrap_or_default()))));
+        return Ok(What::Nemesis { name, detail, client });
     }
     let f = match f {
+        // What did not happen needs no name.
+        None if matches!(kind, Kind::Fail | Kind::Info) => Function::Other("".into()),
         // Elle's own histories leave `:f :txn` out.
         None if value.as_ref().is_some_and(is_transaction) => Function::Op(OpKind::Txn),
         None => return wrong("the operation has no f"),
@@ -386,7 +398,7 @@ fn meaning(raw: RawOp, style: Style) -> Result<What, Unreadable> {
     };
     let f = if is_count { Function::Op(OpKind::Add) } else { f };
     let is_kv = matches!(f, Function::Op(OpKind::Read | OpKind::Write | OpKind::Append));
-    if style.only_kv && !is_kv {
+    if style.only_kv && !is_kv && !f.name().is_empty() {
         return Err(Unreadable::Wrong(format!(
             "`{}` is neither get, put nor append",
             f.name()
@@ -547,6 +559,7 @@ fn invocation(
     value: Option<Value>,
     style: Style,
 ) -> Result<What, Unreadable> {
+    let is_flat = matches!(&value, Some(Value::List(parts)) if parts.len() == 3);
     let (key, value, proves_tuples) = match style.keyed {
         false => (key.unwrap_or_default(), value, false),
         true => match value
@@ -556,8 +569,9 @@ fn invocation(
         {
             None => return Err(Unreadable::NotKeyed),
             Some((key, rest)) => {
-                // No one asks for an answer by giving a pair whose second half is nil.
-                let proves = f.is_answered() && rest.is_nil();
+                // No one asks for an answer by giving a pair whose second half is nil, and what a cas expects
+                // and brings are two things.
+                let proves = f.is_answered() && rest.is_nil() || f == Function::Op(OpKind::Cas) && is_flat;
                 (key, Some(rest), proves)
             }
         },
@@ -574,7 +588,11 @@ fn invocation(
                 proves_tuples,
             }
         }
-        _ => What::InvokeDrain { who, key },
+        _ => What::InvokeDrain {
+            who,
+            key,
+            proves_tuples,
+        },
     })
 }
 

@@ -34,7 +34,7 @@ pub struct Open {
     pub taken: bool,
     /// What locks are asked for names nothing twice.
     pub locks: bool,
-    /// A completion that lost its key looks as if it had one.
+    /// Whether pairs are of keys and values.
     pub keys: bool,
 }
 
@@ -100,6 +100,10 @@ pub fn write(rng: &mut dyn Rng, case: &Case, style: &Style) -> Lines {
     }
     let Writer { mut lines, open, .. } = writer;
     lines.sort_by_key(|line| line.place);
+    let open = Open {
+        keys: open.keys || are_pairs_of_anything(&lines),
+        ..open
+    };
     Lines {
         lines,
         history,
@@ -361,6 +365,9 @@ impl Writer<'_> {
         }
         let share = self.style.loses_keys;
         let loses = may_lose_key && self.tenths(share);
+        let is_list = |value: &Value| matches!(value, Value::List(_));
+        let holds_lists = matches!(&value, Some(Value::List(values)) if values.iter().any(is_list));
+        self.open.keys |= loses && holds_lists && self.case.keys.is_some();
         let (value, is_tuple, key) = match value {
             _ if loses => (value, false, None),
             None if self.case.keys.is_some() && self.one_in(2) => (None, false, None),
@@ -503,6 +510,24 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// Whether every invocation is a pair that may be a value as well as a key with its value, and some of these
+/// keys would be odd.
+fn are_pairs_of_anything(lines: &[Line]) -> bool {
+    let invoked = || lines.iter().filter(|line| line.kind == "invoke");
+    let first = |line: &Line| match &line.value {
+        Some(Value::List(pair)) if pair.len() == 2 && line.key.is_none() => {
+            Some((pair[0].clone(), pair[1].is_nil()))
+        }
+        _ => None,
+    };
+    const ANSWERED: [&str; 10] = [
+        "read", "r", "get", "dequeue", "generate", "acquire", "lock", "release", "unlock", "drain",
+    ];
+    let proves = |line: &Line| first(line).is_some_and(|(_, is_nil)| is_nil && ANSWERED.contains(&line.f));
+    let is_odd = |line: &Line| matches!(first(line), Some((Value::List(_) | Value::Nil, _)));
+    invoked().all(|line| first(line).is_some()) && invoked().any(is_odd) && !invoked().any(proves)
 }
 
 /// Whether an answer says that there is nothing.

@@ -178,7 +178,6 @@ fn edn(rng: &mut dyn Rng, lines: &[(&Line, Option<u64>)], style: &Style) -> Stri
                 ":link [4 5]",
                 "#_ :gone #_ 7",
                 ":debug {:value 9, :process 3}",
-                "\"text\" 1",
             ];
             fields.push(more[rng.random_range(0..more.len())].to_owned());
         }

@@ -1,5 +1,6 @@
 //! The ways in which a file may be written.
 
+use history::{Op, Operation};
 use rand::{Rng, RngExt};
 
 use super::case::{Case, Holds, What};
@@ -153,6 +154,9 @@ impl Style {
             2 if case.what.is_lock() => LockNames::Request,
             _ => LockNames::Nothing,
         };
+        // Where nothing is appended, a get of nil claims nothing.
+        let appends = |operation: &Operation| matches!(operation.op, Op::Append { .. });
+        let is_register = format == Format::Kv && !case.history.operations.iter().any(appends);
         let may_be_named = case.keys.is_none();
         Style {
             format,
@@ -165,7 +169,11 @@ impl Style {
             loses_keys: [0, 0, 0, 3, 10][rng.random_range(0..5)],
             repeats: [10, 10, 5, 0][rng.random_range(0..4)],
             late: [0, 0, 0, 2][rng.random_range(0..4)],
-            nil_is_empty: [0, 0, 5][rng.random_range(0..3)],
+            nil_is_empty: if is_register {
+                0
+            } else {
+                [0, 0, 5][rng.random_range(0..3)]
+            },
             lock_names: if may_be_named {
                 lock_names
             } else {
@@ -173,7 +181,8 @@ impl Style {
             },
             token_field: has_fields && (lock_names != LockNames::Nothing || rng.random_ratio(1, 4)),
             flat_cas: rng.random_ratio(1, 5),
-            key_field: has_fields && rng.random_ratio(1, 8),
+            // Texts that have such fields are Porcupine's.
+            key_field: has_fields && case.what != What::Text && rng.random_ratio(1, 8),
             tells_mismatch: has_fields && rng.random_ratio(1, 2),
             others: rng.random_ratio(1, 3) && format != Format::Kv,
             strewn: rng.random_ratio(1, 2),

@@ -96,9 +96,9 @@ pub fn compare(
         .iter()
         .any(|operation| operation.outcome.is_answer());
     let may_be_open = match right {
-        Some(Right::Valid) => !is_answered,
+        Some(Right::Valid) => !is_answered || open.keys,
         Some(Right::Invalid) => {
-            open.taken || open.locks || open.renumbered && entry.is_some_and(|entry| entry.owned)
+            open.keys || open.taken || open.locks || open.renumbered && entry.is_some_and(|entry| entry.owned)
         }
         Some(Right::Unreadable) | None => true,
     };
@@ -107,6 +107,8 @@ pub fn compare(
         // An empty file is no history.
         (Judged::Refused(_), _) if history.operations.is_empty() => Ok(Compared::Open),
         (Judged::Refused(why), None) if why == "no model suits" => Ok(Compared::Open),
+        // What is read as a value although it is a key with its value may be none that the model knows.
+        (Judged::Refused(why), _) if open.keys && why.contains("expected") => Ok(Compared::Open),
         (Judged::Refused(_), _) => Err("refused"),
         (Judged::Verdict(Verdict::Unknown, _), Some(Right::Unreadable)) => Ok(Compared::Unreadable),
         (Judged::Verdict(Verdict::Unknown, _), _) if may_be_open => Ok(Compared::Open),
@@ -116,6 +118,8 @@ pub fn compare(
         (Judged::Verdict(Verdict::Unknown, _), _) => Err("needlessly unknown"),
         (Judged::Verdict(Verdict::Valid, _), Some(Right::Valid)) => Ok(Compared::Valid),
         (Judged::Verdict(Verdict::Invalid, _), Some(Right::Invalid)) => Ok(Compared::Invalid),
+        // As values, all may be well.
+        (Judged::Verdict(Verdict::Valid, _), Some(Right::Invalid)) if open.keys => Ok(Compared::Open),
         (Judged::Verdict(Verdict::Valid, _), Some(Right::Invalid)) => Err("the guilty was acquitted"),
         (Judged::Verdict(Verdict::Invalid, _), Some(Right::Valid)) => Err("the innocent was accused"),
         // What a model cannot read in one place it may refute by another.
