@@ -93,7 +93,7 @@ fn what_cannot_be_read_says_what_to_do() {
     damaged[60] ^= 1;
     let none = Value::map(Vec::new());
     let mut odd = Stream::default();
-    odd.operation(0, ":invoke", 0, ":transfer", &Value::Nil, &none);
+    odd.operation(0, ":invoke", 0, ":compare", &Value::Nil, &none);
     let odd = file(1, &[(1, 4, odd.bytes), (4, 2, root())]);
     let twice = file(
         1,
@@ -131,7 +131,7 @@ fn what_cannot_be_read_says_what_to_do() {
         (twice, "its history holds block 5 twice", instead),
         (circle, "its history nests in block 1", instead),
         (lost, "it has no block 1", instead),
-        (odd, "operation 1: unknown operation `transfer` (known: ", ""),
+        (odd, "operation 1: unknown operation `compare` (known: ", ""),
     ];
     for (bytes, why, instead) in cases {
         let message = complaint(&bytes);

@@ -6,7 +6,7 @@ mod support;
 
 use std::path::Path;
 
-use history::formats::{FORMATS, read_bytes};
+use history::formats::{FORMATS, PARQUET, read_bytes};
 use proptest::prelude::*;
 
 /// A file of each format that is text.
@@ -131,7 +131,12 @@ fn valid_files_are_read() {
     }
     let all = valid();
     let is_there = |name: &str| all.iter().any(|(format, _)| *format == name);
-    assert!(FORMATS.iter().all(|format| is_there(format.name)));
+    // What has a feature of its own is damaged by tests of its own (columns.rs).
+    assert!(
+        FORMATS
+            .iter()
+            .all(|format| is_there(format.name) || format.name == PARQUET)
+    );
 }
 
 /// Deep nesting, long tokens and many brackets: each answered within the limits on depth.

@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Remark;
+use super::arguments;
 use super::jepsen::{self, Function, Record, What, Who};
 use crate::units::plural;
 use crate::{
@@ -265,7 +266,7 @@ impl Assembler {
 
     /// What a drain returned, taken out of its tuple.
     fn without_key(&self, key: &Key, elements: Value) -> Value {
-        match jepsen::tuple(&Function::Drain, &elements) {
+        match arguments::tuple(&Function::Drain, &elements) {
             Some((of, rest)) if self.tuples.is_keyed && of == *key => rest,
             _ => elements,
         }
@@ -293,7 +294,7 @@ impl Assembler {
             false => value,
         };
         let op = &mut history.operations[index].op;
-        let told = jepsen::operation(f, op.key().clone(), value.clone());
+        let told = arguments::operation(f, op.key().clone(), value.clone());
         let (completed, mut answer) = match (f, told) {
             (OpKind::Watch, told) => told.map(|(op, answer)| (Some(op), answer))?,
             (_, Ok((completed, answer))) => (Some(completed), answer),
@@ -320,7 +321,7 @@ impl Assembler {
             // It says no more than which lock was meant.
             answer = answer.filter(|answer| self.locks.get(&index) != Some(answer));
         }
-        if !jepsen::complete(op, completed) && !is_silent {
+        if !arguments::complete(op, completed) && !is_silent {
             self.others += 1;
             let value = || tell::value(value.as_ref().unwrap_or(&Value::Nil));
             let asked = || tell::short(&history.operations[index]);
@@ -602,7 +603,7 @@ impl Tuples {
     ) -> Result<Option<Value>, String> {
         let own = history.operations[index].op.key();
         let Some(value) = value else { return Ok(None) };
-        match jepsen::tuple(&Function::Op(f), &value) {
+        match arguments::tuple(&Function::Op(f), &value) {
             Some((key, rest)) if key == *own => return Ok(Some(rest)),
             Some((key, _)) => {
                 let all = || {
@@ -654,8 +655,8 @@ impl Tuples {
 }
 
 /// Gives operations of locks the names that they were invoked with as keys, if processes share them. A
-/// process that only ever names one thing of its own says who it is. One that continued after an info is still
-/// the same.
+/// process that only ever names one thing of its own says who it is. One that continued after an info is
+/// still the same.
 fn name_locks(
     history: &mut History,
     names: FxHashMap<usize, Value>,

@@ -14,6 +14,7 @@
 //! - No reader panics, recurses more than 200 levels deep or uses more memory than a constant times the
 //!   file's size.
 
+mod arguments;
 mod assemble;
 mod chaos;
 mod edn;
