@@ -16,8 +16,6 @@ fn pages() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/formats");
     let entries = std::fs::read_dir(folder).unwrap();
     let mut pages: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    // No text can show it.
-    pages.retain(|page| !page.ends_with("parquet.md"));
     pages.sort();
     pages
 }
@@ -63,7 +61,9 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn examples_are_read_as_their_pages_say() {
     for page in pages() {
         let examples = examples(&std::fs::read_to_string(&page).unwrap());
-        assert!(!examples.is_empty(), "{} has no example", page.display());
+        // Columns can be shown in no text.
+        let has_none = page.ends_with("parquet.md");
+        assert_eq!(examples.is_empty(), has_none, "examples of {}", page.display());
         for example in examples {
             let bytes = if example.is_hex {
                 bytes(&example.text)

@@ -156,6 +156,7 @@ fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt
         has_invocations: false,
     };
     let mut stopped = first;
+    let mut in_the_end = None;
     loop {
         match stopped {
             Some(Stop::Unsorted(order)) => way.order = order,
@@ -169,7 +170,13 @@ fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt
         match read(way) {
             // Each of these ends one kind of doubt.
             Err(stop @ (Stop::Unsorted(_) | Stop::Uninvoked | Stop::Invoked)) => stopped = Some(stop),
-            done => return done,
+            // It may have stopped before the first invocation, where lines are mixed.
+            Err(stop) if way.style.uninvoked => {
+                in_the_end = Some(stop);
+                stopped = Some(Stop::Invoked);
+            }
+            Err(stop) => return Err(in_the_end.unwrap_or(stop)),
+            Ok(read) => return Ok(read),
         }
     }
 }
