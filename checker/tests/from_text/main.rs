@@ -83,6 +83,33 @@ fn texts_are_judged_as_they_are_meant() {
         share(total(Compared::Valid), 25) && share(total(Compared::Invalid), 20),
         "{tally:#?}"
     );
+    for what in What::ALL {
+        let count = |compared| tally.named.get(&(what, compared)).copied().unwrap_or(0);
+        let (valid, invalid, open) = (
+            count(Compared::Valid),
+            count(Compared::Invalid),
+            count(Compared::Open),
+        );
+        assert!(
+            valid > 3 * open / 2 && 20 * invalid > valid,
+            "{what:?} in {tally:#?}"
+        );
+    }
+    for format in Format::ALL {
+        let count = |compared| tally.formats.get(&(format, compared)).copied().unwrap_or(0);
+        let (valid, invalid, open) = (
+            count(Compared::Valid),
+            count(Compared::Invalid),
+            count(Compared::Open),
+        );
+        assert!(
+            valid > 100 && 5 * invalid > valid && 3 * open < 2 * invalid,
+            "{format:?} in {tally:#?}"
+        );
+    }
+    // A model that is guessed is mostly the object's; some objects look like others.
+    let guessed = tally.guessed_right.values().sum::<u64>();
+    assert!(share(guessed, 60), "{tally:#?}");
     assert!(
         !share(total(Compared::Open), 10) && !share(total(Compared::Unreadable), 5),
         "{tally:#?}"

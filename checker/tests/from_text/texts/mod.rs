@@ -2,6 +2,7 @@
 //! brute force over all orders in memory.
 //!
 //! All choices are made by one source of random numbers, so that a fuzzer can make them as well.
+#![allow(dead_code, reason = "tests and fuzzers use their own parts")]
 
 mod case;
 mod choices;

@@ -45,11 +45,15 @@ pub fn file(rng: &mut dyn Rng, lines: &[Line], style: &Style) -> String {
             spelled.sort_by_key(|(line, _)| key(line, firsts[&line.place]));
         }
     }
-    match style.format {
+    let text = match style.format {
         Format::Log => log(rng, &spelled, style),
         Format::Json => json(rng, &spelled, style),
         Format::Edn => edn(rng, &spelled, style),
         Format::Kv => kv(&spelled),
+    };
+    match style.strewn && rng.random_ratio(1, 8) {
+        true => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => text,
     }
 }
 
@@ -59,16 +63,23 @@ fn mix<T>(rng: &mut dyn Rng, all: &mut [T]) {
     }
 }
 
-fn time(rng: &mut dyn Rng, line: &Line, style: &Style) -> Option<i64> {
-    match style.times {
-        Times::None => None,
-        Times::Minus => Some(-1),
-        Times::Growing(start) => Some((start + line.place * 1000) as i64),
-        Times::Loose => {
-            let place = line.place + rng.random_range(0..3 * STEP);
-            Some((place * 1000) as i64)
+fn time(rng: &mut dyn Rng, line: &Line, style: &Style) -> Option<String> {
+    let time = match style.times {
+        Times::None => return None,
+        Times::Minus => -1,
+        Times::Growing(start) => (start + line.place * 1000) as i64,
+        Times::Loose => (line.place + rng.random_range(0..3 * STEP)) as i64 * 1000,
+        Times::Dates => {
+            let tag = if style.format == Format::Edn && rng.random_ratio(1, 2) {
+                "#inst "
+            } else {
+                ""
+            };
+            let (thousandths, rest) = (line.place / 1000, line.place % 1000);
+            return Some(format!("{tag}\"2024-03-01T10:00:00.{thousandths:03}{rest:03}Z\""));
         }
-    }
+    };
+    Some(time.to_string())
 }
 
 /// A value in EDN, in one of the ways in which it can be written.
@@ -147,6 +158,7 @@ fn edn(rng: &mut dyn Rng, lines: &[(&Line, Option<u64>)], style: &Style) -> Stri
     } else {
         ""
     };
+    let is_quoted = style.strewn && rng.random_ratio(1, 8);
     let between = [" ", ", ", ","][rng.random_range(0..3)];
     let mut text = String::new();
     if style.strewn && rng.random_ratio(1, 2) {
@@ -156,7 +168,10 @@ fn edn(rng: &mut dyn Rng, lines: &[(&Line, Option<u64>)], style: &Style) -> Stri
     for (line, index) in lines {
         let mut fields = vec![
             format!(":{namespace}process {}", edn_value(rng, &line.who, true)),
-            format!(":{namespace}type :{}", line.kind),
+            match is_quoted {
+                true => format!(":{namespace}type \"{}\"", line.kind),
+                false => format!(":{namespace}type :{}", line.kind),
+            },
         ];
         if !line.f.is_empty() {
             fields.push(format!(":{namespace}f :{}", line.f));

@@ -21,6 +21,8 @@ pub enum Times {
     Minus,
     /// From the start of the run, or since 1970.
     Growing(u64),
+    /// Dates.
+    Dates,
     /// Read at some moment near the event; only the order of the lines counts.
     Loose,
 }
@@ -90,6 +92,8 @@ pub struct Style {
 }
 
 impl Format {
+    pub const ALL: [Format; 4] = [Format::Edn, Format::Json, Format::Log, Format::Kv];
+
     pub fn draw(rng: &mut dyn Rng, what: What) -> Format {
         let is_kv = matches!(what, What::Register | What::Text);
         match rng.random_range(0..8) {
@@ -125,6 +129,7 @@ impl Style {
         let growing = Times::Growing([0, 1_700_000_000_000_000_000][rng.random_range(0..2)]);
         let times = match rng.random_range(0..6) {
             0 if has_fields => Times::Minus,
+            5 if has_fields => Times::Dates,
             1 | 2 => Times::None,
             _ if format == Format::Kv => Times::None,
             _ => growing,
@@ -134,7 +139,7 @@ impl Style {
             (0, true, _) => (times, Order::Indices),
             (1, true, _) => (Times::Loose, Order::Events),
             // What is within a drain cannot be listed apart from it.
-            (0 | 1, false, Times::Growing(_))
+            (0 | 1, false, Times::Growing(_) | Times::Dates)
                 if has_fields && !case.drains.iter().any(|drain| drain.is_name) =>
             {
                 (times, Order::Operations)
