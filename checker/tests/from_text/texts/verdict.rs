@@ -115,6 +115,10 @@ pub fn compare(
         (Judged::Verdict(Verdict::Unknown, why), _) if entry.is_some() && why.contains("versions") => {
             Ok(Compared::Open)
         }
+        // A lock that is taken twice by one process may be of another kind.
+        (Judged::Verdict(Verdict::Unknown, why), Some(Right::Invalid)) if why.contains("takes again") => {
+            Ok(Compared::Open)
+        }
         (Judged::Verdict(Verdict::Unknown, _), _) => Err("needlessly unknown"),
         (Judged::Verdict(Verdict::Valid, _), Some(Right::Valid)) => Ok(Compared::Valid),
         (Judged::Verdict(Verdict::Invalid, _), Some(Right::Invalid)) => Ok(Compared::Invalid),
