@@ -2,7 +2,7 @@
 //!
 //! Sources: as of [`super::jepsen`].
 
-use super::jepsen::Function;
+use super::functions::Function;
 use super::reasons::name;
 use crate::{Key, MicroOp, Op, OpKind, Value};
 

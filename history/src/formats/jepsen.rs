@@ -7,14 +7,10 @@
 use std::fmt;
 
 use super::arguments::{is_transaction, operation, pair, tuple};
+pub(crate) use super::functions::{Function, KNOWN};
 use super::instant;
 use super::reasons::{is_name, mismatch, reason};
 use crate::{Answer, Failure, Key, Op, OpKind, Outcome, Value};
-
-/// The names of the operations that readers know, human-readable.
-pub(crate) const KNOWN: &str = "read r get read-init, write w put, cas, append, add, inc incr increment, dec decr \
-                                decrement, remove delete, acquire lock, try-acquire try-lock, release unlock, enqueue, \
-                                dequeue, drain, transfer, generate, txn";
 
 /// One operation map, its fields not yet interpreted.
 #[derive(Debug, Default)]
@@ -114,20 +110,6 @@ pub(crate) enum Kind {
     Ok,
     Fail,
     Info,
-}
-
-/// The field `f`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Function {
-    Op(OpKind),
-    /// Adds to a counter: 1 where it names no amount.
-    Increment,
-    /// Subtracts from a counter, likewise.
-    Decrement,
-    /// Takes all elements out of a queue.
-    Drain,
-    /// Of the nemesis, or unknown.
-    Other(Box<str>),
 }
 
 /// How a format differs from others.
@@ -261,59 +243,6 @@ impl Kind {
             b"fail" => Some(Kind::Fail),
             b"info" => Some(Kind::Info),
             _ => None,
-        }
-    }
-}
-
-impl Function {
-    /// `name` is without colon; a namespace plays no role.
-    pub fn parse(name: &str) -> Self {
-        let local = name.rsplit('/').next().unwrap_or(name);
-        Function::Op(match local {
-            // The first read of a register in Jepsen's tests/causal.
-            "read" | "r" | "get" | "read-init" => OpKind::Read,
-            "write" | "w" | "put" => OpKind::Write,
-            "cas" => OpKind::Cas,
-            "append" => OpKind::Append,
-            "add" => OpKind::Add,
-            "inc" | "incr" | "increment" => return Function::Increment,
-            "dec" | "decr" | "decrement" => return Function::Decrement,
-            "remove" | "delete" => OpKind::Remove,
-            "acquire" | "lock" => OpKind::Acquire,
-            "try-acquire" | "try-lock" => OpKind::TryAcquire,
-            "release" | "unlock" => OpKind::Release,
-            "enqueue" => OpKind::Enqueue,
-            "dequeue" => OpKind::Dequeue,
-            "transfer" => OpKind::Transfer,
-            "generate" => OpKind::Generate,
-            "watch" => OpKind::Watch,
-            "txn" => OpKind::Txn,
-            "drain" => return Function::Drain,
-            _ => return Function::Other(name.into()),
-        })
-    }
-
-    /// Whether its completion brings an answer that its invocation cannot hold.
-    fn is_answered(&self) -> bool {
-        use OpKind::{Acquire, Dequeue, Generate, Read, Release, TryAcquire};
-        matches!(
-            self,
-            Function::Drain | Function::Op(Read | Dequeue | Generate | Acquire | TryAcquire | Release)
-        )
-    }
-
-    /// Whether it is none that clients are known to invoke, nor their words.
-    fn is_unknown(&self) -> bool {
-        matches!(self, Function::Other(name) if &**name != "log")
-    }
-
-    pub fn name(&self) -> &str {
-        match self {
-            Function::Op(kind) => kind.name(),
-            Function::Increment => "increment",
-            Function::Decrement => "decrement",
-            Function::Drain => "drain",
-            Function::Other(name) => name,
         }
     }
 }

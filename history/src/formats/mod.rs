@@ -25,6 +25,7 @@ mod etcd_requests;
 mod folder;
 mod framed;
 mod fressian;
+mod functions;
 mod instant;
 mod intervals;
 mod jepsen;
