@@ -539,8 +539,9 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// A Parquet file of many operations, of which one key is wrong, judged within a limit of memory. Needs the
-    /// feature parquet, and some 70 bytes of disk for each operation in the directory for temporary files.
+    /// A Parquet file of many operations, of which one key is wrong, judged within a limit of memory. Needs
+    /// the feature parquet, and some 70 bytes of disk for each operation in the directory for temporary
+    /// files.
     Columns {
         /// Operations in all.
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000_000))]

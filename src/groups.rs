@@ -1,5 +1,5 @@
-//! Judging a history that is larger than the memory: the rows of a Parquet file are written to runs on the disk
-//! by key, and then the keys of one run are judged at a time by each thread.
+//! Judging a history that is larger than the memory: the rows of a Parquet file are written to runs on the
+//! disk by key, and then the keys of one run are judged at a time by each thread.
 //!
 //! ```text
 //!  file ──one pass──► runs on the disk ──► a history each ──► conflicts, merged in the order of keys
@@ -53,7 +53,8 @@ pub struct Found {
     pub analysis: Analysis,
     /// The first conflicts, in the order of keys.
     pub told: Vec<Told>,
-    /// A process went on with a key while its last operation on that key was open, which matters to the model.
+    /// A process went on with a key while its last operation on that key was open, which matters to the
+    /// model.
     pub is_renumbered: bool,
     /// How many groups of keys there were.
     pub groups: usize,
@@ -398,8 +399,8 @@ mod tests {
         judge(path, spilled, options, shares, None).ok().unwrap()
     }
 
-    /// Operations on some keys, whose answers are mostly right and sometimes not; by a clock so coarse that many
-    /// times are equal.
+    /// Operations on some keys, whose answers are mostly right and sometimes not; by a clock so coarse that
+    /// many times are equal.
     fn random(rng: &mut ChaCha8Rng, model: &str) -> Vec<Operation> {
         let keys = rng.random_range(1..6);
         (0..rng.random_range(1..24u32))

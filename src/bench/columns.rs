@@ -1,8 +1,8 @@
 //! `perjury bench columns`: a Parquet file that need not fit into memory, judged in groups of keys.
 //!
-//! Every key is a register with values written once each, and 4 clients. The rows of a thousand keys are mixed,
-//! as those of clients that ask about many keys are. The last key has a stale read, which must be found, and
-//! nothing else.
+//! Every key is a register with values written once each, and 4 clients. The rows of a thousand keys are
+//! mixed, as those of clients that ask about many keys are. The last key has a stale read, which must be
+//! found, and nothing else.
 
 use std::fs::File as Disk;
 use std::io::BufWriter;

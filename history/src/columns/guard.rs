@@ -1,7 +1,7 @@
 //! Damaged files, some of which the Parquet reader answers with a panic.
 //!
-//! Invariant: a panic within [`guarded`] is an error of the file, and prints nothing; one anywhere else is as it
-//! was.
+//! Invariant: a panic within [`guarded`] is an error of the file, and prints nothing; one anywhere else is
+//! as it was.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -13,7 +13,8 @@ thread_local! {
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does what may panic because of the file that it reads. What it was reading with must not be used after that.
+/// Does what may panic because of the file that it reads. What it was reading with must not be used after
+/// that.
 pub(super) fn guarded<T>(read: impl FnOnce() -> Result<T, ColumnsError>) -> Result<T, ColumnsError> {
     static QUIETED: Once = Once::new();
     QUIETED.call_once(|| {

@@ -1,7 +1,7 @@
 //! Which columns a file has, and how they are brought into few types.
 //!
-//! Plain batches have columns of these types only: `Int64`, `Float64`, `Utf8`, `Boolean`; and `UInt8` for what
-//! an operation is and how it ended, as codes.
+//! Plain batches have columns of these types only: `Int64`, `Float64`, `Utf8`, `Boolean`; and `UInt8` for
+//! what an operation is and how it ended, as codes.
 
 use std::sync::Arc;
 

@@ -6,8 +6,9 @@
 //!  position    0       1       2        3
 //! ```
 //!
-//! Times of one clock order events, and those of equal times are concurrent as far as they can be: what begins
-//! comes before what ends. A coarse clock that rounds all times in the same way therefore accuses no one.
+//! Times of one clock order events, and those of equal times are concurrent as far as they can be: what
+//! begins comes before what ends. A coarse clock that rounds all times in the same way therefore accuses no
+//! one.
 
 use std::hash::Hash;
 

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Which run a key goes to is told by its hash, whose upper half is used: the lower one says to which
-//! [`Part`] it belongs. Rows keep their order. The files have no names, so that nothing is left of them however
-//! the program ends.
+//! [`Part`] it belongs. Rows keep their order. The files have no names, so that nothing is left of them
+//! however the program ends.
 
 use std::fs::File as Disk;
 use std::io::{BufReader, BufWriter, Seek};
@@ -93,8 +93,8 @@ pub fn spill(
 impl Run {
     /// The run as a history, whose times count from `first_ns`.
     ///
-    /// Where `by_owner`, a process that goes on with a key while its last operation on that key is open gets a
-    /// new number.
+    /// Where `by_owner`, a process that goes on with a key while its last operation on that key is open
+    /// gets a new number.
     ///
     /// # Errors
     /// When it cannot be read.

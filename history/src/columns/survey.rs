@@ -1,8 +1,8 @@
 //! What is known of a file after one pass over it, however long it is.
 //!
-//! Invariant: of every shape of operations that is in the file, there is one in the sample. A shape is the kind
-//! of operation, how it ended, and of which sort its values are; what a history looks like, by which its model is
-//! found, is told by shapes alone.
+//! Invariant: of every shape of operations that is in the file, there is one in the sample. A shape is the
+//! kind of operation, how it ended, and of which sort its values are; what a history looks like, by which
+//! its model is found, is told by shapes alone.
 
 use std::hash::{Hash, Hasher};
 
@@ -54,8 +54,8 @@ impl Survey {
         }
     }
 
-    /// The time from which times are shown: the beginning of the file where they do not count from the start of
-    /// a run, but from 1970 or so.
+    /// The time from which times are shown: the beginning of the file where they do not count from the
+    /// start of a run, but from 1970 or so.
     pub fn shown_from_ns(&self) -> u64 {
         match self.first_ns < LONGEST_WAIT_NS {
             true => 0,

@@ -309,8 +309,8 @@ impl Request<'_> {
             Some(initial) => initial.clone(),
             None => initial(&imported, entry),
         };
-        // In a journal, and in columns, nil is an answer like any other: there was no value. And other objects than registers
-        // know what it stands for: the empty list, nought.
+        // In a journal, and in columns, nil is an answer like any other: there was no value. And other
+        // objects than registers know what it stands for: the empty list, nought.
         if ![JOURNAL, PARQUET].contains(&imported.format) && (entry.initial)().is_nil() {
             forget_nil_reads(&mut imported, &initial, self.initial.is_some());
         }
