@@ -631,9 +631,19 @@ mod tests {
         let spilled = split(&path, &File::open(&path).unwrap(), &shares, None)
             .ok()
             .unwrap();
-        let mut merged = Merged::default();
-        merged.unread = spilled.runs.iter().map(|run| run.rows).sum();
-        let found = merged.finish(&Options::default());
+        let options = Options::default();
+        let judging = Judging {
+            first_ns: 0,
+            options: &options,
+            shares: &shares,
+            stop: Arc::new(AtomicBool::new(true)),
+            settled: Arc::default(),
+            found: Mutex::default(),
+        };
+        for run in &spilled.runs {
+            judging.run(run).unwrap();
+        }
+        let found = judging.found.into_inner().unwrap().finish(&options);
         assert_eq!(found.analysis.verdict, Verdict::Unknown);
         let why = &found.analysis.unknown[0].1;
         assert_eq!(

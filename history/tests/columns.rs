@@ -16,8 +16,11 @@ use history::{
 };
 use parquet::arrow::ArrowWriter;
 
+/// Columns with their names.
+type Named = Vec<(&'static str, ArrayRef)>;
+
 /// The bytes of a file with these columns.
-fn file(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+fn file(columns: Named) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns.into_iter().map(|(name, array)| (name, array, true)),
     )
@@ -38,8 +41,8 @@ fn texts<'a>(cells: impl IntoIterator<Item = Option<&'a str>>) -> ArrayRef {
 }
 
 /// Rows that write 1 and read it, with other columns in the place of some, or beside them.
-fn with(others: Vec<(&'static str, ArrayRef)>) -> Vec<u8> {
-    let mut columns: Vec<(&str, ArrayRef)> = vec![
+fn with(others: Named) -> Vec<u8> {
+    let mut columns: Named = vec![
         ("process", integers([Some(0), Some(1)])),
         ("f", texts([Some("write"), Some("read")])),
         ("value", integers([Some(1), Some(1)])),
@@ -62,7 +65,7 @@ fn read(bytes: &[u8]) -> Result<History, String> {
         .map_err(|error| error.to_string())
 }
 
-fn operations(others: Vec<(&'static str, ArrayRef)>) -> Vec<Operation> {
+fn operations(others: Named) -> Vec<Operation> {
     read(&with(others)).unwrap().operations
 }
 
@@ -93,7 +96,7 @@ fn what_begins_when_another_ends_is_concurrent_with_it() {
 #[test]
 fn values_have_many_types() {
     let list = Value::list(vec![1.into(), Value::text("a")]);
-    let cases: Vec<(Vec<(&str, ArrayRef)>, Option<Value>)> = vec![
+    let cases: Vec<(Named, Option<Value>)> = vec![
         (
             vec![("value", Arc::new(Int32Array::from(vec![1, -5])))],
             Some((-5).into()),
@@ -205,7 +208,7 @@ fn a_process_that_goes_on_while_something_is_open_becomes_another() {
 #[test]
 fn what_is_wrong_is_one_line() {
     let two = || integers([Some(1), Some(1)]);
-    let cases: Vec<(Vec<(&str, ArrayRef)>, &str)> = vec![
+    let cases: Vec<(Named, &str)> = vec![
         (
             vec![("f", texts([Some("write"), Some("destroy")]))],
             "row 2: there is no operation `destroy`",
