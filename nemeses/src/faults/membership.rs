@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use control::{Ability, ControlError};
-use history::{Aim, Hold, NemesisOutcome, Pick};
+use history::{Aim, Hold, NemesisOutcome, Pick, Whom};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::act::{name, nothing, outcome, too_slow};
 use crate::alongside::Alongside;
 use crate::target::hit::Hit;
+use crate::target::majority::Connected;
 use crate::target::nodes::names;
 use crate::target::{PROCESSES, Targets, row};
 use crate::{Entry, Nemesis, NemesisContext};
@@ -71,11 +72,32 @@ struct Membership {
 impl Nemesis for Membership {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
         let nodes = ctx.environment.nodes();
-        let taken = ctx.holds.taken(ENTRY.name, nodes);
+        let connected = Connected::now(ctx).await;
+        let all: BTreeSet<usize> = nodes.iter().map(|node| node.index).collect();
+        let without = |left: &[usize]| {
+            let remain = all.iter().copied().filter(|node| !left.contains(node));
+            connected.can_agree(&remain.collect())
+        };
+        // Who names nodes may want to see what becomes of a change that cannot be agreed on.
+        let is_named = matches!(aim.whom, Some(Whom::Nodes(_)));
+        let mut taken = ctx.holds.taken(ENTRY.name, nodes);
+        for &node in all.iter().filter(|node| !is_named && !without(&[**node])) {
+            let why = "is needed for a majority that is connected";
+            taken.entry(node).or_insert_with(|| why.to_owned());
+        }
         let hit = Hit::aimed(ctx, aim, &taken, &mut self.rng).await?;
         if 2 * hit.nodes.len() >= nodes.len() {
             return Err("a majority of the nodes must remain members".into());
         }
+        // As many as those that remain can do without.
+        let mut left = Vec::new();
+        for &node in &hit.nodes {
+            left.push(node);
+            if !is_named && !without(&left) {
+                left.pop();
+            }
+        }
+        let hit = Hit { nodes: left, ..hit };
         let mut refused = Vec::new();
         // One after the other: so the two majorities overlap.
         for &node in &hit.nodes {

@@ -5,6 +5,7 @@
 //! - [`list`]: the list of nemeses and targets that a user writes;
 //! - [`kinds`]: kinds, their values and the choice of both;
 //! - [`nodes`], [`hit`]: the choice of nodes;
+//! - [`majority`]: whether those that are left can agree;
 //! - [`links`], [`grudges`]: links by name, and the choice of links.
 //!
 //! Invariant: what was hit is recorded as a target that names it, so that a schedule can be run again.
@@ -17,6 +18,7 @@ pub(crate) mod hit;
 pub(crate) mod kinds;
 pub(crate) mod links;
 pub(crate) mod list;
+pub(crate) mod majority;
 pub(crate) mod nodes;
 
 pub use kinds::{Kind, Values};

@@ -69,8 +69,14 @@ fn excuse(looked: &Looked, found: &Found) -> Option<String> {
     if let Some(why) = &fact.operator {
         return Some(format!("the store says that it needs an operator: {why}"));
     }
-    // Nothing stays of what operators do.
-    let stays = |fault: &&FaultRow| !matches!(fault.nemesis.as_str(), "transfer" | "compact");
+    // Nothing stays of what operators do, but that a minority may not be members: the others must go on, and
+    // only a node that ends by itself may do so because it is none.
+    let all_run = fact.nodes.iter().all(|node| node.ended == 0 && !node.given_up);
+    let stays = |fault: &&FaultRow| match fault.nemesis.as_str() {
+        "transfer" | "compact" => false,
+        "membership" => !all_run,
+        _ => true,
+    };
     let failed = |fault: &&FaultRow| fault.hold == FaultHold::Failed;
     if let Some(fault) = faults.iter().filter(stays).find(failed) {
         return Some(format!(

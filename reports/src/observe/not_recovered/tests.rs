@@ -271,6 +271,33 @@ fn what_may_have_another_reason_is_no_accusation() {
             None,
         ),
         (
+            // A node that is no member any more may end itself.
+            Case {
+                nemesis: "membership",
+                target: "one",
+                hold: Hold::Failed("n1: no leader".into()),
+                ..Case::default()
+            },
+            Some("membership (one) did not work"),
+        ),
+        (
+            // At most a minority is not members, and every node runs.
+            Case {
+                nemesis: "membership",
+                target: "one",
+                hold: Hold::Failed("n1: no leader".into()),
+                fact: changed(|fact| {
+                    fact.unanswered = 2;
+                    fact.nodes = ["n1", "n2", "n3"]
+                        .map(|name| node(name, FoundState::Running))
+                        .into();
+                }),
+                later: vec![refused(ErrorClass::Timeout)],
+                ..Case::default()
+            },
+            None,
+        ),
+        (
             Case {
                 nemesis: "fsync",
                 target: "fail",
