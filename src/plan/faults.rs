@@ -19,7 +19,7 @@ use super::unknown;
 use crate::exit::Failure;
 
 /// How many nemeses the seed draws beside those that take part by default.
-const DRAWN: usize = 2;
+const DRAWN: usize = 3;
 
 /// The nemeses of a test.
 pub struct FaultPlan {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn two_more_are_drawn_from_what_can_be_done() {
+    fn some_more_are_drawn_from_what_can_be_done() {
         let (mut all, mut without_clock) = (BTreeSet::new(), BTreeSet::new());
         for seed in 0..50 {
             let names = drawn(None, seed, |_| Ok(()));
@@ -209,8 +209,14 @@ mod tests {
             assert_eq!(names.len(), DRAWN);
             without_clock.extend(names);
         }
-        assert_eq!(all, BTreeSet::from(["clock", "fsync", "membership", "packet"]));
-        assert_eq!(without_clock, BTreeSet::from(["fsync", "membership", "packet"]));
+        assert_eq!(
+            all,
+            BTreeSet::from(["clock", "disk-full", "fsync", "membership", "packet"])
+        );
+        assert_eq!(
+            without_clock,
+            BTreeSet::from(["disk-full", "fsync", "membership", "packet"])
+        );
         assert!(
             drawn(Some("kill,pause"), 1, |_| Ok(())).is_empty(),
             "the user names them"

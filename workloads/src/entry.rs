@@ -96,7 +96,7 @@ impl Default for WorkloadOptions {
             keys_at_once: 0,
             readers: 1.0 / 3.0,
             mix: [1, 2, 2],
-            final_keys: 2000,
+            final_keys: 5000,
             nodes: 0,
         }
     }

@@ -2,6 +2,7 @@
 //! place.
 //!
 //! ```text
+//!  brief      ├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤ …     what was written last is not written again; and there are many
 //!  short      ├─ 300 uses ─┤├─ 300 uses ─┤├─ …     many operations meet on it: what goes wrong in an instant
 //!  longer     ├──────── 8 s, longer than a fault ────────┤├── …     what shows only when a fault is over
 //!  the run's  ├─────────────────────────────────────────────────── … ─►   what shows late
@@ -21,6 +22,9 @@ use rand_chacha::ChaCha8Rng;
 const LONGER_NS: u64 = 8_000_000_000;
 /// How many more uses than a short one such a key gets.
 const LONGER_USES: u64 = 2;
+/// One key in so many lives briefly, and how many uses it gets.
+const FEW_BRIEF: usize = 6;
+const BRIEF_USES: u64 = 5;
 /// The time from use to use of a key that lives as long as the run, nanoseconds.
 const RUN_PACE_NS: u64 = 25_000_000;
 /// How many groups of clients there are, how many keys each must have of its own, and how often a client
@@ -53,6 +57,8 @@ struct Slot<T> {
 /// How long a key lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
+    /// A few uses.
+    Brief,
     /// A number of uses.
     Short,
     /// Longer than a fault.
@@ -75,7 +81,8 @@ impl<T: Default> Rotation<T> {
         rotation
     }
 
-    /// The same, but a quarter of the keys lives longer than a fault, and another quarter as long as the run.
+    /// The same, but a quarter of the keys lives longer than a fault, and another quarter as long as the run;
+    /// and where there are many, some live briefly.
     pub fn with_long_lives(mut self, grows: bool) -> Rotation<T> {
         self.grows = grows;
         let count = self.slots.len();
@@ -85,6 +92,7 @@ impl<T: Default> Rotation<T> {
             slot.life = match place / each.max(1) {
                 0 if each > 0 => Life::Run,
                 1 if each > 0 => Life::Longer,
+                2 if place < 2 * each + count / FEW_BRIEF => Life::Brief,
                 _ => Life::Short,
             };
         }
@@ -113,7 +121,11 @@ impl<T: Default> Rotation<T> {
         if self.slots[place].is_due(now_ns, uses, grows) {
             return place;
         }
-        let short = self.slots.iter().filter(|slot| slot.life == Life::Short).count();
+        let short = self
+            .slots
+            .iter()
+            .take_while(|slot| slot.life == Life::Short)
+            .count();
         rng.random_range(0..short.max(1))
     }
 
@@ -128,6 +140,7 @@ impl<T: Default> Rotation<T> {
         let slot = &mut self.slots[place];
         slot.used += 1;
         let most = match slot.life {
+            Life::Brief => self.uses.min(BRIEF_USES),
             Life::Short => self.uses,
             Life::Longer => self.uses.saturating_mul(LONGER_USES),
             Life::Run => u64::MAX,
@@ -167,7 +180,7 @@ impl<T> Slot<T> {
         let since_ns = *self.since_ns.get_or_insert(now_ns);
         let done = self.used.saturating_sub(BURST);
         let due_ns = match self.life {
-            Life::Short => return true,
+            Life::Brief | Life::Short => return true,
             Life::Longer => LONGER_NS / uses.saturating_mul(LONGER_USES).max(1) * done,
             // What a use costs grows with the uses before; so does the time between two.
             Life::Run if grows => {
@@ -208,6 +221,8 @@ mod tests {
                 uses.values().filter(long).count()
             };
             assert_eq!(lives(55), 2, "as long as the run");
+            let brief = uses.values().filter(|(count, ..)| *count == BRIEF_USES).count();
+            assert!((2_000..4_000).contains(&brief), "{brief} lived briefly");
             let longer = lives(7) - lives(55);
             assert!((10..=16).contains(&longer), "{longer} lived some 8 s");
             let most = uses.values().map(|(count, ..)| *count).max();
@@ -220,14 +235,11 @@ mod tests {
 
     #[test]
     fn few_keys_are_all_short() {
-        for (keys, long) in [(1, 0), (2, 0), (3, 2), (4, 2), (8, 4), (15, 6)] {
+        for (keys, long, brief) in [(1, 0, 0), (2, 0, 0), (3, 2, 0), (4, 2, 0), (8, 4, 1), (15, 6, 2)] {
             let rotation: Rotation<()> = Rotation::new(keys, 10, Arc::default()).with_long_lives(false);
-            let found = rotation
-                .slots
-                .iter()
-                .filter(|slot| slot.life != Life::Short)
-                .count();
-            assert_eq!(found, long, "{keys}");
+            let of = |life| rotation.slots.iter().filter(|slot| slot.life == life).count();
+            assert_eq!(of(Life::Longer) + of(Life::Run), long, "{keys}");
+            assert_eq!(of(Life::Brief), brief, "{keys}");
             assert_eq!(rotation.slots[0].life, Life::Short);
         }
     }

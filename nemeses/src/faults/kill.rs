@@ -73,8 +73,15 @@ pub(super) struct Kill {
 #[async_trait]
 impl Nemesis for Kill {
     async fn begin(&mut self, ctx: &NemesisContext, aim: &Aim) -> Result<NemesisOutcome, String> {
-        // What did not come back stays away; one more could cost the store its quorum, and its owner the
-        // store.
+        // What did not come back is tried once more. If it stays away, one more could cost the store its
+        // quorum, and its owner the store.
+        let gone = nodes_in(ctx, |state| state == ProcessState::Gone).await;
+        self.away.retain(|node| gone.contains(node));
+        if !self.away.is_empty() {
+            let mut again = std::mem::take(&mut self.away);
+            again.retain(|&node| ctx.holds.reason(self.how.name(), node).is_none());
+            self.start(ctx, again).await;
+        }
         if !self.away.is_empty() {
             let away = names(ctx.environment.nodes(), &self.away);
             return Err(format!("{away} did not come back, so nothing more is killed"));
@@ -207,13 +214,10 @@ impl Kill {
             }
         }
         ended.sort_unstable();
-        self.away = errors
-            .iter()
-            .map(|(node, _)| *node)
-            .chain(ended.iter().copied())
-            .collect();
-        // To be tried again.
-        ctx.holds.keep_down(own, &self.away);
+        let failed: Vec<usize> = errors.iter().map(|(node, _)| *node).collect();
+        // To be tried again. What ended by itself is no one's: a fault of its disk starts it when it is over.
+        ctx.holds.keep_down(own, &failed);
+        self.away = failed.into_iter().chain(ended.iter().copied()).collect();
         let mut detail = started(ctx, &nodes, &left);
         if !ended.is_empty() {
             detail += &format!("; {} ended by itself", names(ctx.environment.nodes(), &ended));

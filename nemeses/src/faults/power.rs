@@ -138,12 +138,8 @@ impl Nemesis for Power {
                 Err(why) => failed.push((node, why)),
             }
         }
-        let away: Vec<usize> = failed
-            .iter()
-            .map(|(node, _)| *node)
-            .chain(ended.iter().copied())
-            .collect();
-        // To be tried again.
+        let away: Vec<usize> = failed.iter().map(|(node, _)| *node).collect();
+        // To be tried again. What ended by itself is no one's: a fault of its disk starts it when it is over.
         ctx.holds.keep_down(ENTRY.name, &away);
         let mut detail = started(ctx, &nodes, &left) + &told(torn);
         if !ended.is_empty() {

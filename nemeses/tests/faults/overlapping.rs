@@ -71,6 +71,41 @@ async fn a_node_starts_when_the_last_fault_lets_go_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_failing_disk_has_ended_comes_back_with_the_disk() {
+    use NemesisAction::{Start, Stop};
+    let world = World::new(5, &[Flaw::DiesWhereFsyncFails]);
+    let ctx = world.context();
+    let mut faults = every_fault(2, 0).nemeses;
+    for (name, action, target, expected, gone) in [
+        ("fsync", Start, "fail@n1+n3", "verified", vec![]),
+        ("kill", Start, "n1+n3", "verified", vec![0, 2]),
+        ("kill", Stop, "n1+n3", "verified", vec![0, 2]),
+        ("power", Start, "n3", "verified", vec![0, 2]),
+        // It ends a moment later.
+        ("power", Stop, "n3", "verified", vec![0]),
+        (
+            "kill",
+            Start,
+            "n2",
+            "skipped: n1 did not come back, so nothing more is killed",
+            vec![0, 2],
+        ),
+        ("fsync", Stop, "fail@n1+n3", "verified", vec![]),
+        ("kill", Start, "n2", "verified", vec![1]),
+        ("kill", Stop, "n2", "verified", vec![]),
+    ] {
+        let outcome = faults.invoke(&ctx, &act(name, action, target)).await;
+        assert_eq!(held(&outcome), expected, "{name} {action:?} {target}");
+        assert_eq!(
+            world.nodes_in(ProcessState::Gone),
+            gone,
+            "{name} {action:?} {target}"
+        );
+    }
+    assert!(world.is_whole());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_process_that_starts_sees_the_clock_of_its_node() {
     use NemesisAction::{Start, Stop};
     let world = World::new(5, &[]);

@@ -9,12 +9,13 @@ use super::spared::is_spared;
 use super::{Looked, SLOW_ANSWERS, observation};
 use crate::results::{FaultRow, Observation};
 
-/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds; longer
-/// where everything takes long.
+/// How long after a fault, and after the first leader, a change of leader may be its doing, seconds; less of
+/// a system that is known to recover sooner, and longer where everything takes long.
 const SETTLES_S: f64 = 5.0;
 
 fn settles_s(looked: &Looked) -> f64 {
-    SETTLES_S.max(SLOW_ANSWERS * looked.slow_answer_s())
+    let usual_s = looked.record.recovers_within_s.unwrap_or(SETTLES_S);
+    usual_s.min(SETTLES_S).max(SLOW_ANSWERS * looked.slow_answer_s())
 }
 
 pub(super) fn observe(looked: &Looked) -> Vec<Observation> {

@@ -67,7 +67,8 @@ fn silent_nodes(looked: &Looked) -> Option<Observation> {
         let asked = |operation: &&Operation| operation.node.map(usize::from) == Some(index);
         let operations: Vec<&Operation> = looked.history.operations.iter().filter(asked).collect();
         let gap = longest_gap(&operations, &stretches, |_| true)?;
-        (gap.length_s() > bound_s).then_some((name, gap))
+        let is_told = gap.length_s() > bound_s && !has_ended(looked, name, &operations, gap);
+        is_told.then_some((name, gap))
     });
     let mut silent: Vec<(&String, Stretch)> = silent.collect();
     silent.sort_by(|one, other| other.1.length_s().total_cmp(&one.1.length_s()));
@@ -89,6 +90,27 @@ fn silent_nodes(looked: &Looked) -> Option<Observation> {
             ),
         )
     })
+}
+
+/// Whether the process of a node had ended by itself, which a fault explains, and was not back before this
+/// silence.
+fn has_ended(looked: &Looked, name: &str, operations: &[&Operation], silence: Stretch) -> bool {
+    let ends = looked.history.notes.iter().filter_map(|(time_ns, note)| {
+        let time_s = seconds(*time_ns);
+        let is_end = note.kind == NoteKind::Crash && note.node == name && time_s < silence.to_s;
+        (is_end && looked.fatal(name, Some(time_s)).is_some()).then_some(time_s)
+    });
+    let Some(ended_s) = ends.fold(None, |last, time_s| Some(time_s.max(last.unwrap_or(time_s)))) else {
+        return false;
+    };
+    let mut later = (operations.iter()).filter(|operation| {
+        let is_later = seconds(operation.invoked_ns) > ended_s;
+        is_later
+            && operation
+                .completed_ns
+                .is_some_and(|ns| seconds(ns.get()) <= silence.from_s)
+    });
+    !later.any(|operation| operation.outcome.is_answer())
 }
 
 /// The end of the main phase: whether the whole store comes back is another observation's matter.

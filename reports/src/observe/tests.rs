@@ -358,6 +358,26 @@ fn silent_nodes() {
     );
 }
 
+/// A node whose disk failed, and that ended because of it, is silent until it is started again.
+#[test]
+fn a_node_that_a_fault_ended_is_silent() {
+    let run = |fault: &'static str, answers_until: u64| {
+        let asked = |second| (0..3).map(move |node| (second, node));
+        let answers = |second, node| node != 0 || second < 8 || (12..answers_until).contains(&second);
+        let mut happened: Vec<At> = (0..30)
+            .flat_map(asked)
+            .map(|(second, node)| (second, CalledAt(node, answers(second, node))))
+            .collect();
+        happened.extend([(7, Fault(fault, "fail", 1)), (8, crash("n1"))]);
+        let mut found = looked(&happened, &[], Vec::new());
+        found.retain(|found| found.what == Observed::SilentNode);
+        found.len()
+    };
+    assert_eq!(run("fsync", 12), 0);
+    assert_eq!(run("kill", 12), 1, "a kill explains no end by itself");
+    assert_eq!(run("fsync", 14), 1, "it was back");
+}
+
 /// What silences several nodes is told once.
 #[test]
 fn several_silent_nodes() {

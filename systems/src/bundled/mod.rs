@@ -38,7 +38,7 @@ pub(crate) const ENTRY: Entry = Entry {
     recovers_within: Some(Duration::from_secs(3)),
     fault_interval: Duration::from_millis(1200),
     fails_under: &[],
-    stands: &["packet", "clock", "fsync", "membership"],
+    stands: &["packet", "clock", "fsync", "membership", "disk-full"],
     locate: None,
     make,
 };

@@ -21,6 +21,7 @@ pub enum Flaw {
     PauseDoesNothing,
     ResumeDoesNothing,
     DiesAfterStart,
+    DiesWhereFsyncFails,
     StartFails,
     StartNeverEnds,
     CutLeaks,
@@ -384,7 +385,12 @@ impl Db for Handle {
         }
         self.0
             .set("start", node, &[ProcessState::Gone], ProcessState::Running);
-        if self.0.has(Flaw::DiesAfterStart) {
+        let fails = {
+            let key = ("fsync".to_owned(), self.0.nodes[node].name.clone());
+            let tampered = self.0.tampered.lock().expect("no test thread panicked");
+            tampered.get(&key).is_some_and(|looks| looks[0] == "fail")
+        };
+        if self.0.has(Flaw::DiesAfterStart) || self.0.has(Flaw::DiesWhereFsyncFails) && fails {
             let world = self.0.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(50)).await;
