@@ -41,9 +41,12 @@ const SOON_NS: u64 = 400_000_000;
 /// The least and the greatest factor by which the times of an episode differ from the usual ones: an answer
 /// that comes only after the heal is heard if the fault was shorter than the client's patience.
 const SCALE: (f64, f64) = (0.3, 1.2);
-/// The share of episodes whose faults outlast what clients and stores wait for, and their factor.
+/// The share of episodes whose faults outlast what clients and stores wait for, their factor, and how long
+/// the first one holds at least, nanoseconds: connections that wait for an answer wait about as long again
+/// as they were cut, so that it is quiet for longer after it.
 const LONG_FAULTS: f64 = 0.08;
 const LONG_SCALE: (f64, f64) = (2.0, 3.5);
+const LONG_NS: (u64, u64) = (3_000_000_000, 7_000_000_000);
 /// The share of long quiet stretches, and how many times longer they are.
 const LONG_QUIET: f64 = 0.1;
 const LONGER: u64 = 3;
@@ -58,6 +61,9 @@ pub(crate) struct Episodes {
     nodes: Vec<String>,
     /// How much shorter or longer than usual the faults of this episode are, and the quiet before them.
     scale: f64,
+    /// Whether it is a long one, and whether the last one was.
+    is_long: bool,
+    was_long: bool,
     /// Which fault comes alone, and which pairs overlap.
     alone: Bag<usize>,
     pairs: Bag<(usize, usize)>,
@@ -106,6 +112,8 @@ impl Episodes {
             at_once: at_once.max(1),
             nodes,
             scale: 1.0,
+            is_long: false,
+            was_long: false,
             alone: Bag::new(alone),
             pairs: Bag::new(pairs),
             acts: VecDeque::new(),
@@ -125,13 +133,19 @@ impl Episodes {
                 .draw(&mut self.rng)
                 .map(|(one, other)| (one, Some(other)))?,
         };
-        let (least, most) = match self.rng.random_bool(LONG_FAULTS) {
+        self.was_long = self.is_long;
+        self.is_long = self.rng.random_bool(LONG_FAULTS);
+        let (least, most) = match self.is_long {
             true => LONG_SCALE,
             false => SCALE,
         };
         self.scale = least * f64::powf(most / least, self.rng.random());
         let target = self.target_of(first)?;
-        let hold_ns = self.hold_ns(first);
+        let mut hold_ns = self.hold_ns(first);
+        // What operators do is done at once.
+        if self.is_long && !self.faults[first].entry.alongside.needs_quorum {
+            hold_ns = hold_ns.max(self.rng.random_range(LONG_NS.0..=LONG_NS.1));
+        }
         let mut episode = vec![Drawn {
             fault: first,
             target,
@@ -158,7 +172,7 @@ impl Episodes {
     fn in_order(&mut self, episode: Vec<Drawn>) -> VecDeque<Act> {
         let first = episode[0].fault;
         let mut quiet_ns = self.quiet_ns(first);
-        if self.rng.random_bool(LONG_QUIET) {
+        if self.was_long || self.rng.random_bool(LONG_QUIET) {
             quiet_ns = quiet_ns.saturating_mul(LONGER);
         }
         let mut timed = Vec::new();

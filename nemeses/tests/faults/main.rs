@@ -545,7 +545,7 @@ fn schedule_of(seconds: u64, faults: Faults, skip: fn(&NemesisOp) -> bool) -> Ve
 #[test]
 fn thirty_seconds_hold_many_cycles() {
     for seed in 0..20 {
-        for (name, least) in [("kill", 9), ("pause", 5), ("partition", 5)] {
+        for (name, least) in [("kill", 7), ("pause", 4), ("partition", 4)] {
             let acts = schedule(compose(vec![fault(name, seed)], drawing(1, seed)), |_| false);
             let starts = acts
                 .iter()
