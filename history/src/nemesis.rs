@@ -73,6 +73,8 @@ pub enum Hold {
     /// It was tried, and the store refused, as it may: what operators ask of it is not always possible.
     /// Nothing is known to have changed, but it is undone like any other.
     Refused(String),
+    /// The store was asked to do it, and did not say whether it has done so: it may have, or may do so later.
+    Unsettled(String),
     /// It was not tried, for the reason given (say, no such node was alive). Of the end of a fault: it is
     /// over, and had nothing to act on meanwhile.
     Skipped(String),

@@ -90,7 +90,7 @@ impl Nemeses {
         for ((_, nemesis), mut outcome) in self.0.iter_mut().zip(outcomes) {
             // It may have failed because another fault was still in force: a process does not stay up on a
             // disk that fails. By now all are healed.
-            if matches!(outcome.hold, Hold::Failed(_)) {
+            if matches!(outcome.hold, Hold::Failed(_) | Hold::Unsettled(_)) {
                 outcome = nemesis.heal(ctx).await;
             }
             merged.nodes.extend(outcome.nodes);
@@ -106,11 +106,12 @@ impl Nemeses {
     }
 }
 
-/// Failed before skipped before verified; of two failures, both reasons.
+/// Failed before unsettled before skipped before verified; of two failures, both reasons.
 fn worse(one: Hold, other: Hold) -> Hold {
     match (one, other) {
         (Hold::Failed(a), Hold::Failed(b)) => Hold::Failed(format!("{a}; {b}")),
         (failed @ Hold::Failed(_), _) | (_, failed @ Hold::Failed(_)) => failed,
+        (open @ Hold::Unsettled(_), _) | (_, open @ Hold::Unsettled(_)) => open,
         (skipped @ (Hold::Skipped(_) | Hold::Refused(_)), _)
         | (_, skipped @ (Hold::Skipped(_) | Hold::Refused(_))) => skipped,
         (Hold::Verified, Hold::Verified) => Hold::Verified,

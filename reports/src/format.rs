@@ -36,6 +36,7 @@ pub(crate) fn faults_text(results: &Results) -> String {
         FaultHold::Verified,
         FaultHold::Failed,
         FaultHold::Refused,
+        FaultHold::Unsettled,
         FaultHold::Skipped,
         FaultHold::Unfinished,
     ];

@@ -29,6 +29,7 @@ pub(crate) fn remarks(
             .iter()
             .map(|left| format!("left in the store: {left}")),
     );
+    remarks.extend(faults.iter().filter_map(unsettled));
     unfinished(history, faults, &mut remarks);
     if verdict == Verdict::Invalid {
         // An accusation comes with every fault that did not work as intended.
@@ -53,6 +54,18 @@ fn never_due(record: &TestRecord, faults: &[FaultRow], remarks: &mut Vec<String>
             _ => {}
         }
     }
+}
+
+/// What the store was asked to do and may or may not have done.
+fn unsettled(fault: &FaultRow) -> Option<String> {
+    (fault.hold == FaultHold::Unsettled).then(|| {
+        format!(
+            "the store did not say what became of {} at {:.1} s: {}",
+            fault.name_and_target(),
+            fault.start_s,
+            fault.why.as_deref().unwrap_or("no reason is given")
+        )
+    })
 }
 
 /// A run that was stopped.

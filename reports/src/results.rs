@@ -299,6 +299,8 @@ pub enum FaultHold {
     Failed,
     /// It was tried, and the store refused.
     Refused,
+    /// The store was asked, and did not say whether it has done it.
+    Unsettled,
     /// It was not tried.
     Skipped,
     /// The history ends before it was known.
@@ -575,6 +577,7 @@ impl FaultHold {
             FaultHold::Verified => "verified",
             FaultHold::Failed => "failed",
             FaultHold::Refused => "refused",
+            FaultHold::Unsettled => "unsettled",
             FaultHold::Skipped => "skipped",
             FaultHold::Unfinished => "unfinished",
         }

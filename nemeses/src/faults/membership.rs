@@ -111,7 +111,10 @@ impl Nemesis for Membership {
         let members = match members_without(ctx, &agreed).await {
             Ok(members) => members,
             // Those that may have been removed are added again at the end.
-            Err(why) => return Ok(outcome(ctx, &hit.nodes, String::new(), vec![why])),
+            Err(why) => {
+                let detail = format!("asked to remove {}", hit.describe(ctx));
+                return Ok(unsettled(ctx, &hit.nodes, detail, vec![why]));
+            }
         };
         ctx.holds.set_removed(
             nodes
@@ -160,7 +163,7 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
     };
     let added = match members(ctx).await {
         Ok(members) => missing(&members),
-        Err(why) => return outcome(ctx, &[], String::new(), vec![why]),
+        Err(why) => return unsettled(ctx, &[], String::new(), vec![why]),
     };
     if added.is_empty() {
         return nothing();
@@ -171,6 +174,7 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
             errors.push(format!("{}: {why}", name(ctx, node)));
         }
     }
+    let detail = format!("added {}", names(nodes, &added));
     match members(ctx).await.map(|members| missing(&members)) {
         Ok(still) => {
             if !still.is_empty() {
@@ -178,10 +182,20 @@ async fn add_missing(ctx: &NemesisContext) -> NemesisOutcome {
             }
             ctx.holds.set_removed(still);
         }
-        Err(why) => errors.push(why),
+        Err(why) => {
+            errors.push(why);
+            return unsettled(ctx, &added, detail, errors);
+        }
     }
-    let detail = format!("added {}", names(nodes, &added));
     outcome(ctx, &added, detail, errors)
+}
+
+/// That the store was asked, and no one who leads says who the members are.
+fn unsettled(ctx: &NemesisContext, nodes: &[usize], detail: String, why: Vec<String>) -> NemesisOutcome {
+    NemesisOutcome {
+        hold: Hold::Unsettled(why.join("; ")),
+        ..outcome(ctx, nodes, detail, Vec::new())
+    }
 }
 
 /// The members once none of these is among them, or as they are when that takes too long. Where the leader

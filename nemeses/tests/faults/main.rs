@@ -53,6 +53,7 @@ fn held(outcome: &NemesisOutcome) -> String {
         Hold::Verified => "verified".into(),
         Hold::Failed(why) => format!("failed: {why}"),
         Hold::Refused(why) => format!("refused: {why}"),
+        Hold::Unsettled(why) => format!("unsettled: {why}"),
         Hold::Skipped(why) => format!("skipped: {why}"),
     }
 }
@@ -311,6 +312,13 @@ async fn what_does_not_take_hold_is_reported() {
             Flaw::AddFails,
             "verified",
             "failed: n2: it does not catch up; not members yet: n2",
+        ),
+        (
+            "membership",
+            "n2",
+            Flaw::NoOneLeads,
+            "unsettled: who the members are: no one leads",
+            "unsettled: who the members are: no one leads",
         ),
         (
             "transfer",

@@ -60,6 +60,7 @@ fn started(span: &NemesisSpan) -> FaultRow {
             Hold::Verified => (FaultHold::Verified, None),
             Hold::Failed(why) => (FaultHold::Failed, Some(why.clone())),
             Hold::Refused(why) => (FaultHold::Refused, Some(why.clone())),
+            Hold::Unsettled(why) => (FaultHold::Unsettled, Some(why.clone())),
             Hold::Skipped(why) => {
                 row.end_s = span.completed_ns.map(seconds);
                 (FaultHold::Skipped, Some(why.clone()))
@@ -73,12 +74,13 @@ fn stopped(row: &mut FaultRow, stop: &NemesisSpan) {
     row.end_s = stop.completed_ns.map(seconds);
     let (hold, why) = match stop.outcome.as_ref().map(|outcome| &outcome.hold) {
         Some(Hold::Failed(why)) => (FaultHold::Failed, did_not_end(why)),
+        Some(Hold::Unsettled(why)) => (FaultHold::Unsettled, why.clone()),
         Some(Hold::Refused(why)) => (FaultHold::Refused, why.clone()),
         Some(Hold::Skipped(why)) => (FaultHold::Skipped, why.clone()),
         Some(Hold::Verified) | None => return,
     };
-    // What went wrong at its beginning counts for more than that it had nothing to act on.
-    if row.hold != FaultHold::Failed {
+    // What went wrong at its beginning counts for more than that it had nothing to act on, or how it ended.
+    if !matches!(row.hold, FaultHold::Failed | FaultHold::Unsettled) || hold == FaultHold::Failed {
         row.hold = hold;
     }
     row.why = Some(match row.why.take() {

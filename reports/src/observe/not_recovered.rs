@@ -77,7 +77,7 @@ fn excuse(looked: &Looked, found: &Found) -> Option<String> {
         "membership" => !all_run,
         _ => true,
     };
-    let failed = |fault: &&FaultRow| fault.hold == FaultHold::Failed;
+    let failed = |fault: &&FaultRow| matches!(fault.hold, FaultHold::Failed | FaultHold::Unsettled);
     if let Some(fault) = faults.iter().filter(stays).find(failed) {
         return Some(format!(
             "the fault {} did not work as intended",

@@ -71,7 +71,8 @@ pub(super) fn is_spared<'f>(
 fn touched_by(fault: &FaultRow) -> Option<Vec<&str>> {
     let nodes = || Some(fault.nodes.iter().map(String::as_str).collect());
     match fault.nemesis.as_str() {
-        "kill" | "crash-loop" | "restart" | "pause" | "power" | "disk-full" | "fsync"
+        // Those who remain members must agree without the others.
+        "kill" | "crash-loop" | "restart" | "pause" | "power" | "disk-full" | "fsync" | "membership"
         | "client-partition" => nodes().filter(|nodes: &Vec<&str>| !nodes.is_empty()),
         "partition" => match Target::from(fault.target.as_str()).aim()?.whom.as_ref()? {
             Whom::Pick(Pick::One | Pick::Leader | Pick::Minority)
@@ -127,6 +128,8 @@ mod tests {
             (&["partition:halves@n3 1-3"], None, "0-1 3-10"),
             (&["packet:delay@n1 1-3"], None, "0-1 3-10"),
             (&["transfer:one@n1 1-3"], None, "0-10"),
+            (&["membership:one@n1 1-3"], None, "0-10"),
+            (&["membership:one@n1 1-4", "kill:one@n2 2-3"], None, "0-2 3-10"),
             (&["kill:one@n1 2-"], Some("n1"), "0-2"),
         ] {
             let faults: Vec<FaultRow> = faults.iter().map(|text| fault(text)).collect();

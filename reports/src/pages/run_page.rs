@@ -266,7 +266,7 @@ fn fault_lines<'a>(results: &'a Results, background: &Background) -> Vec<FaultLi
                 FaultHold::Verified => "✓",
                 FaultHold::Failed => "✗",
                 FaultHold::Refused | FaultHold::Skipped => "–",
-                FaultHold::Unfinished => "…",
+                FaultHold::Unfinished | FaultHold::Unsettled => "…",
             },
             why: fault.why.as_deref().unwrap_or_default(),
             gap: fault

@@ -34,6 +34,7 @@ pub enum Flaw {
     NoLinks,
     RemoveDoesNothing,
     AddFails,
+    NoOneLeads,
     TransferDoesNothing,
     CompactLies,
     CompactRefused,
@@ -320,6 +321,9 @@ impl Operators for Handle {
     }
 
     async fn members(&self) -> Result<Vec<usize>, ControlError> {
+        if self.0.has(Flaw::NoOneLeads) {
+            return Err(ControlError::Other("no one leads".into()));
+        }
         let removed = self.0.removed.lock().expect("no test thread panicked");
         Ok((0..self.0.nodes.len())
             .filter(|node| !removed.contains(node))
