@@ -107,3 +107,34 @@ fn unfinished(history: &History, faults: &[FaultRow], remarks: &mut Vec<String>)
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_left_open_is_told_whatever_the_verdict() {
+        let fault = |hold, why: Option<&str>| FaultRow {
+            nemesis: "membership".into(),
+            target: "leader".into(),
+            detail: String::new(),
+            nodes: vec!["n2".into()],
+            start_s: 6.6,
+            end_s: None,
+            hold,
+            why: why.map(str::to_owned),
+            recovery: None,
+        };
+        let faults = [
+            fault(FaultHold::Unsettled, Some("no node says that it is the leader")),
+            fault(FaultHold::Verified, None),
+        ];
+        let (record, history) = (TestRecord::default(), History::default());
+        assert_eq!(
+            remarks(&record, &history, &faults, Verdict::Valid),
+            [
+                "the store did not say what became of membership (leader) at 6.6 s: no node says that it is the leader"
+            ]
+        );
+    }
+}
