@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::inside::FsyncMode;
 use control::{EnvChoice, LinkChoice};
 use history::Part;
+use history::formats::Order;
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::{parse_bytes, parse_duration};
@@ -418,9 +419,17 @@ pub struct CheckArgs {
     /// directories.
     #[arg(long, value_name = "NAME")]
     pub format: Option<String>,
+    /// In which order things happened, where lines, indices and times contradict each other: `lines`, `index`
+    /// or `time`; by default what the file itself tells. Not for formats that leave it no choice.
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<Order>,
     /// Say how each file is understood, with its first operations, and judge nothing.
     #[arg(long, conflicts_with = "html")]
     pub explain_reading: bool,
+    /// The last read of each process was made after the store had had the time to converge, as if it were
+    /// marked with `:final? true`; for the models g-set and pn-counter.
+    #[arg(long)]
+    pub last_reads_final: bool,
     /// How long judging each history may take; after that, the verdict is unknown.
     #[arg(long, value_parser = parse_duration, value_name = "TIME")]
     pub time_limit: Option<Duration>,

@@ -109,7 +109,7 @@ pub fn split(path: &Path, file: &File, shares: &Shares, part: Option<Part>) -> R
             "{}: cannot be split by key in {}: {}; TMPDIR names another place with more room",
             name(path),
             directory.display(),
-            crate::input::plain(&error)
+            history::tell::plain(&error)
         )),
         error => wrong(path, &error),
     })
@@ -118,7 +118,7 @@ pub fn split(path: &Path, file: &File, shares: &Shares, part: Option<Part>) -> R
 /// What is wrong with a file.
 pub fn wrong(path: &Path, error: &ColumnsError) -> Failure {
     Failure::Usage(match error {
-        ColumnsError::Io(error) => format!("cannot read {}: {}", name(path), crate::input::plain(error)),
+        ColumnsError::Io(error) => format!("cannot read {}: {}", name(path), history::tell::plain(error)),
         error => format!("{}: {error}", name(path)),
     })
 }

@@ -2,9 +2,11 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use history::formats::{self, Imported, JOURNAL};
+use history::formats::{self, Choices, Imported, JOURNAL};
+use history::tell::plain;
 use history::{History, RunDir, TestRecord, Value};
 
 use crate::cli::CheckArgs;
@@ -48,6 +50,12 @@ fn input(path: &Path, args: &CheckArgs) -> Result<Input, Failure> {
         if let Some(format) = &args.format {
             return Err(Failure::Usage(format!(
                 "--format {format} has no meaning for the run directory {}, whose history is a journal; leave it out",
+                path.display()
+            )));
+        }
+        if let Some(order) = args.order {
+            return Err(Failure::Usage(format!(
+                "--order {order} has no meaning for the run directory {}, whose history is a journal; leave it out",
                 path.display()
             )));
         }
@@ -98,20 +106,18 @@ pub fn name(path: &Path) -> String {
     }
 }
 
-/// Reads a history in any format, or says where it is wrong.
-pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
+/// Reads a history in any format, or says where it is wrong. Standard input can be read again.
+pub fn import<'a>(path: &Path, choices: impl Into<Choices<'a>>) -> Result<Imported, Failure> {
+    let choices = choices.into();
     let usage = |error: formats::ImportError| Failure::Usage(error.to_string());
     if path.as_os_str() == STANDARD_INPUT {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::Usage(format!("cannot read standard input: {}", plain(&error))))?;
-        return formats::read_bytes(&bytes, Path::new(STANDARD_INPUT_NAME), format).map_err(usage);
+        return formats::read_bytes(standard_input()?, Path::new(STANDARD_INPUT_NAME), choices)
+            .map_err(usage);
     }
-    let imported = formats::read(path, format).map_err(usage)?;
+    let imported = formats::read(path, choices).map_err(usage)?;
     // An empty file is refused, whether its format is given or not.
-    if format
+    if choices
+        .format
         .and_then(formats::find)
         .is_some_and(|format| !format.may_be_empty)
         && imported.history.operations.is_empty()
@@ -119,6 +125,20 @@ pub fn import(path: &Path, format: Option<&str>) -> Result<Imported, Failure> {
         formats::read(path, None).map_err(usage)?;
     }
     Ok(imported)
+}
+
+/// All of standard input, which the system gives only once.
+fn standard_input() -> Result<&'static [u8], Failure> {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = BYTES.get() {
+        return Ok(bytes);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::Usage(format!("cannot read standard input: {}", plain(&error))))?;
+    Ok(BYTES.get_or_init(|| bytes))
 }
 
 /// Reads `test.json`, or says why that is impossible.
@@ -162,13 +182,4 @@ pub fn value(text: &str) -> Result<Value, Failure> {
             "--initial {text}: {why}; give nil, a number, a text, a list such as [1 2], or a map such as {{0 10}}"
         ))
     })
-}
-
-/// The text of an error of the operating system, without its number.
-pub fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match (text.rfind(" (os error "), text.ends_with(')')) {
-        (Some(at), true) => text[..at].to_owned(),
-        _ => text,
-    }
 }

@@ -302,6 +302,18 @@ fn the_others_are_judged_when_one_cannot_be_read() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
+    let text = said(
+        dir.path(),
+        &["check", "--explain-reading", "empty.edn", "h.edn"],
+        USAGE,
+    );
+    for expected in [
+        "empty.edn: it is empty",
+        "h.edn: 3 operations, read as",
+        "1 of 2 could not be read",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
 }
 
 /// Whatever stands where the page is to go, only another page is overwritten.

@@ -5,7 +5,7 @@
 //! - What a file leaves open accuses no one: such a history is `unknown`, and never `invalid`.
 //! - What was not answered is not praised: a history without an answer is `unknown`, and never `valid`.
 
-use history::formats::{self, Imported, JOURNAL, PARQUET};
+use history::formats::{self, Imported, JOURNAL, Order, PARQUET};
 use history::{Doubt, History, Op, Outcome, Value};
 
 use crate::objects::{self, Entry};
@@ -90,7 +90,8 @@ pub fn reserve(analysis: &mut Analysis, about: &About, entry: &Entry, doubt: Opt
         if entry.owned && about.is_renumbered {
             withdraw(
                 analysis,
-                "processes went on after an info, so that no one can say who held what; --model mutex asks for no owner",
+                "processes do more than one thing at a time, so that no one can say who held what; --model mutex asks for no \
+                 owner",
             );
         } else if let Some(doubt) = about.doubts.first() {
             withdraw(analysis, in_words(*doubt));
@@ -107,6 +108,23 @@ pub fn reserve(analysis: &mut Analysis, about: &About, entry: &Entry, doubt: Opt
             analysis,
             "no operation was answered, so there is nothing that could be wrong: too little happened",
         );
+    }
+}
+
+/// Takes a verdict back that differs from that of the same file whose events are put into another order,
+/// where nothing tells which of these `orders` is right: first that of `analysis`, then that of `other`.
+pub fn differ(analysis: &mut Analysis, other: &Analysis, orders: [Order; 2]) {
+    if analysis.verdict != other.verdict {
+        let [by, instead] = orders;
+        let why = format!(
+            "in the order of {} it is {}, in that of {} {}, and nothing tells which is right: --order {by} or --order \
+             {instead} says so",
+            by.what(),
+            analysis.verdict,
+            instead.what(),
+            other.verdict
+        );
+        withdraw(analysis, &why);
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use checker::consistency::{self, Finding, Guarantee};
 use checker::objects::find;
 use checker::{Decision, Options, Verdict, check_key};
 use common::{all, history, operation};
-use history::{Answer, History, Key, MicroOp, Op, Operation, Outcome, Value};
+use history::{Answer, History, Key, MicroOp, Op, OpKind, Operation, Outcome, Value};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -180,12 +182,52 @@ fn causal_reversals() {
     );
 }
 
+/// Marks the last read of each process as final, or any reads, or none.
+fn mark(rng: &mut ChaCha8Rng, mut history: History) -> History {
+    match rng.random_range(0..4) {
+        0 => {}
+        1 => {
+            let reads = history
+                .operations
+                .iter()
+                .filter(|operation| operation.op.kind() == OpKind::Read);
+            let marked = reads.filter(|_| rng.random_ratio(1, 2)).map(|read| read.invoked);
+            history.final_reads = marked.collect();
+        }
+        _ => history.take_last_reads_for_final(),
+    }
+    history
+}
+
+/// The answered reads that count for what is left in the end: those that are marked as final, or where none
+/// is, those with which processes end; if they began after all acknowledged updates had completed.
+fn last_reads(history: &History) -> impl Iterator<Item = &Operation> {
+    let operations = &history.operations;
+    let counts = move |read: &&Operation| match history.final_reads.is_empty() {
+        true => operations
+            .iter()
+            .all(|other| other.process != read.process || other.invoked <= read.invoked),
+        false => history.final_reads.contains(&read.invoked),
+    };
+    let is_read =
+        |operation: &&Operation| operation.op.kind() == OpKind::Read && answered(operation).is_some();
+    let updates = operations
+        .iter()
+        .filter(|operation| operation.op.kind() != OpKind::Read && is_ok(operation));
+    let settled = updates.map(|update| update.completed).max();
+    operations
+        .iter()
+        .filter(is_read)
+        .filter(counts)
+        .filter(move |read| settled.is_none_or(|settled| settled < read.invoked))
+}
+
 #[test]
 fn growing_sets_that_converge() {
     let make = |rng: &mut ChaCha8Rng| {
         let mut last = 0;
         let count = rng.random_range(1..6);
-        operations(rng, |rng| match last == count {
+        let history = operations(rng, |rng| match last == count {
             true => {
                 let shown = if rng.random_ratio(2, 3) { 1 } else { 3 };
                 let shown = (1..=count).filter(|_| rng.random_range(1..=shown) == 1);
@@ -197,7 +239,8 @@ fn growing_sets_that_converge() {
                 let value = Value::Int(last);
                 (Op::Add { key: KEY, value }, Outcome::ok())
             }
-        })
+        });
+        mark(rng, history)
     };
     agree("g-set", HISTORIES, Value::list(Vec::new()), make, |history| {
         let operations = &history.operations;
@@ -209,22 +252,88 @@ fn growing_sets_that_converge() {
                 return Some(false);
             }
         }
-        let is_last = |read: &Operation| {
-            operations
-                .iter()
-                .all(|other| other.process != read.process || other.invoked <= read.invoked)
-                && adds().all(|add| !is_ok(add) || add.completed < read.invoked)
-        };
-        let last: Vec<&[Value]> = shown(history)
-            .filter(|(read, _)| is_last(read))
-            .map(|(_, seen)| seen)
+        let last: Vec<&[Value]> = last_reads(history)
+            .filter_map(|read| answered(read)?.elements())
             .collect();
         let due = || adds().filter(|add| is_ok(add)).filter_map(element);
         if last.iter().any(|seen| !due().all(|value| seen.contains(value))) {
-            return Some(false);
+            // Without marks it may have been read too soon.
+            return (!history.final_reads.is_empty()).then_some(false);
         }
         let is_one = last.windows(2).all(|pair| pair[0] == pair[1]);
         (is_one && !last.is_empty() && due().next().is_some()).then_some(true)
+    });
+}
+
+#[test]
+fn counters_that_converge() {
+    let make = |rng: &mut ChaCha8Rng| {
+        let (mut asked, mut sum) = (0, 0);
+        let count = rng.random_range(1..6);
+        let amounts = [vec![1], vec![1, -1, 5], vec![2, 3, 10]];
+        let amounts = amounts[rng.random_range(0..amounts.len())].clone();
+        let history = operations(rng, |rng| match asked == count {
+            true => {
+                let off = if rng.random_ratio(2, 3) {
+                    0
+                } else {
+                    rng.random_range(-6..4)
+                };
+                (Op::Read { key: KEY }, Outcome::ok_value(Value::Int(sum + off)))
+            }
+            false => {
+                asked += 1;
+                let amount = amounts[rng.random_range(0..amounts.len())];
+                sum += amount;
+                let value = Value::Int(amount);
+                (Op::Add { key: KEY, value }, Outcome::ok())
+            }
+        });
+        mark(rng, history)
+    };
+    agree("pn-counter", HISTORIES, Value::Int(0), make, |history| {
+        let amount = |operation: &Operation| match &operation.op {
+            Op::Add {
+                value: Value::Int(amount),
+                ..
+            } if !matches!(operation.outcome, Outcome::Fail(_)) => Some(*amount),
+            _ => None,
+        };
+        // The sums of all choices of some additions, beside those that are certain.
+        let sums = |which: &dyn Fn(&Operation) -> Option<bool>| {
+            let mut sums = BTreeSet::from([0]);
+            for operation in &history.operations {
+                let (Some(amount), Some(is_certain)) = (amount(operation), which(operation)) else {
+                    continue;
+                };
+                let with: BTreeSet<i64> = sums.iter().map(|sum| sum + amount).collect();
+                match is_certain {
+                    true => sums = with,
+                    false => sums.extend(with),
+                }
+            }
+            sums
+        };
+        let seen = |read: &Operation| match answered(read) {
+            Some(Value::Int(seen)) => Some(*seen),
+            _ => None,
+        };
+        let reads = history
+            .operations
+            .iter()
+            .filter(|operation| operation.op.kind() == OpKind::Read);
+        for read in reads {
+            let begun = sums(&|add| (add.invoked < read.completed).then_some(false));
+            if seen(read).is_some_and(|seen| !begun.contains(&seen)) {
+                return Some(false);
+            }
+        }
+        let last: Vec<i64> = last_reads(history).filter_map(seen).collect();
+        let due = sums(&|add| Some(is_ok(add)));
+        if last.iter().any(|seen| !due.contains(seen)) {
+            return (!history.final_reads.is_empty()).then_some(false);
+        }
+        (!last.is_empty() && last.windows(2).all(|pair| pair[0] == pair[1])).then_some(true)
     });
 }
 

@@ -253,40 +253,23 @@ impl TryFrom<Line> for Event {
         let kind = match line.kind {
             Kind::Invoke => {
                 let key = line.key.unwrap_or_default();
+                let value = || need(line.value, "value");
                 let op = match need(line.f, "f")? {
                     OpKind::Read => Op::Read { key },
-                    OpKind::Write => Op::Write {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
+                    OpKind::Write => Op::Write { key, value: value()? },
                     OpKind::Cas => Op::Cas {
                         key,
                         expected: need(line.expected, "expected")?,
                         new: need(line.new, "new")?,
                     },
-                    OpKind::Append => Op::Append {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
-                    OpKind::Add => Op::Add {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
-                    OpKind::Remove => Op::Remove {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
-                    OpKind::Transfer => Op::Transfer {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
+                    OpKind::Append => Op::Append { key, value: value()? },
+                    OpKind::Add => Op::Add { key, value: value()? },
+                    OpKind::Remove => Op::Remove { key, value: value()? },
+                    OpKind::Transfer => Op::Transfer { key, value: value()? },
                     OpKind::Acquire => Op::Acquire { key },
                     OpKind::TryAcquire => Op::TryAcquire { key },
                     OpKind::Release => Op::Release { key },
-                    OpKind::Enqueue => Op::Enqueue {
-                        key,
-                        value: need(line.value, "value")?,
-                    },
+                    OpKind::Enqueue => Op::Enqueue { key, value: value()? },
                     OpKind::Dequeue => Op::Dequeue { key },
                     OpKind::Generate => Op::Generate { key },
                     OpKind::Watch => Op::Watch {

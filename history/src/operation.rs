@@ -3,7 +3,9 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
-use crate::{Hold, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::{Hold, Key, NemesisOp, NemesisOutcome, Note, Op, Outcome, Value};
 
 /// The completion position of an operation that never ended, or ended with `info`: later than every event.
 pub const OPEN: u64 = u64::MAX;
@@ -68,6 +70,9 @@ pub struct History {
     /// A reader gave processes new numbers because they continued after an `info`: which process did what is
     /// uncertain.
     pub is_renumbered: bool,
+    /// The positions of the invocations of reads that are the last, made once the store has had the time to
+    /// settle: who recorded the history says so.
+    pub final_reads: FxHashSet<u64>,
     /// Why another reading of what was recorded may be the right one; nothing that is wrong by this one is
     /// certain.
     pub doubts: Vec<Doubt>,
@@ -169,5 +174,23 @@ impl History {
             }
         }
         forgotten
+    }
+
+    /// Takes the last read of each process and key for one that was made once the store had had the time to
+    /// settle, if nothing else followed it.
+    pub fn take_last_reads_for_final(&mut self) {
+        let mut last: FxHashMap<(u32, &Key), &Operation> = FxHashMap::default();
+        for operation in &self.operations {
+            let place = last
+                .entry((operation.process, operation.op.key()))
+                .or_insert(operation);
+            if place.invoked < operation.invoked {
+                *place = operation;
+            }
+        }
+        let reads = last
+            .into_values()
+            .filter(|operation| matches!(operation.op, Op::Read { .. }));
+        self.final_reads = reads.map(|operation| operation.invoked).collect();
     }
 }

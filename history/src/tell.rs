@@ -12,6 +12,7 @@
 //! and `failed` an operation that certainly did not happen.
 
 use std::fmt::{self, Write};
+use std::io;
 
 use serde::Serialize;
 
@@ -52,6 +53,15 @@ pub fn letters(operation: &Operation) -> String {
 /// 5)`.
 pub fn transaction(micro_ops: &[MicroOp], answer: Option<&Value>) -> String {
     short_transaction(micro_ops, answer, SHORT.verbs, short_value)
+}
+
+/// What the operating system says about an error, without its number.
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    match (text.rfind(" (os error "), text.ends_with(')')) {
+        (Some(at), true) => text[..at].to_owned(),
+        _ => text,
+    }
 }
 
 /// A value: long lists and texts by their two ends and their length.

@@ -296,7 +296,10 @@ fn times_may_be_dates_or_none() {
     // Shown from the first event on.
     assert_eq!(at("#inst \"2020-01-01T00:00:00Z\""), (0, false));
     assert_eq!(at("\"2020-01-01T00:00:00.5Z\""), (0, false));
-    assert_eq!(at("12.5"), (12, false));
+    // What has a fraction is in seconds.
+    assert_eq!(at("12.5"), (12_500_000_000, false));
+    assert_eq!(at("12.0"), (12, false));
+    assert_eq!(at("12"), (12, false));
     assert_eq!(at("-1"), (0, true));
 }
 

@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::Context;
 use history::History;
 use history::formats::{self, FORMATS};
+use history::tell::plain;
 
 use crate::cli::ExportArgs;
 use crate::exit::{CommandResult, Done, Failure};
-use crate::input::{import, plain};
+use crate::input::import;
 use crate::output::grumble;
 
 /// Whether reading back what was written gives another history.

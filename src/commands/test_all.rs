@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use checker::Verdict;
+use history::tell::plain;
 use reports::{MatrixPage, MatrixRow};
 use serde::Deserialize;
 
 use crate::cli::{Command, TestAllArgs};
 use crate::exit::{CommandResult, Done, Failure, HARNESS};
 use crate::github;
-use crate::input::plain;
 use crate::output::{command, say};
 use crate::plan::{Plan, flags, has_objects};
 use crate::run::child::Children;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use control::{EnvChoice, SshAccess};
+use history::tell::plain;
 
 use crate::cli::{SshArgs, TestArgs};
 use crate::exit::Failure;
-use crate::input::plain;
 
 /// The hosts of a test, in order; none where the nodes are made here.
 pub fn of_test(args: &TestArgs) -> Result<Vec<SshAccess>, Failure> {

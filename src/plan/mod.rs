@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use control::{Ability, EnvChoice, EnvKind, LinkChoice, SshAccess, SystemOptions, can};
+use history::tell::plain;
 use history::units::plural;
 use nemeses::{Planned, Schedule};
 use workloads::WorkloadOptions;
@@ -19,7 +20,6 @@ use workloads::WorkloadOptions;
 use self::faults::FaultPlan;
 use crate::cli::TestArgs;
 use crate::exit::Failure;
-use crate::input::plain;
 
 /// A test that makes sense.
 pub struct Plan {

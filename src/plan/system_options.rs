@@ -7,12 +7,11 @@
 use std::path::Path;
 
 use control::{Access, EnvChoice, Secret, SystemOptions};
-
+use history::tell::plain;
 use systems::Demand;
 
 use crate::cli::TestArgs;
 use crate::exit::Failure;
-use crate::input::plain;
 use crate::plan::faults::FaultPlan;
 
 /// Checks the flags and finds the store's program.

@@ -7,7 +7,7 @@ use history::{History, OpKind, Operation, Times, Value, tell};
 use crate::consistency::{self, Findings};
 use crate::engine::search::Limits;
 use crate::model::answer;
-use crate::monitor::MakeMonitor;
+use crate::monitor::{MakeMonitor, Monitor};
 use crate::objects::guess::Seen;
 use crate::verdict::{Algorithm, Decision};
 
@@ -127,6 +127,16 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Entry({})", self.name)
     }
+}
+
+/// For models whose histories are nothing less where they are not what is promised.
+pub(crate) fn promises_no_order(_: &History, _: &Value, _: &consistency::Limits) -> Result<Findings, String> {
+    Err("it promises no order".to_owned())
+}
+
+/// For models that judge no history before its end.
+pub(crate) fn judged_at_the_end(_: &Value, _: &Limits) -> Result<Box<dyn Monitor>, String> {
+    Err("it is judged when all has been read".to_owned())
 }
 
 /// Accepts nothing but nil as what an object begins with.

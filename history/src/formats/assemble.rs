@@ -19,6 +19,7 @@
 //!   does not, its key is that of the invocation. Whether a list of two that begins with the key is such a
 //!   tuple or an answer is decided for each kind of operation, by whether other answers are lists that are no
 //!   tuples.
+//! - What was acknowledged with `false` may not have happened: it is an `info`.
 //! - What the operations of locks name in their invocations is the lock, if processes share such names. Where
 //!   each process only ever names one thing of its own, that is the client; else it is in doubt.
 //! - The nemesis' operations are all `info`: the first of a name begins a span, the second ends it. Its value
@@ -31,10 +32,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Remark;
 use super::arguments;
 use super::jepsen::{self, Function, Record, What, Who};
+use super::tuples::Tuples;
 use crate::units::plural;
 use crate::{
-    Doubt, Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction, NemesisOp,
-    NemesisSpan, OPEN, Op, OpKind, Operation, Outcome, Process, Times, Value, tell,
+    Doubt, ErrorClass, Event, EventKind, History, HistoryBuilder, HistoryError, Key, NemesisAction,
+    NemesisOp, NemesisSpan, OPEN, Op, OpKind, Operation, Outcome, Process, Times, Value, tell,
 };
 
 /// The first number for processes that the file does not name; the numbers are made small at the end.
@@ -49,6 +51,8 @@ pub(crate) struct Assembler {
     timeless: u64,
     /// The numbers of processes that are known by their names.
     named: FxHashMap<Box<str>, u64>,
+    /// The numbers of what is taken for processes since it overlaps what the process does that it names.
+    apart: FxHashMap<u64, u64>,
     /// The number under which a process continues after an `info`.
     renamed: FxHashMap<u64, u64>,
     /// The process that continues under an invented number.
@@ -68,6 +72,8 @@ pub(crate) struct Assembler {
     /// How many completions say something else than their invocations, with the first of them.
     others: u64,
     other: Option<String>,
+    /// How many were acknowledged with `false`, which may say that they did not happen.
+    denied: u64,
     asides: u64,
     /// How many operations do not say what they asked for: that may have changed something, and others.
     unasked: u64,
@@ -100,24 +106,6 @@ struct Ended {
     completed_ns: u64,
 }
 
-/// How the values of a keyed history are read.
-#[derive(Debug, Default)]
-struct Tuples {
-    /// Whether values are tuples of keys.
-    is_keyed: bool,
-    /// Some key is a list or nil, as it would be if pairs were only values.
-    are_doubtful: bool,
-    /// Something settles that they are tuples.
-    are_proved: bool,
-    /// All keys, once it is asked for them.
-    keys: Option<FxHashSet<Key>>,
-    /// The operations whose completions did not repeat their key.
-    lost: Vec<usize>,
-    /// The kinds of operations some of whose answers are lists, and no tuples; and whether such lists hold
-    /// lists.
-    answered_plainly: FxHashMap<OpKind, bool>,
-}
-
 /// Why no history can be made.
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -145,6 +133,7 @@ impl Assembler {
     pub fn push(&mut self, record: Record) -> Result<(), String> {
         let time_ns = self.time(record.time_ns);
         self.records += 1;
+        let is_final = record.is_final;
         match record.what {
             What::Invoke {
                 who,
@@ -154,14 +143,7 @@ impl Assembler {
             } => {
                 let process = self.begin(&who, true)?;
                 self.tuples.invoked(op.key(), proves_tuples);
-                if matches!(
-                    op,
-                    Op::Acquire { .. } | Op::TryAcquire { .. } | Op::Release { .. }
-                ) {
-                    let index = self.builder.history_mut().operations.len();
-                    self.nameless_locks += u64::from(named.is_none());
-                    self.locks.extend(named.map(|name| (index, name)));
-                }
+                self.begun(&op, named, is_final);
                 self.event(time_ns, &who, process, EventKind::Invoke { op, node: None })
             }
             What::Ok {
@@ -172,16 +154,15 @@ impl Assembler {
                 token,
             } => {
                 let process = self.current(&who);
-                let answer = match self.builder.open_index(process) {
-                    Some(index) => self.answer(index, f, key, value, token)?,
-                    None => None,
+                let outcome = match self.builder.open_index(process) {
+                    Some(index) => {
+                        let invoked = self.builder.history_mut().operations[index].invoked;
+                        self.mark(f, invoked, is_final);
+                        self.answer(index, f, key, value, token)?
+                    }
+                    None => Outcome::ok(),
                 };
-                self.event(
-                    time_ns,
-                    &who,
-                    process,
-                    EventKind::Complete(jepsen::succeeded(answer)),
-                )
+                self.event(time_ns, &who, process, EventKind::Complete(outcome))
             }
             What::End { who, outcome } => self.end(time_ns, &who, outcome),
             What::InvokeDrain {
@@ -241,6 +222,24 @@ impl Assembler {
         }
     }
 
+    /// Notes what is to be known of an operation that begins now.
+    fn begun(&mut self, op: &Op, named: Option<Value>, is_final: bool) {
+        let kind = op.kind();
+        if matches!(kind, OpKind::Acquire | OpKind::TryAcquire | OpKind::Release) {
+            let index = self.builder.history_mut().operations.len();
+            self.nameless_locks += u64::from(named.is_none());
+            self.locks.extend(named.map(|name| (index, name)));
+        }
+        self.mark(kind, self.builder.position(), is_final);
+    }
+
+    /// Notes a read that is marked as final, whose invocation has this position.
+    fn mark(&mut self, kind: OpKind, invoked: u64, is_final: bool) {
+        if is_final && kind == OpKind::Read {
+            self.builder.history_mut().final_reads.insert(invoked);
+        }
+    }
+
     /// Takes that an operation failed, or that no one knows.
     fn end(&mut self, time_ns: u64, who: &Who, outcome: Outcome) -> Result<(), String> {
         let process = self.current(who);
@@ -272,7 +271,7 @@ impl Assembler {
         }
     }
 
-    /// What an operation was answered, by its completion.
+    /// How an operation ended that was answered, by its completion.
     fn answer(
         &mut self,
         index: usize,
@@ -280,7 +279,7 @@ impl Assembler {
         key: Option<Key>,
         value: Option<Value>,
         token: Option<Value>,
-    ) -> Result<Option<Value>, String> {
+    ) -> Result<Outcome, String> {
         let history = self.builder.history_mut();
         let op = &history.operations[index].op;
         if op.kind() != f {
@@ -321,7 +320,12 @@ impl Assembler {
             // It says no more than which lock was meant.
             answer = answer.filter(|answer| self.locks.get(&index) != Some(answer));
         }
-        if !arguments::complete(op, completed) && !is_silent {
+        let repeats = arguments::complete(op, completed);
+        if value == Some(Value::boolean(false)) && may_be_denied(f, repeats) {
+            self.denied += 1;
+            return Ok(Outcome::info(ErrorClass::Other, "answered false"));
+        }
+        if !repeats && !is_silent {
             self.others += 1;
             let value = || tell::value(value.as_ref().unwrap_or(&Value::Nil));
             let asked = || tell::short(&history.operations[index]);
@@ -329,7 +333,7 @@ impl Assembler {
                 .get_or_insert_with(|| format!("`{}`, which completes with {}", asked(), value()));
         }
         self.nil_reads += u64::from(f == OpKind::Read && answer == Some(Value::Nil));
-        Ok(answer)
+        Ok(jepsen::succeeded(answer))
     }
 
     /// The history and the remarks about it.
@@ -349,7 +353,7 @@ impl Assembler {
         if self.timeless > 0 && self.timeless == self.records {
             history.times = Times::Places;
         }
-        history.is_renumbered = self.reused > 0;
+        history.is_renumbered = self.reused > 0 || !self.apart.is_empty();
         history
             .doubts
             .extend((self.crashed_drains > 0).then_some(Doubt::UnknownTaken));
@@ -392,10 +396,26 @@ impl Assembler {
                 }
             )));
         }
+        if self.denied > 0 {
+            remarks.push(Remark::Text(format!(
+                "{} with false, which may say that they did not happen: that is taken to be unknown; record what did not happen \
+                 as :fail",
+                match self.denied {
+                    1 => "1 operation completes".to_owned(),
+                    count => format!("{count} operations complete"),
+                }
+            )));
+        }
         if self.reused > 0 {
             remarks.push(Remark::Text(format!(
                 "{} times a process continued after an info; what follows is attributed to a new process",
                 self.reused
+            )));
+        }
+        if !self.apart.is_empty() {
+            remarks.push(Remark::Text(format!(
+                "{} began at the very time at which another one of the same process ended: they are taken to overlap",
+                plural(self.apart.len() as u64, "operation")
             )));
         }
         if !self.named.is_empty() {
@@ -421,6 +441,13 @@ impl Assembler {
         if self.nil_reads > 0 {
             remarks.push(Remark::NilReads(self.nil_reads));
         }
+        remarks.extend(self.left_out());
+        remarks
+    }
+
+    /// What is not in the history, or not as it stands.
+    fn left_out(&self) -> Vec<Remark> {
+        let mut remarks: Vec<Remark> = Vec::new();
         if self.timeless > 0 {
             remarks.push(if self.timeless == self.records {
                 "no operation has a time: instead the events are counted".into()
@@ -511,6 +538,7 @@ impl Assembler {
             Who::Client(number) if *number < INVENTED => Some(*number),
             Who::Client(number) => self.named.get(number.to_string().as_str()).copied(),
             Who::Named(name) | Who::Keyword(name) => self.named.get(name).copied(),
+            Who::Apart(_, number) => self.apart.get(number).copied(),
             Who::Nemesis | Who::Absent => None,
         }
     }
@@ -518,7 +546,14 @@ impl Assembler {
     fn introduce(&mut self, who: &Who) -> u64 {
         let number = INVENTED + self.invented;
         self.invented += 1;
-        self.named.insert(who.to_string().into(), number);
+        match who {
+            Who::Apart(process, place) => {
+                let original = self.known(process);
+                self.originals.extend(original.map(|original| (number, original)));
+                self.apart.insert(*place, number)
+            }
+            who => self.named.insert(who.to_string().into(), number),
+        };
         number
     }
 
@@ -581,76 +616,20 @@ impl Assembler {
     }
 }
 
-impl Tuples {
-    fn invoked(&mut self, key: &Key, proves: bool) {
-        if !self.is_keyed {
-            return;
-        }
-        self.are_proved |= proves;
-        self.are_doubtful |= matches!(key, Value::List(_) | Value::Nil);
-        if let Some(keys) = &mut self.keys {
-            keys.insert(key.clone());
-        }
-    }
-
-    /// What a completion of the operation at `index` says, without its key.
-    fn answered(
-        &mut self,
-        index: usize,
-        f: OpKind,
-        value: Option<Value>,
-        history: &History,
-    ) -> Result<Option<Value>, String> {
-        let own = history.operations[index].op.key();
-        let Some(value) = value else { return Ok(None) };
-        match arguments::tuple(&Function::Op(f), &value) {
-            Some((key, rest)) if key == *own => return Ok(Some(rest)),
-            Some((key, _)) => {
-                let all = || {
-                    history
-                        .operations
-                        .iter()
-                        .map(|operation| operation.op.key().clone())
-                };
-                if self.keys.get_or_insert_with(|| all().collect()).contains(&key) {
-                    return Err(format!("key {own} was invoked, and key {key} completes"));
-                }
-            }
-            None => {}
-        }
-        self.lost.push(index);
-        if let Value::List(values) = &value {
-            let holds_lists = values.iter().any(|value| matches!(value, Value::List(_)));
-            *self.answered_plainly.entry(f).or_default() |= holds_lists;
-        }
-        Ok(Some(value))
-    }
-
-    /// Makes answers of what was taken for tuples, where other answers to operations of that kind are lists
-    /// that are none. What stands behind the key in a tuple is then a list, too, or nil; in an answer it is
-    /// an element. Where elements are lists this decides nothing.
-    fn put_back(&self, history: &mut History) {
-        if self.answered_plainly.is_empty() {
-            return;
-        }
-        let lost: FxHashSet<usize> = self.lost.iter().copied().collect();
-        let mut is_in_doubt = false;
-        for (index, operation) in history.operations.iter_mut().enumerate() {
-            let Some(hold_lists) = self.answered_plainly.get(&operation.op.kind()) else {
-                continue;
-            };
-            if let (Outcome::Ok(answer), false) = (&mut operation.outcome, lost.contains(&index))
-                && let Some(rest) = answer.value.take()
-            {
-                let is_list = matches!(rest, Value::List(_));
-                is_in_doubt |= is_list && *hold_lists;
-                answer.value = Some(match is_list || rest.is_nil() {
-                    true => rest,
-                    false => Value::list(vec![operation.op.key().clone(), rest]),
-                });
-            }
-        }
-        history.doubts.extend(is_in_doubt.then_some(Doubt::UnknownKeys));
+/// Whether `false` may say that an operation did not happen, and is neither what was asked nor something to
+/// be read. Clients of stores that compare, or tell what changed, record it so, as an `ok`.
+fn may_be_denied(f: OpKind, repeats: bool) -> bool {
+    match f {
+        OpKind::Acquire | OpKind::Release => true,
+        OpKind::Write
+        | OpKind::Cas
+        | OpKind::Append
+        | OpKind::Add
+        | OpKind::Remove
+        | OpKind::Transfer
+        | OpKind::Enqueue
+        | OpKind::Txn => !repeats,
+        OpKind::Read | OpKind::TryAcquire | OpKind::Dequeue | OpKind::Generate | OpKind::Watch => false,
     }
 }
 
@@ -732,6 +711,11 @@ fn expand(history: &mut History, mut drains: Vec<Ended>, invented: &mut u64) {
             operation.completed = moved(operation.completed);
         }
     }
+    history.final_reads = history
+        .final_reads
+        .iter()
+        .map(|&position| moved(position))
+        .collect();
     let place = |position: u64| match room.partition_point(|(at, _)| *at < position) {
         0 => position,
         before => position + sums[before - 1],

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use super::intervals::{self, Interval};
 use super::source::Source;
-use super::{Format, ImportError, Read, Remark, instant};
+use super::{Format, ImportError, Read, Reads, Remark, instant};
 use crate::units::plural;
 use crate::{Doubt, ErrorClass, History, MicroOp, Ns, Op, Outcome, Times, Value};
 
@@ -36,7 +36,7 @@ pub(super) const FORMAT: Format = Format {
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| head.is_json() && head.first_map_has("\"action\"") && head.first_map_has("\"proc\""),
-    read,
+    read: Reads::Ordered(read),
     write: None,
 };
 

@@ -11,14 +11,14 @@ use std::io::Write;
 
 use super::edn_syntax::{Reader, SyntaxError};
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, Who, interpret, time_ns};
-use super::{ExportError, Format, replay};
+use super::jepsen::{Function, Kind, RawOp, Style, Who, index, interpret, time_ns};
+use super::{ExportError, Format, Reads, replay};
 use crate::{History, Process, Value};
 
 pub(super) const FORMAT: Format = Format {
     name: "edn",
     about: "Jepsen's history.edn, as Knossos and Elle read it",
-    loses: "nodes, notes, whether faults took hold, or when an unfinished operation was given up",
+    loses: "nodes, notes, whether faults took hold, which reads were the last, or when an unfinished operation was given up",
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| match head.first {
@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
         [b'{' | b'#' | b'^' | b']' | b')', ..] => !head.is_json(),
         _ => false,
     },
-    read: |source| framed::read(source, Style::default(), parse),
+    read: Reads::Events(|source, order| framed::read(source, Style::default(), order, parse)),
     write: Some(write),
 };
 
@@ -114,6 +114,10 @@ fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp
             b"value" => raw.value.replace(reader.value()?).is_some(),
             b"key" => raw.key.replace(reader.value()?).is_some(),
             b"token" => raw.token.replace(reader.value()?).is_some(),
+            b"final?" => {
+                raw.is_final = reader.value()? == Value::boolean(true);
+                false
+            }
             b"error" => raw.error.replace(reader.value()?).is_some(),
             b"time" => {
                 let twice = raw.time_ns.is_some();
@@ -123,9 +127,9 @@ fn fields(reader: &mut Reader<'_>, passed_over: &mut PassedOver) -> Result<RawOp
                 };
                 twice
             }
-            b"index" => match reader.value()? {
-                Value::Int(index) => raw.index.replace(index).is_some(),
-                _ => false,
+            b"index" => match index(&reader.value()?) {
+                Some(index) => raw.index.replace(index).is_some(),
+                None => false,
             },
             _ => {
                 reader.value()?;

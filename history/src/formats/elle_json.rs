@@ -11,8 +11,8 @@ use serde::de::{self, Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 
 use super::framed::{self, Item, PassedOver, Stop};
-use super::jepsen::{Function, Kind, RawOp, Style, Unreadable, Who, interpret, time_ns};
-use super::{ExportError, Format, replay};
+use super::jepsen::{Function, Kind, RawOp, Style, Unreadable, Who, index, interpret, time_ns};
+use super::{ExportError, Format, Reads, replay};
 use crate::{History, Process, Value};
 
 const NAME: &str = "elle-json";
@@ -20,13 +20,13 @@ const NAME: &str = "elle-json";
 pub(super) const FORMAT: Format = Format {
     name: NAME,
     about: "the JSON that elle-cli reads",
-    loses: "nodes, notes, faults, or when an unfinished operation was given up",
+    loses: "nodes, notes, faults, which reads were the last, or when an unfinished operation was given up",
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| {
         head.is_json() || (head.first.starts_with(b"]") && head.path.extension().is_some_and(|e| e == "json"))
     },
-    read: |source| framed::read(source, Style::default(), parse),
+    read: Reads::Events(|source, order| framed::read(source, Style::default(), order, parse)),
     write: Some(write),
 };
 
@@ -147,15 +147,19 @@ impl<'de> Deserialize<'de> for Fields {
                         "value" => raw.value.replace(value).is_some(),
                         "key" => raw.key.replace(value).is_some(),
                         "token" => raw.token.replace(value).is_some(),
+                        "final?" => {
+                            raw.is_final = value == Value::boolean(true);
+                            false
+                        }
                         "error" => raw.error.replace(value).is_some(),
                         "time" => {
                             let twice = raw.time_ns.is_some();
                             raw.time_ns = time_ns(&value).map_err(de::Error::custom)?;
                             twice
                         }
-                        "index" => match value {
-                            Value::Int(index) => raw.index.replace(index).is_some(),
-                            _ => false,
+                        "index" => match index(&value) {
+                            Some(index) => raw.index.replace(index).is_some(),
+                            None => false,
                         },
                         _ => {
                             others.push(name.clone());

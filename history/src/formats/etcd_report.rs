@@ -27,7 +27,7 @@ use rustc_hash::FxHashMap;
 use super::etcd_requests::{Condition, Found, Output, Range, Request, Step, Txn};
 use super::intervals::{self, Interval};
 use super::source::Source;
-use super::{Format, ImportError, Read, Remark};
+use super::{Format, ImportError, Read, Reads, Remark};
 use crate::units::plural;
 use crate::{ErrorClass, Op, Outcome, Value};
 
@@ -46,7 +46,7 @@ pub(super) const FORMAT: Format = Format {
                 .iter()
                 .all(|name| head.first_map_has(name))
     },
-    read: |source| {
+    read: Reads::Ordered(|source| {
         if let Some(report) = source
             .path()
             .parent()
@@ -63,7 +63,7 @@ pub(super) const FORMAT: Format = Format {
             )));
         }
         Ok(translate(&parse(source)?))
-    },
+    }),
     write: None,
 };
 

@@ -9,21 +9,27 @@
 //! refuted by the first operation. Where nothing tells, they are values, and the history is in doubt.
 //!
 //! The order of events is the order of the file: harnesses write an event when they see it, and read the
-//! clock at another moment (Knossos and Elle rely on the file's order, too). With two exceptions, for files
-//! that were sorted in another way:
+//! clock at another moment (Knossos and Elle rely on the file's order, too). With exceptions, for files that
+//! were sorted in another way:
 //! - Where every operation has an `:index` of its own and these do not ascend, their order counts
 //!   (jepsen.history: indices ascend).
 //! - Where no operation in the file overlaps another one, but their times go back, their times count: the
-//!   file lists operation by operation, or process by process.
+//!   file lists operation by operation, or process by process. This is sure only where such a list shows.
+//! - Where the lines make no sense, but the times do, the times count.
+//!
+//! Where times go back otherwise, the lines count, and are sure only if every operation has an index.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
+use rustc_hash::FxHashSet;
+
 use super::assemble::{Assembler, Refusal};
 use super::jepsen::{Record, Style, Unreadable, What, Who};
+use super::order::{Arrangement, Contradiction, Order};
 use super::source::Source;
-use super::uninvoked;
-use super::{ImportError, Read};
+use super::{ImportError, Read, Remark};
+use super::{in_time, uninvoked};
 use crate::parallel_lines::for_each_block;
 use crate::{Doubt, History, Ns, OPEN, Operation};
 
@@ -51,8 +57,10 @@ pub(crate) enum Stop {
     NotKeyed,
     /// Nothing tells whether it is.
     MaybeKeyed,
-    /// The lines are not in their order, which is this one.
-    Unsorted(Order),
+    /// The lines do not stand in the order that counts.
+    Unsorted(Arrangement),
+    /// They may not, since this is wrong if they do.
+    Nonsense(Box<Stop>),
     /// An operation ends before any begins: perhaps no invocation is recorded.
     Uninvoked,
     /// Invocations are recorded after all.
@@ -61,14 +69,6 @@ pub(crate) enum Stop {
     WrongTuple(usize, String),
     /// Something is wrong in a line.
     Wrong(usize, String),
-}
-
-/// What gives events their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    Lines,
-    Indices,
-    Times,
 }
 
 /// Reads bytes that begin in the given line and passes each item to the last argument.
@@ -90,18 +90,40 @@ impl Stop {
 struct Way {
     style: Style,
     order: Order,
+    /// The order is the one that the user names.
+    is_given: bool,
+    /// Why it is not the order of the lines.
+    arrangement: Option<Arrangement>,
     /// Whether it was found out that operations have invocations.
     has_invocations: bool,
 }
 
-/// Reads all of `source`.
-pub(crate) fn read(source: &Source<'_>, style: Style, parser: Parser) -> Result<Read, ImportError> {
-    let may_be_keyed = match attempt(source, Style { keyed: true, ..style }, parser)? {
+impl Way {
+    fn new(style: Style, order: Option<Order>) -> Way {
+        Way {
+            style,
+            order: order.unwrap_or(Order::Lines),
+            is_given: order.is_some(),
+            arrangement: None,
+            has_invocations: false,
+        }
+    }
+}
+
+/// Reads all of `source`, in that order if one is given.
+pub(crate) fn read(
+    source: &Source<'_>,
+    style: Style,
+    order: Option<Order>,
+    parser: Parser,
+) -> Result<Read, ImportError> {
+    let attempt = |style| attempt(source, style, order, parser);
+    let may_be_keyed = match attempt(Style { keyed: true, ..style })? {
         Ok(read) => return Ok(read),
         Err(Stop::WrongTuple(line, reason)) => return Err(source.malformed(line, reason)),
         Err(stop) => matches!(stop, Stop::MaybeKeyed),
     };
-    let read = attempt(source, style, parser)?.map(|read| in_doubt(read, may_be_keyed));
+    let read = attempt(style)?.map(|read| in_doubt(read, may_be_keyed));
     read.map_err(|stop| match stop {
         Stop::Wrong(line, reason) | Stop::WrongTuple(line, reason) => source.malformed(line, reason),
         _ => source.malformed(1, "the history is not keyed"),
@@ -118,10 +140,11 @@ fn in_doubt((mut history, remarks): Read, may_be_keyed: bool) -> Read {
 /// from 1.
 pub(crate) fn read_items(
     style: Style,
+    order: Option<Order>,
     items: impl Fn(Style, &mut PassedOver, &mut dyn FnMut(Item) -> Result<(), Stop>) -> Result<(), Stop>,
 ) -> Result<Read, (usize, String)> {
     let attempt = |style| {
-        tries(style, None, |way| {
+        tries(Way::new(style, order), None, |way| {
             of_items(way, 0, |passed_over, emit| items(way.style, passed_over, emit))
         })
     };
@@ -138,28 +161,47 @@ pub(crate) fn read_items(
 }
 
 /// Reads all of `source`, whose values are tuples of keys, or are not.
-fn attempt(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
-    let first = match in_blocks(source, style, parser)? {
-        stopped @ Err(Stop::NotKeyed | Stop::MaybeKeyed) => return Ok(stopped),
-        Ok(read) => return Ok(Ok(read)),
-        Err(stop) => stop,
+fn attempt(
+    source: &Source<'_>,
+    style: Style,
+    order: Option<Order>,
+    parser: Parser,
+) -> Result<Attempt, ImportError> {
+    let way = Way::new(style, order);
+    let first = match way.order {
+        Order::Lines => match in_blocks(source, way, parser)? {
+            stopped @ Err(Stop::NotKeyed | Stop::MaybeKeyed) => return Ok(stopped),
+            Ok(read) => return Ok(Ok(read)),
+            // Only a reader of the whole can say everything about it.
+            Err(Stop::Nonsense(_)) => None,
+            Err(stop) => Some(stop),
+        },
+        _ => None,
     };
     let bytes = source.all()?;
-    Ok(tries(style, Some(first), |way| as_a_whole(&bytes, way, parser)))
+    Ok(tries(way, first, |way| as_a_whole(&bytes, way, parser)))
 }
 
 /// Reads in one way after the other, as each finds out what the next must be.
-fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt) -> Attempt {
-    let mut way = Way {
-        style,
-        order: Order::Lines,
-        has_invocations: false,
-    };
+fn tries(way: Way, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt) -> Attempt {
+    let mut way = way;
     let mut stopped = first;
     let mut in_the_end = None;
     loop {
         match stopped {
-            Some(Stop::Unsorted(order)) => way.order = order,
+            Some(Stop::Unsorted(arrangement)) => {
+                way.order = arrangement.by;
+                way.arrangement = Some(arrangement);
+            }
+            Some(Stop::Nonsense(stop)) => {
+                in_the_end = in_the_end.or(Some(*stop));
+                way.order = Order::Time;
+                way.arrangement = Some(Arrangement {
+                    by: Order::Time,
+                    found: Contradiction::Nonsense,
+                    other: None,
+                });
+            }
             Some(Stop::Uninvoked) => way.style.uninvoked = true,
             Some(Stop::Invoked) => {
                 way.style.uninvoked = false;
@@ -169,7 +211,9 @@ fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt
         }
         match read(way) {
             // Each of these ends one kind of doubt.
-            Err(stop @ (Stop::Unsorted(_) | Stop::Uninvoked | Stop::Invoked)) => stopped = Some(stop),
+            Err(stop @ (Stop::Unsorted(_) | Stop::Nonsense(..) | Stop::Uninvoked | Stop::Invoked)) => {
+                stopped = Some(stop)
+            }
             // It may have stopped before the first invocation, where lines are mixed.
             Err(stop) if way.style.uninvoked => {
                 in_the_end = Some(stop);
@@ -183,12 +227,9 @@ fn tries(style: Style, first: Option<Stop>, mut read: impl FnMut(Way) -> Attempt
 
 type Attempt = Result<Read, Stop>;
 
-fn in_blocks(source: &Source<'_>, style: Style, parser: Parser) -> Result<Attempt, ImportError> {
-    let mut whole = Whole::new(Way {
-        style,
-        order: Order::Lines,
-        has_invocations: false,
-    });
+fn in_blocks(source: &Source<'_>, way: Way, parser: Parser) -> Result<Attempt, ImportError> {
+    let style = way.style;
+    let mut whole = Whole::new(way);
     let mut lines_before = 0;
     let stopped = for_each_block(
         source.reader()?,
@@ -273,10 +314,13 @@ struct Whole {
     way: Way,
     /// The last index.
     last_index: i64,
-    /// Whether every operation so far has an index.
+    /// Whether every operation of a client so far has an index.
     is_indexed: bool,
-    /// Whether some operation has no time.
-    lacks_time: bool,
+    /// The first line without a time.
+    timeless: Option<usize>,
+    /// The latest time so far, and how many events of clients have earlier times and stand behind it.
+    latest_ns: u64,
+    back: u64,
     /// The operations, if they must be sorted first.
     records: Vec<Record>,
     items: u64,
@@ -303,7 +347,9 @@ impl Whole {
             way,
             last_index: i64::MIN,
             is_indexed: true,
-            lacks_time: false,
+            timeless: None,
+            latest_ns: 0,
+            back: 0,
             records: Vec::new(),
             items: 0,
             is_invoked: false,
@@ -351,8 +397,15 @@ impl Whole {
 
     fn take_record(&mut self, mut record: Record) -> Result<(), Stop> {
         let line = record.line;
-        self.is_indexed &= record.index.is_some();
-        self.lacks_time |= record.time_ns.is_none();
+        // A nemesis need not be counted.
+        self.is_indexed &= record.index.is_some() || record.what.who_mut().is_none();
+        match record.time_ns {
+            None => self.timeless = self.timeless.or(Some(line)),
+            Some(time_ns) if time_ns < self.latest_ns => {
+                self.back += u64::from(record.what.who_mut().is_some());
+            }
+            Some(time_ns) => self.latest_ns = time_ns,
+        }
         self.is_invoked |= record.what.is_invocation();
         if !self.is_invoked
             && !self.way.style.uninvoked
@@ -371,11 +424,15 @@ impl Whole {
             }
         }
         let is_unsorted = record.index.is_some_and(|index| index <= self.last_index);
-        if is_unsorted && self.way.order == Order::Lines {
-            return Err(Stop::Unsorted(Order::Indices));
+        if is_unsorted
+            && self.way.order == Order::Lines
+            && !self.way.is_given
+            && self.way.arrangement.is_none()
+        {
+            return Err(Stop::Unsorted(BY_INDEX));
         }
         self.last_index = record.index.unwrap_or(self.last_index);
-        if self.way.order == Order::Times {
+        if self.way.order == Order::Time {
             self.name(&mut record)?;
         }
         match self.way.order == Order::Lines && !self.way.style.uninvoked {
@@ -391,7 +448,7 @@ impl Whole {
     /// recorded, or the operations are still to be sorted, one of its own.
     fn name(&mut self, record: &mut Record) -> Result<(), Stop> {
         let (line, is_invocation) = (record.line, record.what.is_invocation());
-        let is_alone = self.way.style.uninvoked || self.way.order == Order::Times;
+        let is_alone = self.way.style.uninvoked || self.way.order == Order::Time;
         if !matches!(record.what.who_mut(), Some(Who::Absent)) {
             return Ok(());
         }
@@ -429,16 +486,22 @@ impl Whole {
         let Err(mut reason) = self.assembler.push(record) else {
             return Ok(());
         };
-        // What makes no sense in the order of the lines may do so in that of the indices.
-        if self.way.order == Order::Lines && self.is_indexed {
-            return Err(Stop::Unsorted(Order::Indices));
+        // What makes no sense in the order of the lines may do so in another one.
+        let is_open = self.way.order == Order::Lines && !self.way.is_given && self.way.arrangement.is_none();
+        if is_open && self.is_indexed {
+            return Err(Stop::Unsorted(BY_INDEX));
         }
         if let Some(before) = invoked {
             reason += &format!(" (since line {before})");
         }
-        Err(match self.assembler.has_proved_tuples() {
+        let stop = match self.assembler.has_proved_tuples() {
             true => Stop::WrongTuple(line, reason),
             false => Stop::Wrong(line, reason),
+        };
+        let is_timed = self.timeless.is_none() && !self.way.style.uninvoked;
+        Err(match is_open && is_timed {
+            true => Stop::Nonsense(Box::new(stop)),
+            false => stop,
         })
     }
 
@@ -449,37 +512,42 @@ impl Whole {
         if is_uninvoked && self.is_invoked {
             return Err(Stop::Invoked);
         }
-        let about = match self.way.order {
-            Order::Lines if is_uninvoked && !self.is_indexed && !self.lacks_time && goes_back(&records) => {
-                return Err(Stop::Unsorted(Order::Times));
+        let mut about = self.way.arrangement;
+        match self.way.order {
+            Order::Lines if is_uninvoked && self.may_be_timed() && goes_back(&records) => {
+                return Err(Stop::Unsorted(Arrangement {
+                    by: Order::Time,
+                    found: Contradiction::Times(self.back),
+                    other: (!are_listed(&ends(&mut records))).then_some(Order::Lines),
+                }));
             }
-            Order::Lines => None,
-            Order::Indices => {
-                let mut indices: Vec<Option<i64>> = records.iter().map(|record| record.index).collect();
+            Order::Lines => {}
+            Order::Index => {
+                let mut indices: Vec<i64> = records.iter().filter_map(|record| record.index).collect();
                 indices.sort_unstable();
-                match self.is_indexed && indices.windows(2).all(|two| two[0] != two[1]) {
-                    true => {
-                        records.sort_by_key(|record| record.index);
-                        Some(
-                            "the lines do not stand in the order of their :index; the order of the indices counts",
-                        )
-                    }
-                    false => Some(
-                        "the lines do not stand in the order of their :index, but not every operation has one of its own: the order \
-                         of the lines counts",
-                    ),
+                if self.is_indexed && indices.windows(2).all(|two| two[0] != two[1]) {
+                    records.sort_by_key(|record| record.index);
+                } else if self.way.is_given {
+                    let reason =
+                        "not every operation has an :index of its own, by which they could be ordered";
+                    return Err(Stop::Wrong(1, reason.to_owned()));
+                } else {
+                    about = Some(Arrangement {
+                        by: Order::Lines,
+                        found: Contradiction::SomeIndices,
+                        other: (self.timeless.is_none() && self.back > 0).then_some(Order::Time),
+                    });
                 }
             }
-            Order::Times => {
-                // Where an operation ends when another one begins, they are taken to overlap.
-                records.sort_by_key(|record| (record.time_ns, record.what.is_completion()));
-                Some(
-                    "no operation in the file overlaps another one, but by their times they do: the order of the times \
-                     counts",
-                )
+            Order::Time => {
+                if let Some(line) = self.timeless {
+                    let reason = "the operation has no time, by which it could be ordered";
+                    return Err(Stop::Wrong(line, reason.to_owned()));
+                }
+                records = in_time::sort(records);
             }
-        };
-        self.assembler.about.extend(about.map(Into::into));
+        }
+        self.assembler.about.extend(about.map(Remark::Order));
         if is_uninvoked {
             records.iter_mut().try_for_each(|record| self.name(record))?;
             if !self.way.style.keyed && uninvoked::may_lack_keys(&records) {
@@ -506,14 +574,75 @@ impl Whole {
             return Err(Stop::Wrong(last_line, reason));
         }
         self.sort()?;
-        let is_in_doubt = self.way.order == Order::Lines && !self.is_indexed && !self.lacks_time;
-        let is_in_doubt = is_in_doubt && !self.way.style.uninvoked;
-        let (history, remarks) = (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::MaybeKeyed)?;
-        if is_in_doubt && is_listed_apart(&history) {
-            return Err(Stop::Unsorted(Order::Times));
+        let may_be_apart = self.may_be_timed() && !self.way.style.uninvoked;
+        let is_open = self.way.order == Order::Lines && !self.way.is_given && self.back > 0;
+        let (is_timed, is_indexed, back) = (self.timeless.is_none(), self.is_indexed, self.back);
+        let (history, mut remarks) =
+            (self.assembler.finish()).map_err(|Refusal::NotKeyed| Stop::MaybeKeyed)?;
+        if may_be_apart && is_listed_apart(&history) {
+            let rows: Vec<Row> = history.operations.iter().map(row).collect();
+            return Err(Stop::Unsorted(Arrangement {
+                by: Order::Time,
+                found: Contradiction::ListedApart,
+                other: (!are_listed(&rows)).then_some(Order::Lines),
+            }));
+        }
+        if is_open {
+            remarks.push(Remark::Order(Arrangement {
+                by: Order::Lines,
+                found: Contradiction::Times(back),
+                // Who records indices counts events as they happen.
+                other: (is_timed && !is_indexed).then_some(Order::Time),
+            }));
         }
         Ok((history, remarks))
     }
+
+    /// Whether the times may count, and not the lines, if something tells for it.
+    fn may_be_timed(&self) -> bool {
+        let is_by_lines = self.way.order == Order::Lines && !self.way.is_given;
+        is_by_lines && !self.is_indexed && self.timeless.is_none()
+    }
+}
+
+/// The order that indices give, which jepsen.history promises to ascend.
+const BY_INDEX: Arrangement = Arrangement {
+    by: Order::Index,
+    found: Contradiction::Indices,
+    other: None,
+};
+
+/// An operation of a list: its process, and when it began and ended.
+type Row = (u64, u64, u64);
+
+fn row(operation: &Operation) -> Row {
+    let start = operation.invoked_ns;
+    let end = operation.completed_ns.map_or(start, Ns::get);
+    (u64::from(operation.process), start, end)
+}
+
+/// When the operations ended of which only the ends are recorded.
+fn ends(records: &mut [Record]) -> Vec<Row> {
+    let mut numbers: HashMap<Who, u64> = HashMap::new();
+    let mut row = |record: &mut Record| {
+        let (who, time_ns) = (record.what.who_mut()?.clone(), record.time_ns?);
+        let next = numbers.len() as u64;
+        Some((*numbers.entry(who).or_insert(next), time_ns, time_ns))
+    };
+    records.iter_mut().filter_map(&mut row).collect()
+}
+
+/// Whether these rows are sorted in a way in which one sorts lists: by when operations began, by when they
+/// ended (but not by both, as a record of events would be), or process by process.
+fn are_listed(rows: &[Row]) -> bool {
+    let ascend = |key: fn(&Row) -> u64| rows.windows(2).all(|two| key(&two[0]) <= key(&two[1]));
+    let processes: FxHashSet<u64> = rows.iter().map(|row| row.0).collect();
+    let changes = rows.windows(2).filter(|two| two[0].0 != two[1].0).count();
+    let within = |two: &[Row]| two[0].0 != two[1].0 || two[0].2 <= two[1].1;
+    let is_by_process = (2..rows.len()).contains(&processes.len())
+        && changes + 1 == processes.len()
+        && rows.windows(2).all(within);
+    ascend(|row| row.1) != ascend(|row| row.2) || is_by_process
 }
 
 /// Whether the times of some records are before those of others that stand before them.

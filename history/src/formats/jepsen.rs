@@ -27,6 +27,8 @@ pub(crate) struct RawOp {
     pub error: Option<Value>,
     /// The fencing token, where it has a field of its own.
     pub token: Option<Value>,
+    /// `:final? true`, by which Jepsen's and Maelstrom's workloads mark the reads with which they end.
+    pub is_final: bool,
 }
 
 /// The field `process`.
@@ -41,6 +43,8 @@ pub(crate) enum Who {
     Nemesis,
     /// A client that is not named.
     Absent,
+    /// A client whose operation overlaps another one of its own, by the times.
+    Apart(Box<Who>, u64),
 }
 
 impl fmt::Display for Who {
@@ -50,6 +54,7 @@ impl fmt::Display for Who {
             Who::Named(name) | Who::Keyword(name) => f.write_str(name),
             Who::Nemesis => f.write_str("nemesis"),
             Who::Absent => f.write_str("without a name"),
+            Who::Apart(who, _) => who.fmt(f),
         }
     }
 }
@@ -77,8 +82,18 @@ impl Who {
     }
 }
 
-/// Nanoseconds, for the field `time`. `None` for no time, which negative ones stand for (jepsen.history), and
-/// for what comes before the start of the clock.
+/// The field `index`; anything but a number is none.
+pub(crate) fn index(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(index) => Some(*index),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Nanoseconds, for the field `time`. No clock counts parts of them: a number with a fraction is in seconds,
+/// as of a clock of Python's, or if it is too large for that, in milliseconds. `None` for no time, which
+/// negative ones stand for (jepsen.history), and for what comes before the start of the clock.
 ///
 /// # Errors
 /// What it is instead.
@@ -95,7 +110,13 @@ pub(crate) fn time_ns(value: &Value) -> Result<Option<u64>, String> {
         _ => return wrong(),
     };
     if let Ok(time) = text.parse::<f64>() {
-        return Ok((time >= 0.0).then_some(time as u64));
+        const SECOND_NS: f64 = 1e9;
+        let time_ns = match time.fract() == 0.0 {
+            true => time,
+            false if time * SECOND_NS < u64::MAX as f64 => time * SECOND_NS,
+            false => time * SECOND_NS / 1e3,
+        };
+        return Ok((time >= 0.0).then_some(time_ns as u64));
     }
     match instant::nanoseconds(text) {
         Some(time) => Ok(u64::try_from(time).ok()),
@@ -132,6 +153,8 @@ pub(crate) struct Record {
     pub line: usize,
     pub index: Option<i64>,
     pub time_ns: Option<u64>,
+    /// It is marked as one of the last, when everything has settled.
+    pub is_final: bool,
     pub what: What,
 }
 
@@ -249,12 +272,13 @@ impl Kind {
 
 /// Interprets one operation map.
 pub(crate) fn interpret(raw: RawOp, style: Style) -> Result<Record, Unreadable> {
-    let (line, index, time_ns) = (raw.line, raw.index, raw.time_ns);
+    let (line, index, time_ns, is_final) = (raw.line, raw.index, raw.time_ns, raw.is_final);
     let what = meaning(raw, style)?;
     Ok(Record {
         line,
         index,
         time_ns,
+        is_final,
         what,
     })
 }
@@ -502,9 +526,12 @@ fn invocation(
         {
             None => return Err(Unreadable::NotKeyed),
             Some((key, rest)) => {
-                // No one asks for an answer by giving a pair whose second half is nil, and what a cas expects
-                // and brings are two things.
-                let proves = f.is_answered() && rest.is_nil() || f == Function::Op(OpKind::Cas) && is_flat;
+                // No one asks for an answer by giving a pair whose second half is nil; what a cas expects and
+                // brings are two things; and a watch alone is asked for with a revision and nil.
+                let is_of_watch = f == Function::Op(OpKind::Watch) && pair(&rest).is_some();
+                let proves = f.is_answered() && rest.is_nil()
+                    || f == Function::Op(OpKind::Cas) && is_flat
+                    || is_of_watch;
                 (key, Some(rest), proves)
             }
         },

@@ -26,7 +26,7 @@ use super::framed::{self, Item, PassedOver, Stop};
 use super::fressian::Reader;
 use super::jepsen::{Function, Kind, RawOp, Style, Who, interpret, time_ns};
 use super::source::Source;
-use super::{Format, ImportError, Read, Remark};
+use super::{Format, ImportError, Order, Read, Reads, Remark};
 use crate::Value;
 
 const MAGIC: &[u8] = b"JEPSEN";
@@ -46,11 +46,11 @@ pub(super) const FORMAT: Format = Format {
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| head.bytes.starts_with(MAGIC),
-    read,
+    read: Reads::Events(read),
     write: None,
 };
 
-fn read(source: &Source<'_>) -> Result<Read, ImportError> {
+fn read(source: &Source<'_>, order: Option<Order>) -> Result<Read, ImportError> {
     let bytes = source.all()?;
     let wrong = |why: String| source.refused(format!("{why}; {INSTEAD}"));
     let file = File::open(&bytes).map_err(wrong)?;
@@ -59,7 +59,7 @@ fn read(source: &Source<'_>) -> Result<Read, ImportError> {
         Some(value) => reference(value).ok_or_else(|| wrong("its history is no block".to_owned()))?,
         None => return Err(wrong("it holds no history".to_owned())),
     };
-    let read = framed::read_items(Style::default(), |style, passed_over, emit| {
+    let read = framed::read_items(Style::default(), order, |style, passed_over, emit| {
         let mut number = 0;
         let mut visited = FxHashSet::default();
         file.each(history, &mut visited, &mut |value| {
@@ -282,6 +282,7 @@ fn operation(value: Value, number: usize, passed_over: &mut PassedOver) -> Resul
             Some("value") => raw.value = Some(value),
             Some("key") => raw.key = Some(value),
             Some("token") => raw.token = Some(value),
+            Some("final?") => raw.is_final = value == Value::boolean(true),
             Some("error") => raw.error = Some(value),
             Some("time") => raw.time_ns = time_ns(&value)?,
             Some("index") => {

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use super::edn_syntax::Reader;
 use super::framed::{self, Item, PassedOver, Stop};
 use super::jepsen::{Function, Kind, RawOp, Style, Who, interpret};
-use super::{Format, instant};
+use super::{Format, Reads, instant};
 use crate::Value;
 
 /// The loggers whose lines are operations.
@@ -45,16 +45,17 @@ pub(super) const FORMAT: Format = Format {
                 .any(|logger| memchr::memmem::find(head.bytes, logger).is_some())
                 || begin(head.first).is_some())
     },
-    read: |source| {
+    read: Reads::Events(|source, order| {
         framed::read(
             source,
             Style {
                 failed_cas_is_answer: true,
                 ..Style::default()
             },
+            order,
             parse,
         )
-    },
+    }),
     write: None,
 };
 

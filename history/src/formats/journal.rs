@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::replay;
 use super::source::Source;
-use super::{ExportError, Format, ImportError, Read};
+use super::{ExportError, Format, ImportError, Read, Reads};
 use crate::journal::parse_block;
 use crate::parallel_lines::for_each_block;
 use crate::{History, HistoryBuilder, Value, append_line};
@@ -27,7 +27,7 @@ pub(super) const FORMAT: Format = Format {
             .is_some_and(|extension| extension == "jsonl");
         (is_empty && named_so) || (head.is_json() && head.first_map_has("\"time_ns\""))
     },
-    read,
+    read: Reads::Ordered(read),
     write: Some(write),
 };
 

@@ -26,6 +26,7 @@ mod folder;
 mod framed;
 mod fressian;
 mod functions;
+mod in_time;
 mod instant;
 mod intervals;
 mod jepsen;
@@ -33,11 +34,13 @@ mod jepsen_file;
 mod jepsen_log;
 mod journal;
 mod number;
+mod order;
 mod parquet;
 mod porcupine_kv;
 mod reasons;
 mod replay;
 mod source;
+mod tuples;
 mod uninvoked;
 
 use std::fmt;
@@ -49,6 +52,7 @@ use thiserror::Error;
 use crate::{History, OPEN, Op, Operation, Outcome, Value};
 use folder::Folder;
 pub use journal::NAME as JOURNAL;
+pub use order::{Arrangement, Contradiction, Order};
 pub use parquet::NAME as PARQUET;
 #[cfg(not(feature = "parquet"))]
 pub use parquet::NOT_BUILT as NO_PARQUET;
@@ -71,7 +75,7 @@ pub struct Format {
     pub initial: fn() -> Value,
     /// Whether a file that begins so is of this format. Tried in the order of [`FORMATS`].
     detect: fn(&Head<'_>) -> bool,
-    read: fn(&Source<'_>) -> Result<Read, ImportError>,
+    read: Reads,
     write: Option<Writer>,
 }
 
@@ -80,6 +84,14 @@ const LONGEST_WAIT_NS: u64 = 30 * 24 * 3_600 * 1_000_000_000;
 
 /// A history and the remarks about it.
 type Read = (History, Vec<Remark>);
+
+/// How a format is read.
+enum Reads {
+    /// It tells for itself in which order things happened.
+    Ordered(fn(&Source<'_>) -> Result<Read, ImportError>),
+    /// Its events stand one after the other, and may have indices and times; in the order that is named.
+    Events(fn(&Source<'_>, Option<Order>) -> Result<Read, ImportError>),
+}
 
 type Writer = fn(&History, &mut dyn Write) -> Result<(), ExportError>;
 
@@ -107,12 +119,40 @@ pub struct Imported {
     pub remarks: Vec<Remark>,
 }
 
+impl Imported {
+    /// Which order of the events counts, where they may as well have happened in another one: this one, and
+    /// that other one.
+    pub fn orders(&self) -> Option<(Order, Order)> {
+        self.remarks.iter().find_map(|remark| match remark {
+            Remark::Order(arrangement) => Some((arrangement.by, arrangement.other?)),
+            _ => None,
+        })
+    }
+}
+
+/// What the user says of how a file is to be read; the rest is found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Choices<'a> {
+    /// The name of its format.
+    pub format: Option<&'a str>,
+    /// In which order its events happened.
+    pub order: Option<Order>,
+}
+
+impl<'a> From<Option<&'a str>> for Choices<'a> {
+    fn from(format: Option<&'a str>) -> Self {
+        Choices { format, order: None }
+    }
+}
+
 /// Something that a reader decided or left out. Its text is one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
     /// So many reads returned nil, which counts as a value that was seen. It no longer holds once these reads
     /// are made to claim nothing ([`History::forget_nil_reads`]).
     NilReads(u64),
+    /// Lines, indices and times tell the order of the events in different ways.
+    Order(Arrangement),
     /// Anything else: only people read it.
     Text(String),
 }
@@ -128,6 +168,7 @@ impl fmt::Display for Remark {
                      claim nothing)"
                 )
             }
+            Remark::Order(arrangement) => arrangement.fmt(f),
             Remark::Text(text) => f.write_str(text),
         }
     }
@@ -149,7 +190,7 @@ impl From<&str> for Remark {
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file could not be opened or read.
-    #[error("cannot read {}: {}", path.display(), plain(source))]
+    #[error("cannot read {}: {}", path.display(), crate::tell::plain(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -169,6 +210,16 @@ pub enum ImportError {
         path: PathBuf,
         /// What can be seen of it, and what to do.
         why: String,
+    },
+    /// An order was named for a format whose events have one.
+    #[error(
+        "{}: read as {format}, which tells by itself in which order things happened; leave out --order", path.display()
+    )]
+    Ordered {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
     },
     /// Something in the file is wrong.
     #[error("{}:{line}: {reason}", path.display())]
@@ -212,23 +263,31 @@ pub enum ExportError {
 /// Reads the history in the file `path`, or in the directory `path`: a run of perjury's, or what another
 /// harness left.
 ///
-/// Without `format` it is detected by content.
+/// What is not chosen is found out: the format by the content.
 ///
 /// # Errors
 /// When the file cannot be read, its format is not known or something in it is wrong.
-pub fn read(path: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
-    let file = |path: &Path| read_source(&Source::open(path)?, format);
+pub fn read<'a>(path: &Path, choices: impl Into<Choices<'a>>) -> Result<Imported, ImportError> {
+    read_path(path, choices.into())
+}
+
+fn read_path(path: &Path, choices: Choices<'_>) -> Result<Imported, ImportError> {
+    let file = |path: &Path| read_source(&Source::open(path)?, choices);
     if !path.is_dir() {
         return file(path);
     }
     match Folder::of(path) {
         Folder::Run(history) => file(&history),
         Folder::Test(files) => folder::read_test(&files, file),
+        Folder::Report(_) if choices.order.is_some() => Err(ImportError::Ordered {
+            path: path.to_owned(),
+            format: etcd_report::FORMAT.name,
+        }),
         Folder::Report(files) => {
             etcd_report::read_report(&files).map(|read| imported(read, &etcd_report::FORMAT))
         }
         Folder::Store(latest) => {
-            let mut imported = read(&latest, format)?;
+            let mut imported = read_path(&latest, choices)?;
             let text = format!("the latest test of this directory counts, {}", latest.display());
             imported.remarks.push(Remark::Text(text));
             Ok(imported)
@@ -241,21 +300,16 @@ pub fn is_foreign_folder(path: &Path) -> bool {
     path.is_dir() && !matches!(Folder::of(path), Folder::Run(_))
 }
 
-/// What the operating system says about an error, without its number.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    match (text.rfind(" (os error "), text.ends_with(')')) {
-        (Some(at), true) => text[..at].to_owned(),
-        _ => text,
-    }
-}
-
 /// Reads the history in `bytes`; errors call it `name`.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_bytes(bytes: &[u8], name: &Path, format: Option<&str>) -> Result<Imported, ImportError> {
-    read_source(&Source::of_bytes(name, bytes), format)
+pub fn read_bytes<'a>(
+    bytes: &[u8],
+    name: &Path,
+    choices: impl Into<Choices<'a>>,
+) -> Result<Imported, ImportError> {
+    read_source(&Source::of_bytes(name, bytes), choices.into())
 }
 
 /// A value as one writes it by hand: `nil`, an integer, a list or a quoted text as in EDN; any other text is
@@ -297,11 +351,12 @@ pub fn write(history: &History, format: &str, out: &mut dyn Write) -> Result<(),
     (found.write.ok_or_else(unknown)?)(history, out)
 }
 
-fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, ImportError> {
+fn read_source(source: &Source<'_>, choices: Choices<'_>) -> Result<Imported, ImportError> {
     let unknown = |name: &str| ImportError::UnknownFormat {
         name: name.to_owned(),
     };
-    let named = format
+    let named = choices
+        .format
         .map(|name| find(name).ok_or_else(|| unknown(name)))
         .transpose()?;
     let bytes = source.head()?;
@@ -318,7 +373,15 @@ fn read_source(source: &Source<'_>, format: Option<&str>) -> Result<Imported, Im
     }
     let found = named.or_else(|| FORMATS.iter().find(|format| (format.detect)(&head)));
     let found = found.ok_or_else(|| not(head.complaint()))?;
-    (found.read)(source).map(|read| imported(read, found))
+    let read = match (&found.read, choices.order) {
+        (Reads::Events(read), order) => read(source, order),
+        (Reads::Ordered(read), None) => read(source),
+        (Reads::Ordered(_), Some(_)) => Err(ImportError::Ordered {
+            path: source.path().to_owned(),
+            format: found.name,
+        }),
+    };
+    read.map(|read| imported(read, found))
 }
 
 /// What was read, with what can be said of every history.

@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use super::source::Source;
-use super::{ExportError, Format, ImportError, Read};
+use super::{ExportError, Format, ImportError, Read, Reads};
 use crate::{History, Value};
 
 /// Its name on the command line.
@@ -25,7 +25,7 @@ pub(super) const FORMAT: Format = Format {
     may_be_empty: false,
     initial: || Value::Nil,
     detect: |head| head.bytes.starts_with(MAGIC),
-    read,
+    read: Reads::Ordered(read),
     write: Some(write),
 };
 

@@ -9,7 +9,7 @@ use super::edn;
 use super::framed;
 use super::jepsen::Style;
 use super::replay::{self, Kind};
-use super::{ExportError, Format};
+use super::{ExportError, Format, Reads};
 use crate::{History, Op, Outcome, Value};
 
 const NAME: &str = "porcupine-kv";
@@ -28,16 +28,17 @@ pub(super) const FORMAT: Format = Format {
                 .iter()
                 .any(|f| head.first_map_has(f))
     },
-    read: |source| {
+    read: Reads::Events(|source, order| {
         framed::read(
             source,
             Style {
                 only_kv: true,
                 ..Style::default()
             },
+            order,
             edn::parse,
         )
-    },
+    }),
     write: Some(write),
 };
 

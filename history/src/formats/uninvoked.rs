@@ -38,6 +38,7 @@ pub(crate) fn invoked_before(mut records: Vec<Record>) -> Vec<Record> {
             line,
             index,
             time_ns,
+            is_final,
             what,
         } = record;
         let (before, what) = match what {
@@ -48,12 +49,14 @@ pub(crate) fn invoked_before(mut records: Vec<Record>) -> Vec<Record> {
             line,
             index: None,
             time_ns: None,
+            is_final,
             what,
         }));
         ended.push(Record {
             line,
             index,
             time_ns,
+            is_final,
             what,
         });
     }

@@ -26,7 +26,8 @@ pub(super) fn larger_than_memory(request: &Request<'_>, path: &Path) -> Result<O
         Some(format) => format == PARQUET,
         None => is_parquet(path),
     };
-    if !is_meant || !path.is_file() {
+    // Who names an order is refused by the reader.
+    if !is_meant || !path.is_file() || args.order.is_some() {
         return Ok(None);
     }
     let file = File::open(path).map_err(|error| groups::wrong(path, &error))?;

@@ -17,12 +17,12 @@ mod page;
 mod reading;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use checker::imported::About;
 use checker::objects::{self, Entry, MODELS};
-use checker::{Options, Verdict, imported};
-use history::formats::{FORMATS, Imported, JOURNAL, Remark};
+use checker::{Analysis, Options, Verdict, imported};
+use history::formats::{Choices, FORMATS, Imported, JOURNAL, Remark};
 use history::units::{duration, plural};
 use history::{History, RunDir, TestRecord, Value};
 
@@ -57,17 +57,6 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     }
     // Mistakes in the paths are reported before hours are spent on the first of them.
     let inputs = input::all(args)?;
-    if args.explain_reading {
-        for input in &inputs {
-            let (path, format) = match input {
-                Input::Run { run, .. } => (run.history(), Some(JOURNAL)),
-                Input::File(path) => (path.clone(), args.format.as_deref()),
-            };
-            let imported = import(&path, format)?;
-            say!("{}", reading::explain(&path, &imported, &request).trim_end());
-        }
-        return Ok(Done::Fine);
-    }
     let target = args
         .html
         .as_deref()
@@ -77,14 +66,19 @@ pub fn run(args: &CheckArgs) -> CommandResult {
     let mut unreadable = 0;
     for input in &inputs {
         if inputs.len() > 1
+            && !args.explain_reading
             && let Input::Run { run, .. } = input
             && request.is_plain()
         {
             let gap = if verdicts.is_empty() { "" } else { "\n" };
             say!("{gap}{}:", run.root().display());
         }
-        match request.judge(input, target.as_ref()) {
-            Ok(verdict) => verdicts.push(verdict),
+        let judged = match args.explain_reading {
+            true => request.explain_reading(input).map(|()| None),
+            false => request.judge(input, target.as_ref()).map(Some),
+        };
+        match judged {
+            Ok(verdict) => verdicts.extend(verdict),
             // The others are judged all the same.
             Err(Failure::Usage(why)) if inputs.len() > 1 => {
                 eprintln!("perjury: {why}");
@@ -93,7 +87,7 @@ pub fn run(args: &CheckArgs) -> CommandResult {
             Err(failure) => return Err(failure),
         }
     }
-    if inputs.len() > 1 {
+    if inputs.len() > 1 && !args.explain_reading {
         let count = |verdict| verdicts.iter().filter(|other| **other == verdict).count();
         say!(
             "{}: {} valid, {} invalid, {} unknown",
@@ -107,10 +101,14 @@ pub fn run(args: &CheckArgs) -> CommandResult {
         );
     }
     if unreadable > 0 {
+        let what = if args.explain_reading { "read" } else { "judged" };
         return Err(Failure::Usage(format!(
-            "{unreadable} of {} could not be judged; see above",
+            "{unreadable} of {} could not be {what}; see above",
             inputs.len()
         )));
+    }
+    if args.explain_reading {
+        return Ok(Done::Fine);
     }
     let merged = verdicts.into_iter().fold(Verdict::Valid, Verdict::merge);
     Ok(Done::Judged(merged))
@@ -150,6 +148,15 @@ struct Chosen {
     doubt: Option<&'static str>,
 }
 
+/// A history, and what was found.
+struct Judged {
+    imported: Imported,
+    chosen: Chosen,
+    options: Options,
+    analysis: Analysis,
+    took: Duration,
+}
+
 /// How the histories are to be judged.
 struct Request<'a> {
     args: &'a CheckArgs,
@@ -160,7 +167,11 @@ struct Request<'a> {
 impl Request<'_> {
     /// Whether runs are judged as their own records say.
     fn is_plain(&self) -> bool {
-        self.model.is_none() && self.initial.is_none() && self.args.html.is_none() && self.args.keys.is_none()
+        self.model.is_none()
+            && self.initial.is_none()
+            && self.args.html.is_none()
+            && self.args.keys.is_none()
+            && !self.args.last_reads_final
     }
 
     /// Which part of the keys is judged, in words that follow their number.
@@ -175,6 +186,28 @@ impl Request<'_> {
             Input::Run { run, record } if self.is_plain() => check_run(run, record, self.args),
             Input::Run { run, record } => self.check(run.root(), Some(record), target),
             Input::File(path) => self.check(path, None, target),
+        }
+    }
+
+    /// Says how what a path names is understood.
+    fn explain_reading(&self, input: &Input) -> Result<(), Failure> {
+        let imported = match input {
+            Input::Run { run, .. } => import(&run.history(), Some(JOURNAL)),
+            Input::File(path) => import(path, self.choices()),
+        }?;
+        let path = match input {
+            Input::Run { run, .. } => &run.history(),
+            Input::File(path) => path,
+        };
+        say!("{}", reading::explain(path, &imported, self).trim_end());
+        Ok(())
+    }
+
+    /// How a file is to be read.
+    fn choices(&self) -> Choices<'_> {
+        Choices {
+            format: self.args.format.as_deref(),
+            order: self.args.order,
         }
     }
 
@@ -239,26 +272,14 @@ impl Request<'_> {
         }
     }
 
-    /// A history is judged by a model.
-    fn check(
+    /// Judges a history by the model that is named, or suits it.
+    fn by_model(
         &self,
         path: &Path,
         record: Option<&TestRecord>,
-        target: Option<&Target>,
-    ) -> Result<Verdict, Failure> {
-        #[cfg(feature = "parquet")]
-        if record.is_none()
-            && let Some(file) = groups::larger_than_memory(self, path)?
-        {
-            return groups::check(self, path, &file, target);
-        }
-        let began = Instant::now();
-        let format = match record {
-            Some(_) => Some(JOURNAL),
-            None => self.args.format.as_deref(),
-        };
-        let mut imported = import(path, format)?;
-        let read = began.elapsed();
+        mut imported: Imported,
+        keep_orders: bool,
+    ) -> Result<Judged, Failure> {
         let chosen = self.model(path, record, &imported.history)?;
         let entry = chosen.entry;
         self.fits(path, entry, &imported.history)?;
@@ -277,20 +298,80 @@ impl Request<'_> {
             }
         }
 
+        if self.args.last_reads_final {
+            imported.history.take_last_reads_for_final();
+        }
+
         let began = Instant::now();
         // A part may hold no key, or none that was answered; whether enough happened is asked of the whole.
         let about = About::new(&imported.history);
         self.take_part(path, entry, &mut imported.history)?;
         let options = Options {
             model: entry,
-            initial: Some(initial.clone()),
+            initial: Some(initial),
             early_stop: true,
-            keep_orders: target.is_some(),
+            keep_orders,
             ..Options::default()
         };
         let mut analysis = judging::verdict(&imported.history, &options, self.args.into());
-        let judged = began.elapsed();
+        let took = began.elapsed();
         imported::reserve(&mut analysis, &about, entry, chosen.doubt);
+        Ok(Judged {
+            imported,
+            chosen,
+            options,
+            analysis,
+            took,
+        })
+    }
+
+    /// Where the events may as well have happened in another order, the verdict stands only if it is the same
+    /// then.
+    fn ask_other_order(&self, path: &Path, imported: &Imported, analysis: &mut Analysis) {
+        let Some((by, other)) = imported.orders().filter(|_| analysis.verdict != Verdict::Unknown) else {
+            return;
+        };
+        let choices = Choices {
+            order: Some(other),
+            ..self.choices()
+        };
+        // What cannot be read or judged in that order has not happened in it.
+        let read = import(path, choices).and_then(|imported| self.by_model(path, None, imported, false));
+        if let Ok(judged) = read {
+            imported::differ(analysis, &judged.analysis, [by, other]);
+        }
+    }
+
+    /// A history is judged by a model.
+    fn check(
+        &self,
+        path: &Path,
+        record: Option<&TestRecord>,
+        target: Option<&Target>,
+    ) -> Result<Verdict, Failure> {
+        #[cfg(feature = "parquet")]
+        if record.is_none()
+            && let Some(file) = groups::larger_than_memory(self, path)?
+        {
+            return groups::check(self, path, &file, target);
+        }
+        let began = Instant::now();
+        let choices = match record {
+            Some(_) => Some(JOURNAL).into(),
+            None => self.choices(),
+        };
+        let imported = import(path, choices)?;
+        let read = began.elapsed();
+        let keeps_orders = target.is_some();
+        let Judged {
+            mut imported,
+            chosen,
+            options,
+            mut analysis,
+            took: judged,
+        } = self.by_model(path, record, imported, keeps_orders)?;
+        let (entry, initial) = (chosen.entry, options.initial());
+        self.ask_other_order(path, &imported, &mut analysis);
         if self.initial.is_none()
             && let Some(hint) = findings::other_initial(&imported.history, &analysis, entry)
         {

@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 
 use checker::Analysis;
 use history::formats::Imported;
+use history::tell::plain;
 use history::{RunDir, TestRecord};
 use tempfile::NamedTempFile;
 
 use crate::cli::CheckArgs;
 use crate::exit::Failure;
-use crate::input::plain;
 use crate::output::say;
 
 /// Where the page will stand.

@@ -8,7 +8,7 @@ use history::{History, OpKind, Value};
 
 use crate::engine::publish;
 use crate::model::Calls;
-use crate::objects::entry::Entry;
+use crate::objects::entry::{Entry, judged_at_the_end, promises_no_order};
 use crate::verdict::{Algorithm, Decision};
 use model::{balances, readable};
 use whole::of_all_accounts;
@@ -36,9 +36,9 @@ pub(crate) const BANK: Entry = Entry {
     },
     owned: false,
     readable: Some(readable),
-    weaken: |_, _, _| Err("it promises no order".to_owned()),
+    weaken: promises_no_order,
     account: None,
-    monitor: |_, _| Err("a bank is judged when all has been read".to_owned()),
+    monitor: judged_at_the_end,
     ways: &[READS],
     decide: |history, indices, initial, _| decide(history, indices, bank(initial, false)),
 };

@@ -11,15 +11,13 @@ use history::{History, OpKind, Value};
 use crate::consistency::{self, Finding};
 use crate::engine::publish::by_themselves;
 use crate::engine::search::Limits;
-use crate::objects::entry::{Entry, only_nil};
+use crate::objects::entry::{Entry, judged_at_the_end, only_nil, promises_no_order};
 use crate::objects::set;
 use crate::verdict::{Algorithm, Decision, Rule};
 
 const CAUSAL_ORDER: Algorithm = Algorithm("causal-order");
 const WRITES: Algorithm = Algorithm("real-time-of-writes");
 const PAIRS: Algorithm = Algorithm("pairs-of-keys");
-
-const NOT_WATCHED: &str = "it is judged when all has been read";
 
 /// Registers under causal consistency with convergence: all answers fit one order of the writes that keeps
 /// every cause before its effect (as [`consistency::Guarantee::CausalConvergence`] defines it). Whatever
@@ -37,7 +35,7 @@ pub(crate) const CAUSAL: Entry = Entry {
     readable: None,
     weaken: |history, initial, limits| Ok(consistency::weaken(history, initial, limits)),
     account: None,
-    monitor: |_, _| Err(NOT_WATCHED.to_owned()),
+    monitor: judged_at_the_end,
     ways: &[CAUSAL_ORDER],
     decide: decide_causal,
 };
@@ -76,9 +74,9 @@ pub(crate) const REVERSE: Entry = Entry {
     promise: "free of causal reversals",
     operations: &[OpKind::Write, OpKind::Add, OpKind::Read],
     suits: |_| false,
-    weaken: |_, _, _| Err("it promises no order".to_owned()),
+    weaken: promises_no_order,
     account: None,
-    monitor: |_, _| Err(NOT_WATCHED.to_owned()),
+    monitor: judged_at_the_end,
     ways: &[WRITES],
     decide: decide_reverse,
     ..set::ENTRY
@@ -105,9 +103,9 @@ pub(crate) const LONG_FORK: Entry = Entry {
     initial_is: |initial| only_nil(initial, "keys of long-fork begin unwritten: nil"),
     owned: false,
     readable: Some(long_fork::readable),
-    weaken: |_, _, _| Err("it promises no order of everything".to_owned()),
+    weaken: promises_no_order,
     account: None,
-    monitor: |_, _| Err(NOT_WATCHED.to_owned()),
+    monitor: judged_at_the_end,
     ways: &[PAIRS],
     decide: |history, indices, _, _| (long_fork::decide(history, indices), PAIRS),
 };

@@ -1,14 +1,14 @@
 //! A set that only grows and converges (`g-set`).
 //!
-//! What processes read last must hold every element whose add was acknowledged; no read at all may show an
-//! element that no operation had begun to add, or one twice. Source: Maelstrom's workload `g-set`, and
+//! Final reads must hold every element whose add was acknowledged; no read at all may show an element that no
+//! operation had begun to add, or one twice. Source: Maelstrom's workload `g-set`, and
 //! `set-full` of jepsen.checker, by which it is judged; that one also accepts what it finds in reads that ran
 //! at the same time as the last add.
 
 use history::{History, OPEN, Op, Outcome, Value};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::last_reads::{DIFFER, NONE, last_reads};
+use super::last_reads::{DIFFER, LastReads, NONE, TOO_SOON};
 use crate::engine::publish::by_themselves;
 use crate::model::answer;
 use crate::objects::set::elements;
@@ -47,12 +47,21 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: &[Value]) ->
             return decision;
         }
     }
-    let last = last_reads(history, indices);
+    let LastReads {
+        reads: last,
+        are_final,
+    } = LastReads::of(history, indices);
     let mut seen_by_all: Option<FxHashSet<&Value>> = None;
     let mut differ = false;
     for &read in &last {
         let seen: FxHashSet<&Value> = seen(history, read).iter().collect();
         let is_lost = |element: &Value| !seen.contains(element);
+        let lacks = added
+            .iter()
+            .any(|(element, added)| added.acknowledged.is_some() && is_lost(element));
+        if !are_final && (lacks || initial.iter().any(|element| is_lost(element))) {
+            return Decision::Unknown(TOO_SOON.to_owned());
+        }
         if let Some(element) = initial.iter().find(|element| is_lost(element)) {
             let why = format!(" lacks {element}, which was there from the start.");
             return by_themselves(
@@ -123,7 +132,7 @@ fn impossible(
 fn lost(history: &History, add: usize, read: usize, element: &Value) -> Decision {
     let sentences = vec![
         sentence![op(add), " was acknowledged before ", op(read), " began."],
-        format!("That is the last read of its process, and yet it lacks {element}.").into(),
+        format!("That read was final, and yet it lacks {element}.").into(),
     ];
     let [added, seen_by] = [add, read].map(|index| &history.operations[index]);
     let holds = added.completed < seen_by.invoked && !seen(history, read).contains(element);

@@ -1,7 +1,8 @@
 //! Objects that promise no more than to converge: sets that only grow (`g-set`) and counters (`pn-counter`).
 //!
 //! They are judged by what processes read last ([`last_reads`]), and never guessed: a store that promises
-//! more would be let off.
+//! more would be let off. Only of reads that are known to be final is it certain that the store had the time
+//! to converge before them; without such, nothing is wrong but what no read can show at any time.
 
 mod g_set;
 mod last_reads;
@@ -11,13 +12,11 @@ use history::{History, OpKind, Value};
 
 use crate::engine::search::Limits;
 use crate::objects::counter;
-use crate::objects::entry::Entry;
+use crate::objects::entry::{Entry, judged_at_the_end, promises_no_order};
 use crate::objects::set;
 use crate::verdict::{Algorithm, Decision};
 
 const LAST_READS: Algorithm = Algorithm("last-reads");
-
-const NOT_WATCHED: &str = "what an object converges to shows at the end only";
 
 pub(crate) const G_SET: Entry = Entry {
     name: "g-set",
@@ -25,8 +24,8 @@ pub(crate) const G_SET: Entry = Entry {
     promise: "converged",
     operations: &[OpKind::Add, OpKind::Read],
     suits: |_| false,
-    weaken: |_, _, _| Err("it promises no order".to_owned()),
-    monitor: |_, _| Err(NOT_WATCHED.to_owned()),
+    weaken: promises_no_order,
+    monitor: judged_at_the_end,
     ways: &[LAST_READS],
     decide: decide_g_set,
     ..set::ENTRY
@@ -43,8 +42,8 @@ pub(crate) const PN_COUNTER: Entry = Entry {
     promise: "converged",
     operations: &[OpKind::Add, OpKind::Read],
     suits: |_| false,
-    weaken: |_, _, _| Err("it promises no order".to_owned()),
-    monitor: |_, _| Err(NOT_WATCHED.to_owned()),
+    weaken: promises_no_order,
+    monitor: judged_at_the_end,
     ways: &[LAST_READS],
     decide: decide_pn_counter,
     ..counter::ENTRY

@@ -1,14 +1,16 @@
 //! A counter that converges (`pn-counter`).
 //!
-//! What processes read last must be the sum of all additions that were acknowledged and of any choice of
-//! those of unknown outcome. Source: Maelstrom's workload `pn-counter`, also for counters that only grow
-//! (`g-counter`).
+//! Final reads must show the sum of all additions that were acknowledged and of any choice of those of
+//! unknown outcome. Any read shows the sum of some choice of the additions that had begun: a state is merged
+//! from the updates that it has heard of (Shapiro et al., "A comprehensive study of Convergent and
+//! Commutative Replicated Data Types", 2011, specification 7). Source: Maelstrom's workload `pn-counter`,
+//! also for counters that only grow (`g-counter`).
 //!
 //! The possible sums are kept as ranges without gaps, of which there are few where amounts are small.
 
-use history::{History, Op, Outcome};
+use history::{History, Op, Operation, Outcome};
 
-use super::last_reads::{DIFFER, NONE, last_reads};
+use super::last_reads::{DIFFER, LastReads, NONE, TOO_SOON};
 use crate::engine::publish::by_themselves;
 use crate::model::answer;
 use crate::objects::counter::{amount, count};
@@ -17,6 +19,8 @@ use crate::verdict::{Decision, Rule};
 
 /// How many ranges are kept.
 const MOST_RANGES: usize = 100_000;
+/// How many ranges are looked at for what no read can show.
+const MOST_LOOKED_AT: usize = 10_000_000;
 /// How many ranges are shown.
 const MOST_SHOWN: usize = 3;
 
@@ -63,6 +67,9 @@ impl Sums {
 }
 
 pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Decision {
+    if let Some(decision) = impossible(history, indices, initial) {
+        return decision;
+    }
     let mut certain = initial;
     let mut open = Vec::new();
     for &index in indices {
@@ -77,7 +84,10 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
             Outcome::Fail(_) => {}
         }
     }
-    let last = last_reads(history, indices);
+    let LastReads {
+        reads: last,
+        are_final,
+    } = LastReads::of(history, indices);
     let mut sums = Sums::new(certain);
     for &amount in open.iter().filter(|_| !last.is_empty()) {
         sums = sums.or_more(amount);
@@ -92,6 +102,9 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
         let Some(seen) = count(read).filter(|seen| !sums.contains(*seen)) else {
             continue;
         };
+        if !are_final {
+            return Decision::Unknown(TOO_SOON.to_owned());
+        }
         let all = match open.is_empty() {
             true => format!("The additions make {}.", sums.words()),
             false => format!(
@@ -101,15 +114,9 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
         };
         let last = sentence![
             op(read),
-            " is the last read of its process, begun after the last addition had completed."
+            " is a final read, begun after the last addition had completed."
         ];
-        // Summed up anew, within the bounds that any choice has.
-        let (less, more): (i128, i128) = (
-            open.iter().map(|x| x.min(&0)).sum(),
-            open.iter().map(|x| x.max(&0)).sum(),
-        );
-        let is_outside = !(certain + less..=certain + more).contains(&seen);
-        let holds = is_outside || !is_sum(&open, seen - certain);
+        let holds = !is_sum(&open, seen - certain);
         return by_themselves(
             history,
             Rule::OutOfBounds,
@@ -127,8 +134,67 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
     }
 }
 
-/// Whether some of the amounts make the sum, tried one by one; also where that takes too long, it says no.
+/// A read of what no choice of the additions that had begun makes.
+fn impossible(history: &History, indices: &[usize], initial: i128) -> Option<Decision> {
+    let operation = |index: usize| &history.operations[index];
+    let mut added: Vec<(u64, i128)> = Vec::new();
+    let mut reads: Vec<(u64, usize, i128)> = Vec::new();
+    for &index in indices {
+        let Operation { op, outcome, .. } = operation(index);
+        match (op, outcome) {
+            (Op::Add { value, .. }, Outcome::Ok(_) | Outcome::Info(_)) => {
+                let amount = i128::from(amount(value).unwrap_or_default());
+                added.push((operation(index).invoked, amount));
+            }
+            (Op::Read { .. }, Outcome::Ok(_)) => {
+                let seen = answer(operation(index)).and_then(count);
+                reads.extend(seen.map(|seen| (operation(index).completed, index, seen)));
+            }
+            _ => {}
+        }
+    }
+    added.sort_unstable();
+    reads.sort_unstable();
+    let mut sums = Sums::new(initial);
+    let (mut begun, mut looked_at) = (0, 0);
+    for (completed, read, seen) in reads {
+        while let Some(&(_, amount)) = added.get(begun).filter(|(invoked, _)| *invoked < completed) {
+            sums = sums.or_more(amount);
+            looked_at += sums.0.len();
+            begun += 1;
+            if sums.0.len() > MOST_RANGES || looked_at > MOST_LOOKED_AT {
+                return None;
+            }
+        }
+        if !sums.contains(seen) {
+            let amounts: Vec<i128> = added[..begun].iter().map(|(_, amount)| *amount).collect();
+            let sentences = vec![
+                sentence![
+                    op(read),
+                    " shows what no choice of the additions makes that had begun."
+                ],
+                format!("They make {}.", sums.words()).into(),
+            ];
+            let holds = !is_sum(&amounts, seen - initial);
+            return Some(by_themselves(
+                history,
+                Rule::OutOfBounds,
+                vec![read],
+                sentences,
+                holds,
+            ));
+        }
+    }
+    None
+}
+
+/// Whether some of the amounts make the sum, tried one by one within the bounds that any choice has; also
+/// where that takes too long, it says no.
 fn is_sum(amounts: &[i128], sum: i128) -> bool {
+    let bound = |side: fn(i128) -> i128| amounts.iter().map(|amount| side(*amount)).sum::<i128>();
+    if !(bound(|amount| amount.min(0))..=bound(|amount| amount.max(0))).contains(&sum) {
+        return false;
+    }
     /// How many sums are tried.
     const MOST: usize = 1 << 16;
     let mut sums = std::collections::BTreeSet::from([0]);

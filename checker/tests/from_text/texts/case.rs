@@ -31,10 +31,11 @@ pub enum What {
     Queue,
     Fifo,
     Ids,
+    Watched,
 }
 
 impl What {
-    pub const ALL: [What; 15] = [
+    pub const ALL: [What; 16] = [
         What::CasRegister,
         What::Register,
         What::Versioned,
@@ -50,6 +51,7 @@ impl What {
         What::Queue,
         What::Fifo,
         What::Ids,
+        What::Watched,
     ];
 
     /// The model that judges it.
@@ -70,6 +72,7 @@ impl What {
             What::Queue => "unordered-queue",
             What::Fifo => "fifo-queue",
             What::Ids => "unique-ids",
+            What::Watched => "watch",
         };
         find(name).expect("the model is listed")
     }
@@ -93,7 +96,7 @@ impl What {
 
     /// Whether its values may be anything.
     fn has_any_values(self) -> bool {
-        !self.is_lock() && !matches!(self, What::Counter | What::Text)
+        !self.is_lock() && !matches!(self, What::Counter | What::Text | What::Watched)
     }
 
     fn object(self, rng: &mut dyn Rng) -> Box<dyn Object> {
@@ -130,6 +133,8 @@ impl What {
                 holds: Default::default(),
             }),
             What::Ids => Box::new(objects::Ids::default()),
+            // A file does not tell which revision a write became.
+            What::Watched => Box::new(objects::Watched::new(values, 0)),
         }
     }
 }

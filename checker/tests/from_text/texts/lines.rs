@@ -345,6 +345,7 @@ impl Writer<'_> {
             }
             Op::Dequeue { .. } | Op::Generate { .. } => answer.cloned(),
             Op::Txn { micro_ops, .. } => Some(steps(micro_ops, answer)),
+            Op::Watch { from, .. } => Some(watch(*from, answer)),
             Op::Acquire { .. } | Op::Release { .. } => match answer {
                 Some(answer) if self.style.token_field => {
                     token = Some(answer.clone());
@@ -549,8 +550,14 @@ fn asked(op: &Op) -> Option<Value> {
         | Op::Enqueue { value, .. } => Some(value.clone()),
         Op::Cas { expected, new, .. } => Some(Value::list(vec![expected.clone(), new.clone()])),
         Op::Txn { micro_ops, .. } => Some(steps(micro_ops, None)),
+        Op::Watch { from, .. } => Some(watch(*from, None)),
         _ => None,
     }
+}
+
+/// A watch, with what it heard.
+fn watch(from: i64, answer: Option<&Value>) -> Value {
+    Value::list(vec![Value::Int(from), answer.cloned().unwrap_or_default()])
 }
 
 /// A transaction, with what it was answered.
