@@ -35,13 +35,13 @@ pub(crate) fn by_search_of<M: Recorded, S: Model>(
     (searched(model, history, calls, found), Algorithm::SEARCH)
 }
 
-/// The decision that there is no order of all calls, which was found out in a way that tells no more than one
-/// of them, as far as replaying them does not refute it.
+/// The decision that there is no order of all calls, which was found out in a way that tells no more than a
+/// few of them, as far as replaying them does not refute it.
 pub(crate) fn no_order_of_all<M: Recorded>(
     model: &M,
     history: &History,
     calls: &Calls<M::Op>,
-    number: usize,
+    numbers: Vec<usize>,
     why: Sentence,
 ) -> Decision {
     let confirmed = match replay(model, &calls.calls, OPEN - 1) {
@@ -50,7 +50,7 @@ pub(crate) fn no_order_of_all<M: Recorded>(
         }
         outcome => outcome == Replay::Impossible,
     };
-    let found = Contradiction::whole(Rule::NoOrder, vec![number], vec![why]);
+    let found = Contradiction::whole(Rule::NoOrder, numbers, vec![why]);
     publish::conflict(history, calls, found, Vec::new(), confirmed)
 }
 

@@ -9,18 +9,24 @@
 //! Nothing is lost by that. What is there may be kept short until then, since what was put off is still
 //! running when it is asked for, and a longer beginning allows no read that a shorter one does not lead to.
 //! Of two equal operations of which one completes first that one may go first: otherwise exchange them. And
-//! where one of them must stand behind the longest answer, the other one may. (Putting off: Lowe's
+//! where one of them must stand behind the longest answer, the other one may.
+//!
+//! The answer that tells the order may complete after the operation that finds no place in it. Then these two
+//! contradict each other, and nothing is wrong before the answer. (Putting off: Lowe's
 //! just-in-time linearization, Concurrency Computat.: Pract. Exper. 29, 2017; who completes first goes first:
 //! J. R. Jackson's rule, as in `objects/counter`.)
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use history::OPEN;
+use history::{History, OPEN};
 use rustc_hash::FxHashMap;
 
+use crate::engine::by_search::{no_order_of_all, searched};
 use crate::engine::search::{Searched, Stuck};
-use crate::model::Call;
+use crate::model::{Call, Calls, Recorded};
+use crate::sentence::{op, sentence};
+use crate::verdict::Decision;
 
 /// What is done to something that grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +37,42 @@ pub(crate) enum Growth {
     Read(usize),
 }
 
+/// What was found out.
+pub(crate) enum Grown {
+    /// It is linearizable in this order.
+    Order(Vec<usize>),
+    /// It is not, and that shows when this call completes.
+    Stuck(Stuck),
+    /// It is not: there is no place for a call in what a read shows that completes later.
+    Misplaced { call: usize, reader: usize },
+}
+
+/// What was found out, in terms of the history, and re-checked.
+pub(crate) fn decision<M: Recorded>(
+    model: &M,
+    history: &History,
+    calls: &Calls<M::Op>,
+    found: Grown,
+) -> Decision {
+    match found {
+        Grown::Order(order) => searched(model, history, calls, Searched::Found(order)),
+        Grown::Stuck(stuck) => searched(model, history, calls, Searched::Stuck(stuck)),
+        Grown::Misplaced { call, reader } => {
+            let why = sentence![
+                "No order explains ",
+                op(call),
+                " together with what ",
+                op(reader),
+                " shows and all that had completed by then."
+            ];
+            no_order_of_all(model, history, calls, vec![call, reader], why)
+        }
+    }
+}
+
 /// Judges what is done to something of which `longest` is the longest answer, part by part. No read shows
 /// more.
-pub(crate) fn judge(longest: &[u32], calls: &[Call<Growth>]) -> Searched {
+pub(crate) fn judge(longest: &[u32], calls: &[Call<Growth>]) -> Grown {
     let mut events: Vec<(u64, usize)> = Vec::with_capacity(2 * calls.len());
     for (number, call) in calls.iter().enumerate() {
         events.push((call.start, number));
@@ -55,10 +94,10 @@ pub(crate) fn judge(longest: &[u32], calls: &[Call<Growth>]) -> Searched {
         if position == call.start {
             walk.start(number, call);
         } else if !walk.finish(number, call.op) {
-            return Searched::Stuck(walk.stuck(number, calls));
+            return walk.ended(number, calls);
         }
     }
-    Searched::Found(walk.order)
+    Grown::Order(walk.order)
 }
 
 struct Walk<'a> {
@@ -124,6 +163,24 @@ impl Walk<'_> {
             self.place(read);
         }
         true
+    }
+
+    /// Why there is no order if this call cannot have happened.
+    fn ended(self, number: usize, calls: &[Call<Growth>]) -> Grown {
+        // So much must be known of the longest answer: what has been placed, and what could not be.
+        let is_missed = matches!(calls[number].op, Growth::Read(seen) if seen <= self.length);
+        let known = (self.length + usize::from(!is_missed)).min(self.longest.len());
+        let tells = |&other: &usize| matches!(calls[other].op, Growth::Read(seen) if seen >= known);
+        let reader = (0..calls.len())
+            .filter(tells)
+            .min_by_key(|&other| calls[other].finish);
+        match reader {
+            Some(reader) if calls[reader].finish > calls[number].finish => {
+                let call = number;
+                Grown::Misplaced { call, reader }
+            }
+            _ => Grown::Stuck(self.stuck(number, calls)),
+        }
     }
 
     fn stuck(self, number: usize, calls: &[Call<Growth>]) -> Stuck {

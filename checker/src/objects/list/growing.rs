@@ -4,13 +4,12 @@ use history::Value;
 use rustc_hash::FxHashMap;
 
 use super::model::ListMicro;
-use crate::engine::growing::{self, Growth};
-use crate::engine::search::Searched;
+use crate::engine::growing::{self, Grown, Growth};
 use crate::model::Call;
 
 /// Judges a list; `None` where a transaction does more than one thing, or asks for a version. No two answers
 /// may contradict each other.
-pub(super) fn judge(calls: &[Call<Vec<ListMicro>>]) -> Option<Searched> {
+pub(super) fn judge(calls: &[Call<Vec<ListMicro>>]) -> Option<Grown> {
     let mut longest: &[Value] = &[];
     for call in calls {
         match call.op.as_slice() {

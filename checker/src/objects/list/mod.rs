@@ -11,9 +11,10 @@ mod unwritten;
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::{by_search_of, searched};
+use crate::engine::by_search::by_search_of;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
+use crate::engine::growing::decision;
 use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::Entry;
@@ -67,7 +68,8 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
             .or_else(|| unwritten::refute(history, &calls))
             .or_else(|| {
                 let found = growing::judge(&calls.calls)?;
-                Some((searched(&ListAppend, history, &calls, found), Algorithm::GROWING))
+                let decision = decision(&ListAppend, history, &calls, found);
+                Some((decision, Algorithm::GROWING))
             });
         decided.unwrap_or_else(|| {
             let (seen, seen_calls) = SeenLists::new(&calls.calls);

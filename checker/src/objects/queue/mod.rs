@@ -86,7 +86,7 @@ fn search_fifo(queue: &FifoQueue, history: &History, calls: &Calls<QueueOp>, lim
                 op(stuck.operation),
                 " together with all that was taken out."
             ];
-            no_order_of_all(queue, history, calls, stuck.operation, why)
+            no_order_of_all(queue, history, calls, vec![stuck.operation], why)
         }
         found => searched(queue, history, calls, found),
     }

@@ -2,13 +2,12 @@
 
 use super::model::{KvAppend, KvAppendOp};
 use super::pieces::Pieces;
-use crate::engine::growing::{self, Growth};
-use crate::engine::search::Searched;
+use crate::engine::growing::{self, Grown, Growth};
 use crate::model::Call;
 
 /// Judges a text; `None` if it is replaced, if some answer can be cut into pieces in more ways than one, or
 /// if two answers contradict each other.
-pub(super) fn judge(text: &KvAppend, calls: &[Call<KvAppendOp>]) -> Option<Searched> {
+pub(super) fn judge(text: &KvAppend, calls: &[Call<KvAppendOp>]) -> Option<Grown> {
     let mut longest: &[u8] = text.initial.as_bytes();
     for call in calls {
         match &call.op {

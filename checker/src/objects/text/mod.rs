@@ -13,8 +13,9 @@ mod unwritten;
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
-use crate::engine::by_search::{by_search_of, searched};
+use crate::engine::by_search::by_search_of;
 use crate::engine::frontier::by_frontier;
+use crate::engine::growing::decision;
 use crate::engine::publish::{self, Judged};
 use crate::engine::search::Limits;
 use crate::model::Calls;
@@ -86,7 +87,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
                 return (decision, BLOCKS);
             }
             if let Some(found) = growing::judge(&text, &calls.calls) {
-                return (searched(&text, history, &calls, found), Algorithm::GROWING);
+                return (decision(&text, history, &calls, found), Algorithm::GROWING);
             }
             let (seen, seen_calls) = SeenText::new(&text, &calls.calls);
             by_search_of(&text, history, &calls, (&seen, &seen_calls), limits)

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::model::{KvAppend, KvAppendOp};
 use super::{blocks, growing};
+use crate::engine::growing::decision;
 use crate::engine::search::{Limits, Searched, search};
-use crate::engine::validate;
 use crate::model::{Call, Calls};
 use crate::verdict::Decision;
 
@@ -85,15 +85,11 @@ fn something_that_grows_is_decided_whatever_repeats() {
         let Some(found) = growing::judge(&text, &calls) else {
             continue;
         };
-        let is_valid = match &found {
-            Searched::Found(order) => {
-                let checked = validate::linearization(&text, &calls, order);
-                assert_eq!(checked, Ok(()), "seed {seed}: {calls:?}");
-                true
-            }
-            _ => false,
-        };
-        assert_eq!(is_valid, has_order(&text, &calls), "seed {seed}: {calls:?}");
+        let (history, indices) = (history(&calls), (0..calls.len()).collect());
+        let calls = Calls { calls, indices };
+        let decision = decision(&text, &history, &calls, found);
+        let is_valid = check(seed, &calls, &decision);
+        assert_eq!(is_valid, has_order(&text, &calls.calls), "seed {seed}: {calls:?}");
         verdicts[usize::from(is_valid)] += 1;
     }
     assert!(verdicts.iter().all(|count| *count > 10_000), "{verdicts:?}");
@@ -110,18 +106,23 @@ fn texts_that_are_replaced_are_decided_if_nothing_repeats() {
         let Some(decision) = blocks::decide(&text, &history, &calls) else {
             continue;
         };
-        let is_valid = match &decision {
-            Decision::Valid(_) => true,
-            Decision::Invalid(conflict) => {
-                assert!(conflict.confirmed, "seed {seed}: {calls:?}");
-                false
-            }
-            Decision::Unknown(why) => panic!("seed {seed}: {why} {calls:?}"),
-        };
+        let is_valid = check(seed, &calls, &decision);
         assert_eq!(is_valid, has_order(&text, &calls.calls), "seed {seed}: {calls:?}");
         verdicts[usize::from(is_valid)] += 1;
     }
     assert!(verdicts.iter().all(|count| *count > 10_000), "{verdicts:?}");
+}
+
+/// Whether it is valid; nothing is left open, and what is invalid was confirmed.
+fn check(seed: u64, calls: &Calls<KvAppendOp>, decision: &Decision) -> bool {
+    match decision {
+        Decision::Valid(_) => true,
+        Decision::Invalid(conflict) => {
+            assert!(conflict.confirmed, "seed {seed}: {calls:?}");
+            false
+        }
+        Decision::Unknown(why) => panic!("seed {seed}: {why} {calls:?}"),
+    }
 }
 
 /// As many operations, for a decision to name.
