@@ -551,6 +551,18 @@ pub enum BenchWhat {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// The checker on a grid of histories of other objects, each hard in a way of its own.
+    Shapes {
+        /// Leave out the rows of the grid with more operations than this.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(500..))]
+        grid_ops: u32,
+        /// Only shapes whose names contain this.
+        #[arg(long, default_value = "", value_name = "NAME")]
+        only: String,
+        /// The seed of the histories.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// A Parquet file of many operations, of which one key is wrong, judged within a limit of memory. Needs
     /// the feature parquet, and some 70 bytes of disk for each operation in the directory for temporary
     /// files.

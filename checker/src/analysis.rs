@@ -84,7 +84,7 @@ impl Analysis {
             Decision::Unknown(why) => {
                 self.unknown_total += 1;
                 if self.unknown.len() < MOST_LISTED {
-                    self.unknown.push((key, why));
+                    self.unknown.push((key, why.to_string()));
                 }
             }
         }

@@ -14,9 +14,9 @@
 //!    | `cas-register` | `objects/register` | register-exact, counting, search |
 //!    | `register` | `objects/register` | register-exact, counting, search |
 //!    | `versioned-register` | `objects/versioned` | versioned-register-exact, search |
-//!    | `list-append` | `objects/list` | list-revisions, list-append-exact, unwritten, search |
+//!    | `list-append` | `objects/list` | list-revisions, list-append-exact, unwritten, growing, search |
 //!    | `multi-register` | `objects/multi` | register-exact, counting, unwritten, search |
-//!    | `kv-append` | `objects/text` | append-exact, unwritten, search |
+//!    | `kv-append` | `objects/text` | append-exact, unwritten, text-blocks, growing, search |
 //!    | `fenced-lock` | `objects/locks` | fenced-lock-exact, search |
 //!    | `mutex` | `objects/locks` | mutex-exact, search |
 //!    | `lock` | `objects/locks` | lock-exact, search |
@@ -206,7 +206,7 @@ pub fn check_key(history: &History, indices: &[usize], options: &Options) -> (De
         let operation = &history.operations[index];
         if finish(operation) <= operation.invoked {
             let why = format!("operation {index} of the history ends before it begins");
-            return (Decision::Unknown(why), Algorithm::NONE);
+            return (Decision::unknown(why), Algorithm::NONE);
         }
     }
     decide(history, indices, options, &options.limits)
@@ -220,7 +220,7 @@ fn decide(history: &History, indices: &[usize], options: &Options, limits: &Limi
             .into_iter()
             .find_map(|operation| options.model.refusal(operation, history.times))
         {
-            return (Decision::Unknown(why), Algorithm::NONE);
+            return (Decision::unknown(why), Algorithm::NONE);
         }
     }
     let model = options.model;
@@ -236,7 +236,7 @@ impl Analysis {
     /// The analysis of a history that cannot be judged at all, and why.
     pub fn undecided(history: &History, options: &Options, why: String) -> Analysis {
         let mut analysis = Analysis::empty(history.operations.len(), options.model, options.initial());
-        analysis.add(Key::Nil, Decision::Unknown(why), Algorithm::NONE);
+        analysis.add(Key::Nil, Decision::unknown(why), Algorithm::NONE);
         analysis
     }
 }

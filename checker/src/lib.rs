@@ -120,6 +120,7 @@ mod sentence;
 pub mod stream;
 mod survey;
 pub mod synthetic;
+mod undecided;
 mod verdict;
 
 pub use history::{self, OPEN};
@@ -130,4 +131,5 @@ pub use engine::search::Limits;
 pub use model::{Call, Effect, Model};
 pub use partition::partition;
 pub use sentence::{Piece, Rendered, Sentence};
+pub use undecided::{Limit, Undecided};
 pub use verdict::{Algorithm, Conflict, Decision, Linearization, MOST_LISTED, Rule, Verdict};

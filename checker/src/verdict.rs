@@ -11,6 +11,7 @@ use history::{History, Key};
 use serde::{Deserialize, Serialize};
 
 use crate::sentence::Sentence;
+use crate::undecided::Undecided;
 
 /// How many conflicts, and how many reasons for `unknown`, an [`crate::Analysis`] carries at most.
 pub const MOST_LISTED: usize = 100;
@@ -41,7 +42,7 @@ pub enum Decision {
     /// Not linearizable, with the operations that show it.
     Invalid(Box<Conflict>),
     /// Undecided: why, and how far the search got.
-    Unknown(String),
+    Unknown(Undecided),
 }
 
 /// Why the operations on one key have no linearization.
@@ -129,6 +130,8 @@ impl Algorithm {
     pub const COUNTING: Algorithm = Algorithm("counting");
     /// Looking for what cannot have been written, whatever the order was.
     pub const UNWRITTEN: Algorithm = Algorithm("unwritten");
+    /// One walk along the longest answer of something that only grows.
+    pub const GROWING: Algorithm = Algorithm("growing");
     /// Several, each on operations that share no key with the others'.
     pub const COMPONENTS: Algorithm = Algorithm("components");
     /// None: the key is `unknown`.
@@ -179,6 +182,11 @@ impl fmt::Display for Verdict {
 }
 
 impl Decision {
+    /// Undecided for this reason.
+    pub(crate) fn unknown(why: impl Into<Undecided>) -> Decision {
+        Decision::Unknown(why.into())
+    }
+
     /// The verdict that it comes to.
     pub fn verdict(&self) -> Verdict {
         match self {

@@ -231,6 +231,12 @@ fn texts() {
     long("kv-append", "append-exact", 4_000, || {
         Box::new(objects::Text::default())
     });
+    long("kv-append", "text-blocks", 4_000, || {
+        Box::new(objects::Text {
+            writes: true,
+            ..objects::Text::default()
+        })
+    });
 }
 
 #[test]

@@ -3,22 +3,14 @@
 //! Two parts: one register with values written once each, a million operations; and a grid of registers whose
 //! values repeat, valid or with one violation, which is where checkers run out of time or memory.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail};
 use checker::synthetic::{self, Synthetic, Violation};
 use checker::{Options, Verdict, check};
 use history::{History, Value, formats};
 
+use super::cell::{self, CELL_BYTES, CELL_TIME};
 use super::{ROUNDS, forget_peak, median, memory, seconds};
 use crate::output::say;
-
-/// What a cell of the grid may take.
-const CELL_TIME: Duration = Duration::from_secs(10);
-const CELL_BYTES: usize = 2 << 30;
 
 /// Prints both parts.
 pub fn run(ops: usize, most_ops: usize, seed: u64) -> Result<()> {
@@ -138,7 +130,8 @@ fn grid(most_ops: usize, seed: u64) -> Result<()> {
                         violation,
                         seed,
                     });
-                    let (verdict, took) = within_limits(&history);
+                    let (analysis, took) = cell::judge(&history, options());
+                    let verdict = analysis.verdict;
                     slowest = slowest.max(took);
                     cells.push(match (verdict, violation) {
                         (Verdict::Unknown, _) => {
@@ -163,27 +156,6 @@ fn grid(most_ops: usize, seed: u64) -> Result<()> {
     }
     say!("slowest cell {slowest:.2} s, {undecided} undecided");
     Ok(())
-}
-
-fn within_limits(history: &History) -> (Verdict, f64) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let mut options = options();
-    options.limits.memory_bytes = CELL_BYTES / 2;
-    options.limits.steps = u64::MAX;
-    options.limits.stop.push(stop.clone());
-    let (done, is_done) = mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let is_done = is_done;
-            if is_done.recv_timeout(CELL_TIME) == Err(mpsc::RecvTimeoutError::Timeout) {
-                stop.store(true, Ordering::Relaxed);
-            }
-        });
-        let mut verdict = Verdict::Unknown;
-        let took = seconds(|| verdict = check(history, &options).verdict);
-        drop(done);
-        (verdict, took)
-    })
 }
 
 fn expect(verdict: Verdict, expected: Verdict) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Benchmarks: of the controller, the checker, the harness as a whole, and the bundled cluster. Each figure
 //! is taken several times, and the median is what counts.
 
+mod cell;
 pub mod check;
 mod cluster;
 #[cfg(feature = "parquet")]
@@ -8,6 +9,7 @@ pub mod columns;
 pub mod detection;
 pub mod overhead;
 pub mod runner;
+pub mod shapes;
 pub mod store;
 
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 
 use anyhow::anyhow;
 
-use crate::bench::{check, detection, overhead, runner, store};
+use crate::bench::{check, detection, overhead, runner, shapes, store};
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::exit::{CommandResult, Done, Failure};
 use crate::process::block_on;
@@ -13,6 +13,10 @@ use crate::run::interrupts::watch_interrupts;
 pub fn run(args: BenchArgs) -> CommandResult {
     if let BenchWhat::Check { ops, grid_ops, seed } = args.what {
         check::run(ops as usize, grid_ops as usize, seed)?;
+        return Ok(Done::Fine);
+    }
+    if let BenchWhat::Shapes { grid_ops, only, seed } = &args.what {
+        shapes::run(*grid_ops as usize, only, *seed)?;
         return Ok(Done::Fine);
     }
     if let BenchWhat::Detection { rounds, record } = &args.what {
@@ -35,7 +39,10 @@ pub fn run(args: BenchArgs) -> CommandResult {
         let measured = async {
             match args.what {
                 BenchWhat::Runner { concurrency, ops } => runner::run(concurrency, ops).await,
-                BenchWhat::Check { .. } | BenchWhat::Columns { .. } | BenchWhat::Detection { .. } => Ok(()),
+                BenchWhat::Check { .. }
+                | BenchWhat::Shapes { .. }
+                | BenchWhat::Columns { .. }
+                | BenchWhat::Detection { .. } => Ok(()),
                 BenchWhat::Overhead { nodes, clients, time } => overhead::run(nodes, clients, time).await,
                 BenchWhat::Store {
                     nodes,

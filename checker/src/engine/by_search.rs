@@ -35,22 +35,22 @@ pub(crate) fn by_search_of<M: Recorded, S: Model>(
     (searched(model, history, calls, found), Algorithm::SEARCH)
 }
 
-/// The decision that there is no order of all calls, which was found out in a way that tells no more than one
-/// of them, as far as replaying them does not refute it.
+/// The decision that there is no order of all calls, which was found out in a way that tells no more than a
+/// few of them, as far as replaying them does not refute it.
 pub(crate) fn no_order_of_all<M: Recorded>(
     model: &M,
     history: &History,
     calls: &Calls<M::Op>,
-    number: usize,
+    numbers: Vec<usize>,
     why: Sentence,
 ) -> Decision {
     let confirmed = match replay(model, &calls.calls, OPEN - 1) {
         Replay::Possible => {
-            return Decision::Unknown("internal: the conflict is wrong: there is an order".to_owned());
+            return Decision::unknown("internal: the conflict is wrong: there is an order".to_owned());
         }
         outcome => outcome == Replay::Impossible,
     };
-    let found = Contradiction::whole(Rule::NoOrder, vec![number], vec![why]);
+    let found = Contradiction::whole(Rule::NoOrder, numbers, vec![why]);
     publish::conflict(history, calls, found, Vec::new(), confirmed)
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn searched<M: Recorded>(
             let stuck = stuck.map(|number| calls.indices[number]);
             Decision::Invalid(Box::new(no_order(history, stuck, state)))
         }
-        Searched::GaveUp(why) => Decision::Unknown(why),
+        Searched::GaveUp(why) => Decision::unknown(why),
     };
     verified(model, calls, decision)
 }
@@ -79,7 +79,7 @@ pub(crate) fn verified<M: Recorded>(model: &M, calls: &Calls<M::Op>, decision: D
         Decision::Valid(order) => {
             match validate::linearization(model, &calls.calls, &calls.numbers(&order)) {
                 Ok(()) => Decision::Valid(order),
-                Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
+                Err(why) => Decision::unknown(format!("internal: the linearization is wrong: {why}")),
             }
         }
         Decision::Invalid(conflict) => match validate::no_order(model, calls, &conflict) {
@@ -87,7 +87,7 @@ pub(crate) fn verified<M: Recorded>(model: &M, calls: &Calls<M::Op>, decision: D
                 confirmed,
                 ..*conflict
             })),
-            Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
+            Err(why) => Decision::unknown(format!("internal: the conflict is wrong: {why}")),
         },
         Decision::Unknown(why) => Decision::Unknown(why),
     }

@@ -7,6 +7,7 @@ pub(crate) mod chain;
 pub(crate) mod components;
 pub(crate) mod cycle;
 pub mod frontier;
+pub(crate) mod growing;
 pub(crate) mod interner;
 pub(crate) mod publish;
 pub(crate) mod radix;

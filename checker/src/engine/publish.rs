@@ -71,7 +71,7 @@ pub(crate) trait Projected: Model {
 pub(crate) fn valid<M: Model>(model: &M, calls: &Calls<M::Op>, order: &[usize]) -> Decision {
     match validate::linearization(model, &calls.calls, order) {
         Ok(()) => Decision::Valid(calls.to_indices(order)),
-        Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
+        Err(why) => Decision::unknown(format!("internal: the linearization is wrong: {why}")),
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn invalid<M: Projected>(
         .unwrap_or(0);
     match replay(model, &rest, until) {
         Replay::Possible => {
-            Decision::Unknown("internal: the conflict is wrong: there is an order".to_owned())
+            Decision::unknown("internal: the conflict is wrong: there is an order".to_owned())
         }
         outcome => {
             let links = numbers
@@ -189,7 +189,7 @@ pub(crate) fn by_themselves(
     holds: bool,
 ) -> Decision {
     let Some(first) = operations.first().filter(|_| holds) else {
-        return Decision::Unknown("internal: the conflict is wrong: it does not follow".to_owned());
+        return Decision::unknown("internal: the conflict is wrong: it does not follow".to_owned());
     };
     Decision::Invalid(Box::new(Conflict {
         key: history.operations[*first].op.key().clone(),

@@ -10,7 +10,7 @@
 
 use rayon::prelude::*;
 
-use crate::engine::search::{Limits, OUT_OF_STEPS};
+use crate::engine::search::Limits;
 use crate::verdict::{Algorithm, Decision};
 
 /// How many steps each object gets in the first round: less than a tenth of a second.
@@ -66,7 +66,7 @@ pub(crate) fn judge<T: Sync>(
 
 /// Whether more steps might decide it.
 fn ran_out(decision: &Decision) -> bool {
-    matches!(decision, Decision::Unknown(why) if why.starts_with(OUT_OF_STEPS))
+    matches!(decision, Decision::Unknown(why) if why.ran_out_of_steps())
 }
 
 #[cfg(test)]
@@ -74,6 +74,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::undecided::{Limit, Undecided};
 
     /// Parts that take so many steps each, all valid but the one that takes 7.
     fn judged(needs: &[u64], most: u64, one_is_enough: bool) -> (Vec<&'static str>, u64) {
@@ -87,8 +88,14 @@ mod tests {
         let decide = |&needed: &u64, limits: &Limits| {
             *spent.lock().unwrap() += needed.min(limits.steps);
             let decision = match needed {
-                _ if needed > limits.steps => Decision::Unknown(format!("{OUT_OF_STEPS} here")),
-                7 => Decision::Unknown("it is another one's fault".to_owned()),
+                _ if needed > limits.steps => Decision::unknown(Undecided::Limit {
+                    limit: Limit::Steps,
+                    steps: limits.steps,
+                    peak_bytes: 0,
+                    placed: 0,
+                    completed: 1,
+                }),
+                7 => Decision::unknown("it is another one's fault".to_owned()),
                 8 => Decision::Invalid(Box::new(crate::engine::by_search::no_order(
                     &history::History {
                         operations: vec![history::Operation {

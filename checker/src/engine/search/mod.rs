@@ -33,6 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use history::OPEN;
 
 use crate::model::{Call, Effect, Model};
+use crate::undecided::{Limit, Undecided};
 use pass::{Budget, Mode, Pass, Passed};
 use plan::{Event, Plan};
 use table::{Spent, Table};
@@ -61,9 +62,6 @@ impl Default for Limits {
     }
 }
 
-/// How the reason begins why a search gave up that used all its steps.
-pub(crate) const OUT_OF_STEPS: &str = "the limit of steps was reached";
-
 impl Limits {
     /// Whether the caller wants it to end.
     pub(crate) fn is_stopped(&self) -> bool {
@@ -71,13 +69,13 @@ impl Limits {
     }
 
     /// Why to give up, if there is a reason.
-    fn reached(&self, steps: u64, bytes: usize) -> Option<&'static str> {
+    fn reached(&self, steps: u64, bytes: usize) -> Option<Limit> {
         if steps > self.steps {
-            Some(OUT_OF_STEPS)
+            Some(Limit::Steps)
         } else if bytes > self.memory_bytes {
-            Some("the limit of memory was reached")
+            Some(Limit::Memory)
         } else if self.is_stopped() {
-            Some("the search was stopped")
+            Some(Limit::Stopped)
         } else {
             None
         }
@@ -91,9 +89,8 @@ pub enum Searched {
     Found(Vec<usize>),
     /// Not linearizable.
     Stuck(Stuck),
-    /// Undecided: the limits were reached, or a call does not end later than it begins. Which and how far, in
-    /// words.
-    GaveUp(String),
+    /// Undecided: a limit was reached, or a call does not end later than it begins.
+    GaveUp(Undecided),
 }
 
 /// Where a search ended that found no order.
@@ -182,10 +179,13 @@ const EFFORTS: [usize; 5] = [1, 5, 7, 8, 9];
 pub fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limits: &Limits) -> Searched {
     match Search::new(model, calls, limits) {
         Ok(mut search) => search.run(0),
-        Err(number) => Searched::GaveUp(format!(
-            "nothing was searched: call {number} does not end later than it begins ({}, {})",
-            calls[number].start, calls[number].finish
-        )),
+        Err(number) => {
+            let why = format!(
+                "nothing was searched: call {number} does not end later than it begins ({}, {})",
+                calls[number].start, calls[number].finish
+            );
+            Searched::GaveUp(why.into())
+        }
     }
 }
 
@@ -236,7 +236,7 @@ impl<'a, M: Model> Search<'a, M> {
             }
         }
         // The last effort is exact unless a limit ends it.
-        Searched::GaveUp("internal: the search ended undecided".to_owned())
+        Searched::GaveUp("internal: the search ended undecided".into())
     }
 
     /// Tries to show with moderate effort that there is no order: a call before whose completion there is
@@ -263,7 +263,7 @@ impl<'a, M: Model> Search<'a, M> {
         let finish = Event::Finish(call as u32);
         match self.plan.events.iter().position(|event| *event == finish) {
             Some(event) => self.stuck(0, event),
-            None => Searched::GaveUp("internal: a call without a completion cannot be placed".to_owned()),
+            None => Searched::GaveUp("internal: a call without a completion cannot be placed".into()),
         }
     }
 
@@ -288,7 +288,7 @@ impl<'a, M: Model> Search<'a, M> {
             Passed::Through(tip) => Tried::Decided(Searched::Found(self.order(tip, until, trace))),
             Passed::Ended { event, certain: true } => Tried::Decided(self.stuck(effort, event)),
             Passed::Ended { event, .. } => Tried::Undecided(event),
-            Passed::Limit { event, which } => Tried::Decided(self.gave_up(event, which)),
+            Passed::Limit { event, limit } => Tried::Decided(self.gave_up(event, limit)),
         }
     }
 
@@ -297,7 +297,7 @@ impl<'a, M: Model> Search<'a, M> {
         match self.pass(level, Mode::Broad).run(until, level) {
             Passed::Through(_) => None,
             Passed::Ended { event, .. } => Some(self.stuck(0, event)),
-            Passed::Limit { event, which } => Some(self.gave_up(event, which)),
+            Passed::Limit { event, limit } => Some(self.gave_up(event, limit)),
         }
     }
 
@@ -306,17 +306,18 @@ impl<'a, M: Model> Search<'a, M> {
         order.into_iter().map(|call| call as usize).collect()
     }
 
-    fn gave_up(&self, event: usize, which: &str) -> Searched {
-        let done = self.plan.events[..event]
+    fn gave_up(&self, event: usize, limit: Limit) -> Searched {
+        let placed = self.plan.events[..event]
             .iter()
             .filter(|event| matches!(event, Event::Finish(_)))
             .count();
-        Searched::GaveUp(format!(
-            "{which} after {} steps and {} MB; {done} of {} operations that completed have an order",
-            self.budget.steps,
-            self.budget.peak_bytes >> 20,
-            self.plan.definite
-        ))
+        Searched::GaveUp(Undecided::Limit {
+            limit,
+            steps: self.budget.steps,
+            peak_bytes: self.budget.peak_bytes,
+            placed,
+            completed: self.plan.definite,
+        })
     }
 
     /// There is no order up to the finish that is event number `event`. What comes before may have none
@@ -324,7 +325,7 @@ impl<'a, M: Model> Search<'a, M> {
     /// effort.
     pub fn stuck(&mut self, effort: usize, event: usize) -> Searched {
         let Event::Finish(blocking) = self.plan.events[event] else {
-            return Searched::GaveUp("internal: the search is stuck at a start".to_owned());
+            return Searched::GaveUp("internal: the search is stuck at a start".into());
         };
         let mut pass = self.pass(0, Mode::Narrow);
         let (tip, until) = match pass.run(event, EFFORTS[effort]) {

@@ -30,6 +30,7 @@ use super::plan::{Class, Event, NO_SLOT, Plan};
 use super::table::{Spent, StateId, Table};
 use super::trace::{ROOT, Trace};
 use crate::model::{Effect, Model};
+use crate::undecided::Limit;
 
 /// How large the set of configurations may become.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +91,7 @@ pub(super) enum Passed {
     /// Nothing is left at this event, a finish; whether that is certain.
     Ended { event: usize, certain: bool },
     /// A limit was reached at this event.
-    Limit { event: usize, which: &'static str },
+    Limit { event: usize, limit: Limit },
 }
 
 /// What the passes of one search use up together.
@@ -120,7 +121,7 @@ pub(super) struct Pass<'p, 'a, M: Model> {
     /// A broad pass met too many states to go on.
     endless: bool,
     /// A limit was reached in the middle of an event: what is left of it shows nothing.
-    cut_off: Option<&'static str>,
+    cut_off: Option<Limit>,
     /// Open calls are not used now.
     sparing: bool,
 
@@ -166,7 +167,7 @@ pub(super) enum Stopped {
     /// Nothing is left at the finish of this call.
     Stuck(u32),
     /// A limit was reached.
-    Limit(&'static str),
+    Limit(Limit),
 }
 
 impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
@@ -234,12 +235,12 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             match self.plan.events[event] {
                 Event::Start(call) => self.start(call),
                 Event::Finish(call) => {
-                    if let Some(which) = self.over_limit() {
-                        return Passed::Limit { event, which };
+                    if let Some(limit) = self.over_limit() {
+                        return Passed::Limit { event, limit };
                     }
                     let goes_on = self.finish(call, event);
-                    if let Some(which) = self.cut_off {
-                        return Passed::Limit { event, which };
+                    if let Some(limit) = self.cut_off {
+                        return Passed::Limit { event, limit };
                     }
                     if self.endless {
                         // It shows nothing.
@@ -276,15 +277,15 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
             match self.plan.events[event] {
                 Event::Start(call) => self.start(call),
                 Event::Finish(call) => {
-                    if let Some(which) = self.over_limit() {
-                        return Err(Stopped::Limit(which));
+                    if let Some(limit) = self.over_limit() {
+                        return Err(Stopped::Limit(limit));
                     }
                     let goes_on = self.finish(call, event);
-                    if let Some(which) = self.cut_off {
-                        return Err(Stopped::Limit(which));
+                    if let Some(limit) = self.cut_off {
+                        return Err(Stopped::Limit(limit));
                     }
                     if self.endless {
-                        return Err(Stopped::Limit("there are too many possibilities"));
+                        return Err(Stopped::Limit(Limit::Possibilities));
                     }
                     if !goes_on {
                         return Err(Stopped::Stuck(call));
@@ -360,7 +361,7 @@ impl<'p, 'a, M: Model> Pass<'p, 'a, M> {
         self.width.tried = tried;
     }
 
-    fn over_limit(&mut self) -> Option<&'static str> {
+    fn over_limit(&mut self) -> Option<Limit> {
         let bytes = self.now.bytes()
             + self.way.bytes()
             + self.reached.bytes()

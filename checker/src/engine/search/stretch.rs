@@ -177,6 +177,6 @@ fn save<M: Model>(
 fn lost_or_stuck<S>(stopped: Stopped) -> Through<S> {
     match stopped {
         Stopped::Stuck(call) => Through::Stuck(call as usize),
-        Stopped::Limit(which) => Through::Lost(which.to_owned()),
+        Stopped::Limit(limit) => Through::Lost(limit.to_string()),
     }
 }

@@ -114,7 +114,7 @@ fn passes_agree(model: &impl Model<Op = RegisterOp>) {
                     validate::linearization(model, &calls, &order).unwrap();
                 }
                 Passed::Ended { certain, .. } => assert!(!(certain && exact), "seed {seed}: {calls:?}"),
-                Passed::Limit { which, .. } => panic!("seed {seed}: {which}"),
+                Passed::Limit { limit, .. } => panic!("seed {seed}: {limit}"),
             }
         }
         let ended = matches!(search.pass(0, Mode::Broad).run(until, 0), Passed::Ended { .. });

@@ -61,7 +61,7 @@ fn bank(initial: &Value, overdraft: bool) -> Option<Bank> {
 
 fn decide(history: &History, indices: &[usize], bank: Option<Bank>) -> (Decision, Algorithm) {
     let Some(bank) = bank else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+        return (Decision::unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let whole = match bank.initial {
         Some(_) => indices.to_vec(),
@@ -74,11 +74,11 @@ fn decide(history: &History, indices: &[usize], bank: Option<Bank>) -> (Decision
         Some((Decision::Valid(_), _)) if !are_compared => {
             let why = "not every read shows the same accounts, and all that transfers name: --initial says which there \
                        are, and their balances";
-            (Decision::Unknown(why.to_owned()), Algorithm::NONE)
+            (Decision::unknown(why.to_owned()), Algorithm::NONE)
         }
         Some(decided) => decided,
         None => (
-            Decision::Unknown("internal: no way decided".to_owned()),
+            Decision::unknown("internal: no way decided".to_owned()),
             Algorithm::NONE,
         ),
     }

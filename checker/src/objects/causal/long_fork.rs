@@ -96,7 +96,7 @@ pub(super) fn decide(history: &History, indices: &[usize]) -> Decision {
         }
         work += read[0].len() * read[1].len();
         if work > MOST_PAIRS {
-            return Decision::Unknown("its transactions read too many pairs of keys".to_owned());
+            return Decision::unknown("its transactions read too many pairs of keys".to_owned());
         }
         for &one in &read[0] {
             for &other in &read[1] {
@@ -109,11 +109,11 @@ pub(super) fn decide(history: &History, indices: &[usize]) -> Decision {
         known.insert(read);
     }
     match (again, are_tested) {
-        (Some((_, key)), _) => Decision::Unknown(format!(
+        (Some((_, key)), _) => Decision::unknown(format!(
             "the key {} is written more than once, and a long fork shows where keys are written once",
             tell::value(key)
         )),
-        (None, false) => Decision::Unknown("no transaction read two keys".to_owned()),
+        (None, false) => Decision::unknown("no transaction read two keys".to_owned()),
         (None, true) => Decision::Valid(Vec::new()),
     }
 }

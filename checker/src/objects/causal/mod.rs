@@ -54,7 +54,7 @@ fn decide_causal(
     };
     let decision = match consistency::causal(history, indices, initial, &limits) {
         Finding::Holds => Decision::Valid(Vec::new()),
-        Finding::Unknown { why } => Decision::Unknown(why),
+        Finding::Unknown { why } => Decision::unknown(why),
         Finding::Violated(evidence) => {
             let sentences = evidence.sentences.into_iter().take(3).collect();
             // One alone shows what no one wrote.

@@ -80,7 +80,7 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: &[Value]) ->
     }
     match is_tested {
         true => Decision::Valid(Vec::new()),
-        false => Decision::Unknown("no read shows an element, so that nothing was tested".to_owned()),
+        false => Decision::unknown("no read shows an element, so that nothing was tested".to_owned()),
     }
 }
 

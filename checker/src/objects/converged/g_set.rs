@@ -84,8 +84,8 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: &[Value]) ->
     }
     let is_acknowledged = added.values().any(|added| added.acknowledged.is_some());
     match (last.is_empty() || !is_acknowledged, differ) {
-        (true, _) => Decision::Unknown(NONE.to_owned()),
-        (false, true) => Decision::Unknown(DIFFER.to_owned()),
+        (true, _) => Decision::unknown(NONE.to_owned()),
+        (false, true) => Decision::unknown(DIFFER.to_owned()),
         (false, false) => Decision::Valid(Vec::new()),
     }
 }

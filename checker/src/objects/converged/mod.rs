@@ -57,7 +57,7 @@ fn decide_pn_counter(
 ) -> (Decision, Algorithm) {
     let Some(initial) = counter::count(initial) else {
         return (
-            Decision::Unknown(counter::WRONG_INITIAL.to_owned()),
+            Decision::unknown(counter::WRONG_INITIAL.to_owned()),
             Algorithm::NONE,
         );
     };

@@ -92,9 +92,7 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
     for &amount in open.iter().filter(|_| !last.is_empty()) {
         sums = sums.or_more(amount);
         if sums.0.len() > MOST_RANGES {
-            return Decision::Unknown(
-                "there are too many possible sums of additions of unknown outcome".into(),
-            );
+            return Decision::unknown("there are too many possible sums of additions of unknown outcome");
         }
     }
     let count = |read: usize| answer(&history.operations[read]).and_then(count);
@@ -126,9 +124,9 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
         );
     }
     match last.first() {
-        None => Decision::Unknown(NONE.to_owned()),
+        None => Decision::unknown(NONE.to_owned()),
         Some(&first) if last.iter().any(|&read| count(read) != count(first)) => {
-            Decision::Unknown(DIFFER.to_owned())
+            Decision::unknown(DIFFER.to_owned())
         }
         Some(_) => Decision::Valid(Vec::new()),
     }

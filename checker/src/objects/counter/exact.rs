@@ -121,7 +121,7 @@ fn confirmed(
         CounterOp::Read(seen) if !(lowest..=highest).contains(&seen) => {
             publish::conflict(history, calls, found, Vec::new(), true)
         }
-        _ => Decision::Unknown("internal: the conflict is wrong: the read is within its bounds".to_owned()),
+        _ => Decision::unknown("internal: the conflict is wrong: the read is within its bounds".to_owned()),
     }
 }
 
@@ -279,7 +279,7 @@ impl Blocked {
                 confirmed,
                 ..conflict
             })),
-            Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
+            Err(why) => Decision::unknown(format!("internal: the conflict is wrong: {why}")),
         }
     }
 

@@ -54,7 +54,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let Some(initial) = count(initial) else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+        return (Decision::unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let counter = Counter { initial };
     let calls = Calls::read(&counter, history, indices);

@@ -87,7 +87,7 @@ fn no_choice(counter: &Counter, history: &History, calls: &Calls<CounterOp>, rea
         op(read),
         " and all other reads show."
     ];
-    no_order_of_all(counter, history, calls, read, why)
+    no_order_of_all(counter, history, calls, vec![read], why)
 }
 
 /// An addition.

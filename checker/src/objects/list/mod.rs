@@ -1,6 +1,7 @@
 //! Lists that transactions append to and read (`list-append`).
 
 mod exact;
+mod growing;
 mod model;
 mod proof;
 mod revisions;
@@ -13,6 +14,7 @@ use crate::consistency::sequential;
 use crate::engine::by_search::by_search_of;
 use crate::engine::components;
 use crate::engine::frontier::by_frontier;
+use crate::engine::growing::decision;
 use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::Entry;
@@ -47,6 +49,7 @@ pub(crate) const ENTRY: Entry = Entry {
         revisions::ALGORITHM,
         exact::ALGORITHM,
         Algorithm::UNWRITTEN,
+        Algorithm::GROWING,
         Algorithm::SEARCH,
     ],
     decide,
@@ -54,14 +57,20 @@ pub(crate) const ENTRY: Entry = Entry {
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
     if let Err(why) = begins_empty(initial) {
-        return (Decision::Unknown(why.to_owned()), Algorithm::NONE);
+        return (Decision::unknown(why.to_owned()), Algorithm::NONE);
     }
     let decide = |indices: &[usize], limits: &Limits| {
         let calls = Calls::read(&ListAppend, history, indices);
         if let Some(decided) = revisions::refute(history, &calls) {
             return decided;
         }
-        let decided = exact::decide(history, &calls).or_else(|| unwritten::refute(history, &calls));
+        let decided = exact::decide(history, &calls)
+            .or_else(|| unwritten::refute(history, &calls))
+            .or_else(|| {
+                let found = growing::judge(&calls.calls)?;
+                let decision = decision(&ListAppend, history, &calls, found);
+                Some((decision, Algorithm::GROWING))
+            });
         decided.unwrap_or_else(|| {
             let (seen, seen_calls) = SeenLists::new(&calls.calls);
             by_search_of(&ListAppend, history, &calls, (&seen, &seen_calls), limits)

@@ -22,7 +22,7 @@ pub(crate) fn refute(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option
     let found = find(calls)?;
     let decision = match holds(calls, &found) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
-        false => Decision::Unknown("internal: the conflict is wrong: the revisions agree".to_owned()),
+        false => Decision::unknown("internal: the conflict is wrong: the revisions agree".to_owned()),
     };
     Some((decision, ALGORITHM))
 }

@@ -24,7 +24,7 @@ pub(super) fn refute(history: &History, calls: &Calls<Vec<ListMicro>>) -> Option
         .or_else(|| diverged(calls))?;
     let decision = match holds(&calls.calls, &found) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
-        false => Decision::Unknown(format!("internal: the conflict is wrong: {}", found.rule)),
+        false => Decision::unknown(format!("internal: the conflict is wrong: {}", found.rule)),
     };
     Some((decision, Algorithm::UNWRITTEN))
 }

@@ -93,7 +93,7 @@ fn stuck(
             confirmed,
             ..conflict
         })),
-        Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
+        Err(why) => Decision::unknown(format!("internal: the conflict is wrong: {why}")),
     }
 }
 
@@ -161,7 +161,7 @@ impl Crowd {
         if alike.len() + free_at_first < others.len() + 2
             || (free_at_first == 1 && last.op != MutexOp::Release)
         {
-            return Decision::Unknown("internal: the conflict is wrong: there are not too many".to_owned());
+            return Decision::unknown("internal: the conflict is wrong: there are not too many".to_owned());
         }
         let (verb, back, article) = match last.op {
             MutexOp::Acquire => ("acquired the lock", "release", "a"),

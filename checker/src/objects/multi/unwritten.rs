@@ -25,7 +25,7 @@ pub(super) fn refute(
     let found = itself(calls).or_else(|| of_no_other(registers, calls))?;
     Some(match holds(registers, &calls.calls, &found) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
-        false => Decision::Unknown(format!("internal: the conflict is wrong: {}", found.rule)),
+        false => Decision::unknown(format!("internal: the conflict is wrong: {}", found.rule)),
     })
 }
 

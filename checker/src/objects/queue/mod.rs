@@ -52,7 +52,7 @@ fn decide_fifo(
 ) -> (Decision, Algorithm) {
     let queue = match FifoQueue::new(initial) {
         Ok(queue) => queue,
-        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
+        Err(why) => return (Decision::unknown(why.to_owned()), Algorithm::NONE),
     };
     let calls = Calls::read(&queue, history, indices);
     let judged = match queue.initial.is_empty() {
@@ -86,7 +86,7 @@ fn search_fifo(queue: &FifoQueue, history: &History, calls: &Calls<QueueOp>, lim
                 op(stuck.operation),
                 " together with all that was taken out."
             ];
-            no_order_of_all(queue, history, calls, stuck.operation, why)
+            no_order_of_all(queue, history, calls, vec![stuck.operation], why)
         }
         found => searched(queue, history, calls, found),
     }
@@ -120,7 +120,7 @@ fn decide_unordered(
 ) -> (Decision, Algorithm) {
     let queue = match UnorderedQueue::new(initial) {
         Ok(queue) => queue,
-        Err(why) => return (Decision::Unknown(why.to_owned()), Algorithm::NONE),
+        Err(why) => return (Decision::unknown(why.to_owned()), Algorithm::NONE),
     };
     let mut calls = Calls::read(&queue, history, indices);
     let mut judged = Judged::Other;

@@ -83,7 +83,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
                 confirmed: true,
                 ..conflict
             })),
-            Err(why) => Decision::Unknown(format!("internal: the conflict is wrong: {why}")),
+            Err(why) => Decision::unknown(format!("internal: the conflict is wrong: {why}")),
         };
         (decision, algorithm)
     };
@@ -95,7 +95,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
                 drop((prepared, needed));
                 let decision = match validate::register(&register.initial, history, indices, &order) {
                     Ok(()) => Decision::Valid(order),
-                    Err(why) => Decision::Unknown(format!("internal: the linearization is wrong: {why}")),
+                    Err(why) => Decision::unknown(format!("internal: the linearization is wrong: {why}")),
                 };
                 return (decision, Algorithm::REGISTER_EXACT);
             }
@@ -144,7 +144,7 @@ fn arrange(prepared: &Prepared, needed: &Needed, mut arrangement: Arrangement) -
 fn search_register(register: &Register, calls: &[Call<RegisterOp>], limits: &Limits) -> Searched {
     let mut search = match Search::new(register, calls, limits) {
         Ok(search) => search,
-        Err(number) => return Searched::GaveUp(format!("call {number} ends before it begins")),
+        Err(number) => return Searched::GaveUp(format!("call {number} ends before it begins").into()),
     };
     if let Tried::Decided(searched) = search.narrow(0) {
         return searched;

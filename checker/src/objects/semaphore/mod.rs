@@ -62,7 +62,7 @@ fn semaphore(initial: &Value) -> Option<Semaphore> {
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let Some(semaphore) = semaphore(initial) else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+        return (Decision::unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let calls = Calls::read(&semaphore, history, indices);
     let judged = exact::judge(&semaphore, &calls);
@@ -72,7 +72,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
         // With enough permits everything has an order.
         Decision::Valid(_) if semaphore.permits.is_none() => {
             let why = "no one said how many permits there are: --initial says it";
-            (Decision::Unknown(why.to_owned()), Algorithm::NONE)
+            (Decision::unknown(why.to_owned()), Algorithm::NONE)
         }
         decision => (decision, by),
     }

@@ -58,7 +58,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     let initial = initial.clone();
     if elements(&initial).is_none() {
         return (
-            Decision::Unknown("a set begins with a list of elements".to_owned()),
+            Decision::unknown("a set begins with a list of elements".to_owned()),
             Algorithm::NONE,
         );
     }

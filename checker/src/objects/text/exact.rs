@@ -221,7 +221,7 @@ pub(crate) fn invalid(
     if holds(text, calls, &found) {
         publish::conflict(history, calls, found, Vec::new(), true)
     } else {
-        Decision::Unknown(format!(
+        Decision::unknown(format!(
             "internal: the conflict is wrong: {} does not follow",
             found.rule
         ))

@@ -1,8 +1,13 @@
 //! Texts that operations append to (`kv-append`).
 
+mod blocks;
 mod exact;
+mod growing;
 mod model;
+mod pieces;
 mod seen;
+#[cfg(test)]
+mod tests;
 mod unwritten;
 
 use history::{History, OpKind, Value};
@@ -10,6 +15,7 @@ use history::{History, OpKind, Value};
 use crate::consistency::sequential;
 use crate::engine::by_search::by_search_of;
 use crate::engine::frontier::by_frontier;
+use crate::engine::growing::decision;
 use crate::engine::publish::{self, Judged};
 use crate::engine::search::Limits;
 use crate::model::Calls;
@@ -21,6 +27,7 @@ use seen::SeenText;
 pub use model::{KvAppend, KvAppendOp};
 
 const EXACT: Algorithm = Algorithm("append-exact");
+const BLOCKS: Algorithm = Algorithm("text-blocks");
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "kv-append",
@@ -48,13 +55,19 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = text(initial).ok_or(WRONG_INITIAL)?.to_string();
         Ok(by_frontier(KvAppend { initial }, limits))
     },
-    ways: &[EXACT, Algorithm::UNWRITTEN, Algorithm::SEARCH],
+    ways: &[
+        EXACT,
+        Algorithm::UNWRITTEN,
+        BLOCKS,
+        Algorithm::GROWING,
+        Algorithm::SEARCH,
+    ],
     decide,
 };
 
 fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits) -> (Decision, Algorithm) {
     let Some(initial) = text(initial) else {
-        return (Decision::Unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
+        return (Decision::unknown(WRONG_INITIAL.to_owned()), Algorithm::NONE);
     };
     let text = KvAppend {
         initial: initial.to_string(),
@@ -69,6 +82,12 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
         Judged::Other => {
             if let Some(decision) = unwritten::refute(&text, history, &calls) {
                 return (decision, Algorithm::UNWRITTEN);
+            }
+            if let Some(decision) = blocks::decide(&text, history, &calls) {
+                return (decision, BLOCKS);
+            }
+            if let Some(found) = growing::judge(&text, &calls.calls) {
+                return (decision(&text, history, &calls, found), Algorithm::GROWING);
             }
             let (seen, seen_calls) = SeenText::new(&text, &calls.calls);
             by_search_of(&text, history, &calls, (&seen, &seen_calls), limits)

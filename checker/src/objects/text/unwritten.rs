@@ -24,7 +24,7 @@ pub(super) fn refute(text: &KvAppend, history: &History, calls: &Calls<KvAppendO
     let found = Contradiction::whole(Rule::NeverWritten, vec![reader], vec![why]);
     Some(match holds(text, &calls.calls, reader) {
         true => publish::conflict(history, calls, found, Vec::new(), true),
-        false => Decision::Unknown(format!("internal: the conflict is wrong: {}", found.rule)),
+        false => Decision::unknown(format!("internal: the conflict is wrong: {}", found.rule)),
     })
 }
 

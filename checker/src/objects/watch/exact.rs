@@ -32,7 +32,7 @@ pub(crate) fn decide(history: &History, calls: &Calls<WatchedOp>) -> Option<(Dec
         )),
         Judged::Contradiction(found) => {
             let why = format!("internal: the conflict is wrong: {} does not follow", found.rule);
-            Some((Decision::Unknown(why), ALGORITHM))
+            Some((Decision::unknown(why), ALGORITHM))
         }
         Judged::Other => None,
     }
