@@ -51,7 +51,8 @@ mod tests {
         };
         let one_way = BTreeSet::from([Link { from: 0, to: 1 }, Link { from: 2, to: 0 }]);
         // (running, cuts, members, whether they can agree)
-        let cases: [(&[usize], BTreeSet<Link>, &[usize], bool); 7] = [
+        type Case<'a> = (&'a [usize], BTreeSet<Link>, &'a [usize], bool);
+        let cases: [Case; 7] = [
             (&[0, 1, 2, 3, 4], BTreeSet::new(), &[0, 1, 2, 3, 4], true),
             (
                 &[0, 1, 2, 3, 4],
