@@ -7,9 +7,9 @@
 //! began. An operation can have come between if it began before the read ended and ended after the other one
 //! began. Linear in the answers, times the elements that can be lacking.
 //!
-//! Of two reads one comes first only if an add can have come between for each element that the other one alone
-//! shows, and a removal for each that it alone shows. An operation can have come between if it began before
-//! the later one ended and ended after the earlier one began.
+//! Of two reads one comes first only if an add can have come between for each element that the other one
+//! alone shows, and a removal for each that it alone shows. An operation can have come between if it began
+//! before the later one ended and ended after the earlier one began.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -139,8 +139,8 @@ impl Finder<'_> {
         (!others.iter().any(can_undo)).then_some(last)
     }
 
-    /// Two reads of which neither can have come first: those that run at the same time, and each with the last
-    /// that completed before it.
+    /// Two reads of which neither can have come first: those that run at the same time, and each with the
+    /// last that completed before it.
     fn two_reads(&self, reads: &[(usize, &[Value])]) -> Option<Contradiction> {
         let call = |read: usize| &self.calls.calls[read];
         let mut by_start = reads.to_vec();

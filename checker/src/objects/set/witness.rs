@@ -224,16 +224,16 @@ impl<'a> Walk<'a> {
             if choices.len() > MOST_CHOICES {
                 choices.drain(..choices.len() - MOST_CHOICES);
             }
-            event = self.another_way(&mut choices)? + 1;
+            event = self.another_way(&mut choices, limits)? + 1;
         }
         Some(())
     }
 
     /// Makes the last decision in another way, or the one before it: another read goes first. Up to which
     /// event that goes.
-    fn another_way(&mut self, choices: &mut Vec<Choice>) -> Option<usize> {
+    fn another_way(&mut self, choices: &mut Vec<Choice>, limits: &Limits) -> Option<usize> {
         loop {
-            if self.work > MOST_WORK {
+            if self.work > MOST_WORK.min(limits.steps) || limits.is_stopped() {
                 return None;
             }
             let choice = choices.last_mut()?;
@@ -346,7 +346,11 @@ impl<'a> Walk<'a> {
                     }
                 }
                 // What shows the same happens at the same time.
-                let is_same = |&&read: &&usize| matches!(self.what[read], What::Read { answer: other } if other == answer);
+                let answer_of = |read: usize| match self.what[read] {
+                    What::Read { answer } => Some(answer),
+                    What::Change { .. } => None,
+                };
+                let is_same = |&&read: &&usize| answer_of(read) == Some(answer);
                 let same: Vec<usize> = self.reads.iter().filter(is_same).copied().collect();
                 let reads = self
                     .reads
