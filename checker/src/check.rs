@@ -25,7 +25,7 @@
 //!    | `semaphore` | `objects/semaphore` | semaphore-exact, search |
 //!    | `set` | `objects/set` | set-exact, set-removals, search |
 //!    | `g-set` | `objects/converged` | last-reads |
-//!    | `counter` | `objects/counter` | counter-bounds, counter-exact, counter-sums, search |
+//!    | `counter` | `objects/counter` | counter-bounds, counter-exact, residues, counter-sums, beam, search |
 //!    | `pn-counter` | `objects/converged` | last-reads |
 //!    | `bank` | `objects/bank` | bank-reads |
 //!    | `bank-overdraft` | `objects/bank` | bank-reads |

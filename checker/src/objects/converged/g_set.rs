@@ -60,7 +60,7 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: &[Value]) ->
             .iter()
             .any(|(element, added)| added.acknowledged.is_some() && is_lost(element));
         if !are_final && (lacks || initial.iter().any(|element| is_lost(element))) {
-            return Decision::Unknown(TOO_SOON.into());
+            return Decision::unknown(TOO_SOON);
         }
         if let Some(element) = initial.iter().find(|element| is_lost(element)) {
             let why = format!(" lacks {element}, which was there from the start.");

@@ -101,7 +101,7 @@ pub(super) fn decide(history: &History, indices: &[usize], initial: i128) -> Dec
             continue;
         };
         if !are_final {
-            return Decision::Unknown(TOO_SOON.into());
+            return Decision::unknown(TOO_SOON);
         }
         let all = match open.is_empty() {
             true => format!("The additions make {}.", sums.words()),

@@ -2,13 +2,16 @@
 
 mod exact;
 mod model;
+mod residues;
 mod sums;
+mod witness;
 
 use history::{History, OpKind, Value};
 
 use crate::consistency::sequential;
 use crate::engine::by_search::by_search;
 use crate::engine::frontier::by_frontier;
+use crate::engine::publish;
 use crate::engine::search::Limits;
 use crate::model::Calls;
 use crate::objects::entry::Entry;
@@ -20,7 +23,9 @@ pub(crate) use model::{WRONG_INITIAL, amount, count};
 
 const BOUNDS: Algorithm = Algorithm("counter-bounds");
 const EXACT: Algorithm = Algorithm("counter-exact");
+const RESIDUES: Algorithm = Algorithm("residues");
 const SUMS: Algorithm = Algorithm("counter-sums");
+const BEAM: Algorithm = Algorithm("beam");
 
 pub(crate) const ENTRY: Entry = Entry {
     name: "counter",
@@ -48,7 +53,7 @@ pub(crate) const ENTRY: Entry = Entry {
         let initial = count(initial).ok_or(WRONG_INITIAL)?;
         Ok(by_frontier(Counter { initial }, limits))
     },
-    ways: &[BOUNDS, EXACT, SUMS, Algorithm::SEARCH],
+    ways: &[BOUNDS, EXACT, RESIDUES, SUMS, BEAM, Algorithm::SEARCH],
     decide,
 };
 
@@ -64,8 +69,14 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     if let Some(decision) = exact::equal_amounts(&counter, history, &calls) {
         return (decision, EXACT);
     }
-    match sums::decide(&counter, history, &calls, limits) {
-        Some(decision) => (decision, SUMS),
+    if let Some(conflict) = residues::refuted(&counter, history, &calls, limits) {
+        return (conflict, RESIDUES);
+    }
+    if let Some(decision) = sums::decide(&counter, history, &calls, limits) {
+        return (decision, SUMS);
+    }
+    match witness::order(&counter, &calls.calls, limits) {
+        Some(order) => (publish::valid(&counter, &calls, &order), BEAM),
         None => by_search(&counter, history, indices, limits),
     }
 }

@@ -4,6 +4,7 @@ mod exact;
 mod fates;
 mod model;
 mod removals;
+mod witness;
 
 use history::{History, OpKind, Operation, Value};
 
@@ -65,7 +66,7 @@ fn decide(history: &History, indices: &[usize], initial: &Value, limits: &Limits
     let set = Set::new(&initial);
     let calls = Calls::read(&set, history, indices);
     let (judged, by) = match calls.calls.iter().any(|call| matches!(call.op, SetOp::Remove(_))) {
-        true => (removals::judge(&set, &calls), REMOVALS),
+        true => (removals::judge(&set, &calls, limits), REMOVALS),
         false => (exact::judge(&set, history, &calls), EXACT),
     };
     publish::publish(&set, history, &calls, judged, by)
