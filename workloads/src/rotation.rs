@@ -2,7 +2,7 @@
 //! place.
 //!
 //! ```text
-//!  brief      ├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤ …     what was written last is not written again; and there are many
+//!  brief      ├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤├┤ …     what was written last is not written again
 //!  short      ├─ 300 uses ─┤├─ 300 uses ─┤├─ …     many operations meet on it: what goes wrong in an instant
 //!  longer     ├──────── 8 s, longer than a fault ────────┤├── …     what shows only when a fault is over
 //!  the run's  ├─────────────────────────────────────────────────── … ─►   what shows late

@@ -1,7 +1,7 @@
 //! Whether the members that remain can still agree: some majority of them runs and is connected.
 //!
-//! Source: a change of members counts from the moment it is in a log, so that those who remain must agree on it
-//! (Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 4.1).
+//! Source: a change of members counts from the moment it is in a log, so that those who remain must agree on
+//! it (Ongaro, "Consensus: Bridging Theory and Practice", 2014, section 4.1).
 
 use std::collections::BTreeSet;
 
