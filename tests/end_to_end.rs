@@ -160,7 +160,7 @@ fn the_first_violation_ends_the_run_if_that_is_asked_for() {
 #[test]
 fn looking_for_a_violation_in_a_correct_cluster_finds_none() {
     let dir = tempfile::tempdir().unwrap();
-    let args = "test --time-limit 6s --seed 12 --stop-on-violation";
+    let args = "test --nemesis kill,pause,partition --time-limit 6s --seed 12 --stop-on-violation";
     let output = perjury(dir.path(), args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(
